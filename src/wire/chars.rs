@@ -1,0 +1,138 @@
+//! Characters of XML 1.0 (fifth edition): what may stand in names, in text, anywhere.
+
+use crate::Flaw;
+
+/// May be copied to canonical text as it is.
+const TEXT: u8 = 1;
+/// May be copied to a canonical attribute value as it is.
+const VALUE: u8 = 2;
+/// May start a name without colon.
+const NAME_START: u8 = 4;
+/// May continue a name without colon.
+const NAME: u8 = 8;
+/// White space (XML 1.0 §2.3).
+const SPACE: u8 = 16;
+
+/// What each ASCII byte may be; nothing above.
+static CLASS: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        let mut class = 0;
+        if byte >= 0x20 && !matches!(byte, b'&' | b'<' | b'>') {
+            class |= if byte == b']' { 0 } else { TEXT };
+            class |= if matches!(byte, b'\'' | b'"') { 0 } else { VALUE };
+        }
+        if matches!(byte, b'\t' | b'\n') {
+            class |= TEXT;
+        }
+        if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            class |= SPACE;
+        }
+        if byte.is_ascii_alphabetic() || byte == b'_' {
+            class |= NAME_START | NAME;
+        }
+        if byte.is_ascii_digit() || matches!(byte, b'-' | b'.') {
+            class |= NAME;
+        }
+        table[byte as usize] = class;
+        byte += 1;
+    }
+    table
+}
+
+fn run(bytes: &[u8], class: u8) -> usize {
+    let end = bytes.iter().position(|&byte| CLASS[usize::from(byte)] & class == 0);
+    end.unwrap_or(bytes.len())
+}
+
+/// Leading bytes that canonical text holds as they are.
+pub(crate) fn plain_text_len(bytes: &[u8]) -> usize {
+    run(bytes, TEXT)
+}
+
+/// Leading bytes that a canonical attribute value holds as they are.
+pub(crate) fn plain_value_len(bytes: &[u8]) -> usize {
+    run(bytes, VALUE)
+}
+
+/// Leading white space.
+pub(crate) fn space_len(bytes: &[u8]) -> usize {
+    run(bytes, SPACE)
+}
+
+/// Leading bytes of ASCII that may continue a name; a colon may not.
+pub(crate) fn ascii_name_len(bytes: &[u8]) -> usize {
+    run(bytes, NAME)
+}
+
+/// White space (XML 1.0 §2.3).
+pub(crate) fn is_space(byte: u8) -> bool {
+    CLASS[usize::from(byte)] & SPACE != 0
+}
+
+/// An ASCII byte that may start a name; a colon may not.
+pub(crate) fn is_ascii_name_start(byte: u8) -> bool {
+    CLASS[usize::from(byte)] & NAME_START != 0
+}
+
+/// `Char` of XML 1.0 §2.2.
+pub(crate) fn is_xml_char(c: char) -> bool {
+    !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// `NameStartChar` of XML 1.0 §2.3 above ASCII.
+pub(crate) fn is_name_start(c: char) -> bool {
+    matches!(c,
+        '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}' | '\u{370}'..='\u{37d}'
+        | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'
+        | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}'
+        | '\u{fdf0}'..='\u{fffd}' | '\u{10000}'..='\u{effff}')
+}
+
+/// `NameChar` of XML 1.0 §2.3 above ASCII.
+pub(crate) fn is_name(c: char) -> bool {
+    is_name_start(c) || matches!(c, '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
+}
+
+/// The leading character, which is not ASCII, and its length; `None` if the bytes end inside it.
+pub(crate) fn wide_char(bytes: &[u8]) -> Result<Option<(char, usize)>, Flaw> {
+    let width = match bytes.first() {
+        Some(0xc2..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..=0xf4) => 4,
+        Some(_) => return Err(NOT_UTF8),
+        None => return Ok(None),
+    };
+    match std::str::from_utf8(&bytes[..width.min(bytes.len())]) {
+        Ok(text) => match text.chars().next() {
+            Some(c) if !is_xml_char(c) => Err(NOT_A_CHAR),
+            c => Ok(c.map(|c| (c, width))),
+        },
+        Err(error) if error.error_len().is_some() => Err(NOT_UTF8),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Leading bytes that are whole characters above ASCII. 0 if the bytes end inside the first.
+pub(crate) fn wide_len(bytes: &[u8]) -> Result<usize, Flaw> {
+    let run = &bytes[..bytes.iter().position(u8::is_ascii).unwrap_or(bytes.len())];
+    let (valid, error) = match std::str::from_utf8(run) {
+        Ok(_) => (run.len(), None),
+        Err(error) => (error.valid_up_to(), Some(error)),
+    };
+    if run[..valid].windows(3).any(|three| matches!(three, [0xef, 0xbf, 0xbe | 0xbf])) {
+        return Err(NOT_A_CHAR);
+    }
+    match error {
+        Some(error) if error.error_len().is_some() || run.len() < bytes.len() => Err(NOT_UTF8),
+        _ => Ok(valid),
+    }
+}
+
+const NOT_UTF8: Flaw = Flaw::not_well_formed("bytes that are not UTF-8");
+const NOT_A_CHAR: Flaw = Flaw::not_well_formed("character that XML forbids");
+/// A control character, standing as it is.
+pub(crate) const CONTROL: Flaw = NOT_A_CHAR;

@@ -1,0 +1,262 @@
+//! Views of canonical elements. They cannot fail, because the bytes have passed the decoder.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use memchr::memchr;
+
+use crate::decoder::Decoder;
+use crate::{Limits, Name, Text, escape, ns};
+
+/// A view of one canonical element.
+#[derive(Clone, Copy)]
+pub struct Element<'a> {
+    /// From `<` to the last `>`.
+    raw: &'a str,
+    /// The namespace of an element that does not say `xmlns`.
+    outer: &'a str,
+}
+
+impl<'a> Element<'a> {
+    /// A view of `raw`, which must be one canonical element.
+    pub(crate) fn new(raw: &'a str, outer: &'a str) -> Self {
+        debug_assert_eq!(element_len(raw), Some(raw.len()), "not canonical: {raw}");
+        Self { raw, outer }
+    }
+
+    /// Whether it has this name. Content-namespace elements are `jabber:client`.
+    pub fn is(self, name: Name) -> bool {
+        self.local() == name.local && self.ns() == name.ns
+    }
+
+    /// The namespace, `""` for none; escaped, should it hold a character that XML escapes.
+    pub fn ns(self) -> &'a str {
+        declared_ns(self.after_name()).unwrap_or(self.outer)
+    }
+
+    /// The local name.
+    pub fn local(self) -> &'a str {
+        &self.raw[1..self.name_end()]
+    }
+
+    /// The value of an attribute: a plain name, or `xml:lang`.
+    pub fn attribute(self, name: &str) -> Option<Cow<'a, str>> {
+        self.attributes().find(|(key, _)| *key == name).map(|(_, value)| escape::unescape(value))
+    }
+
+    /// Names and escaped values of all attributes but `xmlns`.
+    pub(crate) fn attributes(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let mut rest = self.after_name();
+        std::iter::from_fn(move || {
+            loop {
+                let (name, after) = rest.strip_prefix(' ')?.split_once("='")?;
+                let (value, after) = after.split_once('\'')?;
+                rest = after;
+                if name != "xmlns" {
+                    return Some((name, value));
+                }
+            }
+        })
+    }
+
+    /// The text that stands directly in it, unescaped.
+    pub fn text(self) -> Cow<'a, str> {
+        let mut all = Cow::Borrowed("");
+        let mut rest = self.content();
+        loop {
+            let (text, after) = match memchr(b'<', rest.as_bytes()) {
+                Some(at) => rest.split_at(at),
+                None => (rest, ""),
+            };
+            if !text.is_empty() {
+                let text = escape::unescape(text);
+                match all.is_empty() {
+                    true => all = text,
+                    false => all.to_mut().push_str(&text),
+                }
+            }
+            match element_len(after) {
+                Some(len) => rest = &after[len..],
+                None => return all,
+            }
+        }
+    }
+
+    /// Its child elements, in order.
+    pub fn children(self) -> impl Iterator<Item = Element<'a>> {
+        let outer = self.ns();
+        let mut rest = self.content();
+        std::iter::from_fn(move || {
+            let at = memchr(b'<', rest.as_bytes())?;
+            let len = element_len(&rest[at..])?;
+            let child = Element { raw: &rest[at..at + len], outer };
+            rest = &rest[at + len..];
+            Some(child)
+        })
+    }
+
+    /// The first child of this name.
+    pub fn child(self, name: Name) -> Option<Element<'a>> {
+        self.children().find(|child| child.is(name))
+    }
+
+    /// The canonical bytes. They say `xmlns` only if it differs from that of the parent.
+    pub fn as_str(self) -> &'a str {
+        self.raw
+    }
+
+    /// A copy that owns its bytes and can stand in a stanza.
+    pub fn to_payload(self) -> Payload {
+        Payload::from_canonical(self.inside(ns::CLIENT).into_owned())
+    }
+
+    /// Reads it as a type of `xmpp-parsers` or one that derives `FromXml`. The content namespace
+    /// is `jabber:client` on every stream, and `xml:lang` is not inherited from outside.
+    ///
+    /// # Errors
+    /// When the element is not what `T` wants.
+    pub fn read<T: xso::FromXml>(self) -> Result<T, xso::error::Error> {
+        let document = match declared_ns(self.after_name()) {
+            Some(_) => Cow::Borrowed(self.raw),
+            None => Cow::Owned(self.with_ns()),
+        };
+        let options =
+            rxml::Options { max_token_length: document.len().max(64), ..Default::default() };
+        xso::from_bytes_with_options(document.as_bytes(), options)
+    }
+
+    /// The bytes with `xmlns` said outright.
+    pub(crate) fn with_ns(self) -> String {
+        let (name, rest) = self.raw.split_at(self.name_end());
+        match declared_ns(rest) {
+            Some(_) => self.raw.to_owned(),
+            None => format!("{name} xmlns='{}'{rest}", self.outer),
+        }
+    }
+
+    /// The bytes as they must stand in a parent of the namespace `parent`.
+    pub(crate) fn inside(self, parent: &str) -> Cow<'a, str> {
+        let (name, rest) = self.raw.split_at(self.name_end());
+        match declared_ns(rest) {
+            Some(own) if own == parent => {
+                let after = &rest[" xmlns=''".len() + own.len()..];
+                Cow::Owned(format!("{name}{after}"))
+            }
+            None if self.outer != parent => Cow::Owned(self.with_ns()),
+            _ => Cow::Borrowed(self.raw),
+        }
+    }
+
+    fn name_end(self) -> usize {
+        name_len(self.raw)
+    }
+
+    fn after_name(self) -> &'a str {
+        &self.raw[self.name_end()..]
+    }
+
+    /// What stands between the tags.
+    fn content(self) -> &'a str {
+        let Some(end) = memchr(b'>', self.raw.as_bytes()) else { return "" };
+        if self.raw[..end].ends_with('/') {
+            return "";
+        }
+        let closing = "</>".len() + self.name_end() - 1;
+        self.raw.get(end + 1..self.raw.len() - closing).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Element<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.raw)
+    }
+}
+
+impl fmt::Display for Element<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.raw)
+    }
+}
+
+/// One owned element that can stand in a stanza or directly in a stream. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payload {
+    canonical: Text,
+}
+
+impl Payload {
+    /// `canonical` must be one canonical element, written for the content namespace.
+    pub(crate) fn from_canonical(canonical: impl Into<Text>) -> Self {
+        Self { canonical: canonical.into() }
+    }
+
+    /// A view of it.
+    pub fn element(&self) -> Element<'_> {
+        Element::new(&self.canonical, ns::CLIENT)
+    }
+
+    /// The canonical bytes; no `xmlns` means the content namespace.
+    pub fn as_str(&self) -> &str {
+        &self.canonical
+    }
+
+    /// Writes a type of `xmpp-parsers` or one that derives `AsXml`.
+    ///
+    /// # Errors
+    /// When the type cannot be written, or writes something that is not XML.
+    pub fn from_typed<T: xso::AsXml>(typed: &T) -> Result<Self, xso::error::Error> {
+        let document = xso::to_vec(typed)?;
+        let frame = Decoder::read_one(&document, Limits::OWN)
+            .map_err(|flaw| xso::error::Error::Other(flaw.why))?;
+        frame.into_payload().ok_or(xso::error::Error::Other("not an element"))
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.canonical)
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.canonical)
+    }
+}
+
+/// Bytes up to the end of the name in the tag that `canonical` starts with.
+pub(crate) fn name_len(canonical: &str) -> usize {
+    canonical.bytes().position(|byte| matches!(byte, b' ' | b'/' | b'>')).unwrap_or_default()
+}
+
+/// The value of `xmlns`, which canonical bytes say first or not at all.
+fn declared_ns(after_name: &str) -> Option<&str> {
+    let (value, _) = after_name.strip_prefix(" xmlns='")?.split_once('\'')?;
+    Some(value)
+}
+
+/// Bytes of the element that `canonical` starts with; `None` if it starts with anything else.
+/// A `>` never stands unescaped in canonical text or values, so each one ends a tag.
+fn element_len(canonical: &str) -> Option<usize> {
+    let bytes = canonical.as_bytes();
+    if !matches!(bytes, [b'<', next, ..] if *next != b'/') {
+        return None;
+    }
+    let mut depth = 0_usize;
+    let mut at = 0;
+    loop {
+        let end = at + memchr(b'>', &bytes[at..])?;
+        match (bytes.get(at + 1)?, bytes[end - 1]) {
+            (b'/', _) => depth -= 1,
+            (_, b'/') => {}
+            _ => depth += 1,
+        }
+        if depth == 0 {
+            return Some(end + 1);
+        }
+        at = end + memchr(b'<', &bytes[end..])?;
+    }
+}
+
+#[cfg(test)]
+mod tests;
