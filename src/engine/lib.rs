@@ -1,1 +1,24 @@
-//! engine
+//! The brain: streams, sessions, accounts, routing, delivery, hooks, ports.
+//!
+//! Deterministic: `(state, now, input) -> outputs`. Nothing here does I/O, asks a clock or a
+//! dice, or knows a runtime. Read `hook.rs` first; then `passage.rs` and `account.rs`.
+
+pub mod account;
+pub mod ctx;
+pub mod delivery;
+pub mod hook;
+pub mod hooks;
+pub mod parcel;
+pub mod passage;
+pub mod port;
+pub mod request;
+pub mod roster;
+pub mod session;
+pub mod settings;
+pub mod shard;
+pub mod slot;
+pub mod stream;
+pub mod subscription;
+pub mod unit;
+
+pub use wire;

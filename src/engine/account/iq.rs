@@ -1,0 +1,203 @@
+//! Requests and their answers (RFC 6120 §8.2.3, RFC 6121 §8).
+
+use super::{Account, Asked, Output, settle};
+use crate::{
+    ctx::Ctx,
+    hook::{IqKind, Of, Replied},
+    parcel::{Link, Parcel},
+    passage::{Ended, Walk, decide},
+    request::{Asks, Found, Line, answer, asks, stanzas},
+    roster::RosterReply,
+    unit::Unit,
+};
+use wire::{Bare, Jid, Name, Stanza, StanzaCondition, ns};
+
+const ROSTER: Name = Name::new(ns::ROSTER, "query");
+
+/// Requests of one account that the store may be being read for.
+const QUESTIONS_MAX: usize = 256;
+
+impl Account {
+    pub(super) fn iq_sent(&mut self, link: Link, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let kind = match asks(&iq) {
+            Ok(Asks::Request(kind)) => Some(kind),
+            Ok(Asks::Response) => None,
+            Err(error) => {
+                self.refuse(&iq, &error, ctx, out);
+                return settle(link, out);
+            }
+        };
+        // RFC 6120 §10.3.3: without `to` the server answers on behalf of the account.
+        let mine = iq.head.to.as_ref().is_none_or(|to| to.is_bare() && to.bare() == self.jid);
+        match kind {
+            Some(kind) if mine => return self.asked_of_me(kind, iq, Some(link), ctx, out),
+            None if mine => {}
+            _ => self.iq_on(iq, ctx, out),
+        }
+        settle(link, out);
+    }
+
+    /// To somebody else, a host, or a resource of this account.
+    fn iq_on(&mut self, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let iq = match decide(Walk::Sent, iq.clone(), self, ctx) {
+            Ok((_, walked)) => walked.stanza,
+            Err(Ended::Refused(error)) => return self.refuse(&iq, &error, ctx, out),
+            Err(Ended::Dropped) => return,
+        };
+        let Some(to) = iq.head.to.as_ref().map(Jid::bare) else { return };
+        if to == self.jid {
+            self.iq_received(iq, ctx, out);
+        } else if ctx.settings.serves(to.domain()) {
+            out.push(Output::Parcel(Parcel::Routed { to, stanza: iq, owed: None }));
+        } else {
+            self.refuse(&iq, &StanzaCondition::RemoteServerNotFound.into(), ctx, out);
+        }
+    }
+
+    /// RFC 6121 §8.5.2.1.3: to the bare address, the server answers and no client sees it.
+    /// §8.5.3: to a resource, it is that resource's, or `service-unavailable`.
+    pub(super) fn iq_received(&mut self, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let iq = match decide(Walk::Received, iq.clone(), self, ctx) {
+            Ok((_, walked)) => walked.stanza,
+            Err(Ended::Refused(error)) => return self.refuse(&iq, &error, ctx, out),
+            Err(Ended::Dropped) => return,
+        };
+        let Some(to) = iq.head.to.clone() else { return };
+        if self.sessions.iter().any(|session| session.jid == to) {
+            return self.write(&to, iq, ctx, out);
+        }
+        match asks(&iq) {
+            Ok(Asks::Request(kind)) if to.is_bare() => self.asked_of_me(kind, iq, None, ctx, out),
+            Ok(Asks::Request(_)) => {
+                self.refuse(&iq, &StanzaCondition::ServiceUnavailable.into(), ctx, out);
+            }
+            // `asks` was content with it at its sender; and an answer is never answered.
+            Ok(Asks::Response) | Err(_) => {}
+        }
+    }
+
+    /// Answered on behalf of the account: the roster here, the rest by XEPs.
+    fn asked_of_me(
+        &mut self,
+        kind: IqKind,
+        iq: Stanza,
+        settles: Option<Link>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if iq.child(ROSTER).is_some() {
+            return self.roster_asked(kind, iq, settles, ctx, out);
+        }
+        let line = Line { asked: &self.jid, sessions: &mut self.sessions, unit: Unit::default() };
+        match answer(Of::Account, kind, &iq, line, ctx) {
+            Found::Now(replied, unit) => {
+                let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
+                let unit = if replied.is_ok() { unit } else { Unit::default() };
+                let stanzas = stanzas(&iq, replied);
+                self.commit_then_send(unit, pair, stanzas, settles, ctx, out);
+            }
+            Found::Beside(_) if self.asked.len() >= QUESTIONS_MAX => {
+                self.refuse(&iq, &StanzaCondition::ResourceConstraint.into(), ctx, out);
+                settles.into_iter().for_each(|link| settle(link, out));
+            }
+            Found::Beside(read) => {
+                let number = self.waiting.ticket().0;
+                out.push(Output::World(number, iq.clone(), read));
+                self.asked.insert(number, Asked { iq, settles });
+            }
+        }
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        number: u64,
+        replied: Replied,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(Asked { iq, settles }) = self.asked.remove(&number) else { return };
+        for stanza in stanzas(&iq, replied) {
+            self.send(stanza, ctx, out);
+        }
+        settles.into_iter().for_each(|link| settle(link, out));
+    }
+
+    /// RFC 6121 §2. Nobody else reads or writes an account's roster.
+    fn roster_asked(
+        &mut self,
+        kind: IqKind,
+        iq: Stanza,
+        settles: Option<Link>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let asker = iq.head.from.as_ref().filter(|from| from.bare() == self.jid).cloned();
+        let Some(asker) = asker else {
+            return self.refuse(&iq, &StanzaCondition::Forbidden.into(), ctx, out);
+        };
+        match kind {
+            IqKind::Get => self.roster_get(&iq, &asker, settles, ctx, out),
+            IqKind::Set => self.roster_set(&iq, settles, ctx, out),
+        }
+    }
+
+    fn roster_get(
+        &mut self,
+        iq: &Stanza,
+        asker: &Jid,
+        settles: Option<Link>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.jid == *asker) {
+            session.interested = true;
+        }
+        let mut stanzas = Vec::new();
+        match self.roster.get(iq) {
+            RosterReply::Full(query) => stanzas.push(iq.result().with(query)),
+            RosterReply::Empty => stanzas.push(iq.result()),
+            // RFC 6121 §2.6.3: the result first, then what has changed, as pushes.
+            RosterReply::Changed(queries) => {
+                stanzas.push(iq.result());
+                stanzas.extend(queries.into_iter().map(|query| push_to(asker, query, ctx)));
+            }
+        }
+        let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
+        self.commit_then_send(Unit::default(), pair, stanzas, settles, ctx, out);
+    }
+
+    fn roster_set(
+        &mut self,
+        iq: &Stanza,
+        settles: Option<Link>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
+        let set = match self.roster.set(&self.jid, iq, ctx) {
+            Ok(set) => set,
+            Err(error) => {
+                let refused = iq.refused(&error).into_iter().collect();
+                return self.commit_then_send(Unit::default(), pair, refused, settles, ctx, out);
+            }
+        };
+        let mut stanzas = self.pushes(&set.push, ctx);
+        stanzas.push(iq.result());
+        stanzas.extend(self.parting(&set.contact, &set.sends));
+        let unit = Unit { entries: Vec::new(), changes: set.changes };
+        self.commit_then_send(unit, pair, stanzas, settles, ctx, out);
+    }
+
+    /// A push for every interested resource (RFC 6121 §2.1.6).
+    pub(super) fn pushes(&self, query: &wire::Payload, ctx: &Ctx<'_>) -> Vec<Stanza> {
+        let interested = self.sessions.iter().filter(|session| session.interested);
+        interested.map(|session| push_to(&session.jid, query.clone(), ctx)).collect()
+    }
+}
+
+/// RFC 6121 §2.1.6. From the account, which is what no `from` means.
+fn push_to(to: &Jid, query: wire::Payload, ctx: &Ctx<'_>) -> Stanza {
+    let account: Bare = to.bare();
+    let head = wire::Head::new(wire::Kind::Iq).with_type("set").with_id(ctx.token());
+    Stanza::new(head.with_from(account).with_to(to.clone())).with(query)
+}

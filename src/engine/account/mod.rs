@@ -1,0 +1,251 @@
+//! One account at its home: its sessions, its roster, its line of uncommitted units.
+//! A value with one synchronous verb, [`Account::handle`].
+
+mod iq;
+mod message;
+mod presence;
+mod subscribe;
+mod waiting;
+
+use crate::{
+    ctx::Ctx,
+    hook::Replied,
+    parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
+    port::{Fault, Loaded},
+    roster::Roster,
+    session::{Session, Written},
+    shard::WorldAnswer,
+    unit::{Committed, Unit},
+};
+use std::collections::BTreeMap;
+use waiting::Waiting;
+use wire::{Bare, Jid, Payload, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
+
+/// One account at its home.
+pub struct Account {
+    /// Its address.
+    pub jid: Bare,
+    /// Its bound resources.
+    pub sessions: Vec<Session>,
+    /// Its contacts.
+    pub roster: Roster,
+    waiting: Waiting,
+    asked: BTreeMap<u64, Asked>,
+}
+
+/// An iq that the store is being read for.
+struct Asked {
+    iq: Stanza,
+    settles: Option<Link>,
+}
+
+/// What happens to an account.
+#[derive(Debug)]
+pub enum Input {
+    /// One of its streams says something.
+    Said(Link, Said),
+    /// A stanza for it.
+    Routed(Stanza, Option<Owed>),
+    /// The recipient's half of one of its units.
+    Half(Ticket, Result<Unit, StanzaError>),
+    /// A unit that it gave half of to a sender has been committed, or not.
+    Release(Owed, Result<Committed, Fault>),
+    /// A unit of its own has been committed, or not.
+    Committed(Ticket, Result<Committed, Fault>),
+    /// The store has been read for an iq.
+    Answered(u64, Replied),
+    /// The operator did something to it.
+    Order(Order),
+}
+
+/// What an account causes.
+pub enum Output {
+    /// To be carried.
+    Parcel(Parcel),
+    /// To be committed; comes back as `Input::Committed`.
+    Commit(Ticket, Unit),
+    /// To be read beside the line; comes back as `Input::Answered`.
+    World(u64, Stanza, WorldAnswer),
+    /// What it holds in memory is ahead of a store that refused it: forget it and load it again.
+    Ruined,
+}
+
+impl Account {
+    /// As it was loaded.
+    pub fn load(jid: Bare, loaded: Loaded) -> Self {
+        let roster = Roster::load(loaded.roster, loaded.unrostered);
+        let (waiting, asked) = Default::default();
+        Self { jid, sessions: Vec::new(), roster, waiting, asked }
+    }
+
+    /// Whether nothing would be lost if it were forgotten.
+    pub fn is_idle(&self) -> bool {
+        self.sessions.is_empty() && self.waiting.is_empty() && self.asked.is_empty()
+    }
+
+    /// The one verb.
+    pub fn handle(&mut self, ctx: &Ctx<'_>, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Said(link, said) => self.said(link, said, ctx, out),
+            Input::Routed(stanza, owed) => self.routed(stanza, owed, ctx, out),
+            Input::Half(ticket, half) => self.half(ticket, half, ctx, out),
+            Input::Release(owed, outcome) => self.released(&owed, outcome, ctx, out),
+            Input::Committed(ticket, outcome) => self.committed(ticket, outcome, ctx, out),
+            Input::Answered(number, replied) => self.answered(number, replied, ctx, out),
+            Input::Order(order) => self.ordered(order, ctx, out),
+        }
+    }
+
+    fn said(&mut self, link: Link, said: Said, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        match said {
+            Said::Bind(wish) => self.bind(link, wish, ctx, out),
+            Said::Stanza(stanza) if self.session(link).is_some() => {
+                self.sent(link, stanza, ctx, out);
+            }
+            Said::Nonza(nonza) => self.hear(link, &nonza, ctx, out),
+            Said::Gone(End::Closed | End::Broken) => self.leave(link, ctx, out),
+            // Its session has ended meanwhile, and it has been told.
+            Said::Stanza(_) => {}
+        }
+    }
+
+    fn sent(&mut self, link: Link, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if stanza.head.to_malformed {
+            self.refuse(&stanza, &StanzaCondition::JidMalformed.into(), ctx, out);
+            return settle(link, out);
+        }
+        match stanza.kind() {
+            wire::Kind::Message => self.message_sent(link, stanza, ctx, out),
+            wire::Kind::Presence => self.presence_sent(link, stanza, ctx, out),
+            wire::Kind::Iq => self.iq_sent(link, stanza, ctx, out),
+        }
+    }
+
+    fn routed(&mut self, stanza: Stanza, owed: Option<Owed>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        match stanza.kind() {
+            wire::Kind::Message => self.message_received(stanza, owed, ctx, out),
+            wire::Kind::Presence => self.presence_received(stanza, ctx, out),
+            wire::Kind::Iq => self.iq_received(stanza, ctx, out),
+        }
+    }
+
+    /// RFC 6120 §7. A resource that is taken goes to the newcomer (§7.7.2.2): the older stream
+    /// is most often the one that its owner has lost.
+    fn bind(&mut self, link: Link, wish: Option<Text>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let wish = wish.map_or_else(|| ctx.token(), |wish| wish.to_string());
+        let Ok(jid) = self.jid.with_resource(&wish) else {
+            let refused = Say::Unbound(StanzaCondition::BadRequest.into());
+            return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
+        };
+        if let Some(old) = self.sessions.iter().find(|session| session.jid == jid) {
+            self.end(old.link, StreamCondition::Conflict, ctx, out);
+        }
+        if self.sessions.len() >= ctx.settings.limits.sessions_max {
+            let refused = Say::Unbound(StanzaCondition::ResourceConstraint.into());
+            return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
+        }
+        let mut session = Session::bound(link, jid.clone(), ctx.hooks.plans());
+        out.push(Output::Parcel(Parcel::ToSocket(link, Say::Bound(jid))));
+        for feel in ctx.hooks.bound() {
+            let said = feel(&mut session, ctx);
+            let written = session.say(said, ctx);
+            to_socket(link, written, out);
+        }
+        self.sessions.push(session);
+    }
+
+    fn hear(&mut self, link: Link, nonza: &Payload, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(session) = self.session(link) else { return };
+        match session.hear(nonza, ctx) {
+            Ok(written) => to_socket(link, written, out),
+            Err(error) => {
+                out.push(Output::Parcel(Parcel::ToSocket(link, Say::End(error))));
+                self.leave(link, ctx, out);
+            }
+        }
+    }
+
+    /// Ends a stream that the account has had enough of.
+    fn end(&mut self, link: Link, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        out.push(Output::Parcel(Parcel::ToSocket(link, Say::End(why.into()))));
+        self.leave(link, ctx, out);
+    }
+
+    /// A session ends: its presence is withdrawn, then it is forgotten.
+    fn leave(&mut self, link: Link, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(place) = self.sessions.iter().position(|session| session.link == link) else {
+            return;
+        };
+        self.withdraw(link, None, ctx, out);
+        let mut session = self.sessions.remove(place);
+        for feel in ctx.hooks.unbound() {
+            feel(&mut session, ctx);
+        }
+    }
+
+    fn ordered(&mut self, order: Order, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let why = match order {
+            Order::Deleted => StreamCondition::NotAuthorized,
+            Order::PasswordChanged => StreamCondition::Reset,
+        };
+        self.end_all(why, ctx, out);
+    }
+
+    /// Ends every stream.
+    pub(crate) fn end_all(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        while let Some(session) = self.sessions.last() {
+            self.end(session.link, why, ctx, out);
+        }
+    }
+
+    pub(crate) fn session(&mut self, link: Link) -> Option<&mut Session> {
+        self.sessions.iter_mut().find(|session| session.link == link)
+    }
+
+    /// Writes to a session of this account, if it is still there.
+    fn write(&mut self, to: &Jid, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.jid == *to) {
+            let written = session.write(stanza, ctx);
+            to_socket(session.link, written, out);
+        }
+    }
+
+    /// Sends a stanza of ours to where it is addressed: a session here, another account, a host.
+    fn send(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(to) = stanza.head.to.clone() else { return };
+        if to.bare() == self.jid && !to.is_bare() {
+            self.write(&to, stanza, ctx, out);
+        } else if ctx.settings.serves(to.domain()) {
+            let to = to.bare();
+            out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
+        }
+    }
+
+    /// Tells the sender that it goes no further.
+    fn refuse(
+        &mut self,
+        stanza: &Stanza,
+        error: &StanzaError,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some(refused) = stanza.refused(error) {
+            self.send(refused, ctx, out);
+        }
+    }
+}
+
+/// Gives a stream back the credit of one stanza.
+fn settle(link: Link, out: &mut Vec<Output>) {
+    out.push(Output::Parcel(Parcel::ToSocket(link, Say::Settled(1))));
+}
+
+fn to_socket(link: Link, written: Vec<Written>, out: &mut Vec<Output>) {
+    out.extend(written.into_iter().map(|written| {
+        let say = match written {
+            Written::Stanza(stanza) => Say::Stanza(stanza),
+            Written::Nonza(nonza) => Say::Nonza(nonza),
+        };
+        Output::Parcel(Parcel::ToSocket(link, say))
+    }));
+}

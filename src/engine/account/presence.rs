@@ -1,0 +1,250 @@
+//! Presence (RFC 6121 §4): a session tells, contacts hear; probes are answered here.
+
+use super::{Account, Output, settle};
+use crate::{
+    ctx::Ctx,
+    parcel::{Link, Parcel},
+    passage::{Ended, Walk, decide, release},
+    roster::State,
+    subscription::Ask,
+    unit::Committed,
+};
+use wire::{Head, Jid, Kind, Name, Stanza, StanzaCondition, StanzaError, ns};
+
+const PRIORITY: Name = Name::new(ns::CLIENT, "priority");
+
+impl Account {
+    pub(super) fn presence_sent(
+        &mut self,
+        link: Link,
+        stanza: Stanza,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let kind = stanza.head.type_str();
+        if let Some(ask) = Ask::parse(kind) {
+            return self.ask_sent(link, ask, stanza, ctx, out);
+        }
+        let done = match (kind, &stanza.head.to) {
+            ("" | "unavailable", None) => self.broadcast(link, stanza.clone(), ctx, out),
+            ("" | "unavailable" | "error", Some(_)) => self.direct(link, stanza.clone(), ctx, out),
+            // RFC 6121 §4.3: probing is the server's. What a client would learn by it, its
+            // contacts' presence has told it.
+            ("probe" | "error", _) => Ok(()),
+            _ => Err(StanzaCondition::BadRequest.into()),
+        };
+        if let Err(error) = done {
+            self.refuse(&stanza, &error, ctx, out);
+        }
+        settle(link, out);
+    }
+
+    /// Initial, subsequent and unavailable presence (§4.2, §4.4, §4.5).
+    fn broadcast(
+        &mut self,
+        link: Link,
+        stanza: Stanza,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), StanzaError> {
+        let priority = priority(&stanza)?;
+        let walked = match decide(Walk::Sent, stanza, self, ctx) {
+            Ok((_, walked)) => walked,
+            Err(Ended::Dropped) => return Ok(()),
+            Err(Ended::Refused(error)) => return Err(error),
+        };
+        if walked.stanza.head.type_str() == "unavailable" {
+            self.withdraw(link, Some(walked.stanza), ctx, out);
+            return Ok(());
+        }
+        let Some(session) = self.session(link) else { return Ok(()) };
+        let initial = session.presence.replace(walked.stanza.clone()).is_none();
+        session.priority = priority;
+        let jid = session.jid.clone();
+        self.tell(&walked.stanza, ctx, out);
+        if initial {
+            self.greet(&jid, ctx, out);
+        }
+        for (to, also) in release(walked, &Committed::default(), self, ctx) {
+            self.write(&to, also, ctx, out);
+        }
+        Ok(())
+    }
+
+    /// To every available resource of the account, the sender included, and to every contact
+    /// that sees it.
+    fn tell(&mut self, stanza: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let available = self.sessions.iter().filter(|session| session.presence.is_some());
+        let own: Vec<_> = available.map(|session| session.jid.clone()).collect();
+        for jid in own {
+            self.write(&jid, addressed(stanza, self.jid.clone().into()), ctx, out);
+        }
+        for contact in self.watchers() {
+            self.send(addressed(stanza, contact), ctx, out);
+        }
+    }
+
+    /// What a resource hears when it becomes available: its siblings' presence, its contacts'
+    /// (asked for by probes, §4.3.1), and the requests that wait for an answer (§3.1.3).
+    fn greet(&mut self, to: &Jid, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let siblings = self.sessions.iter().filter(|session| session.jid != *to);
+        let mut heard: Vec<_> = siblings.filter_map(|session| session.presence.clone()).collect();
+        heard.extend(self.roster.requests().cloned());
+        for stanza in heard {
+            let to_account = addressed(&stanza, self.jid.clone().into());
+            self.write(to, to_account, ctx, out);
+        }
+        let watched: Vec<_> = self.contacts(|state| state.to).collect();
+        for contact in watched {
+            let head = Head::new(Kind::Presence).with_type("probe").with_from(to.clone());
+            self.send(Stanza::new(head.with_to(contact)), ctx, out);
+        }
+    }
+
+    /// A resource is no longer available: all hear it that had heard it was (§4.5.2, §4.6.3).
+    pub(super) fn withdraw(
+        &mut self,
+        link: Link,
+        said: Option<Stanza>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.session(link) else { return };
+        let directed = std::mem::take(&mut session.directed);
+        let (jid, was) = (session.jid.clone(), session.presence.is_some());
+        let stanza = said.unwrap_or_else(|| unavailable(&jid));
+        if was {
+            self.tell(&stanza, ctx, out);
+            if let Some(session) = self.session(link) {
+                session.presence = None;
+                session.priority = 0;
+            }
+        }
+        let watching = self.watchers();
+        for to in directed.into_iter().filter(|to| !was || !watching.contains(&to.bare().into())) {
+            self.send(addressed(&stanza, to), ctx, out);
+        }
+    }
+
+    /// Directed presence (§4.6), and errors: to whom they are addressed.
+    fn direct(
+        &mut self,
+        link: Link,
+        stanza: Stanza,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), StanzaError> {
+        let directed_max = ctx.settings.limits.directed_max;
+        let stanza = match decide(Walk::Sent, stanza, self, ctx) {
+            Ok((_, walked)) => walked.stanza,
+            Err(Ended::Dropped) => return Ok(()),
+            Err(Ended::Refused(error)) => return Err(error),
+        };
+        let Some(to) = stanza.head.to.clone() else { return Ok(()) };
+        if !ctx.settings.serves(to.domain()) {
+            return Err(StanzaCondition::RemoteServerNotFound.into());
+        }
+        if let Some(session) = self.session(link) {
+            match stanza.head.type_str() {
+                "" if session.directed.len() >= directed_max => {
+                    return Err(StanzaCondition::ResourceConstraint.into());
+                }
+                "" => session.directed.insert(to.clone()),
+                _ => session.directed.remove(&to),
+            };
+        }
+        if to.bare() == self.jid {
+            self.presence_received(stanza, ctx, out);
+        } else {
+            let to = to.bare();
+            out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
+        }
+        Ok(())
+    }
+
+    pub(super) fn presence_received(
+        &mut self,
+        stanza: Stanza,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let stanza = match decide(Walk::Received, stanza.clone(), self, ctx) {
+            Ok((_, walked)) => walked,
+            Err(Ended::Dropped) => return,
+            Err(Ended::Refused(error)) => return self.refuse(&stanza, &error, ctx, out),
+        };
+        let kind = stanza.stanza.head.type_str();
+        if kind == "probe" {
+            return self.probed(&stanza.stanza, ctx, out);
+        }
+        if let Some(ask) = Ask::parse(kind) {
+            return self.ask_received(ask, stanza.stanza, ctx, out);
+        }
+        if kind == "error" {
+            self.forget_directed(&stanza.stanza);
+        }
+        for (to, stanza) in release(stanza, &Committed::default(), self, ctx) {
+            self.write(&to, stanza, ctx, out);
+        }
+    }
+
+    /// §4.6.3: who answered directed presence with an error need not hear of its end.
+    fn forget_directed(&mut self, error: &Stanza) {
+        let Some(from) = &error.head.from else { return };
+        let to = error.head.to.as_ref();
+        if let Some(session) = self.sessions.iter_mut().find(|one| Some(&one.jid) == to) {
+            session.directed.remove(from);
+        }
+    }
+
+    /// §4.3.2. Who is not subscribed hears nothing, so that nothing can be learnt.
+    fn probed(&mut self, probe: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(from) = probe.head.from.clone() else { return };
+        if from.bare() != self.jid && !self.roster.is_from(&from.bare()) {
+            return;
+        }
+        let to = probe.head.to.as_ref().filter(|to| !to.is_bare());
+        let asked = self.sessions.iter().filter(|session| to.is_none_or(|to| session.jid == *to));
+        let mut answers: Vec<_> = asked.filter_map(|session| session.presence.clone()).collect();
+        if answers.is_empty() {
+            let gone = to.cloned().unwrap_or_else(|| self.jid.clone().into());
+            answers.push(unavailable(&gone));
+        }
+        for answer in answers {
+            self.send(addressed(&answer, from.clone()), ctx, out);
+        }
+    }
+
+    /// Who sees the account's presence.
+    fn watchers(&self) -> Vec<Jid> {
+        self.contacts(|state| state.from).collect()
+    }
+
+    fn contacts(&self, which: fn(State) -> bool) -> impl Iterator<Item = Jid> {
+        let items = self.roster.items().filter(move |item| which(item.state));
+        items.map(|item| item.jid.clone())
+    }
+
+    /// The present presence of every available resource.
+    pub(super) fn present(&self) -> Vec<Stanza> {
+        self.sessions.iter().filter_map(|session| session.presence.clone()).collect()
+    }
+}
+
+/// The same stanza for somebody.
+pub(super) fn addressed(stanza: &Stanza, to: Jid) -> Stanza {
+    let mut addressed = stanza.clone();
+    addressed.head.to = Some(to);
+    addressed
+}
+
+/// Unavailable presence that the server makes.
+pub(super) fn unavailable(from: &Jid) -> Stanza {
+    Stanza::new(Head::new(Kind::Presence).with_type("unavailable").with_from(from.clone()))
+}
+
+/// RFC 6121 §4.7.2.3: -128 to 127, 0 when it is not there.
+fn priority(presence: &Stanza) -> Result<i8, StanzaError> {
+    let Some(priority) = presence.child(PRIORITY) else { return Ok(0) };
+    priority.text().trim().parse().map_err(|_| StanzaCondition::BadRequest.into())
+}

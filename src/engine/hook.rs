@@ -1,0 +1,206 @@
+//! The contract with `xeps/`: a XEP is a value, its hooks are a list.
+
+use crate::{
+    ctx::Ctx,
+    passage::Passage,
+    port::{Pending, Reads},
+    request::Line,
+    session::Session,
+    slot::{Plan, Slot},
+};
+use wire::{Element, Name, Payload, Stanza, StanzaError, StreamError};
+
+/// A XEP that this server speaks.
+pub struct Xep {
+    /// 199 for XEP-0199.
+    pub number: u16,
+    /// Its title.
+    pub name: &'static str,
+    /// The version implemented.
+    pub version: &'static str,
+    /// How much of it.
+    pub status: Status,
+    /// What it hangs where.
+    pub hooks: &'static [Hook],
+}
+
+/// How much of a XEP is implemented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All that concerns a server; held by a conformance script.
+    Complete,
+    /// The part that the string names.
+    Partial(&'static str),
+}
+
+/// One thing that a XEP hangs into the engine.
+pub enum Hook {
+    /// A line in the disco reply of this entity.
+    Feature(Of, &'static str),
+    /// Answers an iq with this payload.
+    Iq {
+        /// On whose behalf.
+        of: Of,
+        /// Get or set.
+        kind: IqKind,
+        /// Its one child.
+        payload: Name,
+        /// By what.
+        answer: Answer,
+    },
+    /// Looks at every message and presence that passes this station.
+    At(Station, Look),
+    /// Hears a first-level element that is not a stanza (XEP-0198 `<r/>`).
+    Nonza(Name, Hear),
+    /// A last look before a stanza is written to a session. What is not returned is held.
+    Write(Desk, Write),
+    /// State kept with a session.
+    Slot(Plan),
+    /// An element of `<stream:features/>`, offered at this stage.
+    StreamFeature(Stage, Offer),
+    /// A resource has been bound.
+    Bound(Feel),
+    /// A session ends; its presence has been withdrawn already.
+    Unbound(Feel),
+}
+
+impl Hook {
+    /// Answers an iq of type get.
+    pub const fn get(of: Of, payload: Name, answer: Answer) -> Self {
+        Self::Iq { of, kind: IqKind::Get, payload, answer }
+    }
+
+    /// Answers an iq of type set.
+    pub const fn set(of: Of, payload: Name, answer: Answer) -> Self {
+        Self::Iq { of, kind: IqKind::Set, payload, answer }
+    }
+
+    /// State of type `T` with every session.
+    pub const fn slot<T: Slot>() -> Self {
+        Self::Slot(Plan::of::<T>())
+    }
+}
+
+/// A look at a passage: may change the stanza, cause more, or end it.
+pub type Look = fn(&mut Passage<'_>, &Ctx<'_>) -> Verdict;
+/// What a session answers to a nonza.
+pub type Hear = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Result<Vec<Output>, StreamError>;
+/// What goes on to the next desk.
+pub type Write = fn(Stanza, &mut Session) -> Vec<Stanza>;
+/// The feature's element, or none for this stream.
+pub type Offer = fn(&Ctx<'_>) -> Option<Payload>;
+/// What a session says because of an event of its own.
+pub type Feel = fn(&mut Session, &Ctx<'_>) -> Vec<Output>;
+/// An iq's answer.
+pub type Replied = Result<Reply, StanzaError>;
+
+/// Whom a hook serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Of {
+    /// A domain of ours.
+    Host,
+    /// An account, at its bare address. The asker may be a stranger.
+    Account,
+    /// A room.
+    Room,
+    /// A service at a domain of its own.
+    Service,
+}
+
+/// Where a message or presence stops on its way, in this order. The commit lies between Keep and
+/// Copy: before it hooks decide and may refuse, after it nothing is refused, for it is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Station {
+    /// May refuse it.
+    Guard,
+    /// May strip what is forged.
+    Mark,
+    /// May put it into the log.
+    Keep,
+    /// May send more because of it. Delivery follows.
+    Copy,
+    /// Nobody was there to take it.
+    Miss,
+    /// May wake a device that was not reached.
+    Push,
+}
+
+/// Where a stanza stops on its way out of a session: what is held is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Desk {
+    /// May hold it (XEP-0352).
+    Hold,
+    /// Counts it (XEP-0198).
+    Count,
+}
+
+/// When a stream feature is offered (RFC 6120 §4.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The stream is secure; the client has not said who it is.
+    Authenticate,
+    /// It has; no resource is bound yet.
+    Bind,
+}
+
+/// What a look decides.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It goes on.
+    Go,
+    /// It ends here, silently.
+    Drop(Why),
+    /// It ends here, and the sender is told.
+    Refuse(StanzaError, Why),
+}
+
+/// A reason, for the log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Why(pub &'static str);
+
+/// The two kinds of request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IqKind {
+    /// Asks.
+    Get,
+    /// Changes.
+    Set,
+}
+
+/// How an iq is answered.
+#[derive(Clone, Copy)]
+pub enum Answer {
+    /// Only thinks, on the line.
+    Pure(fn(&Stanza, &mut Line<'_>, &Ctx<'_>) -> Replied),
+    /// Reads the store, beside the line. In order per session; starts when what the same session
+    /// wrote before is committed.
+    World(for<'a> fn(&'a Stanza, &'a World<'a>) -> Pending<'a, Replied>),
+}
+
+/// What an `Answer::World` can reach.
+pub struct World<'a> {
+    /// Reads of the store.
+    pub store: &'a dyn Reads,
+    /// The account that is asked.
+    pub account: &'a wire::Bare,
+}
+
+/// An iq's good answer.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// An empty result.
+    Empty,
+    /// A result with this child.
+    Payload(Payload),
+    /// These stanzas, and behind them a result with this child.
+    After(Vec<Stanza>, Option<Payload>),
+}
+
+/// What a session says to its peer.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Written as it is, never counted.
+    Nonza(Payload),
+    /// Was held, or is made by us; goes on at the desk after Hold.
+    Stanza(Stanza),
+}

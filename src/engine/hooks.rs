@@ -1,0 +1,130 @@
+//! What all XEPs hung where, found by what a stanza brings. Built once, at the start.
+
+use crate::{hook::*, slot::Plan};
+use std::{collections::BTreeMap, sync::Arc};
+use wire::{Element, Name};
+
+/// An iq's key: whom, how, namespace, name.
+type Asked<'a> = (Of, IqKind, &'a str, &'a str);
+
+/// All hooks, sorted by what they wait for.
+pub struct Hooks {
+    xeps: &'static [&'static Xep],
+    looks: Vec<(Station, u16, Look)>,
+    answers: BTreeMap<Asked<'static>, (u16, Answer)>,
+    nonzas: Vec<(Name, Hear)>,
+    writes: Vec<(Desk, Write)>,
+    offers: Vec<(Stage, Offer)>,
+    bound: Vec<Feel>,
+    unbound: Vec<Feel>,
+    plans: Arc<[Plan]>,
+}
+
+impl Hooks {
+    /// Sorts by station and desk; ties keep the order of the list.
+    pub fn of(xeps: &'static [&'static Xep]) -> Self {
+        let mut hooks = Self {
+            xeps,
+            looks: Vec::new(),
+            answers: BTreeMap::new(),
+            nonzas: Vec::new(),
+            writes: Vec::new(),
+            offers: Vec::new(),
+            bound: Vec::new(),
+            unbound: Vec::new(),
+            plans: Arc::new([]),
+        };
+        let mut plans = Vec::new();
+        for (number, hook) in
+            xeps.iter().flat_map(|xep| xep.hooks.iter().map(|hook| (xep.number, hook)))
+        {
+            hooks.hang(number, hook, &mut plans);
+        }
+        hooks.looks.sort_by_key(|&(station, ..)| station);
+        hooks.writes.sort_by_key(|&(desk, _)| desk);
+        hooks.plans = plans.into();
+        hooks
+    }
+
+    fn hang(&mut self, number: u16, hook: &Hook, plans: &mut Vec<Plan>) {
+        match *hook {
+            Hook::Feature(..) => {}
+            Hook::Iq { of, kind, payload, answer } => {
+                self.answers.insert((of, kind, payload.ns, payload.local), (number, answer));
+            }
+            Hook::At(station, look) => self.looks.push((station, number, look)),
+            Hook::Nonza(name, hear) => self.nonzas.push((name, hear)),
+            Hook::Write(desk, write) => self.writes.push((desk, write)),
+            Hook::Slot(plan) => plans.push(plan),
+            Hook::StreamFeature(stage, offer) => self.offers.push((stage, offer)),
+            Hook::Bound(feel) => self.bound.push(feel),
+            Hook::Unbound(feel) => self.unbound.push(feel),
+        }
+    }
+
+    /// The XEPs, in the order of the list.
+    pub fn xeps(&self) -> &'static [&'static Xep] {
+        self.xeps
+    }
+
+    /// The disco features of an entity, in the order of the list, each once.
+    pub fn features(&self, of: Of) -> Vec<&'static str> {
+        let mut features = Vec::new();
+        for hook in self.xeps.iter().flat_map(|xep| xep.hooks) {
+            match hook {
+                Hook::Feature(whose, ns) if *whose == of && !features.contains(ns) => {
+                    features.push(*ns);
+                }
+                _ => {}
+            }
+        }
+        features
+    }
+
+    /// Who answers, and the number of its XEP.
+    pub fn answer(&self, of: Of, kind: IqKind, payload: Element<'_>) -> Option<(u16, Answer)> {
+        let answers: &BTreeMap<Asked<'_>, _> = &self.answers;
+        answers.get(&(of, kind, payload.ns(), payload.local())).copied()
+    }
+
+    /// The looks between two stations, both included.
+    pub fn looks(&self, from: Station, to: Station) -> impl Iterator<Item = (u16, Look)> {
+        let here = move |look: &&(Station, u16, Look)| (from..=to).contains(&look.0);
+        self.looks.iter().filter(here).map(|&(_, number, look)| (number, look))
+    }
+
+    /// Who stands at which station.
+    pub fn stations(&self) -> impl Iterator<Item = (Station, u16)> {
+        self.looks.iter().map(|&(station, number, _)| (station, number))
+    }
+
+    /// Who hears this element.
+    pub fn hears(&self, nonza: Element<'_>) -> Option<Hear> {
+        self.nonzas.iter().find(|(name, _)| nonza.is(*name)).map(|&(_, hear)| hear)
+    }
+
+    /// The looks before a stanza is written, from this desk on.
+    pub fn writes(&self, from: Desk) -> impl Iterator<Item = Write> {
+        self.writes.iter().filter(move |(desk, _)| *desk >= from).map(|&(_, write)| write)
+    }
+
+    /// The offers of this stage of negotiation.
+    pub fn offers(&self, stage: Stage) -> impl Iterator<Item = Offer> {
+        self.offers.iter().filter(move |(at, _)| *at == stage).map(|&(_, offer)| offer)
+    }
+
+    /// Who wants to know of a new resource.
+    pub fn bound(&self) -> &[Feel] {
+        &self.bound
+    }
+
+    /// Who wants to know of a session's end.
+    pub fn unbound(&self) -> &[Feel] {
+        &self.unbound
+    }
+
+    /// How slots are made.
+    pub fn plans(&self) -> &Arc<[Plan]> {
+        &self.plans
+    }
+}

@@ -1,0 +1,128 @@
+//! What passes between a socket and a home, and between two homes. Everything is addressed;
+//! nobody assumes that the other is in this process.
+
+use crate::{
+    port::{Fault, Node},
+    unit::{Committed, Unit},
+};
+use wire::{Bare, Jid, Payload, Stanza, StanzaError, StreamError, Text};
+
+/// One stream of one node, never used twice while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link {
+    /// Where its socket is.
+    pub node: Node,
+    /// Counted by that node.
+    pub number: u64,
+}
+
+/// A place in an account's line of uncommitted units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// An addressed thing on its way.
+#[derive(Clone, Debug)]
+pub enum Parcel {
+    /// A stream said this to the account it is authenticated as.
+    FromSocket(Bare, Link, Said),
+    /// An account says this to one of its streams.
+    ToSocket(Link, Say),
+    /// A stanza for the account or host that `to` names. When the sender holds its unit back for
+    /// the recipient's half, `owed` says who waits.
+    Routed {
+        /// Whose home it goes to.
+        to: Bare,
+        /// The stanza.
+        stanza: Stanza,
+        /// Who waits for the recipient's half.
+        owed: Option<Owed>,
+    },
+    /// The recipient's half, for the sender that waits.
+    Half {
+        /// The sender.
+        to: Bare,
+        /// Its place in the sender's line.
+        ticket: Ticket,
+        /// What the recipient adds, or why it refuses.
+        half: Result<Unit, StanzaError>,
+    },
+    /// The joined unit has been committed (or not): the recipient may go on.
+    Release {
+        /// The recipient.
+        to: Bare,
+        /// What it waits for.
+        owed: Owed,
+        /// Whether it is in the store now, and where.
+        outcome: Result<Committed, Fault>,
+    },
+    /// The operator did something to the account.
+    Order(Bare, Order),
+}
+
+impl Parcel {
+    /// The account or host whose home it goes to; none when it goes to a socket.
+    pub fn account(&self) -> Option<&Bare> {
+        match self {
+            Self::FromSocket(account, ..) | Self::Order(account, _) => Some(account),
+            Self::Routed { to, .. } | Self::Half { to, .. } | Self::Release { to, .. } => Some(to),
+            Self::ToSocket(..) => None,
+        }
+    }
+}
+
+/// Who waits for the recipient's half.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Owed {
+    /// The sender's account.
+    pub sender: Bare,
+    /// Its place in the sender's line.
+    pub ticket: Ticket,
+}
+
+/// What a stream tells its account.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// It wants a resource; `None`: the server makes one (RFC 6120 §7).
+    Bind(Option<Text>),
+    /// The client sent a stanza.
+    Stanza(Stanza),
+    /// The client sent another element.
+    Nonza(Payload),
+    /// The stream has ended.
+    Gone(End),
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Either side closed it properly.
+    Closed,
+    /// It broke off.
+    Broken,
+}
+
+/// What an account tells a stream.
+#[derive(Clone, Debug)]
+pub enum Say {
+    /// The resource is bound.
+    Bound(Jid),
+    /// It is not (RFC 6120 §7.6.2, §7.7.2).
+    Unbound(StanzaError),
+    /// Write this stanza.
+    Stanza(Stanza),
+    /// Write this element.
+    Nonza(Payload),
+    /// So many stanzas of this stream have been settled: its credit is given back.
+    Settled(u32),
+    /// End the stream with this error.
+    End(StreamError),
+}
+
+/// What an operator did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The account is gone: its sessions end with `not-authorized`.
+    Deleted,
+    /// The password is another: its sessions end with `reset`, to log in again.
+    PasswordChanged,
+}

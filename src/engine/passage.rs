@@ -1,0 +1,171 @@
+//! The life of a message or presence: the only place where stations are run.
+//! The commit cuts it in two.
+
+use crate::{
+    account::Account,
+    ctx::Ctx,
+    hook::{Station, Verdict, Why},
+    unit::{Change, Committed, Entry, Flags, KEY_BYTES_MAX, Pos, Table, Unit},
+};
+use wire::{Bare, Jid, Stanza, StanzaCondition, StanzaError};
+
+/// Whose account the line is walked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Walk {
+    /// The sender's.
+    Sent,
+    /// The recipient's.
+    Received,
+}
+
+/// How the place in a log is written on the stanza, at release.
+pub type Stamp = fn(Stanza, &Bare, Pos) -> Stanza;
+
+/// A stanza on its way through an account, and what it has caused so far.
+pub struct Passage<'a> {
+    /// Whose account this is.
+    pub walk: Walk,
+    /// The stanza. A look may replace it.
+    pub stanza: Stanza,
+    /// The account.
+    pub account: &'a mut Account,
+    /// Which sessions took it: known from Miss on.
+    pub reached: Vec<Jid>,
+    unit: Unit,
+    stamp: Option<Stamp>,
+    also: Vec<(Jid, Stanza)>,
+}
+
+/// What waits for the commit.
+#[derive(Clone, Debug)]
+pub struct Walked {
+    /// Whose account walked it.
+    pub walk: Walk,
+    /// The stanza, as the first half left it.
+    pub stanza: Stanza,
+    /// It is in this account's log; the stamp is put on at release.
+    pub kept: Option<Stamp>,
+}
+
+/// Why a stanza went no further.
+#[derive(Debug)]
+pub enum Ended {
+    /// Silently.
+    Dropped,
+    /// The sender is told.
+    Refused(StanzaError),
+}
+
+impl<'a> Passage<'a> {
+    fn of(walk: Walk, stanza: Stanza, account: &'a mut Account) -> Self {
+        let (reached, unit, stamp, also) = Default::default();
+        Self { walk, stanza, account, reached, unit, stamp, also }
+    }
+
+    /// Puts it into the account's log. The stamp is put on at release.
+    pub fn keep(&mut self, flags: Flags, stamp: Stamp) {
+        let (direction, peer) = match self.walk {
+            Walk::Sent => (Flags::SENT, self.stanza.head.to.as_ref()),
+            Walk::Received => (Flags::RECEIVED, self.stanza.head.from.as_ref()),
+        };
+        self.unit.entries.push(Entry {
+            log: self.account.jid.clone(),
+            flags: flags.and(direction),
+            peer: peer.map_or_else(|| self.account.jid.clone(), Jid::bare),
+            key: None,
+            settles: None,
+            foreign_id: None,
+            stanza: self.stanza.to_text(),
+        });
+        self.stamp = Some(stamp);
+    }
+
+    /// Writes something else in the same unit.
+    ///
+    /// # Errors
+    /// `not-acceptable` when the key is longer than `KEY_BYTES_MAX`.
+    pub fn put(&mut self, table: Table, key: &str, value: Vec<u8>) -> Result<(), StanzaError> {
+        put(&mut self.unit, &self.account.jid, table, key, value)
+    }
+
+    /// Sends one more stanza because of this one, to a session of this account.
+    pub fn also(&mut self, to: &Jid, stanza: Stanza) {
+        self.also.push((to.clone(), stanza));
+    }
+}
+
+/// A cell in the unit, its key checked.
+pub(crate) fn put(
+    unit: &mut Unit,
+    of: &Bare,
+    table: Table,
+    key: &str,
+    value: Vec<u8>,
+) -> Result<(), StanzaError> {
+    if key.len() > KEY_BYTES_MAX {
+        return Err(StanzaCondition::NotAcceptable.into());
+    }
+    unit.changes.push(Change::Put(table, of.clone(), key.into(), value));
+    Ok(())
+}
+
+/// The first half: Guard, Mark, Keep. When it ends, nothing has left the account.
+///
+/// # Errors
+/// The verdict that ended it.
+pub fn decide(
+    walk: Walk,
+    stanza: Stanza,
+    account: &mut Account,
+    ctx: &Ctx<'_>,
+) -> Result<(Unit, Walked), Ended> {
+    let mut passage = Passage::of(walk, stanza, account);
+    for (number, look) in ctx.hooks.looks(Station::Guard, Station::Keep) {
+        match look(&mut passage, ctx) {
+            Verdict::Go => {}
+            Verdict::Drop(Why(why)) => {
+                tracing::debug!(xep = number, why, "dropped");
+                return Err(Ended::Dropped);
+            }
+            Verdict::Refuse(error, Why(why)) => {
+                tracing::debug!(xep = number, why, "refused");
+                return Err(Ended::Refused(error));
+            }
+        }
+    }
+    let Passage { walk, stanza, unit, stamp: kept, .. } = passage;
+    Ok((unit, Walked { walk, stanza, kept }))
+}
+
+/// The second half, with the sessions of this moment: Copy, delivery, Miss, Push.
+/// Returns what goes to which session of this account, in order.
+pub fn release(
+    walked: Walked,
+    committed: &Committed,
+    account: &mut Account,
+    ctx: &Ctx<'_>,
+) -> Vec<(Jid, Stanza)> {
+    let Walked { walk, mut stanza, kept } = walked;
+    if let (Some(stamp), Some(pos)) = (kept, committed.in_log(&account.jid)) {
+        stanza = stamp(stanza, &account.jid, pos);
+    }
+    let mut passage = Passage::of(walk, stanza, account);
+    stop(Station::Copy, &mut passage, ctx);
+    if passage.walk == Walk::Received {
+        passage.reached = passage.account.takers(&passage.stanza);
+        let stanza = &passage.stanza;
+        passage.also.extend(passage.reached.iter().map(|jid| (jid.clone(), stanza.clone())));
+        if passage.reached.is_empty() {
+            stop(Station::Miss, &mut passage, ctx);
+        }
+        stop(Station::Push, &mut passage, ctx);
+    }
+    passage.also
+}
+
+fn stop(at: Station, passage: &mut Passage<'_>, ctx: &Ctx<'_>) {
+    for (number, look) in ctx.hooks.looks(at, at) {
+        let verdict = look(passage, ctx);
+        debug_assert!(matches!(verdict, Verdict::Go), "XEP-{number:04}: it is in the log already");
+    }
+}

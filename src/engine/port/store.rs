@@ -1,0 +1,108 @@
+//! The store: one verb to write, a few to read.
+
+use crate::{
+    roster::Item,
+    unit::{Credentials, Entry, Pos, Table, Unit},
+};
+use std::{fmt, future::Future, pin::Pin};
+use wire::{Bare, Jid};
+
+/// A read or write under way.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// The same of a store.
+pub type Stored<'a, T> = Pending<'a, Result<T, Fault>>;
+
+/// Our side failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The store could not be reached, or did not answer in time. What was asked of it may or
+    /// may not have happened.
+    Away(String),
+    /// The store refused, and nothing of it happened.
+    Refused(String),
+    /// Another process owns the store now. Nothing more may be written: the process ends.
+    Fenced,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Away(why) => write!(f, "the store is away: {why}"),
+            Self::Refused(why) => write!(f, "the store refused: {why}"),
+            Self::Fenced => write!(f, "the store belongs to another process now"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Everything an account must know to work, read in one round trip.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// The roster's items.
+    pub roster: Vec<Item>,
+    /// What was removed from it, with the `ver` of that.
+    pub unrostered: Vec<(Jid, i64)>,
+    /// Cells of the tables that XEPs asked to have at hand.
+    pub cells: Vec<(String, String, Vec<u8>)>,
+}
+
+/// An entry with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// Its place in the log.
+    pub pos: Pos,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// Reads: all that an `Answer::World` can reach.
+pub trait Reads: Send + Sync {
+    /// What is kept of an account's password; `None`: no such account.
+    fn credentials<'a>(&'a self, of: &'a Bare) -> Stored<'a, Option<Credentials>>;
+    /// An account, loaded; `None`: no such account.
+    fn load<'a>(&'a self, account: &'a Bare) -> Stored<'a, Option<Loaded>>;
+    /// The accounts of a domain after this local part, in order, at most `max`.
+    fn accounts<'a>(
+        &'a self,
+        domain: &'a Bare,
+        after: Option<&'a str>,
+        max: usize,
+    ) -> Stored<'a, Vec<Bare>>;
+    /// A cell of a table.
+    fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>>;
+    /// All cells of a table of this account, by key.
+    fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>>;
+    /// Entries of a log behind `after`, in order, at most `max`.
+    fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>>;
+}
+
+/// What the writer commits at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Its number: one more than that of the batch before.
+    pub number: i64,
+    /// The last position given.
+    pub last: Pos,
+    /// Units in the order of the queue; a position for each of their entries.
+    pub units: Vec<(Unit, Vec<Pos>)>,
+}
+
+/// What became of one unit of a committed batch.
+pub type Verdict = Result<(), Fault>;
+
+/// The one writer's side. Made by opening it, which takes the fence.
+pub trait Store: Reads {
+    /// Where the writer goes on: the last batch's number and position.
+    fn last(&self) -> Stored<'_, (i64, Pos)>;
+    /// Commits a batch in one transaction, that begins with the fence:
+    /// `UPDATE writer SET batch = n, pos = p WHERE node = me AND epoch = e AND batch = n - 1`.
+    /// A unit that the database refuses is left out and told so; its neighbours stand.
+    ///
+    /// # Errors
+    /// `Away`: the outcome is unknown; ask `last` when the store is back. `Fenced`: stop.
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Stored<'a, Vec<Verdict>>;
+    /// The key of this server, made at the first start and kept with the data: 32 random bytes
+    /// (`fresh` is used when there is none yet).
+    fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]>;
+}

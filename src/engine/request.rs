@@ -1,0 +1,103 @@
+//! The life of an iq: who answers, and what is at hand.
+
+use crate::{
+    ctx::Ctx,
+    hook::{Answer, IqKind, Of, Replied, Reply},
+    passage::put,
+    session::Session,
+    unit::{Table, Unit},
+};
+use wire::{Bare, Stanza, StanzaCondition, StanzaError};
+
+/// Who is asked, and what answering has caused.
+pub struct Line<'a> {
+    /// The account, room or host that is asked.
+    pub asked: &'a Bare,
+    /// Its sessions; a host has none.
+    pub sessions: &'a mut [Session],
+    /// Written with the answer: the reply waits for the commit.
+    pub unit: Unit,
+}
+
+impl Line<'_> {
+    /// The asker's session; none for a stranger.
+    pub fn asker(&mut self, iq: &Stanza) -> Option<&mut Session> {
+        self.sessions.iter_mut().find(|session| Some(&session.jid) == iq.head.from.as_ref())
+    }
+
+    /// Writes a cell of a table of the account that is asked.
+    ///
+    /// # Errors
+    /// `not-acceptable` when the key is longer than `KEY_BYTES_MAX`.
+    pub fn put(&mut self, table: Table, key: &str, value: Vec<u8>) -> Result<(), StanzaError> {
+        put(&mut self.unit, self.asked, table, key, value)
+    }
+}
+
+/// What an iq stanza is (RFC 6120 §8.2.3).
+pub enum Asks {
+    /// A request with exactly one child.
+    Request(IqKind),
+    /// An answer to somebody's request. Never answered.
+    Response,
+}
+
+/// Reads the outside of an iq.
+///
+/// # Errors
+/// `bad-request` without an id, for a type that there is not, for a request without exactly one
+/// child, for a result with more than one (RFC 6120 §8.1.3, §8.2.3).
+pub fn asks(iq: &Stanza) -> Result<Asks, StanzaError> {
+    let asks = match iq.head.type_str() {
+        "get" => Asks::Request(IqKind::Get),
+        "set" => Asks::Request(IqKind::Set),
+        "result" | "error" => Asks::Response,
+        _ => return Err(StanzaCondition::BadRequest.into()),
+    };
+    let bad = match asks {
+        Asks::Request(_) => iq.child_count() != 1,
+        Asks::Response => iq.head.type_str() == "result" && iq.child_count() > 1,
+    };
+    if bad || iq.head.id.is_none() {
+        return Err(StanzaCondition::BadRequest.into());
+    }
+    Ok(asks)
+}
+
+/// What came of looking for an answer.
+pub enum Found {
+    /// It was thought out at once; `Unit` is what it wrote.
+    Now(Replied, Unit),
+    /// It reads the store, beside the line.
+    Beside(crate::shard::WorldAnswer),
+}
+
+/// Finds the hook that answers for `of`, and asks it when it only thinks.
+/// Nobody: `service-unavailable` (RFC 6120 §8.4).
+pub fn answer(of: Of, kind: IqKind, iq: &Stanza, mut line: Line<'_>, ctx: &Ctx<'_>) -> Found {
+    let payload = iq.children().next();
+    match payload.and_then(|payload| ctx.hooks.answer(of, kind, payload)) {
+        Some((_, Answer::Pure(think))) => {
+            let replied = think(iq, &mut line, ctx);
+            Found::Now(replied, line.unit)
+        }
+        Some((_, Answer::World(read))) => Found::Beside(read),
+        None => Found::Now(Err(StanzaCondition::ServiceUnavailable.into()), Unit::default()),
+    }
+}
+
+/// The stanzas that answer `iq`, in order.
+pub fn stanzas(iq: &Stanza, replied: Replied) -> Vec<Stanza> {
+    match replied {
+        Ok(Reply::Empty) => vec![iq.result()],
+        Ok(Reply::Payload(payload)) => vec![iq.result().with(payload)],
+        Ok(Reply::After(mut stanzas, last)) => {
+            stanzas.push(match last {
+                Some(payload) => iq.result().with(payload),
+                None => iq.result(),
+            });
+            stanzas
+        }
+        Err(error) => iq.refused(&error).into_iter().collect(),
+    }
+}

@@ -1,0 +1,415 @@
+use super::*;
+use crate::{
+    ctx::{Moment, Random},
+    hooks::Hooks,
+    settings::Settings,
+};
+
+struct Zero;
+
+impl Random for Zero {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
+/// Runs `with` at this time in 1970, with room for 8 items.
+fn at<T>(unix_ms: u64, with: impl FnOnce(&Ctx<'_>) -> T) -> T {
+    let mut settings = Settings::of(vec![Bare::host("wax.example").unwrap()], [0; 32]);
+    settings.limits.roster_items_max = 8;
+    let hooks = Hooks::of(&[]);
+    let now = Moment(unix_ms);
+    with(&Ctx { now, unix_ms, random: &Zero, settings: &settings, hooks: &hooks })
+}
+
+fn bare(jid: &str) -> Bare {
+    Bare::parse(jid).unwrap()
+}
+
+fn romeo() -> Bare {
+    bare("romeo@wax.example")
+}
+
+fn juliet() -> Bare {
+    bare("juliet@capulet.example")
+}
+
+fn jid(of: &Bare) -> Jid {
+    of.clone().into()
+}
+
+fn request(from: &Bare, status: &str) -> Stanza {
+    let xml = format!(
+        "<presence type='subscribe' from='{from}' to='romeo@wax.example'><status>{status}</status>\
+         </presence>"
+    );
+    Stanza::parse_one(&xml).unwrap()
+}
+
+fn iq(kind: &str, query: &str) -> Stanza {
+    let xml =
+        format!("<iq type='{kind}' id='1'><query xmlns='jabber:iq:roster'{query}</query></iq>");
+    Stanza::parse_one(&xml).unwrap()
+}
+
+fn set(roster: &mut Roster, unix_ms: u64, items: &str) -> Result<Set, StanzaCondition> {
+    let iq = iq("set", &format!(">{items}"));
+    at(unix_ms, |ctx| roster.set(&romeo(), &iq, ctx)).map_err(|error| error.condition)
+}
+
+fn sent(roster: &mut Roster, unix_ms: u64, ask: Ask) -> Step {
+    at(unix_ms, |ctx| roster.sent(&romeo(), &juliet(), ask, ctx))
+}
+
+fn received(roster: &mut Roster, unix_ms: u64, ask: Ask) -> Step {
+    let stanza = request(&juliet(), "it is I");
+    at(unix_ms, |ctx| roster.received(&romeo(), &juliet(), ask, &stanza, ctx))
+}
+
+fn full(roster: &Roster) -> String {
+    match roster.get(&iq("get", ">")) {
+        RosterReply::Full(payload) => payload.as_str().to_owned(),
+        other => panic!("not the whole roster: {other:?}"),
+    }
+}
+
+fn since(roster: &Roster, ver: &str) -> Vec<String> {
+    match roster.get(&iq("get", &format!(" ver='{ver}'>"))) {
+        RosterReply::Changed(pushes) => pushes.iter().map(|push| push.as_str().into()).collect(),
+        RosterReply::Empty => Vec::new(),
+        RosterReply::Full(payload) => panic!("the whole roster: {payload}"),
+    }
+}
+
+fn pushed(step: &Step) -> String {
+    step.push.as_ref().map_or_else(String::new, |item| item.push(item.ver).as_str().to_owned())
+}
+
+/// What the store would give back.
+fn reloaded(roster: &Roster) -> Roster {
+    Roster::load(roster.items().cloned().collect(), roster.removed.iter().cloned().collect())
+}
+
+#[test]
+fn a_set_keeps_name_and_groups_and_pushes_them_2_3() {
+    let mut roster = Roster::default();
+    let done = set(
+        &mut roster,
+        5,
+        "<item jid='juliet@capulet.example' name='J&amp;'><group>b</group><group>a</group></item>",
+    );
+    let done = done.unwrap();
+    let push = "<query xmlns='jabber:iq:roster' ver='5'>\
+        <item jid='juliet@capulet.example' name='J&amp;' subscription='none'>\
+        <group>b</group><group>a</group></item></query>";
+    assert_eq!(done.push.as_str(), push);
+    assert_eq!(full(&roster), push);
+    let item = roster.item(&juliet()).unwrap().clone();
+    assert_eq!(done.changes, [Change::Roster(romeo(), item)]);
+    assert!(done.sends.is_empty());
+}
+
+#[test]
+fn a_client_cannot_set_subscription_ask_or_approved_2_1_2() {
+    let mut roster = Roster::default();
+    set(
+        &mut roster,
+        5,
+        "<item jid='juliet@capulet.example' subscription='both' ask='subscribe' approved='true'/>",
+    )
+    .unwrap();
+    assert!(full(&roster).contains("<item jid='juliet@capulet.example' subscription='none'/>"));
+    received(&mut roster, 6, Ask::Subscribed);
+    sent(&mut roster, 7, Ask::Subscribe);
+    received(&mut roster, 8, Ask::Subscribed);
+    set(&mut roster, 9, "<item jid='juliet@capulet.example' name='J' subscription='none'/>")
+        .unwrap();
+    assert!(full(&roster).contains("name='J' subscription='to'/>"));
+}
+
+#[test]
+fn a_bad_set_is_refused_and_changes_nothing_2_3_3() {
+    use StanzaCondition::{BadRequest, ItemNotFound, JidMalformed, NotAcceptable};
+    let long = "x".repeat(LABEL_BYTES_MAX + 1);
+    let many = (0..=GROUPS_MAX).map(|n| format!("<group>{n}</group>")).collect::<String>();
+    let cases = [
+        (String::new(), BadRequest),
+        ("<item jid='a@b'/><item jid='c@d'/>".into(), BadRequest),
+        ("<item name='nobody'/>".into(), BadRequest),
+        ("<item jid='@b'/>".into(), JidMalformed),
+        ("<item jid='a@b'><group>x</group><group>x</group></item>".into(), BadRequest),
+        ("<item jid='a@b'><group/></item>".into(), NotAcceptable),
+        (format!("<item jid='a@b'><group>{long}</group></item>"), NotAcceptable),
+        (format!("<item jid='a@b'>{many}</item>"), NotAcceptable),
+        (format!("<item jid='a@b' name='{long}'/>"), NotAcceptable),
+        ("<item jid='a@b' subscription='remove'/>".into(), ItemNotFound),
+    ];
+    let mut roster = Roster::default();
+    for (items, condition) in cases {
+        assert_eq!(set(&mut roster, 5, &items).unwrap_err(), condition, "{items}");
+    }
+    assert_eq!(full(&roster), "<query xmlns='jabber:iq:roster' ver='0'/>");
+    let longest = "x".repeat(LABEL_BYTES_MAX);
+    set(&mut roster, 5, &format!("<item jid='a@b' name='{longest}'/>")).unwrap();
+}
+
+#[test]
+fn one_item_too_many_is_refused_but_those_there_can_change() {
+    let mut roster = Roster::default();
+    for n in 0..8 {
+        set(&mut roster, 5, &format!("<item jid='{n}@b'/>")).unwrap();
+    }
+    let more = set(&mut roster, 5, "<item jid='8@b'/>");
+    assert_eq!(more.unwrap_err(), StanzaCondition::ResourceConstraint);
+    set(&mut roster, 5, "<item jid='7@b' name='seven'/>").unwrap();
+    let step = sent(&mut roster, 6, Ask::Subscribe);
+    assert_eq!(step.refusal, Some(StanzaCondition::ResourceConstraint));
+    assert!(!step.pass && step.changes.is_empty());
+    assert!(roster.item(&juliet()).is_none());
+}
+
+#[test]
+fn strangers_cannot_ask_without_end() {
+    let mut roster = Roster::default();
+    let ask = |roster: &mut Roster, n: usize| {
+        let from = bare(&format!("{n}@spam.example"));
+        let stanza = request(&from, "");
+        at(5, |ctx| roster.received(&romeo(), &from, Ask::Subscribe, &stanza, ctx))
+    };
+    for n in 0..REQUESTS_MAX {
+        assert!(ask(&mut roster, n).pass);
+    }
+    let step = ask(&mut roster, REQUESTS_MAX);
+    assert!(!step.pass && step.changes.is_empty());
+    assert_eq!(roster.requests().count(), REQUESTS_MAX);
+    // A contact of the user's own is heard all the same.
+    set(&mut roster, 6, "<item jid='juliet@capulet.example'/>").unwrap();
+    assert!(received(&mut roster, 7, Ask::Subscribe).pass);
+}
+
+#[test]
+fn a_removal_takes_back_what_the_state_demands_2_5_2() {
+    let cases: [(&[(bool, Ask)], &[Ask], bool); 5] = [
+        (&[], &[], false),
+        (&[(true, Ask::Subscribe)], &[Ask::Unsubscribe], false),
+        (&[(false, Ask::Subscribe)], &[Ask::Unsubscribed], false),
+        (&[(true, Ask::Subscribe), (false, Ask::Subscribed)], &[Ask::Unsubscribe], false),
+        (
+            &[
+                (true, Ask::Subscribe),
+                (false, Ask::Subscribed),
+                (false, Ask::Subscribe),
+                (true, Ask::Subscribed),
+            ],
+            &[Ask::Unsubscribe, Ask::Unsubscribed],
+            true,
+        ),
+    ];
+    for (story, sends, lost_from) in cases {
+        let mut roster = Roster::default();
+        set(&mut roster, 5, "<item jid='juliet@capulet.example'/>").unwrap();
+        for &(ours, ask) in story {
+            let walk = if ours { sent } else { received };
+            walk(&mut roster, 6, ask);
+        }
+        let remove = "<item jid='juliet@capulet.example' subscription='remove'/>";
+        let done = set(&mut roster, 20, remove).unwrap();
+        assert_eq!((&*done.sends, done.lost_from), (sends, lost_from), "{story:?}");
+        let push = "<query xmlns='jabber:iq:roster' ver='20'>\
+            <item jid='juliet@capulet.example' subscription='remove'/></query>";
+        assert_eq!(done.push.as_str(), push);
+        assert_eq!(done.changes, [Change::Unroster(romeo(), jid(&juliet()), 20)]);
+        assert!(roster.item(&juliet()).is_none());
+    }
+}
+
+#[test]
+fn versions_rise_with_every_change_also_when_the_clock_steps_back_2_6() {
+    let mut roster = Roster::default();
+    set(&mut roster, 1_000, "<item jid='a@b'/>").unwrap();
+    set(&mut roster, 10, "<item jid='c@d'/>").unwrap();
+    set(&mut roster, 10, "<item jid='a@b' subscription='remove'/>").unwrap();
+    assert!(full(&roster).contains("ver='1002'"));
+    assert!(full(&reloaded(&roster)).contains("ver='1002'"));
+}
+
+#[test]
+fn a_known_version_gets_only_what_changed_since_in_order_2_6_3() {
+    let mut roster = Roster::default();
+    for (unix_ms, items) in [
+        (10, "<item jid='a@b'/>"),
+        (20, "<item jid='c@d'/>"),
+        (30, "<item jid='e@f'/>"),
+        (40, "<item jid='a@b' name='once'/>"),
+        (50, "<item jid='c@d' subscription='remove'/>"),
+        (60, "<item jid='a@b' name='twice'/>"),
+    ] {
+        set(&mut roster, unix_ms, items).unwrap();
+    }
+    for roster in [&roster, &reloaded(&roster)] {
+        let changed = [
+            "<query xmlns='jabber:iq:roster' ver='50'>\
+             <item jid='c@d' subscription='remove'/></query>",
+            "<query xmlns='jabber:iq:roster' ver='60'>\
+             <item jid='a@b' name='twice' subscription='none'/></query>",
+        ];
+        assert_eq!(since(roster, "30"), changed);
+        assert_eq!(since(roster, "60"), <[&str; 0]>::default());
+        for unknown in ["", "61", "9", "nonsense"] {
+            let reply = roster.get(&iq("get", &format!(" ver='{unknown}'>")));
+            assert!(matches!(reply, RosterReply::Full(_)), "{unknown}");
+        }
+    }
+}
+
+#[test]
+fn a_removed_item_that_came_back_is_not_removed_2_6_3() {
+    let mut roster = Roster::default();
+    set(&mut roster, 10, "<item jid='a@b'/>").unwrap();
+    set(&mut roster, 20, "<item jid='c@d'/>").unwrap();
+    set(&mut roster, 30, "<item jid='c@d' subscription='remove'/>").unwrap();
+    set(&mut roster, 40, "<item jid='c@d' name='again'/>").unwrap();
+    let changed = since(&roster, "20");
+    assert_eq!(changed.len(), 1);
+    assert!(changed[0].contains("name='again'"));
+}
+
+#[test]
+fn a_version_older_than_the_oldest_remembered_removal_gets_the_whole_roster() {
+    let mut roster = Roster::default();
+    set(&mut roster, 10, "<item jid='a@b'/>").unwrap();
+    for n in 0..=REMOVED_ITEMS_MAX {
+        set(&mut roster, 0, &format!("<item jid='{n}@d'/>")).unwrap();
+        set(&mut roster, 0, &format!("<item jid='{n}@d' subscription='remove'/>")).unwrap();
+    }
+    assert_eq!(roster.removed.len(), REMOVED_ITEMS_MAX);
+    assert!(matches!(roster.get(&iq("get", " ver='10'>")), RosterReply::Full(_)));
+    assert!(matches!(roster.get(&iq("get", " ver='12'>")), RosterReply::Full(_)));
+    assert_eq!(since(&roster, "14").len(), REMOVED_ITEMS_MAX - 1);
+}
+
+#[test]
+fn a_request_is_kept_whole_and_never_shown_3_1_3_a_1() {
+    let mut roster = Roster::default();
+    let step = received(&mut roster, 5, Ask::Subscribe);
+    assert!(step.pass);
+    assert_eq!(pushed(&step), "");
+    assert_eq!(full(&roster), "<query xmlns='jabber:iq:roster' ver='5'/>");
+    let kept: Vec<_> = roster.requests().cloned().collect();
+    assert_eq!(kept, [request(&juliet(), "it is I")]);
+    let again = received(&mut roster, 6, Ask::Subscribe);
+    assert!(!again.pass && again.changes.is_empty());
+    let removal = set(&mut roster, 7, "<item jid='juliet@capulet.example' subscription='remove'/>");
+    assert_eq!(removal.unwrap_err(), StanzaCondition::ItemNotFound);
+}
+
+#[test]
+fn of_a_very_long_request_only_the_addresses_are_kept() {
+    let mut roster = Roster::default();
+    let stanza = request(&juliet(), &"x".repeat(REQUEST_BYTES_MAX));
+    at(5, |ctx| roster.received(&romeo(), &juliet(), Ask::Subscribe, &stanza, ctx));
+    let kept = roster.requests().next().unwrap();
+    assert_eq!((kept.head.type_str(), kept.child_count()), ("subscribe", 0));
+    assert_eq!(kept.head.from, Some(jid(&juliet())));
+}
+
+#[test]
+fn a_denied_stranger_leaves_nothing_behind_3_2() {
+    let denials: [(fn(&mut Roster, u64, Ask) -> Step, Ask); 2] =
+        [(sent, Ask::Unsubscribed), (received, Ask::Unsubscribe)];
+    for (walk, ask) in denials {
+        let mut roster = Roster::default();
+        received(&mut roster, 5, Ask::Subscribe);
+        let step = walk(&mut roster, 6, ask);
+        assert!(step.pass && step.push.is_none());
+        assert!(matches!(*step.changes, [Change::Unroster(..)]), "{:?}", step.changes);
+        assert_eq!(roster.items().count(), 0);
+    }
+}
+
+#[test]
+fn a_contact_of_the_user_survives_its_denied_request() {
+    let mut roster = Roster::default();
+    set(&mut roster, 5, "<item jid='juliet@capulet.example'/>").unwrap();
+    received(&mut roster, 6, Ask::Subscribe);
+    assert!(full(&reloaded(&roster)).contains("juliet"));
+    let step = sent(&mut roster, 7, Ask::Unsubscribed);
+    assert!(step.pass && step.push.is_none());
+    assert!(full(&roster).contains("juliet"));
+}
+
+#[test]
+fn a_mutual_subscription_pushes_each_visible_change_3_1() {
+    let mut roster = Roster::default();
+    let ask = sent(&mut roster, 1, Ask::Subscribe);
+    assert!(pushed(&ask).contains("subscription='none' ask='subscribe'/>"));
+    assert!(!ask.became_to);
+    let yes = received(&mut roster, 2, Ask::Subscribed);
+    assert!(pushed(&yes).contains("subscription='to'/>"));
+    assert!(yes.pass && yes.became_to && roster.is_to(&juliet()));
+    assert_eq!(pushed(&received(&mut roster, 3, Ask::Subscribe)), "");
+    let approved = sent(&mut roster, 4, Ask::Subscribed);
+    assert!(pushed(&approved).contains("subscription='both'/>"));
+    assert!(approved.pass && approved.became_from && roster.is_from(&juliet()));
+    assert_eq!(roster.requests().count(), 0);
+    let cut = received(&mut roster, 5, Ask::Unsubscribe);
+    assert!(pushed(&cut).contains("subscription='to'/>"));
+    assert!(cut.pass && cut.lost_from && !cut.lost_to);
+    let end = sent(&mut roster, 6, Ask::Unsubscribe);
+    assert!(pushed(&end).contains("subscription='none'/>"));
+    assert!(end.pass && end.lost_to && !end.lost_from);
+}
+
+#[test]
+fn who_is_subscribed_already_is_answered_for_the_user_3_1_3() {
+    let mut roster = Roster::default();
+    received(&mut roster, 1, Ask::Subscribe);
+    sent(&mut roster, 2, Ask::Subscribed);
+    let step = received(&mut roster, 3, Ask::Subscribe);
+    assert_eq!(step.reply, Some(Ask::Subscribed));
+    assert!(!step.pass && step.push.is_none() && step.changes.is_empty());
+}
+
+#[test]
+fn an_unasked_approval_is_not_delivered_3_1_6() {
+    let mut roster = Roster::default();
+    let step = received(&mut roster, 1, Ask::Subscribed);
+    assert!(!step.pass && step.changes.is_empty());
+    received(&mut roster, 2, Ask::Subscribe);
+    sent(&mut roster, 3, Ask::Subscribed);
+    let step = received(&mut roster, 4, Ask::Subscribed);
+    assert!(!step.pass && !roster.is_to(&juliet()));
+}
+
+#[test]
+fn a_pre_approved_contact_is_let_in_without_asking_the_user_3_4() {
+    let mut roster = Roster::default();
+    let step = sent(&mut roster, 1, Ask::Subscribed);
+    assert!(!step.pass);
+    assert!(pushed(&step).contains("subscription='none' approved='true'/>"));
+    let mut roster = reloaded(&roster);
+    let step = received(&mut roster, 2, Ask::Subscribe);
+    assert!(!step.pass && step.became_from);
+    assert_eq!(step.reply, Some(Ask::Subscribed));
+    assert!(pushed(&step).contains("subscription='from'/>"));
+    assert!(sent(&mut roster, 3, Ask::Subscribed).changes.is_empty());
+}
+
+#[test]
+fn a_pre_approval_can_be_taken_back_3_4() {
+    let mut roster = Roster::default();
+    sent(&mut roster, 1, Ask::Subscribed);
+    let step = sent(&mut roster, 2, Ask::Unsubscribed);
+    assert!(!step.pass);
+    assert!(pushed(&step).contains("subscription='none'/>"));
+    let step = received(&mut roster, 3, Ask::Subscribe);
+    assert!(step.pass && step.reply.is_none());
+}
+
+#[test]
+fn nobody_subscribes_to_himself() {
+    let mut roster = Roster::default();
+    let step = at(1, |ctx| roster.sent(&romeo(), &romeo(), Ask::Subscribe, ctx));
+    assert!(!step.pass && step.changes.is_empty());
+    assert_eq!(roster.items().count(), 0);
+}

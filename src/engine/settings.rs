@@ -1,0 +1,71 @@
+//! What the engine must know of the operator's choices. Parsed elsewhere, from TOML.
+
+use wire::{Bare, Limits};
+
+/// The engine's part of the settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The domains served, prepared. Never empty; the first is the default.
+    pub domains: Vec<Bare>,
+    /// Administrators: stanzas to a domain are theirs.
+    pub admins: Vec<Bare>,
+    /// Limits on what one peer may make us hold.
+    pub limits: StreamLimits,
+    /// Keyed into the salts of accounts that do not exist, so that they look like those that do.
+    pub secret: [u8; 32],
+    /// What XEP-0092 tells of the operating system; `None` tells nothing.
+    pub os: Option<String>,
+}
+
+impl Settings {
+    /// Whether `domain` (prepared) is served here.
+    pub fn serves(&self, domain: &str) -> bool {
+        self.domains.iter().any(|served| served.domain() == domain)
+    }
+
+    /// Settings of a server for these domains, everything else as documented.
+    pub fn of(domains: Vec<Bare>, secret: [u8; 32]) -> Self {
+        let limits = StreamLimits::default();
+        Self { domains, admins: Vec::new(), limits, secret, os: None }
+    }
+}
+
+/// Limits per stream and account, each with its unit last.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// What the decoder allows before authentication.
+    pub before_auth: Limits,
+    /// What the decoder allows after it.
+    pub after_auth: Limits,
+    /// From the connection to the bound resource.
+    pub auth_ms_max: u64,
+    /// Failed SASL exchanges on a stream (RFC 6120 §6.4.5: at least 2, at most 5).
+    pub auth_tries_max: u32,
+    /// How long we wait for the peer's `</stream:stream>` (RFC 6120 §4.4).
+    pub close_ms_max: u64,
+    /// Silence after which we send white space, and again after which the stream has ended
+    /// with `connection-timeout` (RFC 6120 §4.6).
+    pub idle_ms_max: u64,
+    /// Bound resources of one account.
+    pub sessions_max: usize,
+    /// Items of one roster.
+    pub roster_items_max: usize,
+    /// Addresses one session has sent directed presence to.
+    pub directed_max: usize,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            before_auth: Limits::BEFORE_AUTH,
+            after_auth: Limits::CLIENT,
+            auth_ms_max: 30_000,
+            auth_tries_max: 3,
+            close_ms_max: 5_000,
+            idle_ms_max: 600_000,
+            sessions_max: 64,
+            roster_items_max: 2_000,
+            directed_max: 1_000,
+        }
+    }
+}

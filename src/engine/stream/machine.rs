@@ -1,0 +1,114 @@
+//! The shape of every stream: one verb in, a list out, time as an argument. When the machine
+//! needs the world it stops in a state and asks.
+
+use crate::{
+    ctx::{Ctx, Moment},
+    parcel::{Said, Say},
+    port::Fault,
+    unit::Credentials,
+};
+use wire::{Bare, StreamCondition};
+
+/// What happens to a stream.
+pub enum Input<'a> {
+    /// The peer said these bytes, cut anywhere.
+    Bytes(&'a [u8]),
+    /// The TLS handshake that `Act::StartTls` asked for, or the listener began with, is done.
+    Secured(Tls),
+    /// An answer to `Act::Ask`.
+    Fact(Fact),
+    /// The account says something.
+    Say(Say),
+    /// The moment of `Act::Wake` has come.
+    Tick,
+    /// The socket has ended or failed.
+    Gone,
+    /// The server stops: `system-shutdown`.
+    Shutdown,
+}
+
+/// What the shell knows of a secured connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// `TLSv1.3`, for log lines.
+    pub version: &'static str,
+}
+
+/// What the world is asked. One question at a time.
+#[derive(Debug)]
+pub enum Question {
+    /// What is kept of this account's password.
+    Credentials(Bare),
+    /// Whether this password, prepared, derives these keys. Costs milliseconds of CPU: not on
+    /// the event loop. The keys of an unknown account are made up, so that it costs the same.
+    Verify {
+        /// As the client sent it.
+        password: Secret,
+        /// What it must derive.
+        keys: Credentials,
+    },
+}
+
+/// A password in memory. Its `Debug` tells nothing.
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// The answers.
+#[derive(Debug)]
+pub enum Fact {
+    /// To `Question::Credentials`; `None`: no such account.
+    Credentials(Result<Option<Credentials>, Fault>),
+    /// To `Question::Verify`.
+    Verified(bool),
+}
+
+/// What the shell must do: write `bytes` first, then the acts in order.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// For the peer.
+    pub bytes: Vec<u8>,
+    /// For the shell.
+    pub acts: Vec<Act>,
+}
+
+/// One thing for the shell to do.
+#[derive(Debug)]
+pub enum Act {
+    /// Wrap the socket in TLS as its server, then `Input::Secured`. Bytes that the peer sent
+    /// before are never seen again (RFC 6120 §5.4.3.3: they were not protected).
+    StartTls,
+    /// Find out and come back with a `Fact`.
+    Ask(Question),
+    /// Hand this to the account; the shell adds the link.
+    Submit(Bare, Said),
+    /// Come back with `Tick` then. The last one counts.
+    Wake(Moment),
+    /// Flush, close the socket (with `close_notify`), forget the machine.
+    Close(Closed),
+}
+
+/// Why a stream ended, for the log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Either side said `</stream:stream>`.
+    Properly,
+    /// A stream error, sent by us.
+    Error(StreamCondition, &'static str),
+    /// The peer's stream error, or its socket's end.
+    Peer,
+}
+
+/// A stream, seen from the shell.
+pub trait Machine: Send {
+    /// The one verb.
+    fn handle(&mut self, ctx: &Ctx<'_>, input: Input<'_>, out: &mut Out);
+
+    /// Whether it can take bytes now. While it waits for a fact or a bind, the socket is not
+    /// read; what it has been given already it keeps.
+    fn hungry(&self) -> bool;
+}

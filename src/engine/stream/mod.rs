@@ -1,0 +1,3 @@
+//! Sans-IO stream machines, one file per side (RFC 6120).
+
+pub mod machine;

@@ -1,0 +1,156 @@
+//! What must be durable together. The writer gives the positions and commits it.
+
+use crate::roster::Item;
+use wire::{Bare, Jid, Text};
+
+/// The longest key of a table, in bytes.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// Order, time and partition of an entry in one number: `max(unix_ms << 20, last + 1)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pos(pub i64);
+
+impl Pos {
+    /// The next position after `last`, not before the clock's.
+    pub fn next(last: Self, unix_ms: u64) -> Self {
+        let clock = i64::try_from(unix_ms).unwrap_or(i64::MAX >> 20).min(i64::MAX >> 20) << 20;
+        Self(clock.max(last.0 + 1))
+    }
+}
+
+/// A shape of the store: (table, account, key) → bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Table(&'static str);
+
+impl Table {
+    /// The table of this name. Tables need no migration.
+    pub const fn named(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// Its name in the store.
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+/// What an entry is to its log. A set of bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags(pub i16);
+
+impl Flags {
+    /// The log's owner sent it.
+    pub const SENT: Self = Self(1);
+    /// The log's owner received it.
+    pub const RECEIVED: Self = Self(2);
+    /// The archive shows it.
+    pub const ARCHIVE: Self = Self(4);
+    /// Delivered, then dropped.
+    pub const TRANSIT: Self = Self(8);
+
+    /// Both sets.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// One stanza in one log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose log.
+    pub log: Bare,
+    /// Sent, received, archive, transit.
+    pub flags: Flags,
+    /// The other side.
+    pub peer: Bare,
+    /// The dedupe key.
+    pub key: Option<i64>,
+    /// The session it came by, and the `h` it settles there (XEP-0198).
+    pub settles: Option<(i64, i64)>,
+    /// The archive id an imported entry had elsewhere.
+    pub foreign_id: Option<Text>,
+    /// The whole stanza, canonical.
+    pub stanza: Text,
+}
+
+/// The keys of one SCRAM hash (RFC 5802 §3). From these nobody can log in elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScramKeys {
+    /// Random, at least 16 bytes.
+    pub salt: Vec<u8>,
+    /// PBKDF2 iterations.
+    pub iterations: u32,
+    /// H(HMAC(salted password, "Client Key")).
+    pub stored_key: Vec<u8>,
+    /// HMAC(salted password, "Server Key").
+    pub server_key: Vec<u8>,
+}
+
+/// All that is kept of a password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// SCRAM-SHA-1.
+    pub sha1: Option<ScramKeys>,
+    /// SCRAM-SHA-256.
+    pub sha256: Option<ScramKeys>,
+    /// SCRAM-SHA-512.
+    pub sha512: Option<ScramKeys>,
+}
+
+/// One change of a row. Applied in the order of the unit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Makes an account and its log. Fails the unit when it exists.
+    Create(Bare, Credentials),
+    /// New credentials. Fails the unit when there is no such account.
+    Password(Bare, Credentials),
+    /// Removes an account with everything it owned. Its log number is never given again.
+    Delete(Bare),
+    /// Writes a roster item, whole, with its `ver`.
+    Roster(Bare, Item),
+    /// Forgets a roster item; what is kept is that it was removed, at this `ver`.
+    Unroster(Bare, Jid, i64),
+    /// Writes a cell of a table.
+    Put(Table, Bare, String, Vec<u8>),
+    /// Removes a cell of a table.
+    Cut(Table, Bare, String),
+}
+
+/// What must be durable together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unit {
+    /// Entries of the sender's log and of the local recipient's or room's. One to oneself is one.
+    pub entries: Vec<Entry>,
+    /// Rows that change with them.
+    pub changes: Vec<Change>,
+}
+
+impl Unit {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.changes.is_empty()
+    }
+
+    /// The sender's half takes in the recipient's. A message to oneself stays one entry.
+    pub fn join(mut self, other: Self) -> Self {
+        for entry in other.entries {
+            match self.entries.iter_mut().find(|mine| mine.log == entry.log) {
+                Some(mine) => mine.flags = mine.flags.and(entry.flags),
+                None => self.entries.push(entry),
+            }
+        }
+        self.changes.extend(other.changes);
+        self
+    }
+}
+
+/// Where the unit's entries stand in their logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed(pub Vec<(Bare, Pos)>);
+
+impl Committed {
+    /// The position in this log.
+    pub fn in_log(&self, log: &Bare) -> Option<Pos> {
+        self.0.iter().find(|(of, _)| of == log).map(|&(_, pos)| pos)
+    }
+}
