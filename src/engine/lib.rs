@@ -8,6 +8,7 @@ pub mod ctx;
 pub mod delivery;
 pub mod hook;
 pub mod hooks;
+pub mod life;
 pub mod parcel;
 pub mod passage;
 pub mod port;
