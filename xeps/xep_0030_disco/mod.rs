@@ -1,0 +1,198 @@
+//! XEP-0030: Service Discovery. <https://xmpp.org/extensions/xep-0030.html>
+
+pub mod xep_0115_caps;
+
+use engine::{
+    ctx::Ctx,
+    hook::*,
+    passage::{Passage, Walk},
+    wire::*,
+};
+
+/// What an entity is and can do.
+pub const XEP: Xep = Xep {
+    number: 30,
+    name: "Service Discovery",
+    version: "2.5.0",
+    status: Status::Complete,
+    hooks: &[
+        Hook::Feature(Of::Host, INFO.ns),
+        Hook::Feature(Of::Host, ITEMS.ns),
+        Hook::Feature(Of::Account, INFO.ns),
+        Hook::Feature(Of::Account, ITEMS.ns),
+        Hook::get(Of::Host, INFO, Answer::Pure(|iq, _, ctx| info(&HOST, iq, ctx))),
+        Hook::get(Of::Host, ITEMS, Answer::Pure(|iq, _, _| items(iq))),
+        Hook::get(Of::Account, INFO, Answer::Pure(|iq, _, ctx| info(&ACCOUNT, iq, ctx))),
+        Hook::get(Of::Account, ITEMS, Answer::Pure(|iq, _, _| items(iq))),
+        Hook::At(Station::Guard, keep_strangers_out),
+    ],
+};
+
+const INFO: Name = Name::new("http://jabber.org/protocol/disco#info", "query");
+const IDENTITY: Name = Name::new(INFO.ns, "identity");
+const FEATURE: Name = Name::new(INFO.ns, "feature");
+const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
+
+/// Somebody who can be asked, with the one identity that they have.
+struct Entity {
+    of: Of,
+    category: &'static str,
+    kind: &'static str,
+    name: Option<&'static str>,
+}
+
+const HOST: Entity = Entity { of: Of::Host, category: "server", kind: "im", name: Some("Waxwing") };
+const ACCOUNT: Entity =
+    Entity { of: Of::Account, category: "account", kind: "registered", name: None };
+
+impl Entity {
+    /// What it is and can do, as the answer to a question about `node`.
+    fn info(&self, node: Option<&str>, ctx: &Ctx<'_>) -> Payload {
+        let identity = Draft::new(IDENTITY).attribute("category", self.category);
+        let identity = identity.attribute("type", self.kind);
+        let identity = match self.name {
+            Some(name) => identity.attribute("name", name),
+            None => identity,
+        };
+        let features = ctx.hooks.features(self.of).into_iter();
+        let features = features.map(|feature| Draft::new(FEATURE).attribute("var", feature));
+        features.fold(mirror(INFO, node).child(identity), Draft::child).finish()
+    }
+}
+
+/// Section 3. The one node there is says the same: that of our entity capabilities (XEP-0115).
+fn info(entity: &Entity, iq: &Stanza, ctx: &Ctx<'_>) -> Replied {
+    let node = node(iq, INFO);
+    match node.as_deref() {
+        Some(node) if node != xep_0115_caps::node(entity, ctx) => {
+            Err(StanzaCondition::ItemNotFound.into())
+        }
+        node => Ok(Reply::Payload(entity.info(node, ctx))),
+    }
+}
+
+/// Section 4. Nothing stands below us yet; resources are told by presence, not here.
+fn items(iq: &Stanza) -> Replied {
+    match node(iq, ITEMS) {
+        Some(_) => Err(StanzaCondition::ItemNotFound.into()),
+        None => Ok(Reply::Payload(mirror(ITEMS, None).finish())),
+    }
+}
+
+/// Section 8: who may not see an account's presence must not learn that it exists. RFC 6121
+/// §8.5.1 gives the error that an account which does not exist would give.
+fn keep_strangers_out(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
+    let iq = &passage.stanza;
+    let asks = iq.kind() == Kind::Iq && iq.head.type_str() == "get";
+    let asks = asks && iq.children().any(|child| child.is(INFO) || child.is(ITEMS));
+    let of_account = iq.head.to.as_ref().is_some_and(|to| to.is_bare());
+    if passage.walk != Walk::Received || !asks || !of_account {
+        return Verdict::Go;
+    }
+    let from = iq.head.from.as_ref().map(Jid::bare);
+    let account = &passage.account;
+    if from.is_some_and(|from| from == account.jid || account.roster.is_from(&from)) {
+        return Verdict::Go;
+    }
+    Verdict::Refuse(StanzaCondition::ServiceUnavailable.into(), Why("disco by a stranger"))
+}
+
+fn node(iq: &Stanza, query: Name) -> Option<String> {
+    Some(iq.child(query)?.attribute("node")?.into_owned())
+}
+
+/// Section 3.2: the answer mirrors the node of the question.
+fn mirror(query: Name, node: Option<&str>) -> Draft {
+    match node {
+        Some(node) => Draft::new(query).attribute("node", node),
+        None => Draft::new(query),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::{self, JULIET, ROMEO};
+
+    const INFO_QUERY: &str = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
+    const ITEMS_QUERY: &str = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
+
+    fn asked(of: Of, query: &str) -> Result<String, StanzaCondition> {
+        stage::asked(of, "get", query).map_err(|error| error.condition)
+    }
+
+    #[test]
+    fn a_host_is_an_im_server_and_an_account_is_registered() {
+        let host = asked(Of::Host, INFO_QUERY).unwrap();
+        assert!(host.contains("<identity category='server' type='im' name='Waxwing'/>"), "{host}");
+        assert!(host.contains("<feature var='http://jabber.org/protocol/disco#info'/>"), "{host}");
+        let account = asked(Of::Account, INFO_QUERY).unwrap();
+        assert!(account.contains("<identity category='account' type='registered'/>"), "{account}");
+    }
+
+    #[test]
+    fn every_feature_of_every_xep_is_told_once() {
+        for of in [Of::Host, Of::Account] {
+            let info = asked(of, INFO_QUERY).unwrap();
+            let hooks = crate::ALL.iter().flat_map(|xep| xep.hooks);
+            for hook in hooks {
+                let Hook::Feature(whose, feature) = hook else { continue };
+                let told = info.matches(&format!("<feature var='{feature}'/>")).count();
+                assert!(*whose != of || told == 1, "{feature} is told {told} times");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_node_is_not_found() {
+        for query in [INFO_QUERY, ITEMS_QUERY] {
+            let query = query.replace("/>", " node='nowhere'/>");
+            for of in [Of::Host, Of::Account] {
+                assert_eq!(asked(of, &query).unwrap_err(), StanzaCondition::ItemNotFound);
+            }
+        }
+    }
+
+    #[test]
+    fn without_items_the_answer_is_an_empty_query() {
+        assert_eq!(asked(Of::Host, ITEMS_QUERY).unwrap(), ITEMS_QUERY);
+        assert_eq!(asked(Of::Account, ITEMS_QUERY).unwrap(), ITEMS_QUERY);
+    }
+
+    #[test]
+    fn the_node_of_our_capabilities_is_answered_and_mirrored() {
+        for (of, entity) in [(Of::Host, &HOST), (Of::Account, &ACCOUNT)] {
+            let node = stage::at(0, |ctx| xep_0115_caps::node(entity, ctx));
+            let query = INFO_QUERY.replace("/>", &format!(" node='{node}'/>"));
+            let with = asked(of, &query).unwrap();
+            assert!(with.contains(&format!(" node='{node}'>")), "{with}");
+            let without = asked(of, INFO_QUERY).unwrap();
+            assert_eq!(with.replace(&format!(" node='{node}'"), ""), without);
+        }
+    }
+
+    #[test]
+    fn a_stranger_learns_nothing_of_an_account_section_8() {
+        for query in [INFO_QUERY, ITEMS_QUERY] {
+            let mut juliet = stage::Stage::of(JULIET);
+            let iq = format!("<iq type='get' id='1' from='{ROMEO}/r' to='{JULIET}'>{query}</iq>");
+            let answers = juliet.hears(&iq);
+            assert_eq!(answers.len(), 1);
+            let error = answers[0].children().find(|child| child.local() == "error").unwrap();
+            assert!(error.as_str().contains("<service-unavailable "), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn who_may_see_the_presence_of_an_account_may_ask() {
+        for query in [INFO_QUERY, ITEMS_QUERY] {
+            let mut juliet = stage::Stage::of(JULIET);
+            juliet.hears(&format!("<presence type='subscribe' from='{ROMEO}' to='{JULIET}'/>"));
+            juliet.says(&format!("<presence type='subscribed' to='{ROMEO}'/>"));
+            let iq = format!("<iq type='get' id='1' from='{ROMEO}/r' to='{JULIET}'>{query}</iq>");
+            let answers = juliet.hears(&iq);
+            assert_eq!(answers.len(), 1);
+            assert_eq!(answers[0].head.type_str(), "result");
+        }
+    }
+}

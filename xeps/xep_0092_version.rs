@@ -1,0 +1,44 @@
+//! XEP-0092: Software Version. <https://xmpp.org/extensions/xep-0092.html>
+
+use engine::{ctx::Ctx, hook::*, request::Line, wire::*};
+
+/// Which software this is.
+pub const XEP: Xep = Xep {
+    number: 92,
+    name: "Software Version",
+    version: "1.1",
+    status: Status::Complete,
+    hooks: &[Hook::Feature(Of::Host, NS), Hook::get(Of::Host, QUERY, Answer::Pure(version))],
+};
+
+const NS: &str = "jabber:iq:version";
+const QUERY: Name = Name::new(NS, "query");
+
+/// The operating system is told only when the operator wants it (section 5).
+fn version(_: &Stanza, _: &mut Line<'_>, ctx: &Ctx<'_>) -> Replied {
+    let say = |name, text: &str| Draft::new(Name::new(NS, name)).text(text);
+    let query = Draft::new(QUERY)
+        .child(say("name", "Waxwing"))
+        .child(say("version", env!("CARGO_PKG_VERSION")));
+    let query = match &ctx.settings.os {
+        Some(os) => query.child(say("os", os)),
+        None => query,
+    };
+    Ok(Reply::Payload(query.finish()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage;
+
+    #[test]
+    fn name_and_version_are_told_but_not_the_operating_system() {
+        let told = stage::asked(Of::Host, "get", "<query xmlns='jabber:iq:version'/>").unwrap();
+        let wanted = format!(
+            "<query xmlns='jabber:iq:version'><name>Waxwing</name><version>{}</version></query>",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert_eq!(told, wanted);
+    }
+}
