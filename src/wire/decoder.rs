@@ -313,11 +313,11 @@ impl Decoder {
         if s[..known] != CDATA[..known] || self.stage == Stage::Prolog {
             return Err(Flaw::restricted("comment or document type declaration"));
         }
-        if self.depth() == 0 {
-            return Err(Flaw::restricted("CDATA section directly in the stream"));
-        }
         if known < CDATA.len() {
             return Ok(Step::More);
+        }
+        if self.depth() == 0 {
+            return Err(Flaw::restricted("CDATA section directly in the stream"));
         }
         self.text.cdata = true;
         Ok(Step::Used(known))

@@ -2,9 +2,9 @@
 
 /// Keeps at most this many bytes of memory between two tokens.
 const KEPT_BYTES_MAX: usize = 1024;
-/// A tag is read for the first time before its end has come when it has so many bytes, and then
-/// whenever it has doubled: an early look finds flaws early, and doubling keeps it linear.
-const EARLY_LOOK_BYTES: usize = 512;
+/// A tag of so few bytes is read again with every chunk, so that a flaw is told at once; a longer
+/// one only when it has doubled, which keeps the whole linear.
+const SHORT_TAG_BYTES: usize = 256;
 
 /// The bytes of an unfinished token.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Pending {
     /// Keeps the start of a token.
     pub(super) fn start(&mut self, s: &[u8]) {
         self.bytes.extend_from_slice(s);
-        self.look_at = EARLY_LOOK_BYTES.max(2 * s.len());
+        self.look_at = 2 * s.len();
         self.quote = None;
         find_end(s, &mut self.quote);
     }
@@ -52,9 +52,10 @@ impl Pending {
         let end = find_end(s, &mut self.quote);
         let taken = end.unwrap_or(s.len());
         self.bytes.extend_from_slice(&s[..taken]);
-        let early = self.bytes.len() >= self.look_at;
+        let len = self.bytes.len();
+        let early = len <= SHORT_TAG_BYTES || len >= self.look_at;
         if early {
-            self.look_at = 2 * self.bytes.len();
+            self.look_at = 2 * len;
         }
         (taken, end.is_some() || early)
     }

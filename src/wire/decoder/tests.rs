@@ -1,5 +1,8 @@
 use super::*;
-use crate::{Name, Stanza};
+use crate::{Framing, Name, Stanza};
+
+mod attacks;
+mod refused;
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
      xmlns:stream='http://etherx.jabber.org/streams' to='example.com' version='1.0'>";
@@ -100,16 +103,101 @@ fn a_nonza_keeps_its_text() {
 }
 
 #[test]
-fn any_chunking_gives_the_same() {
-    let text =
-        format!("{HEADER}<message to='é@x'><body>é&amp;\r\n]]</body></message> </stream:stream>");
-    let whole = decode(&[text.as_bytes()], Limits::CLIENT);
-    assert_eq!(whole.0.len(), 3);
-    assert_eq!(whole.1, None);
-    for at in 0..text.len() {
-        let (one, two) = text.as_bytes().split_at(at);
-        assert_eq!(decode(&[one, two], Limits::CLIENT), whole, "cut at {at}");
+fn what_is_written_is_read_back_and_written_the_same() {
+    for xml in refused::ACCEPTED {
+        let stanza = stanza(xml);
+        let text = stanza.to_text();
+        let again = Stanza::parse_one(&text).expect("canonical");
+        assert_eq!(again, stanza, "{xml}");
+        assert_eq!(again.to_text(), text, "{xml}");
+        let mut framed = Vec::new();
+        stanza.write(Framing::Framed, &mut framed);
+        let mut decoder = Decoder::framed(Content::Client, Limits::CLIENT);
+        match decoder.next(&mut &framed[..]) {
+            Ok(Some(Frame::Stanza(again))) => assert_eq!(again, stanza, "{xml}"),
+            other => panic!("{xml}: {other:?}"),
+        }
     }
-    let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
-    assert_eq!(decode(&bytes, Limits::CLIENT), whole);
+}
+
+#[test]
+fn prefixes_of_the_stream_header_are_known_in_every_stanza() {
+    let header = HEADER.replace(" to=", " xmlns:d='urn:d' to=");
+    let xml = "<presence d:k='1'><d:x d:k='2' k='3'/></presence>";
+    let text = format!("{header}{xml}{xml}");
+    let mut decoder = Decoder::new(Content::Client, Limits::BEFORE_AUTH);
+    let mut input = text.as_bytes();
+    assert!(matches!(decoder.next(&mut input), Ok(Some(Frame::Open(_)))));
+    for _ in 0..2 {
+        let Ok(Some(Frame::Stanza(stanza))) = decoder.next(&mut input) else { panic!("stanza") };
+        assert_eq!(
+            &*stanza.to_text(),
+            "<presence xmlns:d='urn:d' d:k='1'>\
+             <x xmlns='urn:d' xmlns:d='urn:d' d:k='2' k='3'/></presence>"
+        );
+        assert_eq!(Stanza::parse_one(&stanza.to_text()), Ok(stanza));
+    }
+}
+
+#[test]
+fn attributes_and_line_ends_are_normalized_xml_2_11_and_3_3_3() {
+    let xml = "<message id='a\r\nb\tc&#10;&#xD;&quot;&lt;' k=\"it's > &amp;\"/>";
+    let stanza = stanza(xml);
+    assert_eq!(stanza.head.id.as_deref(), Some("a b c\n\r\"<"));
+    assert_eq!(
+        &*stanza.to_text(),
+        "<message id='a b c&#10;&#13;\"&lt;' k='it&apos;s &gt; &amp;'/>"
+    );
+}
+
+#[test]
+fn addresses_that_are_none_are_flagged() {
+    let stanza = stanza("<message from='a@b@c' to=''/>");
+    assert!(stanza.head.from_malformed && stanza.head.to_malformed);
+    assert_eq!((&stanza.head.from, &stanza.head.to), (&None, &None));
+    let stanza = self::stanza("<message from='&#x61;@b'/>");
+    assert_eq!(stanza.head.from.expect("an address").as_str(), "a@b");
+    assert!(!stanza.head.from_malformed && !stanza.head.to_malformed);
+}
+
+#[test]
+fn a_server_stream_has_its_own_content_namespace_rfc6120_4_8_3() {
+    let header = HEADER.replace("jabber:client", "jabber:server");
+    let mut decoder = Decoder::new(Content::Server, Limits::SERVER);
+    let text = format!("{header}<message><body>1</body></message><message xmlns='jabber:client'/>");
+    let mut input = text.as_bytes();
+    assert!(matches!(decoder.next(&mut input), Ok(Some(Frame::Open(_)))));
+    let Ok(Some(Frame::Stanza(stanza))) = decoder.next(&mut input) else { panic!("no stanza") };
+    assert!(stanza.child(Name::new(ns::CLIENT, "body")).is_some());
+    let flaw = decoder.next(&mut input).expect_err("a client stanza");
+    assert_eq!(flaw.condition, StreamCondition::InvalidNamespace);
+    assert_eq!(decoder.next(&mut &b"<message/>"[..]).expect_err("final"), flaw);
+}
+
+#[test]
+fn a_root_that_is_an_empty_tag_opens_and_closes() {
+    let mut decoder = Decoder::new(Content::Client, Limits::BEFORE_AUTH);
+    let mut input = &b"<body xmlns='http://jabber.org/protocol/httpbind' rid='1'/>"[..];
+    let Ok(Some(Frame::Open(open))) = decoder.next(&mut input) else { panic!("no root") };
+    assert_eq!(open.element().attribute("rid").as_deref(), Some("1"));
+    assert!(matches!(decoder.next(&mut input), Ok(Some(Frame::Close))));
+    assert!(matches!(decoder.next(&mut input), Ok(None)));
+}
+
+#[test]
+fn a_byte_order_mark_and_a_declaration_may_come_first_rfc6120_11_4() {
+    let root = &HEADER["<?xml version='1.0'?>".len()..];
+    for start in [
+        "",
+        "\u{feff}",
+        "<?xml version='1.0'?>",
+        "\u{feff}<?xml version=\"1.0\" encoding='utf-8' ?>\n ",
+        "<?xml\nversion = '1.0' standalone='yes'?>\r\n",
+        " \n",
+    ] {
+        let text = format!("{start}{root}");
+        assert_eq!(decode(&[text.as_bytes()], Limits::BEFORE_AUTH).0.len(), 1, "{start:?}");
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(decode(&bytes, Limits::BEFORE_AUTH).0.len(), 1, "{start:?}");
+    }
 }
