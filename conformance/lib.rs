@@ -1,1 +1,13 @@
-//! conformance
+//! Is it XMPP? Scripts, and the worlds in which they are played.
+//!
+//! README.md tells how to read and write a script.
+
+pub mod actor;
+pub mod driver;
+pub mod fill;
+pub mod pattern;
+pub mod run;
+pub mod sasl;
+pub mod script;
+pub mod tcp;
+pub mod tree;

@@ -1,0 +1,253 @@
+//! Plays a script in a world.
+
+use crate::{
+    actor::{Actor, Next, Trouble},
+    driver::{Driver, Patience},
+    fill,
+    pattern::{self, Captures},
+    sasl,
+    script::{Deed, Kind, Script, Verb},
+    tree::{self, Heard, Tree},
+};
+use std::fmt;
+
+/// Where a script and a server part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The line of the script.
+    pub line: usize,
+    /// What is different, in words.
+    pub why: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.why)
+    }
+}
+
+/// What happens to stanzas that the script does not tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untold {
+    /// Behind the last that a character receives, they do not matter.
+    Ignored,
+    /// There must be none.
+    Wrong,
+}
+
+/// Plays a script to its end.
+///
+/// # Errors
+/// The first difference.
+pub fn play(script: &Script, driver: &mut dyn Driver, untold: Untold) -> Result<(), Failure> {
+    let actors = script.characters.iter().cloned().map(Actor::new).collect();
+    let mut play = Play { driver, actors, captures: Captures::new(), untold };
+    let mut outcome = Ok(());
+    for step in &script.steps {
+        outcome = play.step(&step.deed).map_err(|why| Failure { line: step.line, why });
+        if outcome.is_err() {
+            break;
+        }
+    }
+    let line = script.steps.last().map_or(0, |step| step.line);
+    let outcome = outcome.and_then(|()| play.end().map_err(|why| Failure { line, why }));
+    for actor in &mut play.actors {
+        actor.cut(play.driver);
+    }
+    outcome
+}
+
+struct Play<'a> {
+    driver: &'a mut dyn Driver,
+    actors: Vec<Actor>,
+    captures: Captures,
+    untold: Untold,
+}
+
+impl Play<'_> {
+    fn step(&mut self, deed: &Deed) -> Result<(), String> {
+        match deed {
+            Deed::Pass(seconds) => {
+                self.driver.pass(seconds.saturating_mul(1000));
+                Ok(())
+            }
+            Deed::Act(who, verb) => {
+                let name = self.actors[*who].character().name.clone();
+                self.act(*who, verb).map_err(|why| format!("{name}: {why}"))
+            }
+        }
+    }
+
+    fn act(&mut self, who: usize, verb: &Verb) -> Result<(), String> {
+        match verb {
+            Verb::FailToConnect(block) => return self.fail_to_connect(who, block),
+            Verb::Disconnect => return self.disconnect(who),
+            Verb::Send(block) => return self.send(who, block),
+            Verb::SendRaw(block) => return self.send_raw(who, block),
+            Verb::Receive(block) => return self.receive(who, block),
+            Verb::ReceiveAnyOrder(block) => return self.receive_any_order(who, block),
+            Verb::ReceiveNothing => return self.receive_nothing(who),
+            Verb::ReceiveHeader(block) => return self.receive_header(who, block),
+            Verb::ReceiveClose => return self.receive_close(who),
+            Verb::Disconnected => return self.disconnected(who),
+            _ => {}
+        }
+        let (actor, driver) = (&mut self.actors[who], &mut *self.driver);
+        match verb {
+            Verb::Connect if actor.character().kind == Kind::Client => actor.log_in(driver)?,
+            Verb::Connect => actor.connect(driver)?,
+            Verb::Open => actor.open(driver)?,
+            Verb::StartTls => actor.start_tls(driver)?,
+            Verb::Secure => actor.secure(driver)?,
+            Verb::Authenticate => actor.authenticate(driver)?,
+            Verb::Bind => actor.bind(driver)?,
+            Verb::BreakOff => actor.cut(driver),
+            _ => actor.restart(),
+        }
+        Ok(())
+    }
+
+    fn fail_to_connect(&mut self, who: usize, block: &str) -> Result<(), String> {
+        let expected = self.one(block)?;
+        match self.actors[who].log_in(self.driver) {
+            Ok(()) => Err("has logged in".into()),
+            Err(Trouble::Refused(tree)) => pattern::matches(&expected, &tree, &mut self.captures)
+                .map_err(|why| difference(&why, &tree)),
+            Err(Trouble::Other(why)) => Err(why),
+        }
+    }
+
+    fn disconnect(&mut self, who: usize) -> Result<(), String> {
+        let before = self.actors[who].disconnect(self.driver)?;
+        match before.first() {
+            Some(heard) if self.untold == Untold::Wrong => {
+                Err(format!("the script does not tell of {heard}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn send(&mut self, who: usize, block: &str) -> Result<(), String> {
+        for tree in self.trees(block)? {
+            self.actors[who].say(self.driver, tree.to_string().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn send_raw(&mut self, who: usize, block: &str) -> Result<(), String> {
+        let bytes = fill::fill_raw(block, &|name| self.meaning(name))?;
+        Ok(self.actors[who].say(self.driver, &bytes)?)
+    }
+
+    fn receive(&mut self, who: usize, block: &str) -> Result<(), String> {
+        for expected in self.trees(block)? {
+            let came = self.next_element(who, &expected)?;
+            pattern::matches(&expected, &came, &mut self.captures)
+                .map_err(|why| difference(&why, &came))?;
+        }
+        Ok(())
+    }
+
+    fn receive_any_order(&mut self, who: usize, block: &str) -> Result<(), String> {
+        let mut missing = self.trees(block)?;
+        while let Some(first) = missing.first() {
+            let came = self.next_element(who, first)?;
+            let captures = &mut self.captures;
+            let place = missing
+                .iter()
+                .position(|expected| pattern::matches(expected, &came, captures).is_ok());
+            let Some(place) = place else {
+                return Err(difference("none of those that are missing", &came));
+            };
+            missing.remove(place);
+        }
+        Ok(())
+    }
+
+    fn next_element(&mut self, who: usize, expected: &Tree) -> Result<Tree, String> {
+        match self.actors[who].next(self.driver, Patience::Answer)? {
+            Next::Heard(Heard::Element(tree)) => Ok(tree),
+            other => Err(format!("{expected} expected, {}", other.words())),
+        }
+    }
+
+    fn receive_nothing(&mut self, who: usize) -> Result<(), String> {
+        match self.actors[who].next(self.driver, Patience::Quiet)? {
+            Next::Nothing => Ok(()),
+            other => Err(format!("nothing expected, {}", other.words())),
+        }
+    }
+
+    fn receive_header(&mut self, who: usize, block: &str) -> Result<(), String> {
+        let expected = self.one(block)?;
+        match self.actors[who].next(self.driver, Patience::Answer)? {
+            Next::Heard(Heard::Header(tree)) => {
+                pattern::matches(&expected, &tree, &mut self.captures)
+                    .map_err(|why| difference(&why, &tree))
+            }
+            other => Err(format!("a stream header expected, {}", other.words())),
+        }
+    }
+
+    fn receive_close(&mut self, who: usize) -> Result<(), String> {
+        match self.actors[who].next(self.driver, Patience::Answer)? {
+            Next::Heard(Heard::Close) => Ok(()),
+            other => Err(format!("the end tag of the stream expected, {}", other.words())),
+        }
+    }
+
+    fn disconnected(&mut self, who: usize) -> Result<(), String> {
+        match self.actors[who].next(self.driver, Patience::Answer)? {
+            Next::End => {
+                self.actors[who].cut(self.driver);
+                Ok(())
+            }
+            other => Err(format!("the end of the connection expected, {}", other.words())),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        if self.untold == Untold::Ignored {
+            return Ok(());
+        }
+        for who in 0..self.actors.len() {
+            if self.actors[who].is_connected() {
+                let name = self.actors[who].character().name.clone();
+                self.receive_nothing(who).map_err(|why| format!("{name}, at the end: {why}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn one(&self, block: &str) -> Result<Tree, String> {
+        let mut trees = self.trees(block)?;
+        if trees.len() == 1 { Ok(trees.remove(0)) } else { Err("one element expected".into()) }
+    }
+
+    fn trees(&self, block: &str) -> Result<Vec<Tree>, String> {
+        tree::parse_block(&fill::fill(block, &|name| self.meaning(name))?)
+    }
+
+    /// What `${name}` stands for.
+    fn meaning(&self, name: &str) -> Option<String> {
+        if let Some(caught) = self.captures.get(name) {
+            return Some(caught.clone());
+        }
+        let of = |suffix: &str| {
+            let who = name.strip_suffix(suffix)?;
+            self.actors.iter().find(|actor| actor.character().name == who)
+        };
+        if let Some(actor) = of("'s full JID") {
+            return actor.full().map(str::to_owned);
+        }
+        if let Some(actor) = of("'s PLAIN") {
+            let password = actor.character().property("password").unwrap_or_default();
+            return Some(sasl::plain(actor.character().local(), password));
+        }
+        of("'s JID").map(|actor| actor.character().bare().to_owned())
+    }
+}
+
+fn difference(why: &str, came: &Tree) -> String {
+    format!("{why}\n    came {came}")
+}
