@@ -189,7 +189,9 @@ fn strangers_cannot_ask_without_end() {
 
 #[test]
 fn a_removal_takes_back_what_the_state_demands_2_5_2() {
-    let cases: [(&[(bool, Ask)], &[Ask], bool); 5] = [
+    /// Who said what, what goes to the contact with the removal, whether it loses sight.
+    type Case<'a> = (&'a [(bool, Ask)], &'a [Ask], bool);
+    let cases: [Case<'_>; 5] = [
         (&[], &[], false),
         (&[(true, Ask::Subscribe)], &[Ask::Unsubscribe], false),
         (&[(false, Ask::Subscribe)], &[Ask::Unsubscribed], false),
@@ -315,9 +317,8 @@ fn of_a_very_long_request_only_the_addresses_are_kept() {
 
 #[test]
 fn a_denied_stranger_leaves_nothing_behind_3_2() {
-    let denials: [(fn(&mut Roster, u64, Ask) -> Step, Ask); 2] =
-        [(sent, Ask::Unsubscribed), (received, Ask::Unsubscribe)];
-    for (walk, ask) in denials {
+    for (by_user, ask) in [(true, Ask::Unsubscribed), (false, Ask::Unsubscribe)] {
+        let walk = if by_user { sent } else { received };
         let mut roster = Roster::default();
         received(&mut roster, 5, Ask::Subscribe);
         let step = walk(&mut roster, 6, ask);
@@ -412,4 +413,70 @@ fn nobody_subscribes_to_himself() {
     let step = at(1, |ctx| roster.sent(&romeo(), &romeo(), Ask::Subscribe, ctx));
     assert!(!step.pass && step.changes.is_empty());
     assert_eq!(roster.items().count(), 0);
+}
+
+/// What a client believes: its version, and the items as it was told them.
+#[derive(Clone, Default)]
+struct Belief {
+    ver: String,
+    items: BTreeMap<String, String>,
+}
+
+impl Belief {
+    fn pushed(&mut self, query: &Payload) {
+        let query = query.element();
+        self.ver = query.attribute("ver").unwrap().into_owned();
+        for item in query.children() {
+            let jid = item.attribute("jid").unwrap().into_owned();
+            match item.attribute("subscription").as_deref() {
+                Some("remove") => self.items.remove(&jid),
+                _ => self.items.insert(jid, item.as_str().to_owned()),
+            };
+        }
+    }
+
+    fn connects(&mut self, roster: &Roster) {
+        match roster.get(&iq("get", &format!(" ver='{}'>", self.ver))) {
+            RosterReply::Full(query) => {
+                self.items.clear();
+                self.pushed(&query);
+            }
+            RosterReply::Empty => {}
+            RosterReply::Changed(queries) => queries.iter().for_each(|query| self.pushed(query)),
+        }
+    }
+}
+
+#[test]
+fn whoever_listens_or_comes_back_believes_what_is_true_2_1_6_2_6() {
+    let asks = [Ask::Subscribe, Ask::Subscribed, Ask::Unsubscribe, Ask::Unsubscribed];
+    let (mut roster, mut dice) = (Roster::default(), 3_u32);
+    let (mut listens, mut away) = (Belief::default(), Belief::default());
+    for round in 0..5_000 {
+        dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let ask = asks[(dice >> 18) as usize % 4];
+        let contact = bare(&format!("{}@b", (dice >> 20) % 5));
+        let item = format!("<item jid='{contact}' name='{round}'/>");
+        let removal = format!("<item jid='{contact}' subscription='remove'/>");
+        let stanza = request(&contact, "");
+        match (dice >> 24) % 8 {
+            0 => listens.pushed(&set(&mut roster, 9, &item).unwrap().push),
+            1 => drop(set(&mut roster, 9, &removal).map(|done| listens.pushed(&done.push))),
+            2 => away.connects(&roster),
+            3 => roster = reloaded(&roster),
+            walk => {
+                let step = at(9, |ctx| match walk {
+                    4 | 5 => roster.sent(&romeo(), &contact, ask, ctx),
+                    _ => roster.received(&romeo(), &contact, ask, &stanza, ctx),
+                });
+                step.push.iter().for_each(|item| listens.pushed(&item.push(item.ver)));
+            }
+        }
+        let mut truth = Belief::default();
+        truth.connects(&roster);
+        assert_eq!(listens.items, truth.items, "after round {round}");
+        let mut back = away.clone();
+        back.connects(&roster);
+        assert_eq!(back.items, truth.items, "after round {round}");
+    }
 }
