@@ -90,6 +90,16 @@ mod tests {
         holds("docs/waxwing.doap", &is, &doap());
     }
     #[test]
+    fn the_readme_shows_the_table_between_its_markers() {
+        let is = fs::read_to_string(at_root("README.md")).unwrap();
+        let (before, rest) = is.split_once("<!-- xeps -->\n").unwrap();
+        let (_, after) = rest.split_once("<!-- /xeps -->\n").unwrap();
+        let table = readme_table();
+        let should = format!("{before}<!-- xeps -->\n{table}<!-- /xeps -->\n{after}");
+        holds("README.md", &is, &should);
+    }
+
+    #[test]
     fn docs_life_shows_who_stands_where() {
         let is = fs::read_to_string(at_root("docs/life.txt")).unwrap_or_default();
         holds("docs/life.txt", &is, &life::table(&Hooks::of(crate::ALL)));
