@@ -272,3 +272,6 @@ fn carry_all(stanzas: Vec<Stanza>, out: &mut Vec<Output>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

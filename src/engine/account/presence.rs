@@ -101,7 +101,8 @@ impl Account {
         }
     }
 
-    /// A resource is no longer available: all hear it that had heard it was (§4.5.2, §4.6.3).
+    /// A resource is no longer available: all hear it that had heard it was (§4.5.2, §4.6.3),
+    /// itself too when it said so.
     pub(super) fn withdraw(
         &mut self,
         link: Link,
@@ -111,14 +112,15 @@ impl Account {
     ) {
         let Some(session) = self.session(link) else { return };
         let directed = std::mem::take(&mut session.directed);
-        let (jid, was) = (session.jid.clone(), session.presence.is_some());
+        let (jid, was) = (session.jid.clone(), session.presence.take().is_some());
+        session.priority = 0;
+        let heard_by_itself = said.is_some();
         let stanza = said.unwrap_or_else(|| unavailable(&jid));
         if was {
             self.tell(&stanza, ctx, out);
-            if let Some(session) = self.session(link) {
-                session.presence = None;
-                session.priority = 0;
-            }
+        }
+        if was && heard_by_itself {
+            self.write(&jid, addressed(&stanza, self.jid.clone().into()), ctx, out);
         }
         let watching = self.watchers();
         for to in directed.into_iter().filter(|to| !was || !watching.contains(&to.bare().into())) {

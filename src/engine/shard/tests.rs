@@ -1,0 +1,515 @@
+//! Two or three accounts in one shard, with a store that commits when it is told to.
+
+use super::*;
+use crate::{
+    ctx::{Moment, Random},
+    hook::{Answer, Desk, Hook, Output as Spoken, Station, Status, Verdict, Why, Xep},
+    hooks::Hooks,
+    parcel::{End, Link, Order},
+    passage::Passage,
+    port::Node,
+    session::Session,
+    settings::Settings,
+    slot::Slot,
+    unit::{Change, Flags, Pos},
+};
+use std::cell::Cell;
+use wire::{Draft, Element, Jid, Name, StreamError, Text};
+
+/// A XEP for these tests: keeps messages with a body, refuses swear words, counts what is written.
+const TOY: Xep = Xep {
+    number: 9999,
+    name: "Toy",
+    version: "1",
+    status: Status::Partial("tests"),
+    hooks: &[
+        Hook::At(Station::Guard, refuse_swearing),
+        Hook::At(Station::Keep, keep),
+        Hook::slot::<Count>(),
+        Hook::Nonza(HOW_MANY, how_many),
+        Hook::Write(Desk::Count, count),
+        Hook::get(Of::Account, READ, Answer::World(|iq, _| Box::pin(std::future::ready(read(iq))))),
+    ],
+};
+const NONE: &[&Xep] = &[];
+const TOYS: &[&Xep] = &[&TOY];
+const BODY: Name = Name::new("jabber:client", "body");
+const HOW_MANY: Name = Name::new("toy", "how-many");
+const READ: Name = Name::new("toy", "read");
+
+#[derive(Default)]
+struct Count(u32);
+
+impl Slot for Count {
+    const KEY: &'static str = "count";
+}
+
+fn refuse_swearing(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
+    let swears = passage.stanza.child(BODY).is_some_and(|body| body.text() == "zounds");
+    match swears && passage.walk == crate::passage::Walk::Received {
+        true => Verdict::Refuse(StanzaCondition::PolicyViolation.into(), Why("swearing")),
+        false => Verdict::Go,
+    }
+}
+
+fn keep(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
+    if passage.stanza.child(BODY).is_some() {
+        passage.keep(Flags::ARCHIVE, stamp);
+    }
+    Verdict::Go
+}
+
+fn stamp(stanza: Stanza, by: &Bare, pos: Pos) -> Stanza {
+    let stamp = Draft::new(Name::new("toy", "pos"));
+    stanza.with(stamp.attribute("by", by.as_str()).attribute("pos", pos.0.to_string()).finish())
+}
+
+fn count(stanza: Stanza, session: &mut Session) -> Vec<Stanza> {
+    session.slot::<Count>().0 += 1;
+    vec![stanza]
+}
+
+fn how_many(
+    _: Element<'_>,
+    session: &mut Session,
+    _: &Ctx<'_>,
+) -> Result<Vec<Spoken>, StreamError> {
+    let count = session.slot::<Count>().0.to_string();
+    Ok(vec![Spoken::Nonza(Draft::new(HOW_MANY).text(count).finish())])
+}
+
+fn read(_: &Stanza) -> Replied {
+    Ok(crate::hook::Reply::Empty)
+}
+
+struct Counter(Cell<u8>);
+
+impl Random for Counter {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.set(self.0.get().wrapping_add(1));
+        bytes.fill(self.0.get());
+    }
+}
+
+struct World {
+    shard: Shard,
+    hooks: Hooks,
+    settings: Settings,
+    random: Counter,
+    /// Whether units are committed at once.
+    commits: bool,
+    held: VecDeque<(Bare, Ticket, Unit)>,
+    pos: i64,
+    questions: Vec<(Bare, u64)>,
+    said: Vec<(Link, Say)>,
+}
+
+impl World {
+    fn of(xeps: &'static [&'static Xep]) -> Self {
+        let domain = Bare::parse("x").unwrap();
+        Self {
+            shard: Shard::default(),
+            hooks: Hooks::of(xeps),
+            settings: Settings::of(vec![domain], [0; 32]),
+            random: Counter(Cell::new(0)),
+            commits: true,
+            held: VecDeque::new(),
+            pos: 0,
+            questions: Vec::new(),
+            said: Vec::new(),
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let Self { shard, hooks, settings, random, .. } = self;
+            let (hooks, settings, random) = (&*hooks, &*settings, &*random);
+            let ctx = Ctx { now: Moment(0), unix_ms: 1, random, settings, hooks };
+            let mut out = Vec::new();
+            shard.handle(&ctx, input, &mut out);
+            for output in out {
+                match output {
+                    Output::Parcel(Parcel::ToSocket(link, say)) => self.said.push((link, say)),
+                    Output::Parcel(parcel) => inputs.push_back(Input::Parcel(parcel)),
+                    Output::Load(jid) => inputs.push_back(exists(jid)),
+                    Output::Commit(jid, ticket, unit) => self.held.push_back((jid, ticket, unit)),
+                    Output::World { account, number, .. } => self.questions.push((account, number)),
+                }
+            }
+            if self.commits && inputs.is_empty() {
+                inputs.extend(self.next_commit());
+            }
+        }
+    }
+
+    fn next_commit(&mut self) -> Option<Input> {
+        let (jid, ticket, unit) = self.held.pop_front()?;
+        let positions = unit.entries.iter().map(|entry| {
+            self.pos += 1;
+            (entry.log.clone(), Pos(self.pos))
+        });
+        let committed = Committed(positions.collect());
+        Some(Input::Committed(jid, ticket, Ok(committed)))
+    }
+
+    fn commit(&mut self) {
+        let input = self.next_commit().expect("a unit to commit");
+        self.feed(input);
+    }
+
+    fn fail(&mut self) {
+        let (jid, ticket, _) = self.held.pop_front().expect("a unit to fail");
+        let fault = Fault::Refused("disk full".into());
+        self.feed(Input::Committed(jid, ticket, Err(fault)));
+    }
+
+    /// Binds `resource` and makes it available.
+    fn online(&mut self, jid: &str, number: u64) -> Link {
+        let link = self.connected(jid, number);
+        self.says(link, jid, "<presence/>");
+        self.said.clear();
+        link
+    }
+
+    fn connected(&mut self, jid: &str, number: u64) -> Link {
+        let (jid, link) = (Jid::parse(jid).unwrap(), Link { node: Node(1), number });
+        let wish = jid.resource().map(Text::from);
+        self.feed(Input::Parcel(Parcel::FromSocket(jid.bare(), link, Said::Bind(wish))));
+        link
+    }
+
+    fn says(&mut self, link: Link, from: &str, xml: &str) {
+        let from = Jid::parse(from).unwrap();
+        let mut stanza = Stanza::parse_one(xml).unwrap();
+        stanza.head.from = Some(from.clone());
+        self.feed(Input::Parcel(Parcel::FromSocket(from.bare(), link, Said::Stanza(stanza))));
+    }
+
+    /// What was written to a stream since the last time.
+    fn heard(&mut self, by: Link) -> Vec<String> {
+        let (mine, others) = std::mem::take(&mut self.said).into_iter().partition(|s| s.0 == by);
+        self.said = others;
+        let mine: Vec<(Link, Say)> = mine;
+        mine.into_iter().filter_map(|(_, say)| written(say)).collect()
+    }
+
+    fn bodies(&mut self, by: Link) -> Vec<String> {
+        let heard = self.heard(by).into_iter().filter_map(|xml| Stanza::parse_one(&xml).ok());
+        heard.filter_map(|stanza| Some(stanza.child(BODY)?.text().into_owned())).collect()
+    }
+}
+
+fn written(say: Say) -> Option<String> {
+    match say {
+        Say::Stanza(stanza) => Some(stanza.to_text().to_string()),
+        Say::Nonza(nonza) => Some(nonza.as_str().into()),
+        Say::End(error) => Some(format!("end: {}", error.condition)),
+        Say::Unbound(error) => Some(format!("unbound: {}", error.condition)),
+        Say::Bound(_) | Say::Settled(_) => None,
+    }
+}
+
+fn exists(jid: Bare) -> Input {
+    let there = ["juliet", "romeo", "nurse"].contains(&jid.local().unwrap());
+    Input::Loaded(jid, Ok(there.then(Loaded::default)))
+}
+
+const JULIET: &str = "juliet@x/balcony";
+const ROMEO: &str = "romeo@x/orchard";
+
+fn message(to: &str, body: &str) -> String {
+    format!("<message to='{to}' type='chat' id='{body}'><body>{body}</body></message>")
+}
+
+#[test]
+fn a_message_goes_to_every_resource_of_priority_zero_or_more_rfc6121_8_5_2_1_1() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    let (a, b, c) = (world.online("romeo@x/a", 2), world.online("romeo@x/b", 3), 4);
+    let away = world.connected("romeo@x/c", c);
+    world.says(away, "romeo@x/c", "<presence><priority>-1</priority></presence>");
+    world.says(juliet, JULIET, &message("romeo@x", "hark"));
+    assert_eq!(world.bodies(a), ["hark"]);
+    assert_eq!(world.bodies(b), ["hark"]);
+    assert_eq!(world.bodies(away), [""; 0]);
+}
+
+#[test]
+fn nobody_there_is_told_to_the_sender_whether_the_account_exists_or_not_rfc6120_13_11() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    for to in ["romeo@x", "nobody@x", "romeo@x/gone"] {
+        world.says(juliet, JULIET, &message(to, "hark"));
+        let heard = world.heard(juliet);
+        assert!(heard[0].contains("service-unavailable"), "{to}: {heard:?}");
+    }
+    world.says(juliet, JULIET, "<message to='nobody@x' type='error'/>");
+    assert_eq!(world.heard(juliet), [""; 0], "an error is never answered");
+}
+
+#[test]
+fn another_server_is_not_found_while_there_is_no_federation_rfc6120_10_4() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    for xml in [
+        "<message to='a@elsewhere.example'><body>hark</body></message>",
+        "<iq to='elsewhere.example' type='get' id='1'><q xmlns='q'/></iq>",
+        "<presence to='a@elsewhere.example' type='subscribe'/>",
+    ] {
+        world.says(juliet, JULIET, xml);
+        assert!(world.heard(juliet)[0].contains("remote-server-not-found"), "{xml}");
+    }
+}
+
+#[test]
+fn nothing_is_delivered_before_it_is_committed() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(juliet, JULIET, &message("romeo@x", "hark"));
+    assert_eq!(world.held.len(), 1);
+    let logs: Vec<_> = world.held[0].2.entries.iter().map(|e| e.log.to_string()).collect();
+    assert_eq!(logs, ["juliet@x", "romeo@x"], "one unit for both logs");
+    assert!(world.said.is_empty(), "neither delivered nor settled");
+    world.commit();
+    let heard = world.heard(romeo);
+    assert!(heard[0].contains("by='romeo@x' pos='2'"), "stamped with his own position: {heard:?}");
+    assert!(matches!(world.said[..], [(link, Say::Settled(1))] if link == juliet));
+}
+
+#[test]
+fn what_has_no_unit_waits_only_behind_its_own_pair_rfc6120_10_1() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    let nurse = world.online("nurse@x/kitchen", 3);
+    world.commits = false;
+    let typing = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
+    world.says(juliet, JULIET, &message(ROMEO, "hark"));
+    world.says(juliet, JULIET, &format!("<message to='{ROMEO}' type='chat'>{typing}</message>"));
+    world.says(nurse, "nurse@x/kitchen", &format!("<message to='{ROMEO}'>{typing}</message>"));
+    let heard = world.heard(romeo);
+    assert_eq!(heard.len(), 1, "only the nurse's: {heard:?}");
+    assert!(heard[0].contains("nurse"));
+    world.commit();
+    let heard = world.heard(romeo);
+    assert!(heard[0].contains("hark") && heard[1].contains("composing"), "{heard:?}");
+}
+
+#[test]
+fn units_go_to_the_writer_in_the_order_of_the_senders_stanzas() {
+    let mut world = World::of(TOYS);
+    let juliet = world.online(JULIET, 1);
+    world.online(ROMEO, 2);
+    world.commits = false;
+    for (to, body) in [("romeo@x", "1"), ("juliet@x", "2"), ("romeo@x", "3")] {
+        world.says(juliet, JULIET, &message(to, body));
+    }
+    let stanzas = world.held.iter().map(|(_, _, unit)| unit.entries[0].stanza.to_string());
+    let ids: Vec<_> = stanzas.map(|xml| xml.split('\'').nth(1).unwrap().to_string()).collect();
+    assert_eq!(ids, ["1", "2", "3"]);
+    assert_eq!(world.held[1].2.entries.len(), 1, "a message to oneself is one entry");
+}
+
+#[test]
+fn the_recipient_may_refuse_before_the_commit_and_then_nothing_is_written() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(juliet, JULIET, &message("romeo@x", "zounds"));
+    assert!(world.held.is_empty());
+    assert_eq!(world.bodies(romeo), [""; 0]);
+    let heard = world.heard(juliet);
+    assert!(heard[0].contains("policy-violation"), "{heard:?}");
+    assert_eq!(heard.len(), 1);
+}
+
+#[test]
+fn a_message_that_could_not_be_committed_is_refused_once_and_delivered_never() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(juliet, JULIET, &message("romeo@x", "hark"));
+    world.fail();
+    assert_eq!(world.bodies(romeo), [""; 0]);
+    let settled = world.said.iter().filter(|(_, say)| matches!(say, Say::Settled(1))).count();
+    let heard = world.heard(juliet);
+    assert_eq!((heard.len(), settled), (1, 1), "{heard:?}");
+    assert!(heard[0].contains("type='wait'") && heard[0].contains("internal-server-error"));
+}
+
+#[test]
+fn a_roster_change_that_the_store_refused_ends_the_streams_and_is_forgotten() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    world.commits = false;
+    let set =
+        "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='romeo@x'/></query></iq>";
+    world.says(juliet, JULIET, set);
+    assert!(matches!(world.held[0].2.changes[..], [Change::Roster(..)]));
+    world.fail();
+    assert_eq!(world.heard(juliet), ["end: internal-server-error"]);
+    let again = world.online(JULIET, 2);
+    world.commits = true;
+    world.says(again, JULIET, "<iq type='get' id='2'><query xmlns='jabber:iq:roster'/></iq>");
+    assert!(!world.heard(again)[0].contains("romeo"));
+}
+
+#[test]
+fn a_taken_resource_goes_to_the_newcomer_and_the_old_end_does_not_touch_it_rfc6120_7_7_2_2() {
+    let mut world = World::of(NONE);
+    let old = world.online(ROMEO, 1);
+    let new = world.connected(ROMEO, 2);
+    assert_eq!(world.heard(old), ["end: conflict"]);
+    world.says(new, ROMEO, "<presence/>");
+    let gone = Said::Gone(End::Broken);
+    world.feed(Input::Parcel(Parcel::FromSocket(Bare::parse("romeo@x").unwrap(), old, gone)));
+    let juliet = world.online(JULIET, 3);
+    world.says(juliet, JULIET, &message(ROMEO, "hark"));
+    assert_eq!(world.bodies(new), ["hark"]);
+}
+
+#[test]
+fn sessions_of_one_account_are_bounded_rfc6120_7_6_2_1() {
+    let mut world = World::of(NONE);
+    let max = world.settings.limits.sessions_max as u64;
+    for number in 0..max {
+        world.connected(&format!("romeo@x/{number}"), number);
+    }
+    world.said.clear();
+    let refused = world.connected("romeo@x/more", max);
+    assert_eq!(world.heard(refused), ["unbound: resource-constraint"]);
+}
+
+#[test]
+fn an_element_that_nobody_hears_ends_the_stream_rfc6120_4_9_3_24() {
+    let mut world = World::of(TOYS);
+    let romeo = world.online(ROMEO, 1);
+    let bare = Bare::parse("romeo@x").unwrap();
+    let nonza = |name| Said::Nonza(Draft::new(name).finish());
+    world.feed(Input::Parcel(Parcel::FromSocket(bare.clone(), romeo, nonza(HOW_MANY))));
+    assert_eq!(world.heard(romeo), ["<how-many xmlns='toy'>1</how-many>"], "his own presence");
+    let other = nonza(Name::new("toy", "other"));
+    world.feed(Input::Parcel(Parcel::FromSocket(bare, romeo, other)));
+    assert_eq!(world.heard(romeo), ["end: unsupported-stanza-type"]);
+}
+
+#[test]
+fn the_answer_of_a_reading_hook_comes_when_the_store_has_been_read() {
+    let mut world = World::of(TOYS);
+    let romeo = world.online(ROMEO, 1);
+    world.says(romeo, ROMEO, "<iq type='get' id='7'><read xmlns='toy'/></iq>");
+    assert!(world.said.is_empty(), "not settled yet");
+    let (account, number) = world.questions.pop().unwrap();
+    world.feed(Input::Answered(account, number, Ok(crate::hook::Reply::Empty)));
+    assert_eq!(world.heard(romeo).len(), 1);
+}
+
+#[test]
+fn every_request_is_answered_once_and_an_answer_never_rfc6120_8_2_3() {
+    let mut world = World::of(NONE);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    for (xml, condition) in [
+        ("<iq type='get'><q xmlns='q'/></iq>", "bad-request"),
+        ("<iq type='get' id='1'/>", "bad-request"),
+        ("<iq type='set' id='1'><q xmlns='q'/><q xmlns='q'/></iq>", "bad-request"),
+        ("<iq type='ask' id='1'><q xmlns='q'/></iq>", "bad-request"),
+        ("<iq type='get' id='1'><q xmlns='q'/></iq>", "service-unavailable"),
+        ("<iq type='get' id='1' to='x'><q xmlns='q'/></iq>", "service-unavailable"),
+        ("<iq type='get' id='1' to='romeo@x'><q xmlns='q'/></iq>", "service-unavailable"),
+        ("<iq type='get' id='1' to='romeo@x/gone'><q xmlns='q'/></iq>", "service-unavailable"),
+        ("<iq type='get' id='1' to='nobody@x'><q xmlns='q'/></iq>", "service-unavailable"),
+        ("<iq type='get' id='1' to='romeo@x'><query xmlns='jabber:iq:roster'/></iq>", "forbidden"),
+    ] {
+        world.says(juliet, JULIET, xml);
+        let heard = world.heard(juliet);
+        assert!(heard.len() == 1 && heard[0].contains(condition), "{xml}: {heard:?}");
+    }
+    for to in ["", "to='x'", "to='romeo@x'", "to='nobody@x/a'"] {
+        world.says(juliet, JULIET, &format!("<iq type='result' id='1' {to}/>"));
+        assert_eq!(world.heard(juliet), [""; 0]);
+    }
+    world.says(juliet, JULIET, &format!("<iq type='result' id='1' to='{ROMEO}'/>"));
+    assert_eq!(world.heard(romeo).len(), 1, "an answer to a resource is carried");
+}
+
+#[test]
+fn presence_follows_a_subscription_and_is_withdrawn_at_the_end_rfc6121_4() {
+    let mut world = World::of(NONE);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.says(romeo, ROMEO, "<presence to='juliet@x' type='subscribe'/>");
+    let asked = world.heard(juliet);
+    assert!(asked[0].contains("from='romeo@x'") && asked[0].contains("subscribe"), "{asked:?}");
+    world.says(juliet, JULIET, "<presence to='romeo@x' type='subscribed'/>");
+    let heard = world.heard(romeo);
+    assert!(heard.iter().any(|xml| xml.contains("type='subscribed'")), "{heard:?}");
+    assert!(heard.iter().any(|xml| xml.contains(&format!("from='{JULIET}'"))), "{heard:?}");
+    let gone = Said::Gone(End::Broken);
+    world.feed(Input::Parcel(Parcel::FromSocket(Bare::parse("juliet@x").unwrap(), juliet, gone)));
+    let heard = world.heard(romeo);
+    assert!(heard.len() == 1 && heard[0].contains("unavailable"), "{heard:?}");
+    let juliet = world.connected(JULIET, 3);
+    world.says(juliet, JULIET, "<presence><show>away</show></presence>");
+    assert!(world.heard(romeo)[0].contains("away"));
+    assert!(!world.heard(juliet).iter().any(|xml| xml.contains("romeo@x/")), "one way only");
+}
+
+#[test]
+fn directed_presence_is_ended_by_unavailable_and_tells_nobody_else_rfc6121_4_6() {
+    let mut world = World::of(NONE);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    let nurse = world.online("nurse@x/kitchen", 3);
+    world.says(juliet, JULIET, &format!("<presence to='{ROMEO}'/>"));
+    assert_eq!(world.heard(romeo).len(), 1);
+    world.says(juliet, JULIET, "<presence type='unavailable'/>");
+    let heard = world.heard(romeo);
+    assert!(heard.len() == 1 && heard[0].contains("unavailable"), "{heard:?}");
+    assert_eq!(world.heard(nurse), [""; 0]);
+    assert_eq!(world.heard(juliet).len(), 1, "her own unavailable presence");
+}
+
+#[test]
+fn a_probe_from_a_stranger_is_not_answered_rfc6121_4_3_2() {
+    let mut world = World::of(NONE);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.says(juliet, JULIET, "<presence to='romeo@x' type='probe'/>");
+    assert_eq!((world.heard(juliet), world.heard(romeo)), (vec![], vec![]));
+}
+
+#[test]
+fn wrong_presence_is_refused_rfc6121_4_7() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    for xml in [
+        "<presence type='here'/>",
+        "<presence><priority>128</priority></presence>",
+        "<presence><priority>high</priority></presence>",
+        "<presence type='subscribe'/>",
+    ] {
+        world.says(juliet, JULIET, xml);
+        let heard = world.heard(juliet);
+        assert!(heard.len() == 1 && heard[0].contains("bad-request"), "{xml}: {heard:?}");
+    }
+    world.says(juliet, JULIET, "<presence to='a@b@c'/>");
+    assert!(world.heard(juliet)[0].contains("jid-malformed"));
+}
+
+#[test]
+fn a_deleted_account_has_no_streams() {
+    let mut world = World::of(NONE);
+    let romeo = world.online(ROMEO, 1);
+    let bare = Bare::parse("romeo@x").unwrap();
+    world.feed(Input::Parcel(Parcel::Order(bare, Order::Deleted)));
+    assert_eq!(world.heard(romeo), ["end: not-authorized"]);
+}
+
+#[test]
+fn idle_accounts_are_forgotten_beyond_a_limit_and_busy_ones_are_not() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    world.says(juliet, JULIET, &message("romeo@x", "hark"));
+    assert_eq!(world.shard.accounts(), 2);
+    assert_eq!(world.shard.idle.len(), 1);
+    world.says(juliet, JULIET, &message("nobody@x", "hark"));
+    assert_eq!(world.shard.accounts(), 2, "who does not exist takes no room");
+}
