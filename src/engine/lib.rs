@@ -21,5 +21,6 @@ pub mod slot;
 pub mod stream;
 pub mod subscription;
 pub mod unit;
+pub mod writer;
 
 pub use wire;

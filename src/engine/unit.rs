@@ -104,7 +104,10 @@ pub enum Change {
     Create(Bare, Credentials),
     /// New credentials. Fails the unit when there is no such account.
     Password(Bare, Credentials),
-    /// Removes an account with everything it owned. Its log number is never given again.
+    /// Makes the log of a room, unless it has one. Entries and cells of an address that has no log
+    /// fail the unit; only a host's is made when it is first written to.
+    Room(Bare),
+    /// Removes an account or room with everything it owned. Its log number is never given again.
     Delete(Bare),
     /// Writes a roster item, whole, with its `ver`.
     Roster(Bare, Item),
