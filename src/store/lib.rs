@@ -1,1 +1,10 @@
-//! store
+//! Adapters of the store port: `memory`, the reference; `sqlite`, the embedded default;
+//! `postgres`, for production. One suite, which every one of them runs, says what they do.
+
+mod check;
+mod memory;
+#[cfg(test)]
+mod suite;
+
+pub use check::ROSTER_JID_BYTES_MAX;
+pub use memory::Memory;

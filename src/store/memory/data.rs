@@ -1,0 +1,228 @@
+//! The rows, and how a unit changes them: in whole or not at all.
+
+use crate::check::{check, exists, is_host, no_account, no_log};
+use engine::{
+    port::{Batch, Fault, Loaded, Verdict},
+    roster::{Item, REMOVED_ITEMS_MAX},
+    unit::{Change, Credentials, Entry, Pos, Table, Unit},
+    wire::{Bare, Jid},
+};
+use std::collections::{BTreeMap, HashMap};
+
+#[derive(Default)]
+pub(super) struct Data {
+    epoch: i64,
+    batch: i64,
+    pos: Pos,
+    /// The verdicts of the last batch, for who asks for them again.
+    verdicts: Vec<Verdict>,
+    logs: BTreeMap<Bare, Log>,
+    secret: Option<[u8; 32]>,
+}
+
+/// The log of an account, room or host, and what belongs to it.
+#[derive(Default)]
+pub(super) struct Log {
+    /// Only an account has it.
+    account: Option<Account>,
+    pub(super) entries: BTreeMap<Pos, Entry>,
+    pub(super) cells: BTreeMap<Table, BTreeMap<String, Vec<u8>>>,
+}
+
+#[derive(Default)]
+pub(super) struct Account {
+    pub(super) credentials: Credentials,
+    roster: BTreeMap<Jid, Item>,
+    removed: BTreeMap<Jid, i64>,
+}
+
+/// What a log is of.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Account,
+    Other,
+}
+
+impl Data {
+    /// A new process takes the store.
+    pub(super) fn take(&mut self) -> i64 {
+        self.epoch += 1;
+        self.epoch
+    }
+
+    pub(super) fn last(&self, epoch: i64) -> Result<(i64, Pos), Fault> {
+        if self.epoch != epoch {
+            return Err(Fault::Fenced);
+        }
+        Ok((self.batch, self.pos))
+    }
+
+    pub(super) fn secret(&mut self, fresh: [u8; 32]) -> [u8; 32] {
+        *self.secret.get_or_insert(fresh)
+    }
+
+    pub(super) fn log(&self, of: &Bare) -> Option<&Log> {
+        self.logs.get(of)
+    }
+
+    pub(super) fn account(&self, of: &Bare) -> Option<&Account> {
+        self.logs.get(of)?.account.as_ref()
+    }
+
+    pub(super) fn load(&self, of: &Bare, at_hand: &[Table]) -> Option<Loaded> {
+        let log = self.logs.get(of)?;
+        let account = log.account.as_ref()?;
+        let mut unrostered: Vec<_> =
+            account.removed.iter().map(|(jid, &ver)| (jid.clone(), ver)).collect();
+        unrostered.sort_by_key(|&(_, ver)| ver);
+        let cells = log.cells.iter().filter(|(table, _)| at_hand.contains(table));
+        let cells = cells.flat_map(|(table, cells)| {
+            let name = table.name().to_owned();
+            cells.iter().map(move |(key, value)| (name.clone(), key.clone(), value.clone()))
+        });
+        Some(Loaded {
+            roster: account.roster.values().cloned().collect(),
+            unrostered,
+            cells: cells.collect(),
+        })
+    }
+
+    pub(super) fn accounts(&self, domain: &Bare, after: Option<&str>, max: usize) -> Vec<Bare> {
+        let accounts = self.logs.iter().filter(|(_, log)| log.account.is_some());
+        let mut accounts: Vec<_> = accounts
+            .map(|(of, _)| of)
+            .filter(|of| of.domain() == domain.domain() && of.local() > after)
+            .cloned()
+            .collect();
+        accounts.sort_by(|one, other| one.local().cmp(&other.local()));
+        accounts.truncate(max);
+        accounts
+    }
+
+    pub(super) fn commit(&mut self, epoch: i64, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        if self.epoch != epoch {
+            return Err(Fault::Fenced);
+        }
+        if self.batch == batch.number {
+            return Ok(self.verdicts.clone());
+        }
+        if self.batch + 1 != batch.number {
+            return Err(Fault::Fenced);
+        }
+        self.batch = batch.number;
+        self.pos = batch.last;
+        self.verdicts =
+            batch.units.iter().map(|(unit, positions)| self.unit(unit, positions)).collect();
+        Ok(self.verdicts.clone())
+    }
+
+    fn unit(&mut self, unit: &Unit, positions: &[Pos]) -> Verdict {
+        assert_eq!(unit.entries.len(), positions.len(), "a position for each entry");
+        check(unit)?;
+        self.allows(unit)?;
+        for change in &unit.changes {
+            self.change(change);
+        }
+        for (entry, &pos) in unit.entries.iter().zip(positions) {
+            let log = self.logs.entry(entry.log.clone()).or_default();
+            log.entries.insert(pos, entry.clone());
+        }
+        Ok(())
+    }
+
+    fn kind(&self, of: &Bare) -> Option<Kind> {
+        let log = self.logs.get(of)?;
+        Some(if log.account.is_some() { Kind::Account } else { Kind::Other })
+    }
+
+    /// Walks the unit before anything is changed. After this nothing can fail.
+    fn allows(&self, unit: &Unit) -> Verdict {
+        let mut kinds: HashMap<&Bare, Option<Kind>> = HashMap::new();
+        for change in &unit.changes {
+            let of = owner(change);
+            let kind = *kinds.entry(of).or_insert_with(|| self.kind(of));
+            let account = kind == Some(Kind::Account);
+            let after = match change {
+                Change::Create(..) if kind.is_some() => return Err(exists()),
+                Change::Create(..) => Some(Kind::Account),
+                Change::Password(..) | Change::Roster(..) | Change::Unroster(..) if !account => {
+                    return Err(no_account());
+                }
+                Change::Put(..) if kind.is_none() && !is_host(of) => return Err(no_log()),
+                Change::Room(..) | Change::Put(..) => kind.or(Some(Kind::Other)),
+                Change::Delete(..) => None,
+                _ => kind,
+            };
+            kinds.insert(of, after);
+        }
+        let mut logs = unit.entries.iter().map(|entry| &entry.log);
+        let known = logs.all(|of| {
+            let kind = kinds.get(of).copied().unwrap_or_else(|| self.kind(of));
+            kind.is_some() || is_host(of)
+        });
+        if known { Ok(()) } else { Err(no_log()) }
+    }
+
+    fn change(&mut self, change: &Change) {
+        let of = owner(change);
+        if let Change::Delete(_) = change {
+            self.logs.remove(of);
+            return;
+        }
+        if let Change::Cut(table, _, key) = change {
+            let log = self.logs.get_mut(of);
+            let cells = log.and_then(|log| log.cells.get_mut(table));
+            cells.map(|cells| cells.remove(key));
+            return;
+        }
+        let log = self.logs.entry(of.clone()).or_default();
+        match change {
+            Change::Put(table, _, key, value) => {
+                log.cells.entry(*table).or_default().insert(key.clone(), value.clone());
+            }
+            Change::Room(_) => {}
+            _ => log.account.get_or_insert_default().change(change),
+        }
+    }
+}
+
+impl Account {
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Create(_, credentials) | Change::Password(_, credentials) => {
+                self.credentials = credentials.clone();
+            }
+            Change::Roster(_, item) => {
+                self.roster.insert(item.jid.clone(), item.clone());
+            }
+            Change::Unroster(_, jid, ver) => {
+                self.roster.remove(jid);
+                self.removed.insert(jid.clone(), *ver);
+                self.forget();
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps the newest removals.
+    fn forget(&mut self) {
+        while self.removed.len() > REMOVED_ITEMS_MAX {
+            let oldest = self.removed.iter().min_by_key(|&(_, ver)| ver);
+            let Some(oldest) = oldest.map(|(jid, _)| jid.clone()) else { return };
+            self.removed.remove(&oldest);
+        }
+    }
+}
+
+fn owner(change: &Change) -> &Bare {
+    match change {
+        Change::Create(of, _)
+        | Change::Password(of, _)
+        | Change::Room(of)
+        | Change::Delete(of)
+        | Change::Roster(of, _)
+        | Change::Unroster(of, ..)
+        | Change::Put(_, of, ..)
+        | Change::Cut(_, of, _) => of,
+    }
+}

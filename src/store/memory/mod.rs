@@ -1,0 +1,140 @@
+//! The reference: what every other store must equal, and the simulator's. Its futures are ready
+//! at once, whatever polls them.
+
+mod data;
+
+use data::Data;
+use engine::{
+    port::{Batch, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    unit::{Credentials, Pos, Table},
+    wire::Bare,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A store in memory.
+///
+/// The data live as long as one of the handles to them; `reopen` is what a restart of the
+/// process is to the other stores.
+pub struct Memory {
+    data: Arc<Mutex<Data>>,
+    epoch: i64,
+    at_hand: Vec<Table>,
+}
+
+impl Memory {
+    /// An empty store. The cells of the tables `at_hand` come with a loaded account.
+    pub fn new(at_hand: &[Table]) -> Self {
+        Self::open(Arc::default(), at_hand.to_vec())
+    }
+
+    /// Opens the same data again: the handles of before are fenced from now on.
+    #[must_use = "the old handle is fenced"]
+    pub fn reopen(&self) -> Self {
+        Self::open(self.data.clone(), self.at_hand.clone())
+    }
+
+    fn open(data: Arc<Mutex<Data>>, at_hand: Vec<Table>) -> Self {
+        let epoch = lock(&data).take();
+        Self { data, epoch, at_hand }
+    }
+
+    fn read<T: Send + 'static>(&self, look: impl FnOnce(&Data) -> T) -> Stored<'_, T> {
+        ready(Ok(look(&lock(&self.data))))
+    }
+}
+
+fn lock(data: &Mutex<Data>) -> MutexGuard<'_, Data> {
+    data.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ready<'a, T: Send + 'a>(outcome: Result<T, Fault>) -> Stored<'a, T> {
+    Box::pin(std::future::ready(outcome))
+}
+
+impl Reads for Memory {
+    fn credentials<'a>(&'a self, of: &'a Bare) -> Stored<'a, Option<Credentials>> {
+        self.read(|data| data.account(of).map(|account| account.credentials.clone()))
+    }
+
+    fn load<'a>(&'a self, account: &'a Bare) -> Stored<'a, Option<Loaded>> {
+        self.read(|data| data.load(account, &self.at_hand))
+    }
+
+    fn accounts<'a>(
+        &'a self,
+        domain: &'a Bare,
+        after: Option<&'a str>,
+        max: usize,
+    ) -> Stored<'a, Vec<Bare>> {
+        self.read(|data| data.accounts(domain, after, max))
+    }
+
+    fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
+        self.read(|data| data.log(of)?.cells.get(&at)?.get(key).cloned())
+    }
+
+    fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>> {
+        self.read(|data| {
+            let cells = data.log(of).and_then(|log| log.cells.get(&at));
+            let cells = cells.into_iter().flatten();
+            cells.map(|(key, value)| (key.clone(), value.clone())).collect()
+        })
+    }
+
+    fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
+        self.read(|data| {
+            let entries = data.log(log).map(|log| log.entries.range(Pos(after.0 + 1)..));
+            let entries = entries.into_iter().flatten().take(max);
+            entries.map(|(&pos, entry)| Logged { pos, entry: entry.clone() }).collect()
+        })
+    }
+}
+
+impl Store for Memory {
+    fn last(&self) -> Stored<'_, (i64, Pos)> {
+        ready(lock(&self.data).last(self.epoch))
+    }
+
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Stored<'a, Vec<Verdict>> {
+        ready(lock(&self.data).commit(self.epoch, batch))
+    }
+
+    fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
+        ready(Ok(lock(&self.data).secret(fresh)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::{self, Bed};
+
+    struct Kept(Memory);
+
+    impl Bed for Kept {
+        async fn new() -> Self {
+            Self(Memory::new(&[suite::AT_HAND]))
+        }
+
+        async fn open(&mut self) -> Arc<dyn Store> {
+            self.0 = self.0.reopen();
+            let Memory { data, epoch, at_hand } = &self.0;
+            Arc::new(Memory { data: data.clone(), epoch: *epoch, at_hand: at_hand.clone() })
+        }
+
+        async fn usurp(&self) {
+            drop(self.0.reopen());
+        }
+    }
+
+    suite::suite!(Kept);
+
+    #[test]
+    fn its_futures_are_ready_at_once() {
+        use std::task::{Context, Poll, Waker};
+        let memory = Memory::new(&[]);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut last = memory.last();
+        assert_eq!(last.as_mut().poll(&mut context), Poll::Ready(Ok((0, Pos(0)))));
+    }
+}

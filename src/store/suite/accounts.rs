@@ -1,0 +1,144 @@
+//! Accounts and what is kept of their passwords.
+
+use super::*;
+use engine::roster::{Item, State};
+
+pub(crate) async fn creating_twice_fails_that_unit_only<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&["juliet@example.com"]).await;
+    let first = Credentials { sha1: Some(keys(1)), ..Credentials::default() };
+    desk.change(Change::Password(bare("juliet@example.com"), first.clone())).await.unwrap();
+    let outcomes = desk
+        .commit(vec![
+            changes(vec![Change::Create(bare("nurse@example.com"), Credentials::default())]),
+            changes(vec![Change::Create(bare("juliet@example.com"), Credentials::default())]),
+            changes(vec![Change::Create(bare("romeo@example.com"), Credentials::default())]),
+        ])
+        .await;
+    assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
+    assert_eq!(outcomes[1], Err(Fault::Refused("the account exists already".into())));
+    let kept = desk.store.credentials(&bare("juliet@example.com")).await.unwrap();
+    assert_eq!(kept, Some(first));
+    assert!(desk.store.load(&bare("romeo@example.com")).await.unwrap().is_some());
+}
+
+pub(crate) async fn credentials_are_kept_as_given<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[]).await;
+    let all = Credentials { sha1: Some(keys(1)), sha256: Some(keys(2)), sha512: Some(keys(3)) };
+    let one = Credentials { sha256: Some(keys(4)), ..Credentials::default() };
+    for (account, given) in [("a@example.com", all), ("b@example.com", one)] {
+        desk.change(Change::Create(bare(account), given.clone())).await.unwrap();
+        assert_eq!(desk.store.credentials(&bare(account)).await.unwrap(), Some(given));
+    }
+    desk.change(Change::Create(bare("c@example.com"), Credentials::default())).await.unwrap();
+    let none = desk.store.credentials(&bare("c@example.com")).await.unwrap();
+    assert_eq!(none, Some(Credentials::default()), "an account without a password is one");
+    assert_eq!(desk.store.credentials(&bare("d@example.com")).await.unwrap(), None);
+    assert_eq!(desk.store.load(&bare("d@example.com")).await.unwrap(), None);
+}
+
+pub(crate) async fn a_new_password_replaces_every_key<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&["a@example.com"]).await;
+    let old = Credentials { sha1: Some(keys(1)), sha256: Some(keys(2)), sha512: None };
+    let new = Credentials { sha1: None, sha256: Some(keys(5)), sha512: Some(keys(6)) };
+    for given in [old, new.clone()] {
+        desk.change(Change::Password(bare("a@example.com"), given)).await.unwrap();
+    }
+    assert_eq!(desk.store.credentials(&bare("a@example.com")).await.unwrap(), Some(new));
+}
+
+pub(crate) async fn the_password_of_nobody_is_refused<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[]).await;
+    for given in [Credentials::default(), Credentials { sha1: Some(keys(1)), ..<_>::default() }] {
+        let outcome = desk.change(Change::Password(bare("a@example.com"), given)).await;
+        assert_eq!(outcome, Err(Fault::Refused("there is no such account".into())));
+    }
+    assert_eq!(desk.store.credentials(&bare("a@example.com")).await.unwrap(), None);
+}
+
+pub(crate) async fn deleting_removes_everything_and_a_new_account_starts_empty<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&["a@example.com", "b@example.com"]).await;
+    for account in ["a@example.com", "b@example.com"] {
+        let of = bare(account);
+        let item = Item {
+            jid: jid("c@example.com"),
+            name: None,
+            groups: Vec::new(),
+            state: State::default(),
+            approved: false,
+            request: None,
+            ver: 1,
+        };
+        let unit = Unit {
+            entries: vec![entry(account, "<message/>")],
+            changes: vec![
+                Change::Password(of.clone(), Credentials { sha1: Some(keys(1)), ..<_>::default() }),
+                Change::Roster(of.clone(), item),
+                Change::Unroster(of.clone(), jid("d@example.com"), 2),
+                Change::Put(AT_HAND, of.clone(), "key".into(), vec![1]),
+                Change::Put(ASIDE, of, "key".into(), vec![1]),
+            ],
+        };
+        desk.one(unit).await.unwrap();
+    }
+    desk.change(Change::Delete(bare("a@example.com"))).await.unwrap();
+    let a = bare("a@example.com");
+    assert_eq!(desk.store.credentials(&a).await.unwrap(), None);
+    assert_eq!(desk.store.load(&a).await.unwrap(), None);
+    assert_eq!(desk.store.cell(ASIDE, &a, "key").await.unwrap(), None);
+    assert!(desk.texts("a@example.com").await.is_empty());
+    desk.change(Change::Create(a.clone(), Credentials::default())).await.unwrap();
+    assert_eq!(desk.store.load(&a).await.unwrap(), Some(Default::default()));
+    assert_eq!(desk.store.credentials(&a).await.unwrap(), Some(Credentials::default()));
+    assert!(desk.store.cells(ASIDE, &a).await.unwrap().is_empty());
+    assert!(desk.texts("a@example.com").await.is_empty());
+    let b = bare("b@example.com");
+    assert_eq!(desk.store.load(&b).await.unwrap().unwrap().roster.len(), 1, "b keeps its own");
+    assert_eq!(desk.texts("b@example.com").await.len(), 1);
+}
+
+pub(crate) async fn one_unit_may_delete_and_create<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&["a@example.com"]).await;
+    let a = bare("a@example.com");
+    desk.one(said("a@example.com", "<message/>")).await.unwrap();
+    let unit = Unit {
+        entries: vec![entry("a@example.com", "<message id='new'/>")],
+        changes: vec![
+            Change::Delete(a.clone()),
+            Change::Create(a.clone(), Credentials { sha1: Some(keys(7)), ..<_>::default() }),
+        ],
+    };
+    desk.one(unit).await.unwrap();
+    assert_eq!(desk.texts("a@example.com").await, ["<message id='new'/>"]);
+    let kept = desk.store.credentials(&a).await.unwrap().unwrap();
+    assert_eq!(kept.sha1, Some(keys(7)));
+    desk.change(Change::Delete(bare("nobody@example.com"))).await.unwrap();
+}
+
+pub(crate) async fn accounts_are_paged_by_local_part<B: Bed>() {
+    // '.' sorts before '@': the order is that of the local parts, not of the addresses.
+    let locals = ["a", "a.b", "b", "c", "é", "日本"];
+    let accounts: Vec<_> = locals.iter().map(|local| format!("{local}@example.com")).collect();
+    let mut names: Vec<_> = accounts.iter().rev().map(String::as_str).collect();
+    names.push("b@example.net");
+    let (_bed, desk) = Desk::with::<B>(&names).await;
+    let domain = Bare::host("example.com").unwrap();
+    let mut paged = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = desk.store.accounts(&domain, after.as_deref(), 4).await.unwrap();
+        assert!(page.len() <= 4);
+        let Some(last) = page.last() else { break };
+        after = last.local().map(str::to_owned);
+        paged.extend(page.iter().map(|account| account.as_str().to_owned()));
+    }
+    assert_eq!(paged, accounts);
+    let other = Bare::host("example.net").unwrap();
+    assert_eq!(desk.store.accounts(&other, None, 9).await.unwrap(), [bare("b@example.net")]);
+    assert!(desk.store.accounts(&other, Some("b"), 9).await.unwrap().is_empty());
+}
+
+pub(crate) async fn an_account_has_a_local_part<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[]).await;
+    let host = Bare::host("example.com").unwrap();
+    assert!(is_refused(&desk.change(Change::Create(host, Credentials::default())).await));
+}

@@ -1,0 +1,97 @@
+//! Cells of the tables, and whose they may be.
+
+use super::*;
+
+const OWNER: &str = "juliet@example.com";
+
+fn put(of: &str, key: &str, value: &[u8]) -> Change {
+    Change::Put(ASIDE, bare(of), key.to_owned(), value.to_vec())
+}
+
+pub(crate) async fn cells_are_put_cut_and_listed_by_key<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let owner = bare(OWNER);
+    let bytes: Vec<u8> = (0..=255).collect();
+    for (key, value) in [("b", &b"1"[..]), ("é", b"2"), ("", b""), ("B 'x' \"y\" %_", &bytes)] {
+        desk.change(put(OWNER, key, value)).await.unwrap();
+    }
+    desk.change(put(OWNER, "b", b"new")).await.unwrap();
+    desk.change(Change::Cut(ASIDE, owner.clone(), "é".into())).await.unwrap();
+    desk.change(Change::Cut(ASIDE, owner.clone(), "never".into())).await.unwrap();
+    let expected =
+        [(String::new(), vec![]), ("B 'x' \"y\" %_".into(), bytes), ("b".into(), b"new".to_vec())];
+    assert_eq!(desk.store.cells(ASIDE, &owner).await.unwrap(), expected);
+    assert_eq!(desk.store.cell(ASIDE, &owner, "b").await.unwrap(), Some(b"new".to_vec()));
+    assert_eq!(desk.store.cell(ASIDE, &owner, "é").await.unwrap(), None);
+    assert_eq!(desk.store.cell(AT_HAND, &owner, "b").await.unwrap(), None, "another table");
+}
+
+pub(crate) async fn a_key_has_up_to_1024_bytes<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    // Four bytes a letter, and none like its neighbour: it does not compress.
+    let letters = (0..256_u32).map(|n| char::from_u32(0x1_0000 + n * 577 % 0x4_0000));
+    let key: String = letters.map(|letter| letter.unwrap()).collect();
+    assert_eq!(key.len(), 1_024);
+    desk.change(put(OWNER, &key, b"1")).await.unwrap();
+    assert_eq!(desk.store.cell(ASIDE, &bare(OWNER), &key).await.unwrap(), Some(b"1".to_vec()));
+    assert!(is_refused(&desk.change(put(OWNER, &format!("{key}x"), b"1")).await));
+    assert!(is_refused(&desk.change(put(OWNER, "a\0b", b"1")).await));
+}
+
+pub(crate) async fn cells_at_hand_come_with_the_account<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER, "other@example.com"]).await;
+    for of in [OWNER, "other@example.com"] {
+        for key in ["b", "a"] {
+            let value = format!("{of} {key}").into_bytes();
+            desk.change(Change::Put(AT_HAND, bare(of), key.into(), value)).await.unwrap();
+        }
+        desk.change(put(of, "photo", &[0; 100])).await.unwrap();
+    }
+    let loaded = desk.store.load(&bare(OWNER)).await.unwrap().unwrap();
+    let cell = |key: &str| {
+        (AT_HAND.name().to_owned(), key.to_owned(), format!("{OWNER} {key}").into_bytes())
+    };
+    assert_eq!(loaded.cells, [cell("a"), cell("b")]);
+}
+
+pub(crate) async fn a_host_has_cells_without_being_made<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[]).await;
+    desk.change(put("example.com", "invite", b"1")).await.unwrap();
+    desk.change(put("example.com", "invite", b"2")).await.unwrap();
+    let host = Bare::host("example.com").unwrap();
+    assert_eq!(desk.store.cell(ASIDE, &host, "invite").await.unwrap(), Some(b"2".to_vec()));
+    desk.one(said("example.net", "<message/>")).await.unwrap();
+    assert_eq!(desk.texts("example.net").await.len(), 1);
+    assert_eq!(desk.store.load(&host).await.unwrap(), None, "it is no account");
+    assert!(desk.store.accounts(&host, None, 9).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_room_is_made_before_it_is_written_to<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[]).await;
+    let room = bare("garden@rooms.example.com");
+    let unit = Unit {
+        entries: vec![entry("garden@rooms.example.com", "<message/>")],
+        changes: vec![
+            Change::Room(room.clone()),
+            Change::Room(room.clone()),
+            put("garden@rooms.example.com", "subject", b"roses"),
+        ],
+    };
+    desk.one(unit).await.unwrap();
+    assert_eq!(desk.texts("garden@rooms.example.com").await.len(), 1);
+    assert_eq!(desk.store.cell(ASIDE, &room, "subject").await.unwrap(), Some(b"roses".to_vec()));
+    assert_eq!(desk.store.credentials(&room).await.unwrap(), None, "it is no account");
+    assert!(is_refused(&desk.change(Change::Create(room.clone(), <_>::default())).await));
+    desk.change(Change::Delete(room.clone())).await.unwrap();
+    assert_eq!(desk.store.cell(ASIDE, &room, "subject").await.unwrap(), None);
+    assert!(is_refused(&desk.one(said("garden@rooms.example.com", "<message/>")).await));
+}
+
+pub(crate) async fn cells_of_nobody_are_refused<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[]).await;
+    assert!(is_refused(&desk.change(put("nobody@example.com", "key", b"1")).await));
+    let cut = Change::Cut(ASIDE, bare("nobody@example.com"), "key".into());
+    desk.change(cut).await.unwrap();
+    let nobody = bare("nobody@example.com");
+    assert_eq!(desk.store.cell(ASIDE, &nobody, "key").await.unwrap(), None);
+}

@@ -1,0 +1,184 @@
+//! What every store must do. One suite; each adapter runs it: `suite!(Bed)`.
+
+mod accounts;
+mod cells;
+mod fence;
+mod log;
+mod roster;
+
+pub(crate) use accounts::*;
+pub(crate) use cells::*;
+pub(crate) use fence::*;
+pub(crate) use log::*;
+pub(crate) use roster::*;
+
+use engine::{
+    ctx::Moment,
+    port::{Fault, Logged, Store},
+    unit::{Change, Committed, Credentials, Entry, Flags, Pos, ScramKeys, Table, Unit},
+    wire::{Bare, Jid, Text},
+    writer::{Writer, WriterLimits},
+};
+use std::sync::Arc;
+
+/// The table whose cells come with a loaded account.
+pub(crate) const AT_HAND: Table = Table::named("blocklist");
+/// One whose cells do not.
+pub(crate) const ASIDE: Table = Table::named("vcard");
+const UNIX_MS: u64 = 1_790_000_000_000;
+
+/// Where a store is kept: what outlives the process that opens it.
+pub(crate) trait Bed: Sized {
+    /// An empty one. `AT_HAND` is at hand.
+    async fn new() -> Self;
+    /// Opens it as a new process, after the store of before has been dropped.
+    async fn open(&mut self) -> Arc<dyn Store>;
+    /// Another process takes the store, which is open.
+    async fn usurp(&self);
+}
+
+macro_rules! suite {
+    ($bed:ty) => {
+        crate::suite::suite! { @ $bed:
+            creating_twice_fails_that_unit_only,
+            credentials_are_kept_as_given,
+            a_new_password_replaces_every_key,
+            the_password_of_nobody_is_refused,
+            deleting_removes_everything_and_a_new_account_starts_empty,
+            one_unit_may_delete_and_create,
+            accounts_are_paged_by_local_part,
+            an_account_has_a_local_part,
+            roster_items_are_kept_as_given,
+            a_roster_item_is_written_whole,
+            a_removed_item_is_remembered_with_its_version,
+            a_removal_is_remembered_when_the_item_comes_back,
+            removals_are_bounded_and_the_newest_kept,
+            the_roster_of_nobody_is_refused,
+            a_roster_address_has_a_limit,
+            cells_are_put_cut_and_listed_by_key,
+            a_key_has_up_to_1024_bytes,
+            cells_at_hand_come_with_the_account,
+            a_host_has_cells_without_being_made,
+            a_room_is_made_before_it_is_written_to,
+            cells_of_nobody_are_refused,
+            pages_follow_one_another_in_order,
+            a_message_in_two_logs_is_two_entries,
+            entries_are_kept_as_given,
+            any_text_comes_back_as_it_was,
+            a_big_stanza_is_kept,
+            positions_rise_when_the_clock_steps_back,
+            a_bad_unit_does_not_fail_its_neighbours,
+            many_bad_units_are_each_told,
+            changes_and_entries_keep_the_order_of_the_queue,
+            readers_see_only_whole_units_while_the_writer_writes,
+            another_process_fences_this_one,
+            a_batch_is_written_once_however_often_it_is_sent,
+            a_batch_that_skips_a_number_is_fenced,
+            a_new_process_goes_on_where_the_last_one_ended,
+            the_secret_is_made_once,
+        }
+    };
+    (@ $bed:ty: $($case:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::suite::$case::<$bed>().await;
+            }
+        )*
+    };
+}
+pub(crate) use suite;
+
+/// A store and the one who writes to it.
+pub(crate) struct Desk {
+    pub(crate) store: Arc<dyn Store>,
+    writer: Writer<usize>,
+    pub(crate) unix_ms: u64,
+}
+
+impl Desk {
+    pub(crate) async fn at(store: Arc<dyn Store>) -> Self {
+        let last = store.last().await.unwrap();
+        Self { store, writer: Writer::resume(last, WriterLimits::default()), unix_ms: UNIX_MS }
+    }
+
+    /// A desk with these accounts.
+    pub(crate) async fn with<B: Bed>(accounts: &[&str]) -> (B, Self) {
+        let mut bed = B::new().await;
+        let mut desk = Self::at(bed.open().await).await;
+        for account in accounts {
+            desk.change(Change::Create(bare(account), Credentials::default())).await.unwrap();
+        }
+        (bed, desk)
+    }
+
+    /// Commits these units in one batch.
+    pub(crate) async fn commit(&mut self, units: Vec<Unit>) -> Vec<Result<Committed, Fault>> {
+        for (number, unit) in units.into_iter().enumerate() {
+            self.writer.push(number, unit, Moment(0)).unwrap();
+        }
+        let batch = self.writer.next_batch(self.unix_ms).unwrap();
+        let answer = self.store.commit(&batch).await;
+        self.writer.outcome(answer).into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    pub(crate) async fn one(&mut self, unit: Unit) -> Result<Committed, Fault> {
+        self.commit(vec![unit]).await.remove(0)
+    }
+
+    pub(crate) async fn change(&mut self, change: Change) -> Result<(), Fault> {
+        self.one(changes(vec![change])).await.map(drop)
+    }
+
+    pub(crate) async fn page(&self, log: &str, after: i64, max: usize) -> Vec<Logged> {
+        self.store.page(&bare(log), Pos(after), max).await.unwrap()
+    }
+
+    /// The stanzas of a log, as text.
+    pub(crate) async fn texts(&self, log: &str) -> Vec<String> {
+        let page = self.page(log, 0, 10_000).await;
+        page.into_iter().map(|logged| logged.entry.stanza.to_string()).collect()
+    }
+}
+
+pub(crate) fn bare(text: &str) -> Bare {
+    Bare::parse(text).unwrap()
+}
+
+pub(crate) fn jid(text: &str) -> Jid {
+    Jid::parse(text).unwrap()
+}
+
+pub(crate) fn changes(changes: Vec<Change>) -> Unit {
+    Unit { entries: Vec::new(), changes }
+}
+
+/// One entry of this log.
+pub(crate) fn said(log: &str, stanza: &str) -> Unit {
+    Unit { entries: vec![entry(log, stanza)], changes: Vec::new() }
+}
+
+pub(crate) fn entry(log: &str, stanza: &str) -> Entry {
+    Entry {
+        log: bare(log),
+        flags: Flags::RECEIVED.and(Flags::ARCHIVE),
+        peer: bare("romeo@example.net"),
+        key: None,
+        settles: None,
+        foreign_id: None,
+        stanza: Text::from(stanza),
+    }
+}
+
+pub(crate) fn keys(seed: u8) -> ScramKeys {
+    ScramKeys {
+        salt: vec![seed; 16],
+        iterations: 4_096 + u32::from(seed),
+        stored_key: vec![0, seed, 0xff],
+        server_key: vec![seed, 0, 0x80],
+    }
+}
+
+pub(crate) fn is_refused<T>(outcome: &Result<T, Fault>) -> bool {
+    matches!(outcome, Err(Fault::Refused(_)))
+}
