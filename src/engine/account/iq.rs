@@ -183,7 +183,7 @@ impl Account {
         };
         let mut stanzas = self.pushes(&set.push, ctx);
         stanzas.push(iq.result());
-        stanzas.extend(self.parting(&set.contact, &set.sends));
+        stanzas.extend(self.parting(&set));
         let unit = Unit { entries: Vec::new(), changes: set.changes };
         self.commit_then_send(unit, pair, stanzas, settles, ctx, out);
     }

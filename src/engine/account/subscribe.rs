@@ -9,7 +9,7 @@ use crate::{
     ctx::Ctx,
     parcel::Link,
     passage::{Ended, Walk, decide},
-    roster::Step,
+    roster::{Set, Step},
     subscription::Ask,
     unit::Unit,
 };
@@ -108,10 +108,10 @@ impl Account {
     }
 
     /// What a removed contact hears (§2.5.2): that nobody watches any more, and why it sees nobody.
-    pub(super) fn parting(&self, contact: &Jid, asks: &[Ask]) -> Vec<Stanza> {
-        let contact = contact.bare();
-        let mut stanzas: Vec<_> = asks.iter().map(|ask| self.asking(*ask, &contact)).collect();
-        if asks.contains(&Ask::Unsubscribed) {
+    pub(super) fn parting(&self, set: &Set) -> Vec<Stanza> {
+        let contact = set.contact.bare();
+        let mut stanzas: Vec<_> = set.sends.iter().map(|ask| self.asking(*ask, &contact)).collect();
+        if set.lost_from {
             let gone = self.present().into_iter().filter_map(|presence| presence.head.from);
             let to: Jid = contact.into();
             stanzas.extend(gone.map(|from| addressed(&unavailable(&from), to.clone())));
