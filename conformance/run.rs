@@ -26,12 +26,13 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What happens to stanzas that the script does not tell of.
+/// What is thought of stanzas that the script does not tell of, at that place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untold {
-    /// Behind the last that a character receives, they do not matter.
+    /// They are passed over, and may be told of later. So scripts written for another server run,
+    /// which sends other things in between.
     Ignored,
-    /// There must be none.
+    /// There must be none: what a character receives is the next thing it hears.
     Wrong,
 }
 
@@ -41,7 +42,8 @@ pub enum Untold {
 /// The first difference.
 pub fn play(script: &Script, driver: &mut dyn Driver, untold: Untold) -> Result<(), Failure> {
     let actors = script.characters.iter().cloned().map(Actor::new).collect();
-    let mut play = Play { driver, actors, captures: Captures::new(), untold };
+    let passed_over = vec![Vec::new(); script.characters.len()];
+    let mut play = Play { driver, actors, captures: Captures::new(), untold, passed_over };
     let mut outcome = Ok(());
     for step in &script.steps {
         outcome = play.step(&step.deed).map_err(|why| Failure { line: step.line, why });
@@ -62,6 +64,8 @@ struct Play<'a> {
     actors: Vec<Actor>,
     captures: Captures,
     untold: Untold,
+    /// By character: what it heard before it was expected.
+    passed_over: Vec<Vec<Tree>>,
 }
 
 impl Play<'_> {
@@ -118,6 +122,9 @@ impl Play<'_> {
     }
 
     fn disconnect(&mut self, who: usize) -> Result<(), String> {
+        if !self.actors[who].is_connected() {
+            return Ok(());
+        }
         let before = self.actors[who].disconnect(self.driver)?;
         match before.first() {
             Some(heard) if self.untold == Untold::Wrong => {
@@ -141,11 +148,42 @@ impl Play<'_> {
 
     fn receive(&mut self, who: usize, block: &str) -> Result<(), String> {
         for expected in self.trees(block)? {
-            let came = self.next_element(who, &expected)?;
-            pattern::matches(&expected, &came, &mut self.captures)
-                .map_err(|why| difference(&why, &came))?;
+            match self.untold {
+                Untold::Wrong => self.receive_next(who, &expected)?,
+                Untold::Ignored => self.receive_somewhere(who, &expected)?,
+            }
         }
         Ok(())
+    }
+
+    fn receive_next(&mut self, who: usize, expected: &Tree) -> Result<(), String> {
+        let came = self.next_element(who, expected)?;
+        pattern::matches(expected, &came, &mut self.captures).map_err(|why| difference(&why, &came))
+    }
+
+    fn receive_somewhere(&mut self, who: usize, expected: &Tree) -> Result<(), String> {
+        let captures = &mut self.captures;
+        let passed_over = &mut self.passed_over[who];
+        let place =
+            passed_over.iter().position(|came| pattern::matches(expected, came, captures).is_ok());
+        if let Some(place) = place {
+            passed_over.remove(place);
+            return Ok(());
+        }
+        let mut nearest = None;
+        loop {
+            let came = match self.next_element(who, expected) {
+                Ok(came) => came,
+                Err(why) => return Err(nearest.unwrap_or(why)),
+            };
+            let Err(why) = pattern::matches(expected, &came, &mut self.captures) else {
+                return Ok(());
+            };
+            if nearest.is_none() || came.local == expected.local {
+                nearest = Some(difference(&why, &came));
+            }
+            self.passed_over[who].push(came);
+        }
     }
 
     fn receive_any_order(&mut self, who: usize, block: &str) -> Result<(), String> {

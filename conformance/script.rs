@@ -293,7 +293,9 @@ impl<'a> Lines<'a> {
         loop {
             let &(number, text) = self.rest.get(self.at)?;
             self.at += 1;
-            if !text.trim().is_empty() && !text.starts_with('#') && !text.starts_with("//") {
+            let comment = ["#", "//", "--"].iter().any(|mark| text.starts_with(mark));
+            let comment = comment && !text.starts_with("---");
+            if !text.trim().is_empty() && !comment {
                 return Some((number + 1, text));
             }
         }
