@@ -21,6 +21,7 @@ pub mod slot;
 pub mod stream;
 pub mod subscription;
 pub mod unit;
+pub mod violation;
 pub mod writer;
 
 pub use wire;
