@@ -1,0 +1,76 @@
+//! PLAIN (RFC 4616). Offered under TLS only.
+
+use super::{Exchange, Failure, Step, account, authorize, key};
+use crate::{
+    ctx::Ctx,
+    stream::machine::{Fact, Question, Secret},
+    unit::Credentials,
+};
+use wire::Bare;
+
+/// Where the exchange is.
+pub struct Plain(State);
+
+enum State {
+    /// The message is awaited.
+    Message { domain: Bare },
+    /// The account's keys are awaited.
+    Keys { account: Bare, password: Secret },
+    /// The comparison is awaited.
+    Verdict { account: Bare, known: bool },
+}
+
+impl Plain {
+    pub(super) fn new(domain: Bare) -> Self {
+        Self(State::Message { domain })
+    }
+
+    pub(super) fn response(self, message: &str) -> Result<Step, Failure> {
+        let State::Message { domain } = self.0 else { return Err(Failure::MalformedRequest) };
+        let (authzid, user, password) = read(message).ok_or(Failure::MalformedRequest)?;
+        let account = account(user, &domain)?;
+        authorize(authzid, &account)?;
+        let question = Question::Credentials(account.clone());
+        let password = Secret(password.to_owned());
+        Ok(Step::Ask(Exchange::Plain(Self(State::Keys { account, password })), question))
+    }
+
+    pub(super) fn fact(self, ctx: &Ctx<'_>, fact: Fact) -> Result<Step, Failure> {
+        match (self.0, fact) {
+            (State::Keys { account, password }, Fact::Credentials(Ok(found))) => {
+                let made_up = key::made_up(&ctx.settings.secret, &account);
+                let known = found.as_ref().is_some_and(|found| *found != Credentials::default());
+                let keys = found.filter(|_| known).unwrap_or(made_up);
+                let next = Self(State::Verdict { account, known });
+                Ok(Step::Ask(Exchange::Plain(next), Question::Verify { password, keys }))
+            }
+            (State::Verdict { account, known: true }, Fact::Verified(true)) => {
+                Ok(Step::Success(account, None))
+            }
+            (State::Verdict { .. }, Fact::Verified(_)) => Err(Failure::NotAuthorized),
+            _ => Err(Failure::TemporaryAuthFailure),
+        }
+    }
+}
+
+/// `[authzid] NUL authcid NUL passwd`, none of the last two empty (RFC 4616 §2).
+fn read(message: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = message.split('\0');
+    let (authzid, user, password) = (parts.next()?, parts.next()?, parts.next()?);
+    let whole = parts.next().is_none() && !user.is_empty() && !password.is_empty();
+    whole.then_some((authzid, user, password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_three_parts_rfc4616_2() {
+        assert_eq!(read("\0tim\0tanstaaftanstaaf"), Some(("", "tim", "tanstaaftanstaaf")));
+        assert_eq!(read("Ursel\0Kurt\0xipj3plmq"), Some(("Ursel", "Kurt", "xipj3plmq")));
+        for bad in ["", "tim", "\0tim", "\0tim\0", "\0\0pass", "a\0b\0c\0d", "\0\0"] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
+}
