@@ -1,5 +1,9 @@
 //! Sans-IO stream machines, one file per side (RFC 6120).
 
+mod bind;
+pub mod c2s;
+mod features;
+mod header;
 pub mod machine;
 pub mod sasl;
 mod timer;

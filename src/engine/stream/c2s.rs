@@ -1,0 +1,364 @@
+//! A client's stream, from its first byte to its last (RFC 6120 §4 to §7).
+
+use super::{
+    bind,
+    machine::{Act, Closed, Fact, Input, Machine, Out},
+    sasl::Exchange,
+    timer::{Timer, Timers},
+};
+use crate::{
+    ctx::{Ctx, Moment},
+    parcel::{End, Said, Say},
+    violation::Violation,
+};
+use std::{borrow::Cow, mem};
+use wire::{
+    Bare, CLOSE, Content, Decoder, Frame, Framing, Jid, Stanza, StanzaCondition, StanzaError,
+    StreamCondition, StreamError, Text, ns,
+};
+
+mod negotiation;
+#[cfg(test)]
+mod tests;
+
+/// What a first-level element may not be of once a resource is bound: it is the account's to
+/// judge all others.
+const NEGOTIATION: [&str; 3] = [ns::STREAM, ns::TLS, ns::SASL];
+
+/// How the connection becomes private.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// By STARTTLS, before anything else (RFC 6120 §5).
+    Required,
+    /// TLS from the first byte (RFC 7590 §3, XEP-0368).
+    Direct,
+}
+
+// ```text
+//                    ┌─────────── starttls ──────────┐
+//   Required ──▶ Plain                               ▼
+//   Direct ─────────────────────────────────────▶ Handshake
+//                                                    │ Secured; the stream restarts (§5.4.3.3)
+//                        failure                     ▼
+//            ┌────────────────────────────────▶ Secure ◀──────────┐
+//            │                                       │ auth       │ failure
+//            │            question                   ▼            │
+//        Challenged ◀──────────────────────────── (Exchange) ─────┤
+//            └─ response ─▶ (Exchange) ◀─ fact ── Asking ◀────────┘
+//                                │ success; the stream restarts (§6.4.6)
+//                                ▼       bind
+//                          Authenticated ──────▶ Binding
+//                                ▲   unbound       │  │ bound (§7)
+//                                └─────────────────┘  ▼
+//                                                   Bound
+//   any ── error, footer, socket's end ──▶ Ended
+// ```
+//
+// In Plain, Secure and Authenticated the stream header may still be awaited; the decoder gives
+// nothing else before it.
+enum State {
+    /// Only TLS is spoken of.
+    Plain,
+    /// Bytes belong to TLS.
+    Handshake,
+    /// SASL is offered.
+    Secure,
+    /// The client must respond.
+    Challenged(Exchange),
+    /// The world must answer.
+    Asking(Exchange),
+    /// A resource must be bound.
+    Authenticated(Bare),
+    /// The account must answer this request.
+    Binding(Bare, Box<Stanza>),
+    /// Stanzas flow.
+    Bound(Bare, Jid),
+    /// Nothing is heard or said any more.
+    Ended,
+}
+
+/// A client's stream.
+pub struct C2s {
+    state: State,
+    decoder: Decoder,
+    /// Our header stands, so that features, stanzas and errors may follow (§4.9.1.2).
+    spoken: bool,
+    /// The domain the stream is for. Once said it stays.
+    domain: Option<Bare>,
+    /// For stanzas that do not say theirs (§8.1.5).
+    lang: Option<Text>,
+    tries: u32,
+    /// When the peer said something last.
+    heard: Moment,
+    timers: Timers,
+    /// What came behind that which is waited for. Never more than one `Input::Bytes` brought.
+    kept: Vec<u8>,
+}
+
+impl C2s {
+    /// A stream that has just been accepted. Give it `Input::Tick` at once: it answers with the
+    /// moment of its first deadline, which also bounds the TLS handshake.
+    pub fn new(ctx: &Ctx<'_>, security: Security) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Timer::Auth, ctx.now.after(ctx.settings.limits.auth_ms_max));
+        Self {
+            state: match security {
+                Security::Required => State::Plain,
+                Security::Direct => State::Handshake,
+            },
+            decoder: Decoder::new(Content::Client, ctx.settings.limits.before_auth),
+            spoken: false,
+            domain: None,
+            lang: None,
+            tries: 0,
+            heard: ctx.now,
+            timers,
+            kept: Vec::new(),
+        }
+    }
+}
+
+impl Machine for C2s {
+    fn handle(&mut self, ctx: &Ctx<'_>, input: Input<'_>, out: &mut Out) {
+        match input {
+            Input::Bytes(bytes) => self.bytes(ctx, bytes, out),
+            Input::Secured(_) => self.secured(),
+            Input::Fact(fact) => self.fact(ctx, fact, out),
+            Input::Say(say) => self.say(ctx, say, out),
+            Input::Tick => self.tick(ctx, out),
+            Input::Gone => self.end(End::Broken, Closed::Peer, out),
+            Input::Shutdown => {
+                let error = StreamError::from(StreamCondition::SystemShutdown);
+                self.fail(ctx, error, "the server stops", out);
+            }
+        }
+        if let Some(at) = self.timers.wake() {
+            out.acts.push(Act::Wake(at));
+        }
+    }
+
+    fn hungry(&self) -> bool {
+        match self.state {
+            State::Plain
+            | State::Secure
+            | State::Challenged(_)
+            | State::Authenticated(_)
+            | State::Bound(..) => true,
+            State::Handshake | State::Asking(_) | State::Binding(..) | State::Ended => false,
+        }
+    }
+}
+
+/// What comes in.
+impl C2s {
+    fn bytes(&mut self, ctx: &Ctx<'_>, bytes: &[u8], out: &mut Out) {
+        self.heard = ctx.now;
+        let mut rest = bytes;
+        while self.hungry() {
+            // White space behind the last element of the stream before belongs to that (§4.6.1).
+            if !self.spoken && self.domain.is_some() && self.decoder.is_idle() {
+                rest = rest.trim_ascii_start();
+            }
+            match self.decoder.next(&mut rest) {
+                Ok(Some(frame)) => self.frame(ctx, frame, out),
+                Ok(None) => return,
+                Err(flaw) => return self.fail(ctx, flaw.into(), flaw.why, out),
+            }
+        }
+        // What was not protected, and what follows the end, is nothing (§5.4.3.3, §4.9.1.1).
+        if !matches!(self.state, State::Handshake | State::Ended) {
+            self.kept.extend_from_slice(rest);
+        }
+    }
+
+    /// What was waited for has come: on with what the peer has said meanwhile.
+    fn resume(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
+        let kept = mem::take(&mut self.kept);
+        if !kept.is_empty() {
+            self.bytes(ctx, &kept, out);
+        }
+    }
+
+    fn frame(&mut self, ctx: &Ctx<'_>, frame: Frame, out: &mut Out) {
+        match frame {
+            Frame::Stanza(stanza) => self.stanza(ctx, stanza, out),
+            Frame::Element(payload) => match &self.state {
+                State::Bound(account, _) if !NEGOTIATION.contains(&payload.element().ns()) => {
+                    out.acts.push(Act::Submit(account.clone(), Said::Nonza(payload)));
+                }
+                _ => self.element(ctx, payload.element(), out),
+            },
+            Frame::Open(open) => self.open(ctx, &open, out),
+            Frame::Close => {
+                out.bytes.extend_from_slice(CLOSE.as_bytes());
+                self.end(End::Closed, Closed::Properly, out);
+            }
+        }
+    }
+
+    fn secured(&mut self) {
+        if matches!(self.state, State::Handshake) {
+            self.state = State::Secure;
+            self.restart();
+        }
+    }
+
+    fn fact(&mut self, ctx: &Ctx<'_>, fact: Fact, out: &mut Out) {
+        match mem::replace(&mut self.state, State::Secure) {
+            State::Asking(exchange) => {
+                let step = exchange.fact(ctx, fact);
+                self.step(ctx, step, out);
+                self.resume(ctx, out);
+            }
+            other => self.state = other,
+        }
+    }
+
+    fn say(&mut self, ctx: &Ctx<'_>, say: Say, out: &mut Out) {
+        match (say, &self.state) {
+            (_, State::Ended) => {}
+            (Say::Stanza(stanza), State::Bound(..)) => {
+                stanza.write(Framing::Stream, &mut out.bytes);
+            }
+            (Say::Nonza(nonza), State::Bound(..)) => {
+                out.bytes.extend_from_slice(nonza.as_str().as_bytes());
+            }
+            (Say::Bound(jid), State::Binding(account, request)) => {
+                bind::bound(request, &jid).write(Framing::Stream, &mut out.bytes);
+                self.state = State::Bound(account.clone(), jid);
+                self.timers.stop(Timer::Auth);
+                self.timers.set(Timer::Idle, self.heard.after(ctx.settings.limits.idle_ms_max));
+                self.resume(ctx, out);
+            }
+            (Say::Unbound(error), State::Binding(account, request)) => {
+                refuse(request, &error, out);
+                self.state = State::Authenticated(account.clone());
+                self.resume(ctx, out);
+            }
+            (Say::End(error), _) => {
+                let why = match error.text {
+                    Some(Cow::Borrowed(text)) => text,
+                    _ => error.condition.as_str(),
+                };
+                self.fail(ctx, error, why, out);
+            }
+            (Say::Settled(_) | Say::Stanza(_) | Say::Nonza(_), _) => {}
+            (Say::Bound(_) | Say::Unbound(_), _) => {}
+        }
+    }
+
+    fn tick(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
+        self.timers.ticked();
+        match self.timers.expired(ctx.now) {
+            Some(Timer::Auth) => self.violated(ctx, Violation::AuthTime, out),
+            Some(Timer::Idle) => self.idle(ctx, out),
+            None => {}
+        }
+    }
+
+    /// The deadline is not moved by what is heard, only looked at anew when it has come.
+    fn idle(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
+        let patience = ctx.settings.limits.idle_ms_max;
+        let ping = self.heard.after(patience);
+        let give_up = ping.after(patience);
+        if ctx.now >= give_up {
+            return self.violated(ctx, Violation::Silent, out);
+        }
+        if ctx.now < ping {
+            return self.timers.set(Timer::Idle, ping);
+        }
+        out.bytes.push(b' ');
+        self.timers.set(Timer::Idle, give_up);
+    }
+}
+
+/// Stanzas.
+impl C2s {
+    fn stanza(&mut self, ctx: &Ctx<'_>, stanza: Stanza, out: &mut Out) {
+        match &self.state {
+            State::Bound(account, jid) => match self.bound(account, jid, stanza, out) {
+                Ok(()) => {}
+                Err(violation) => self.violated(ctx, violation, out),
+            },
+            State::Authenticated(account) => match bind::request(&stanza, account) {
+                Some(bind::Request::Bind) => self.bind(account.clone(), stanza, out),
+                _ => self.violated(ctx, Violation::StanzaBeforeBind, out),
+            },
+            _ => self.violated(ctx, Violation::StanzaBeforeAuth, out),
+        }
+    }
+
+    /// The way of nearly every stanza.
+    fn bound(
+        &self,
+        account: &Bare,
+        jid: &Jid,
+        mut stanza: Stanza,
+        out: &mut Out,
+    ) -> Result<(), Violation> {
+        match &stanza.head.from {
+            _ if stanza.head.from_malformed => return Err(Violation::FromMalformed),
+            Some(from) if from != jid && *from != **account => return Err(Violation::FromForged),
+            _ => {}
+        }
+        match bind::request(&stanza, account) {
+            Some(bind::Request::Session) => {
+                stanza.result().write(Framing::Stream, &mut out.bytes);
+            }
+            Some(bind::Request::Bind) => {
+                refuse(&stanza, &StanzaCondition::NotAllowed.into(), out);
+            }
+            None => {
+                stanza.head.from = Some(jid.clone());
+                if stanza.head.lang.is_none() {
+                    stanza.head.lang.clone_from(&self.lang);
+                }
+                out.acts.push(Act::Submit(account.clone(), Said::Stanza(stanza)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The end.
+impl C2s {
+    fn violated(&mut self, ctx: &Ctx<'_>, violation: Violation, out: &mut Out) {
+        let error = StreamError::from(violation.condition());
+        self.fail(ctx, error, violation.why(), out);
+    }
+
+    /// Ends the stream with an error (§4.9.1.1), in a stream of ours even when the peer has
+    /// opened none (§4.9.1.2). In the middle of a TLS handshake nothing can be said.
+    fn fail(&mut self, ctx: &Ctx<'_>, error: StreamError, why: &'static str, out: &mut Out) {
+        let condition = error.condition;
+        if !matches!(self.state, State::Handshake | State::Ended) {
+            if !self.spoken {
+                self.speak(ctx, None, None, out);
+            }
+            let text = error.text.or(Some(Cow::Borrowed(why)));
+            StreamError { text, ..error }.write(&mut out.bytes);
+            out.bytes.extend_from_slice(CLOSE.as_bytes());
+        }
+        self.end(End::Broken, Closed::Error(condition, why), out);
+    }
+
+    /// Once. The account hears of it if it has heard of the stream at all.
+    fn end(&mut self, end: End, closed: Closed, out: &mut Out) {
+        match mem::replace(&mut self.state, State::Ended) {
+            State::Ended => return,
+            State::Binding(account, _) | State::Bound(account, _) => {
+                out.acts.push(Act::Submit(account, Said::Gone(end)));
+            }
+            _ => {}
+        }
+        self.kept = Vec::new();
+        self.timers = Timers::default();
+        out.acts.push(Act::Close(closed));
+    }
+}
+
+fn refuse(request: &Stanza, error: &StanzaError, out: &mut Out) {
+    if let Some(refusal) = request.refused(error) {
+        refusal.write(Framing::Stream, &mut out.bytes);
+    }
+}

@@ -1,0 +1,174 @@
+//! What comes before stanzas: header, TLS, SASL, resource (RFC 6120 §4.3).
+
+use super::{C2s, State, refuse};
+use crate::{
+    ctx::Ctx,
+    parcel::{End, Said},
+    stream::{
+        bind, features, header,
+        machine::{Act, Closed, Out},
+        sasl::{Exchange, Failure, Step, envelope},
+    },
+    violation::Violation,
+};
+use std::mem;
+use wire::{Bare, CLOSE, Content, Element, Header, Name, Open, Stanza, ns};
+
+const STARTTLS: Name = Name::new(ns::TLS, "starttls");
+const PEER_ERROR: Name = Name::new(ns::STREAM, "error");
+
+/// Header and TLS.
+impl C2s {
+    pub(super) fn open(&mut self, ctx: &Ctx<'_>, open: &Open, out: &mut Out) {
+        let domain = header::domain(open, ctx.settings);
+        let to = header::from(open);
+        let to = match &self.state {
+            // Who the client is says nothing in the clear, and what it says is not repeated.
+            State::Plain => None,
+            State::Authenticated(account) => to.map(|_| account.clone()),
+            _ => to,
+        };
+        self.speak(ctx, domain.as_ref().ok(), to.as_ref(), out);
+        let same = |domain: Bare| match &self.domain {
+            Some(before) if *before != domain => Err(Violation::HostChanged),
+            _ => Ok(domain),
+        };
+        match header::check(open, Content::Client).and(domain).and_then(same) {
+            Ok(domain) => self.domain = Some(domain),
+            Err(violation) => return self.violated(ctx, violation, out),
+        }
+        self.lang = header::lang(open);
+        match &self.state {
+            State::Plain => features::insecure(&mut out.bytes),
+            State::Authenticated(_) => features::authenticated(ctx, &mut out.bytes),
+            _ => features::secure(ctx, &mut out.bytes),
+        }
+    }
+
+    /// Our header (RFC 6120 §4.7), with an id that nobody can guess.
+    pub(super) fn speak(
+        &mut self,
+        ctx: &Ctx<'_>,
+        from: Option<&Bare>,
+        to: Option<&Bare>,
+        out: &mut Out,
+    ) {
+        let from = from.or(self.domain.as_ref()).or(ctx.settings.domains.first());
+        let header = Header {
+            content: Content::Client,
+            from: from.map(|domain| domain.as_str()),
+            to: to.map(|to| to.as_str()),
+            id: Some(&ctx.token()),
+            lang: Some("en"),
+        };
+        header.write(&mut out.bytes);
+        self.spoken = true;
+    }
+
+    /// A new stream on the same connection: nothing of the old one is left (§4.3.3).
+    pub(super) fn restart(&mut self) {
+        self.decoder.restart();
+        self.spoken = false;
+        self.lang = None;
+    }
+
+    pub(super) fn element(&mut self, ctx: &Ctx<'_>, element: Element<'_>, out: &mut Out) {
+        if element.is(PEER_ERROR) {
+            out.bytes.extend_from_slice(CLOSE.as_bytes());
+            return self.end(End::Broken, Closed::Peer, out);
+        }
+        let sasl = envelope::read(element);
+        match (&self.state, sasl) {
+            (State::Plain, None) if element.is(STARTTLS) => {
+                out.bytes.extend_from_slice(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+                out.acts.push(Act::StartTls);
+                self.state = State::Handshake;
+            }
+            (State::Plain, Some(_)) => {
+                self.failure(ctx, Failure::EncryptionRequired, out);
+            }
+            (State::Secure | State::Challenged(_) | State::Authenticated(_), None)
+                if element.is(STARTTLS) =>
+            {
+                out.bytes.extend_from_slice(b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+                out.bytes.extend_from_slice(CLOSE.as_bytes());
+                self.end(End::Closed, Closed::Properly, out);
+            }
+            (State::Secure | State::Challenged(_), Some(said)) => self.sasl(ctx, said, out),
+            (State::Authenticated(_) | State::Bound(..), Some(_)) => {
+                self.violated(ctx, Violation::AuthAfterSuccess, out);
+            }
+            _ => self.violated(ctx, Violation::ElementUnknown, out),
+        }
+    }
+}
+
+/// Authentication and binding.
+impl C2s {
+    pub(super) fn sasl(
+        &mut self,
+        ctx: &Ctx<'_>,
+        said: Result<envelope::Said, Failure>,
+        out: &mut Out,
+    ) {
+        use envelope::Said;
+        let exchange = match mem::replace(&mut self.state, State::Secure) {
+            State::Challenged(exchange) => Some(exchange),
+            _ => None,
+        };
+        let step = match (said, exchange, &self.domain) {
+            (Ok(Said::Auth(mechanism, initial)), None, Some(domain)) => {
+                let exchange = Exchange::new(mechanism, domain.clone());
+                match initial {
+                    Some(message) => exchange.response(ctx, &message),
+                    None => Step::Challenge(exchange, String::new()),
+                }
+            }
+            (Ok(Said::Response(message)), Some(exchange), _) => exchange.response(ctx, &message),
+            (Ok(Said::Abort), ..) => Step::Failure(Failure::Aborted),
+            (Ok(Said::Auth(..) | Said::Response(_)), ..) => {
+                Step::Failure(Failure::MalformedRequest)
+            }
+            (Err(failure), ..) => Step::Failure(failure),
+        };
+        self.step(ctx, step, out);
+    }
+
+    pub(super) fn step(&mut self, ctx: &Ctx<'_>, step: Step, out: &mut Out) {
+        match step {
+            Step::Challenge(exchange, message) => {
+                envelope::challenge(&message, &mut out.bytes);
+                self.state = State::Challenged(exchange);
+            }
+            Step::Ask(exchange, question) => {
+                out.acts.push(Act::Ask(question));
+                self.state = State::Asking(exchange);
+            }
+            Step::Success(account, message) => {
+                envelope::success(message.as_deref(), &mut out.bytes);
+                self.state = State::Authenticated(account);
+                self.restart();
+                self.decoder.set_limits(ctx.settings.limits.after_auth);
+            }
+            Step::Failure(failure) => self.failure(ctx, failure, out),
+        }
+    }
+
+    pub(super) fn failure(&mut self, ctx: &Ctx<'_>, failure: Failure, out: &mut Out) {
+        envelope::failure(failure, &mut out.bytes);
+        self.tries += 1;
+        if self.tries >= ctx.settings.limits.auth_tries_max {
+            self.violated(ctx, Violation::AuthTries, out);
+        }
+    }
+
+    pub(super) fn bind(&mut self, account: Bare, request: Stanza, out: &mut Out) {
+        match bind::resource(&request, &account) {
+            Ok(resource) => {
+                out.acts.push(Act::Submit(account.clone(), Said::Bind(resource)));
+                self.state = State::Binding(account, Box::new(request));
+            }
+            Err(error) => refuse(&request, &error, out),
+        }
+    }
+}

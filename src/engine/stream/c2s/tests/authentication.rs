@@ -1,0 +1,290 @@
+//! SASL in the stream (RFC 6120 §6).
+
+use super::*;
+use crate::stream::machine::Secret;
+use sasl::Hash;
+
+const MECHANISMS: [(&str, Hash); 3] =
+    [("SCRAM-SHA-512", Hash::Sha512), ("SCRAM-SHA-256", Hash::Sha256), ("SCRAM-SHA-1", Hash::Sha1)];
+
+/// The text that a challenge or success carries.
+fn carried(said: &str) -> String {
+    let (_, rest) = said.split_once('>').unwrap();
+    let (text, _) = rest.split_once('<').unwrap();
+    String::from_utf8(BASE64_STANDARD.decode(text).unwrap()).unwrap()
+}
+
+/// A SCRAM exchange with this GS2 header; the last answer.
+fn scram(peer: &mut Peer, (name, hash): (&str, Hash), gs2: &str, user: &str) -> String {
+    let first = format!("n={user},r=clientnonce");
+    let challenge = peer.says(&auth(name, &format!("{gs2}{first}")));
+    if !challenge.starts_with("<challenge") {
+        return challenge;
+    }
+    let (client_final, signature) =
+        sasl::tests::client_final(hash, PASSWORD, gs2, &first, &carried(&challenge));
+    let answer = peer.says(&response(&client_final));
+    if answer.starts_with("<success") {
+        assert_eq!(carried(&answer), format!("v={signature}"), "{name}");
+    }
+    answer
+}
+
+#[test]
+fn mechanisms_stand_in_order_of_preference_rfc6120_6_3_3() {
+    let said = Peer::secured().says(HEADER);
+    let (_, features) = said.split_once("<stream:features>").unwrap();
+    assert_eq!(
+        features,
+        "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
+         <mechanism>SCRAM-SHA-512</mechanism><mechanism>SCRAM-SHA-256</mechanism>\
+         <mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism></mechanisms>\
+         </stream:features>"
+    );
+}
+
+#[test]
+fn scram_authenticates_rfc5802_5() {
+    for mechanism in MECHANISMS {
+        for gs2 in ["n,,", "y,,", "n,a=juliet@capulet.lit,"] {
+            let mut peer = Peer::greeted();
+            let said = scram(&mut peer, mechanism, gs2, "juliet");
+            assert!(said.starts_with("<success"), "{mechanism:?} {gs2} {said}");
+            assert!(peer.says(HEADER).contains("<bind"));
+        }
+    }
+}
+
+#[test]
+fn scram_waits_for_the_first_message_when_it_does_not_come_at_once_rfc6120_6_4_2() {
+    let mut peer = Peer::greeted();
+    let said =
+        peer.says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'/>");
+    assert_eq!(said, "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'></challenge>");
+    let said = peer.says(&response("n,,n=juliet,r=abc"));
+    assert!(carried(&said).starts_with("r=abc"));
+}
+
+#[test]
+fn user_names_are_prepared_rfc7622_3_3() {
+    for user in ["Juliet", "JULIET", "\u{ff4a}uliet"] {
+        let mut peer = Peer::greeted();
+        let said = peer.says(&auth_plain(user, PASSWORD));
+        assert!(said.starts_with("<success"), "{user} {said}");
+    }
+    for user in ["juliet@capulet.lit", "ju liet", "a/b"] {
+        let mut peer = Peer::greeted();
+        assert_eq!(peer.says(&auth_plain(user, PASSWORD)), failure("not-authorized"), "{user}");
+    }
+}
+
+#[test]
+fn a_wrong_password_and_no_account_are_the_same_rfc6120_6_5_10() {
+    for (user, password) in [("juliet", "wrong"), ("nobody", PASSWORD)] {
+        let said = Peer::greeted().says(&auth_plain(user, password));
+        assert_eq!(said, failure("not-authorized"), "{user}");
+    }
+    for mechanism in MECHANISMS {
+        let said = scram(&mut Peer::greeted(), mechanism, "n,,", "nobody");
+        assert_eq!(said, failure("not-authorized"));
+        let mut peer = Peer::greeted();
+        peer.juliet = Ok(weak_credentials("another"));
+        let said = scram(&mut peer, mechanism, "n,,", "juliet");
+        assert_eq!(said, failure("not-authorized"));
+    }
+}
+
+#[test]
+fn at_16_an_account_that_is_not_there_looks_the_same_at_every_try() {
+    let challenge = |user: &str, mechanism: &str| {
+        let said = Peer::greeted().says(&auth(mechanism, &format!("n,,n={user},r=abc")));
+        let text = carried(&said);
+        let (_, salt_and_iterations) = text.split_once(",s=").unwrap();
+        salt_and_iterations.to_owned()
+    };
+    let nobody = challenge("nobody", "SCRAM-SHA-1");
+    assert_eq!(nobody, challenge("nobody", "SCRAM-SHA-1"));
+    assert_ne!(nobody, challenge("nobody2", "SCRAM-SHA-1"));
+    assert!(nobody.ends_with(",i=4096"), "{nobody}");
+    assert!(challenge("nobody", "SCRAM-SHA-256").ends_with(",i=10000"));
+    assert_eq!(nobody.len(), "FEDCBA9876543210FEDCBA==,i=4096".len());
+}
+
+#[test]
+fn at_16_a_password_is_compared_also_when_there_is_no_account() {
+    let mut peer = Peer::greeted();
+    peer.answering = false;
+    peer.says(&auth_plain("nobody", PASSWORD));
+    peer.hears(Input::Fact(Fact::Credentials(Ok(None))));
+    let Some(Act::Ask(Question::Verify { password: Secret(password), keys })) = peer.acts.last()
+    else {
+        panic!("not asked: {:?}", peer.acts);
+    };
+    assert_eq!(password, PASSWORD);
+    assert_eq!(keys.sha256.as_ref().unwrap().iterations, Hash::Sha256.iterations());
+    let said = peer.hears(Input::Fact(Fact::Verified(true)));
+    assert_eq!(said, failure("not-authorized"), "made-up keys let nobody in");
+}
+
+#[test]
+fn an_account_without_keys_lets_nobody_in() {
+    let mut peer = Peer::greeted();
+    peer.juliet = Ok(Credentials::default());
+    assert_eq!(peer.says(&auth_plain("juliet", PASSWORD)), failure("not-authorized"));
+    let said = scram(&mut peer, MECHANISMS[0], "n,,", "juliet");
+    assert_eq!(said, failure("not-authorized"));
+}
+
+#[test]
+fn at_10_nobody_acts_as_somebody_else_rfc6120_6_5_6() {
+    for authzid in ["romeo@capulet.lit", "juliet@montague.lit", "juliet@capulet.lit/x", "juliet"] {
+        let said = Peer::greeted().says(&auth("PLAIN", &format!("{authzid}\0juliet\0{PASSWORD}")));
+        assert_eq!(said, failure("invalid-authzid"), "{authzid}");
+        let gs2 = format!("n,a={authzid},");
+        let said = scram(&mut Peer::greeted(), MECHANISMS[2], &gs2, "juliet");
+        assert_eq!(said, failure("invalid-authzid"), "{authzid}");
+    }
+    let own = format!("juliet@capulet.lit\0juliet\0{PASSWORD}");
+    assert!(Peer::greeted().says(&auth("PLAIN", &own)).starts_with("<success"));
+}
+
+#[test]
+fn at_11_a_mechanism_that_is_not_offered_is_invalid_rfc6120_6_5_7() {
+    for name in [
+        "ANONYMOUS",
+        "DIGEST-MD5",
+        "EXTERNAL",
+        "X-OAUTH2",
+        "LOGIN",
+        "SCRAM-SHA-1-PLUS",
+        "plain",
+        "",
+    ] {
+        let said = Peer::greeted().says(&auth(name, &format!("\0juliet\0{PASSWORD}")));
+        assert_eq!(said, failure("invalid-mechanism"), "{name}");
+    }
+    let said = Peer::greeted().says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>AA==</auth>");
+    assert_eq!(said, failure("invalid-mechanism"));
+}
+
+#[test]
+fn at_17_channel_binding_that_is_not_offered_is_refused_rfc5802_6() {
+    let said = scram(&mut Peer::greeted(), MECHANISMS[2], "p=tls-exporter,,", "juliet");
+    assert_eq!(said, failure("not-authorized"));
+}
+
+#[test]
+fn rc_31_an_equals_sign_is_an_empty_message_rfc6120_6_4_2() {
+    for mechanism in ["PLAIN", "SCRAM-SHA-1"] {
+        let auth = format!(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{mechanism}'>=</auth>"
+        );
+        assert_eq!(Peer::greeted().says(&auth), failure("malformed-request"));
+    }
+}
+
+#[test]
+fn rc_33_what_is_not_base64_is_incorrect_encoding_rfc6120_6_5_5() {
+    for text in ["*", "AA", "AA=", "A A==", "AA==\n", "AA==AA==", "=="] {
+        let said = Peer::greeted().says(&format!(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{text}</auth>"
+        ));
+        assert_eq!(said, failure("incorrect-encoding"), "{text}");
+    }
+    let mut peer = Peer::greeted();
+    peer.says(&auth("SCRAM-SHA-1", "n,,n=juliet,r=abc"));
+    let said = peer.says("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>*</response>");
+    assert_eq!(said, failure("incorrect-encoding"));
+}
+
+#[test]
+fn rc_33_what_the_mechanism_cannot_read_is_malformed_rfc6120_6_5_8() {
+    for (mechanism, message) in
+        [("PLAIN", "juliet"), ("PLAIN", "\0juliet\0"), ("SCRAM-SHA-1", "n,,m=x,n=a,r=b")]
+    {
+        let said = Peer::greeted().says(&auth(mechanism, message));
+        assert_eq!(said, failure("malformed-request"), "{message:?}");
+    }
+    let said = Peer::greeted().says(&response("out of the blue"));
+    assert_eq!(said, failure("malformed-request"));
+    let mut peer = Peer::greeted();
+    peer.says(&auth("SCRAM-SHA-1", "n,,n=juliet,r=abc"));
+    let twice = peer.says(&auth("SCRAM-SHA-1", "n,,n=juliet,r=abc"));
+    assert_eq!(twice, failure("malformed-request"));
+}
+
+#[test]
+fn rc_33_a_store_that_is_away_is_not_the_clients_fault_rfc6120_6_5_11() {
+    let mut peer = Peer::greeted();
+    peer.juliet = Err(Fault::Away("gone".to_owned()));
+    assert_eq!(peer.says(&auth_plain("juliet", PASSWORD)), failure("temporary-auth-failure"));
+    let said = scram(&mut peer, MECHANISMS[1], "n,,", "juliet");
+    assert_eq!(said, failure("temporary-auth-failure"));
+}
+
+#[test]
+fn rc_34_abort_is_answered_with_aborted_rfc6120_6_4_4() {
+    let mut peer = Peer::greeted();
+    peer.says(&auth("SCRAM-SHA-1", "n,,n=juliet,r=abc"));
+    let said = peer.says("<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+    assert_eq!(said, failure("aborted"));
+    assert!(scram(&mut peer, MECHANISMS[0], "n,,", "juliet").starts_with("<success"));
+}
+
+#[test]
+fn rc_32_tries_are_counted_rfc6120_6_4_5() {
+    let mut peer = Peer::greeted();
+    let max = peer.settings.limits.auth_tries_max;
+    for _ in 1..max {
+        assert_eq!(peer.says(&auth_plain("juliet", "wrong")), failure("not-authorized"));
+    }
+    let said = peer.fails(&auth_plain("juliet", "wrong"), "policy-violation");
+    assert!(said.starts_with(&failure("not-authorized")));
+}
+
+#[test]
+fn rc_36_authenticated_is_authenticated_rfc6120_6_4_6() {
+    Peer::authenticated().fails(&auth_plain("juliet", PASSWORD), "policy-violation");
+    let mut peer = Peer::bound();
+    peer.fails(&auth_plain("juliet", PASSWORD), "policy-violation");
+}
+
+#[test]
+fn rc_18_a_stanza_before_authentication_ends_the_stream_rfc6120_4_9_3_12() {
+    for xml in
+        ["<message/>", &bind("x"), "<iq type='get' id='1'><query xmlns='jabber:iq:auth'/></iq>"]
+    {
+        Peer::greeted().fails(xml, "not-authorized");
+    }
+}
+
+#[test]
+fn nothing_is_read_while_the_world_is_asked() {
+    let mut peer = Peer::greeted();
+    peer.answering = false;
+    peer.says(&format!("{}{HEADER}{}", auth_plain("juliet", PASSWORD), bind("balcony")));
+    assert!(!peer.machine.hungry());
+    peer.hears(Input::Fact(Fact::Credentials(Ok(Some(weak_credentials(PASSWORD))))));
+    assert!(!peer.machine.hungry());
+    let said = peer.hears(Input::Fact(Fact::Verified(true)));
+    assert!(said.starts_with("<success") && said.contains("<bind"), "{said}");
+    assert!(
+        matches!(peer.submitted()[..], [Said::Bind(Some(resource))] if *resource == *"balcony")
+    );
+}
+
+#[test]
+fn any_chunking_gives_the_same_login() {
+    let all = format!("{HEADER}{}{HEADER}{}", auth_plain("juliet", PASSWORD), bind("balcony"));
+    let mut whole = Peer::secured();
+    let expected = whole.says(&all);
+    for size in 1..all.len() {
+        let mut peer = Peer::secured();
+        let mut said = String::new();
+        for chunk in all.as_bytes().chunks(size) {
+            said += &peer.hears(Input::Bytes(chunk));
+        }
+        assert_eq!(said, expected, "chunks of {size}");
+        assert_eq!(format!("{:?}", peer.acts), format!("{:?}", whole.acts));
+    }
+}

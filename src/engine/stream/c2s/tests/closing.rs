@@ -1,0 +1,215 @@
+//! How a stream ends: footers, errors, timers (RFC 6120 §4.4, §4.6, §4.9).
+
+use super::*;
+
+/// Ends a bound stream by these bytes.
+#[track_caller]
+fn ends(xml: &str, condition: &str) {
+    let mut peer = Peer::bound();
+    peer.fails(xml, condition);
+    assert!(matches!(peer.submitted()[..], [Said::Gone(End::Broken)]));
+}
+
+#[test]
+fn rc_07_a_footer_is_answered_rfc6120_4_4() {
+    let mut peer = Peer::bound();
+    assert_eq!(peer.says("<presence/></stream:stream>"), "</stream:stream>");
+    assert!(matches!(peer.submitted()[..], [Said::Stanza(_), Said::Gone(End::Closed)]));
+    assert_eq!(peer.closed(), Some(Closed::Properly));
+    assert_eq!(peer.says("<presence/>"), "");
+    peer.hears(Input::Gone);
+    assert_eq!(peer.submitted().len(), 2, "gone once");
+}
+
+#[test]
+fn a_footer_before_a_resource_is_nobodys_news() {
+    for mut peer in [Peer::greeted(), Peer::authenticated()] {
+        assert_eq!(peer.says("</stream:stream>"), "</stream:stream>");
+        assert!(peer.submitted().is_empty());
+        assert_eq!(peer.closed(), Some(Closed::Properly));
+    }
+}
+
+#[test]
+fn a_lost_socket_is_told_once() {
+    let mut peer = Peer::bound();
+    assert_eq!(peer.hears(Input::Gone), "");
+    peer.hears(Input::Gone);
+    assert!(matches!(peer.submitted()[..], [Said::Gone(End::Broken)]));
+    assert_eq!(peer.closed(), Some(Closed::Peer));
+
+    let mut peer = Peer::authenticated();
+    peer.says(&bind("x"));
+    peer.hears(Input::Gone);
+    assert!(matches!(peer.submitted()[..], [Said::Bind(_), Said::Gone(End::Broken)]));
+    assert_eq!(peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/x")))), "");
+
+    let mut peer = Peer::authenticated();
+    peer.hears(Input::Gone);
+    assert!(peer.submitted().is_empty());
+}
+
+#[test]
+fn the_peers_error_ends_the_stream_rfc6120_4_9_1_1() {
+    let error = "<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
+    let mut peer = Peer::bound();
+    assert_eq!(peer.says(&format!("{error}</stream:stream>")), "</stream:stream>");
+    assert!(matches!(peer.submitted()[..], [Said::Gone(End::Broken)]));
+    assert_eq!(peer.closed(), Some(Closed::Peer));
+}
+
+#[test]
+fn rc_14_what_is_not_well_formed_rfc6120_4_9_3_13() {
+    for xml in ["<message></presence>", "<message a='1' a='2'/>", "<message>\u{1}</message>"] {
+        ends(xml, "not-well-formed");
+    }
+}
+
+#[test]
+fn rc_14_bad_format_is_well_formed_but_not_a_stream_rfc6120_4_9_3_1() {
+    ends("and then he said", "bad-format");
+}
+
+#[test]
+fn rc_15_restricted_xml_rfc6120_4_9_3_18() {
+    for xml in [
+        "<!-- comment -->",
+        "<message><!-- comment --></message>",
+        "<?php echo ?>",
+        "<message><?x?></message>",
+        "<message><body>&nbsp;</body></message>",
+        "<!DOCTYPE x>",
+    ] {
+        ends(xml, "restricted-xml");
+    }
+    let dtd = "<?xml version='1.0'?><!DOCTYPE lolz [<!ENTITY lol 'lol'>]>";
+    Peer::new(Security::Required).fails(dtd, "restricted-xml");
+}
+
+#[test]
+fn a_prefix_without_declaration_rfc6120_4_9_3_2() {
+    let mut peer = Peer::bound();
+    let said = peer.says("<message><x:y/></message>");
+    let Some(Closed::Error(condition, _)) = peer.closed() else { panic!("not closed: {said}") };
+    let allowed = [StreamCondition::NotWellFormed, StreamCondition::BadNamespacePrefix];
+    assert!(allowed.contains(&condition), "{said}");
+}
+
+#[test]
+fn rc_09_a_stanza_of_another_content_namespace_rfc6120_4_9_3_10() {
+    ends("<message xmlns='jabber:server'/>", "invalid-namespace");
+}
+
+#[test]
+fn rc_21_policy_violation_on_size_depth_attributes_rfc6120_4_9_3_14() {
+    let limits = Peer::bound().settings.limits.after_auth;
+    let big = "x".repeat(limits.stanza_bytes_max);
+    ends(&format!("<message><body>{big}</body></message>"), "policy-violation");
+    ends(&format!("<message>{}", "<a>".repeat(limits.depth_max)), "policy-violation");
+    let attributes: String = (0..=limits.attributes_max).map(|n| format!(" a{n}=''")).collect();
+    ends(&format!("<message{attributes}/>"), "policy-violation");
+}
+
+#[test]
+fn rc_21_limits_are_smaller_before_authentication_rfc6120_13_12() {
+    let body = format!("<x xmlns='urn:x'>{}</x>", "x".repeat(9_000));
+    Peer::greeted().fails(&body, "policy-violation");
+    Peer::authenticated().fails(&body, "unsupported-stanza-type");
+    let mut peer = Peer::bound();
+    peer.says(&format!("<message><body>{body}</body></message>"));
+    assert_eq!(peer.submitted().len(), 1);
+}
+
+#[test]
+fn rc_20_the_account_ends_a_stream_rfc6120_4_9_3_3() {
+    for condition in [StreamCondition::Conflict, StreamCondition::ResourceConstraint] {
+        let mut peer = Peer::bound();
+        let said = peer.hears(Input::Say(Say::End(condition.into())));
+        peer.has_failed(&said, condition.as_str());
+        assert!(matches!(peer.submitted()[..], [Said::Gone(End::Broken)]));
+    }
+}
+
+#[test]
+fn rc_23_a_server_that_stops_says_so_rfc6120_4_9_3_20() {
+    for mut peer in [Peer::new(Security::Required), Peer::greeted(), Peer::bound()] {
+        let said = peer.hears(Input::Shutdown);
+        peer.has_failed(&said, "system-shutdown");
+    }
+}
+
+#[test]
+fn rc_24_an_error_has_one_condition_and_a_text_rfc6120_4_9_2() {
+    let said = Peer::bound().says("<message from='romeo@montague.lit'/>");
+    assert_eq!(
+        said,
+        "<stream:error><invalid-from xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+         <text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>\
+         this is not the address of this stream</text></stream:error></stream:stream>"
+    );
+}
+
+#[test]
+fn at_65_who_does_not_bind_in_time_is_closed_rfc6120_4_9_3_4() {
+    let start = Moment(1_000);
+    for mut peer in [Peer::new(Security::Required), Peer::greeted(), Peer::authenticated()] {
+        peer.hears(Input::Tick);
+        let at = start.after(peer.settings.limits.auth_ms_max);
+        assert_eq!(peer.wakes().last(), Some(&at));
+        peer.now = Moment(at.0 - 1);
+        assert_eq!(peer.says(" "), "", "a drip does not move the deadline");
+        assert_eq!(peer.hears(Input::Tick), "");
+        peer.now = at;
+        let said = peer.hears(Input::Tick);
+        peer.has_failed(&said, "connection-timeout");
+    }
+}
+
+#[test]
+fn rc_08_silence_is_broken_by_white_space_and_then_ends_rfc6120_4_6_4() {
+    let mut peer = Peer::bound();
+    let idle = peer.settings.limits.idle_ms_max;
+    peer.says("<presence/>");
+    let ping = peer.now.after(idle);
+    assert!(peer.wakes().is_empty(), "told when bound");
+    peer.now = ping;
+    assert_eq!(peer.hears(Input::Tick), " ");
+    assert_eq!(peer.wakes(), [ping.after(idle)]);
+    peer.now = ping.after(idle);
+    let said = peer.hears(Input::Tick);
+    peer.has_failed(&said, "connection-timeout");
+}
+
+#[test]
+fn rc_08_white_space_is_a_sign_of_life_rfc6120_4_6_1() {
+    let mut peer = Peer::bound();
+    let idle = peer.settings.limits.idle_ms_max;
+    let bound = peer.now;
+    peer.now = bound.after(idle / 2);
+    assert_eq!(peer.says(" "), "");
+    let heard = peer.now;
+    peer.now = bound.after(idle);
+    assert_eq!(peer.hears(Input::Tick), "", "heard since");
+    assert_eq!(peer.wakes(), [heard.after(idle)]);
+    peer.now = heard.after(idle);
+    assert_eq!(peer.hears(Input::Tick), " ");
+    peer.says("\n");
+    peer.now = heard.after(2 * idle);
+    assert_eq!(peer.hears(Input::Tick), " ", "answered the last one");
+    assert_eq!(peer.closed(), None);
+}
+
+#[test]
+fn the_shell_is_woken_once_per_deadline_and_never_per_stanza() {
+    let mut peer = Peer::authenticated();
+    assert_eq!(peer.wakes().len(), 1, "the deadline of the login");
+    peer.says(&bind("balcony"));
+    peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"))));
+    assert_eq!(peer.wakes(), [peer.now.after(peer.settings.limits.idle_ms_max)]);
+    for _ in 0..100 {
+        peer.now = peer.now.after(10);
+        peer.says("<message><body>x</body></message>");
+    }
+    assert!(peer.wakes().is_empty());
+    assert_eq!(peer.submitted().len(), 101);
+}

@@ -1,0 +1,50 @@
+//! `<stream:features/>` (RFC 6120 §4.3.2): what may be negotiated next.
+
+use super::sasl::Mechanism;
+use crate::{ctx::Ctx, hook::Stage};
+
+/// On a port without TLS: TLS, and nothing else (§5.3.1).
+pub fn insecure(out: &mut Vec<u8>) {
+    let starttls = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>";
+    write(out, |out| out.extend_from_slice(starttls.as_bytes()));
+}
+
+/// Under TLS: who are you (§6.3.3).
+pub fn secure(ctx: &Ctx<'_>, out: &mut Vec<u8>) {
+    write(out, |out| {
+        out.extend_from_slice(b"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>");
+        for mechanism in Mechanism::ALL {
+            out.extend_from_slice(b"<mechanism>");
+            out.extend_from_slice(mechanism.name().as_bytes());
+            out.extend_from_slice(b"</mechanism>");
+        }
+        out.extend_from_slice(b"</mechanisms>");
+        offers(ctx, Stage::Authenticate, out);
+    });
+}
+
+/// Authenticated: which resource (§7.4). With it the session of RFC 3921 that old clients ask
+/// for, and of RFC 6121 roster versions (§2.6) and pre-approval (§3.4).
+pub fn authenticated(ctx: &Ctx<'_>, out: &mut Vec<u8>) {
+    write(out, |out| {
+        out.extend_from_slice(
+            b"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
+              <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>\
+              <ver xmlns='urn:xmpp:features:rosterver'/>\
+              <sub xmlns='urn:xmpp:features:pre-approval'/>",
+        );
+        offers(ctx, Stage::Bind, out);
+    });
+}
+
+fn offers(ctx: &Ctx<'_>, stage: Stage, out: &mut Vec<u8>) {
+    for feature in ctx.hooks.offers(stage).filter_map(|offer| offer(ctx)) {
+        out.extend_from_slice(feature.as_str().as_bytes());
+    }
+}
+
+fn write(out: &mut Vec<u8>, features: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(b"<stream:features>");
+    features(out);
+    out.extend_from_slice(b"</stream:features>");
+}

@@ -1,0 +1,81 @@
+//! The header of a client's stream (RFC 6120 §4.7, §4.8).
+
+use crate::{settings::Settings, violation::Violation};
+use wire::{Bare, Content, Open, Text, ns};
+
+/// Bytes of the longest `xml:lang` that is remembered; it goes onto every stanza without one.
+/// RFC 5646 §4.4.1 expects no tag over 35.
+const LANG_BYTES_MAX: usize = 64;
+
+/// The domain of ours that it is for. Without `to` it is the one we serve, if it is but one
+/// (RFC 6120 §4.7.2 leaves it open).
+pub fn domain(open: &Open, settings: &Settings) -> Result<Bare, Violation> {
+    let Some(to) = &open.to else {
+        let [only] = &settings.domains[..] else { return Err(Violation::HostMissing) };
+        return Ok(only.clone());
+    };
+    let host = Bare::parse(to).ok().filter(|host| host.local().is_none());
+    host.filter(|host| settings.serves(host.domain())).ok_or(Violation::HostUnknown)
+}
+
+/// Whether it opens a stream that we can speak.
+pub fn check(open: &Open, content: Content) -> Result<(), Violation> {
+    if open.ns != ns::STREAM {
+        return Err(Violation::StreamNamespace);
+    }
+    if open.name != "stream" {
+        return Err(Violation::RootNotStream);
+    }
+    // Content may come prefixed, and the stream without prefix (§4.8.5): then the default
+    // namespace is absent, or the stream's own.
+    let default = open.default_ns.as_deref().unwrap_or(content.ns());
+    match &*open.prefix {
+        "" => {}
+        "stream" if default == content.ns() => {}
+        "stream" => return Err(Violation::ContentNamespace),
+        _ => return Err(Violation::StreamPrefix),
+    }
+    speaks(open.version.as_deref()).then_some(()).ok_or(Violation::VersionTooLow)
+}
+
+/// Of a higher version we speak our own; of a lower one nothing is left that could be spoken,
+/// as TLS and SASL are features (§4.7.5).
+fn speaks(version: Option<&str>) -> bool {
+    let digits = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = version.and_then(|version| version.split_once('.'));
+    let major =
+        parts.filter(|(major, minor)| digits(major) && digits(minor)).map(|(major, _)| major);
+    major.is_some_and(|major| !major.trim_start_matches('0').is_empty())
+}
+
+/// The language of stanzas that do not say theirs (§4.7.4).
+pub fn lang(open: &Open) -> Option<Text> {
+    let tag = |lang: &&Text| {
+        let plain = lang.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        plain && (1..=LANG_BYTES_MAX).contains(&lang.len())
+    };
+    // A slice of its own: what the decoder gave may hold the whole header.
+    open.lang.as_ref().filter(tag).map(|lang| Text::from(lang.to_string()))
+}
+
+/// Whom it comes from, as it says.
+pub fn from(open: &Open) -> Option<Bare> {
+    let jid = wire::Jid::parse(open.from.as_deref()?).ok()?;
+    Some(jid.bare())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_rfc6120_4_7_5() {
+        for good in ["1.0", "1.1", "01.00", "2.0", "99999999999999999999.0"] {
+            assert!(speaks(Some(good)), "{good}");
+        }
+        for bad in ["", "0.9", "0.0", "00.9", "1", "1.", ".0", "1.0.0", "one", "-1.0", "+1.0"] {
+            assert!(!speaks(Some(bad)), "{bad}");
+        }
+        assert!(!speaks(None));
+    }
+}
