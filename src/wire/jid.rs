@@ -10,9 +10,6 @@ use std::sync::Arc;
 
 mod prepare;
 
-/// The most octets that a part may have after preparation (RFC 7622 §3.1).
-const PART_BYTES_MAX: usize = 1023;
-
 /// An address: a host, an account, or one of their resources. Cheap to clone.
 #[derive(Clone)]
 pub struct Jid {
