@@ -90,8 +90,8 @@ class XmppJs(Scripted):
     name = "xmppjs"
 
     def command(self, arguments):
-        modules = target() / "clients" / "node" / "node_modules"
-        return [modules / ".bin" / "node", HERE / "xmppjs_client.mjs", *arguments, modules]
+        folder = target() / "clients" / "node"
+        return [folder / "node", HERE / "xmppjs_client.mjs", *arguments, folder / "node_modules"]
 
     def environment(self):
         certificate = {"NODE_EXTRA_CA_CERTS": str(self.server.certificate.file)}
