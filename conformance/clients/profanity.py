@@ -1,7 +1,5 @@
 """profanity in a tmux of its own: typed into, and read from its pane."""
 
-import shlex
-
 from clients import PASSWORD, Client
 from servers import run
 from waiting import Failure, until
@@ -31,8 +29,8 @@ class Profanity(Client):
             "LC_ALL": "C.UTF-8",
         }
         words = ["env", *(f"{key}={value}" for key, value in environment.items())]
-        command = shlex.join([*words, "profanity", "--account", "test"])
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", COLUMNS, "-y", ROWS, command)
+        words += ["profanity", "--account", "test"]
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", COLUMNS, "-y", ROWS, *words)
         self.shows("logged in successfully")
         self.shows("[TLS] [online]")
         self.type("/tls cert")
