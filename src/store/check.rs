@@ -82,3 +82,8 @@ fn check_text(text: &str) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+/// The secret of the server, as the database gives it.
+pub(crate) fn secret(kept: &[u8]) -> Result<[u8; 32], Fault> {
+    kept.try_into().map_err(|_| refused("the secret in the database is not of 32 bytes"))
+}

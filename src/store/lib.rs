@@ -1,10 +1,18 @@
 //! Adapters of the store port: `memory`, the reference; `sqlite`, the embedded default;
 //! `postgres`, for production. One suite, which every one of them runs, says what they do.
 
+mod bisect;
 mod check;
 mod memory;
+mod migrate;
+mod options;
+mod rows;
+mod scram;
+mod sqlite;
 #[cfg(test)]
 mod suite;
 
 pub use check::ROSTER_JID_BYTES_MAX;
 pub use memory::Memory;
+pub use options::{Options, open};
+pub use sqlite::Sqlite;

@@ -1,0 +1,175 @@
+//! Changes of rows, one at a time.
+
+use super::fault;
+use crate::{
+    check::{exists, is_host, no_account, no_log},
+    rows::{ACCOUNT, HOST, ROOM, state_bits},
+    scram,
+};
+use engine::{
+    port::Fault,
+    roster::{Item, REMOVED_ITEMS_MAX},
+    unit::{Change, Credentials, Table},
+    wire::{Bare, Jid},
+};
+use sqlx::SqliteConnection;
+
+type Work = SqliteConnection;
+
+pub(super) async fn apply(work: &mut Work, change: &Change, node: i32) -> Result<(), Fault> {
+    match change {
+        Change::Create(account, given) => create(work, account, given, node).await,
+        Change::Password(account, given) => password(work, account, given).await,
+        Change::Room(room) => log(work, room, ROOM, node).await,
+        Change::Delete(account) => delete(work, account).await,
+        Change::Roster(account, item) => roster(work, account, item).await,
+        Change::Unroster(account, jid, ver) => unroster(work, account, jid, *ver).await,
+        Change::Put(table, of, key, value) => {
+            host(work, of, node).await?;
+            put(work, *table, of, key, value).await
+        }
+        Change::Cut(table, of, key) => cut(work, *table, of, key).await,
+    }
+}
+
+/// Makes the log of a host, if `of` is one that has none.
+pub(super) async fn host(work: &mut Work, of: &Bare, node: i32) -> Result<(), Fault> {
+    if is_host(of) { log(work, of, HOST, node).await } else { Ok(()) }
+}
+
+async fn log(work: &mut Work, of: &Bare, kind: i16, node: i32) -> Result<(), Fault> {
+    const SQL: &str = "
+        INSERT INTO log (kind, jid, node) VALUES ($1, $2, $3) ON CONFLICT (jid) DO NOTHING";
+    let query = sqlx::query(SQL).bind(kind).bind(of.as_str()).bind(node);
+    query.execute(work).await.map_err(fault)?;
+    Ok(())
+}
+
+async fn create(
+    work: &mut Work,
+    account: &Bare,
+    given: &Credentials,
+    node: i32,
+) -> Result<(), Fault> {
+    const LOG: &str = "
+        INSERT INTO log (kind, jid, node) VALUES ($1, $2, $3)
+        ON CONFLICT (jid) DO NOTHING RETURNING id";
+    const ROW: &str = "INSERT INTO account (log, domain, local) VALUES ($1, $2, $3)";
+    let made = sqlx::query_scalar(LOG).bind(ACCOUNT).bind(account.as_str()).bind(node);
+    let made: Option<i64> = made.fetch_optional(&mut *work).await.map_err(fault)?;
+    let log = made.ok_or_else(exists)?;
+    let row = sqlx::query(ROW).bind(log).bind(account.domain()).bind(account.local());
+    row.execute(&mut *work).await.map_err(fault)?;
+    credentials(work, log, given).await
+}
+
+async fn password(work: &mut Work, account: &Bare, given: &Credentials) -> Result<(), Fault> {
+    let log = account_log(work, account).await?;
+    let gone = sqlx::query("DELETE FROM credential WHERE log = $1").bind(log);
+    gone.execute(&mut *work).await.map_err(fault)?;
+    credentials(work, log, given).await
+}
+
+async fn credentials(work: &mut Work, log: i64, given: &Credentials) -> Result<(), Fault> {
+    const SQL: &str = "
+        INSERT INTO credential (log, mechanism, salt, iterations, stored_key, server_key)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    for (mechanism, keys) in scram::rows(given) {
+        let query = sqlx::query(SQL)
+            .bind(log)
+            .bind(mechanism)
+            .bind(&keys.salt)
+            .bind(i64::from(keys.iterations))
+            .bind(&keys.stored_key)
+            .bind(&keys.server_key);
+        query.execute(&mut *work).await.map_err(fault)?;
+    }
+    Ok(())
+}
+
+async fn delete(work: &mut Work, account: &Bare) -> Result<(), Fault> {
+    const OWED: &str = "DELETE FROM outbox WHERE log = (SELECT id FROM log WHERE jid = $1)";
+    const SAID: &str = "DELETE FROM entry WHERE log = (SELECT id FROM log WHERE jid = $1)";
+    // Everything else goes with the log.
+    const LOG: &str = "DELETE FROM log WHERE jid = $1";
+    for sql in [OWED, SAID, LOG] {
+        sqlx::query(sql).bind(account.as_str()).execute(&mut *work).await.map_err(fault)?;
+    }
+    Ok(())
+}
+
+async fn account_log(work: &mut Work, account: &Bare) -> Result<i64, Fault> {
+    const SQL: &str = "
+        SELECT account.log FROM log JOIN account ON account.log = log.id WHERE log.jid = $1";
+    let query = sqlx::query_scalar(SQL).bind(account.as_str());
+    let found: Option<i64> = query.fetch_optional(work).await.map_err(fault)?;
+    found.ok_or_else(no_account)
+}
+
+async fn roster(work: &mut Work, account: &Bare, item: &Item) -> Result<(), Fault> {
+    const SQL: &str = "
+        INSERT INTO roster (log, jid, name, groups, state, approved, request, ver, removed)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, FALSE)
+        ON CONFLICT (log, jid, removed) DO UPDATE SET
+            name = excluded.name, groups = excluded.groups, state = excluded.state,
+            approved = excluded.approved, request = excluded.request, ver = excluded.ver";
+    let log = account_log(work, account).await?;
+    let groups: Vec<&str> = item.groups.iter().map(|group| &**group).collect();
+    let query = sqlx::query(SQL)
+        .bind(log)
+        .bind(item.jid.as_str())
+        .bind(item.name.as_deref())
+        .bind(serde_json::json!(groups).to_string())
+        .bind(state_bits(item.state))
+        .bind(item.approved)
+        .bind(item.request.as_ref().map(|request| request.to_text().as_bytes().to_vec()))
+        .bind(item.ver);
+    query.execute(work).await.map_err(fault)?;
+    Ok(())
+}
+
+async fn unroster(work: &mut Work, account: &Bare, jid: &Jid, ver: i64) -> Result<(), Fault> {
+    const GONE: &str = "DELETE FROM roster WHERE log = $1 AND jid = $2 AND NOT removed";
+    const REMEMBER: &str = "
+        INSERT INTO roster (log, jid, groups, state, approved, ver, removed)
+        VALUES ($1, $2, '[]', 0, FALSE, $3, TRUE)
+        ON CONFLICT (log, jid, removed) DO UPDATE SET ver = excluded.ver";
+    const FORGET: &str = "
+        DELETE FROM roster WHERE log = $1 AND removed AND ver <= (
+            SELECT ver FROM roster WHERE log = $1 AND removed
+            ORDER BY ver DESC LIMIT 1 OFFSET $2
+        )";
+    let log = account_log(work, account).await?;
+    let gone = sqlx::query(GONE).bind(log).bind(jid.as_str());
+    gone.execute(&mut *work).await.map_err(fault)?;
+    let remember = sqlx::query(REMEMBER).bind(log).bind(jid.as_str()).bind(ver);
+    remember.execute(&mut *work).await.map_err(fault)?;
+    let forget = sqlx::query(FORGET).bind(log).bind(REMOVED_ITEMS_MAX as i64);
+    forget.execute(work).await.map_err(fault)?;
+    Ok(())
+}
+
+async fn put(
+    work: &mut Work,
+    table: Table,
+    of: &Bare,
+    key: &str,
+    value: &[u8],
+) -> Result<(), Fault> {
+    const SQL: &str = "
+        INSERT INTO cell (name, log, key, value)
+        SELECT $1, id, $2, $3 FROM log WHERE jid = $4
+        ON CONFLICT (log, name, key) DO UPDATE SET value = excluded.value";
+    let query = sqlx::query(SQL).bind(table.name()).bind(key).bind(value).bind(of.as_str());
+    let written = query.execute(work).await.map_err(fault)?.rows_affected();
+    if written == 1 { Ok(()) } else { Err(no_log()) }
+}
+
+async fn cut(work: &mut Work, table: Table, of: &Bare, key: &str) -> Result<(), Fault> {
+    const SQL: &str = "
+        DELETE FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3";
+    let query = sqlx::query(SQL).bind(of.as_str()).bind(table.name()).bind(key);
+    query.execute(work).await.map_err(fault)?;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! SQLite, in one file beside the process: WAL, `synchronous = FULL`, one writer, readers beside
+//! it. A lock file keeps a second process out.
+
+mod change;
+mod file;
+mod read;
+mod write;
+
+use crate::{Options, check::refused, migrate};
+use engine::{
+    port::{Batch, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    unit::{Credentials, Pos, Table},
+    wire::Bare,
+};
+use sqlx::{
+    Connection, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::fs::File;
+use tokio::sync::Mutex;
+use write::Writing;
+
+/// A store in a file.
+pub struct Sqlite {
+    writing: Mutex<Writing>,
+    readers: SqlitePool,
+    /// The tables at hand, a JSON array of names.
+    at_hand: String,
+    /// Released when it is closed, and by the system when the process ends.
+    _lock: File,
+}
+
+impl Sqlite {
+    /// Opens the database at `path`, made with its folder when absent. Takes the lock file beside
+    /// it, migrates, raises the epoch.
+    ///
+    /// # Errors
+    /// `Refused` when another process has it open, when it is of a newer version, or when it
+    /// cannot be read.
+    pub async fn open(path: &str, options: &Options) -> Result<Self, Fault> {
+        let path = file::made(path)?;
+        let lock = file::lock(&path)?;
+        file::never_newer(&path).await?;
+        let synchronous =
+            if options.relaxed { SqliteSynchronous::Normal } else { SqliteSynchronous::Full };
+        let connect = SqliteConnectOptions::new()
+            .filename(&path)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous);
+        let connection = SqliteConnection::connect_with(&connect).await;
+        let mut connection = connection.map_err(|error| file::opened(&path, error))?;
+        migrate::SQLITE.run(&mut connection).await.map_err(migrate::failed)?;
+        let node =
+            i32::try_from(options.node.0).map_err(|_| refused("a node's number has 31 bits"))?;
+        let writing = Writing::take(connection, node).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers_max.max(1))
+            .connect_lazy_with(connect.read_only(true));
+        let names: Vec<_> = options.at_hand.iter().map(|table| table.name()).collect();
+        let at_hand = serde_json::json!(names).to_string();
+        Ok(Self { writing: Mutex::new(writing), readers, at_hand, _lock: lock })
+    }
+}
+
+/// What a failed statement means: the rows were refused, or the file is out of reach.
+fn fault(error: sqlx::Error) -> Fault {
+    // Result codes of SQLite: too big, constraint, mismatch.
+    const REFUSED: [i32; 3] = [18, 19, 20];
+    let code = match &error {
+        sqlx::Error::Database(error) => error.code(),
+        _ => None,
+    };
+    // The low byte of an extended code is the code.
+    let code = code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
+    match code {
+        Some(code) if REFUSED.contains(&code) => refused(error.to_string()),
+        _ => Fault::Away(error.to_string()),
+    }
+}
+
+impl Reads for Sqlite {
+    fn credentials<'a>(&'a self, of: &'a Bare) -> Stored<'a, Option<Credentials>> {
+        Box::pin(read::credentials(&self.readers, of))
+    }
+
+    fn load<'a>(&'a self, account: &'a Bare) -> Stored<'a, Option<Loaded>> {
+        Box::pin(read::load(&self.readers, account, &self.at_hand))
+    }
+
+    fn accounts<'a>(
+        &'a self,
+        domain: &'a Bare,
+        after: Option<&'a str>,
+        max: usize,
+    ) -> Stored<'a, Vec<Bare>> {
+        Box::pin(read::accounts(&self.readers, domain, after, max))
+    }
+
+    fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
+        Box::pin(read::cell(&self.readers, at, of, key))
+    }
+
+    fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>> {
+        Box::pin(read::cells(&self.readers, at, of))
+    }
+
+    fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
+        Box::pin(read::page(&self.readers, log, after, max))
+    }
+}
+
+impl Store for Sqlite {
+    fn last(&self) -> Stored<'_, (i64, Pos)> {
+        Box::pin(async { self.writing.lock().await.last().await })
+    }
+
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Stored<'a, Vec<Verdict>> {
+        Box::pin(async { self.writing.lock().await.commit(batch).await })
+    }
+
+    fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
+        Box::pin(async move { self.writing.lock().await.secret(fresh).await })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Reads. Each is one statement, so each sees one state of the database.
+
+use super::fault;
+use crate::rows::{CredentialRow, EntryRow, RosterRow, bad_address};
+use engine::{
+    port::{Fault, Loaded, Logged},
+    unit::{Credentials, Pos, Table},
+    wire::Bare,
+};
+use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
+
+pub(super) async fn credentials(
+    readers: &SqlitePool,
+    of: &Bare,
+) -> Result<Option<Credentials>, Fault> {
+    const SQL: &str = "
+        SELECT mechanism, salt, iterations, stored_key, server_key
+        FROM log
+        JOIN account ON account.log = log.id
+        LEFT JOIN credential ON credential.log = log.id
+        WHERE log.jid = $1";
+    let rows = sqlx::query(SQL).bind(of.as_str()).fetch_all(readers).await.map_err(fault)?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut found = Credentials::default();
+    for row in rows {
+        // An account without a password is one row of NULLs.
+        if row.try_get::<Option<&str>, _>(0).map_err(fault)?.is_some() {
+            CredentialRow::from_row(&row).map_err(fault)?.put(&mut found)?;
+        }
+    }
+    Ok(Some(found))
+}
+
+/// The account (0), its items (1), its removals by age (2), its cells at hand (3).
+pub(super) async fn load(
+    readers: &SqlitePool,
+    account: &Bare,
+    at_hand: &str,
+) -> Result<Option<Loaded>, Fault> {
+    const SQL: &str = "
+        WITH mine AS (
+            SELECT account.log FROM log JOIN account ON account.log = log.id WHERE log.jid = $1
+        )
+        SELECT 0 AS what, NULL AS age, '' AS sort, NULL AS jid, NULL AS name, NULL AS groups,
+            NULL AS state, NULL AS approved, NULL AS bytes, NULL AS ver, NULL AS removed
+        FROM mine
+        UNION ALL
+        SELECT 1, 0, jid, jid, name, groups, state, approved, request, ver, removed
+        FROM mine JOIN roster USING (log) WHERE NOT removed
+        UNION ALL
+        SELECT 2, ver, jid, jid, name, groups, state, approved, request, ver, removed
+        FROM mine JOIN roster USING (log) WHERE removed
+        UNION ALL
+        SELECT 3, 0, name, key, name, NULL, NULL, NULL, value, NULL, NULL
+        FROM mine JOIN cell USING (log) WHERE name IN (SELECT value FROM json_each($2))
+        ORDER BY what, age, sort, jid";
+    let query = sqlx::query(SQL).bind(account.as_str()).bind(at_hand);
+    let rows = query.fetch_all(readers).await.map_err(fault)?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut loaded = Loaded::default();
+    for row in &rows {
+        match row.try_get::<i64, _>("what").map_err(fault)? {
+            0 => {}
+            3 => loaded.cells.push(cell_at_hand(row).map_err(fault)?),
+            _ => RosterRow::from_row(row).map_err(fault)?.put(&mut loaded)?,
+        }
+    }
+    Ok(Some(loaded))
+}
+
+fn cell_at_hand(row: &SqliteRow) -> sqlx::Result<(String, String, Vec<u8>)> {
+    Ok((row.try_get("name")?, row.try_get("jid")?, row.try_get("bytes")?))
+}
+
+pub(super) async fn accounts(
+    readers: &SqlitePool,
+    domain: &Bare,
+    after: Option<&str>,
+    max: usize,
+) -> Result<Vec<Bare>, Fault> {
+    const SQL: &str = "
+        SELECT local || '@' || domain FROM account
+        WHERE domain = $1 AND local > $2
+        ORDER BY local LIMIT $3";
+    let query = sqlx::query_scalar(SQL)
+        .bind(domain.domain())
+        .bind(after.unwrap_or(""))
+        .bind(i64::try_from(max).unwrap_or(i64::MAX));
+    let found: Vec<String> = query.fetch_all(readers).await.map_err(fault)?;
+    found
+        .iter()
+        .map(|account| Bare::parse(account).map_err(|error| bad_address(account, error)))
+        .collect()
+}
+
+pub(super) async fn cell(
+    readers: &SqlitePool,
+    at: Table,
+    of: &Bare,
+    key: &str,
+) -> Result<Option<Vec<u8>>, Fault> {
+    const SQL: &str = "
+        SELECT value FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3";
+    let query = sqlx::query_scalar(SQL).bind(of.as_str()).bind(at.name()).bind(key);
+    query.fetch_optional(readers).await.map_err(fault)
+}
+
+pub(super) async fn cells(
+    readers: &SqlitePool,
+    at: Table,
+    of: &Bare,
+) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+    const SQL: &str = "
+        SELECT key, value FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2
+        ORDER BY key";
+    let query = sqlx::query_as(SQL).bind(of.as_str()).bind(at.name());
+    query.fetch_all(readers).await.map_err(fault)
+}
+
+pub(super) async fn page(
+    readers: &SqlitePool,
+    log: &Bare,
+    after: Pos,
+    max: usize,
+) -> Result<Vec<Logged>, Fault> {
+    const SQL: &str = "
+        SELECT pos, flags, peer, key, sm, h, ext_id, stanza FROM entry
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND pos > $2
+        ORDER BY pos LIMIT $3";
+    let query = sqlx::query_as(SQL)
+        .bind(log.as_str())
+        .bind(after.0)
+        .bind(i64::try_from(max).unwrap_or(i64::MAX));
+    let rows: Vec<EntryRow> = query.fetch_all(readers).await.map_err(fault)?;
+    rows.into_iter().map(|row| row.logged(log)).collect()
+}
+
+impl FromRow<'_, SqliteRow> for EntryRow {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            pos: row.try_get(0)?,
+            flags: row.try_get(1)?,
+            peer: row.try_get(2)?,
+            key: row.try_get(3)?,
+            sm: row.try_get(4)?,
+            h: row.try_get(5)?,
+            ext_id: row.try_get(6)?,
+            stanza: row.try_get(7)?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for CredentialRow {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            mechanism: row.try_get("mechanism")?,
+            salt: row.try_get("salt")?,
+            iterations: row.try_get("iterations")?,
+            stored_key: row.try_get("stored_key")?,
+            server_key: row.try_get("server_key")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for RosterRow {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let groups = serde_json::from_str(row.try_get("groups")?)
+            .map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Self {
+            jid: row.try_get("jid")?,
+            name: row.try_get("name")?,
+            groups,
+            state: row.try_get("state")?,
+            approved: row.try_get("approved")?,
+            request: row.try_get("bytes")?,
+            ver: row.try_get("ver")?,
+            removed: row.try_get("removed")?,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+use super::*;
+use crate::suite::{self, AT_HAND, Bed, Desk, bare, said};
+use engine::{port::Node, unit::Change};
+use std::{fs, sync::Arc};
+
+/// A folder with a database, removed at the end.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn path(&self) -> String {
+        self.0.path().join("data/waxwing.db").display().to_string()
+    }
+
+    /// Another program at the file, that does not ask for the lock.
+    async fn beside(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path());
+        SqliteConnection::connect_with(&options).await.unwrap()
+    }
+
+    async fn number(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&mut self.beside().await).await.unwrap()
+    }
+}
+
+fn options() -> Options {
+    Options { at_hand: vec![AT_HAND], ..Options::default() }
+}
+
+impl Bed for Folder {
+    async fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    async fn open(&mut self) -> Arc<dyn Store> {
+        Arc::new(Sqlite::open(&self.path(), &options()).await.unwrap())
+    }
+
+    async fn usurp(&self) {
+        let raise = sqlx::query("UPDATE writer SET epoch = epoch + 1");
+        raise.execute(&mut self.beside().await).await.unwrap();
+    }
+}
+
+suite::suite!(Folder);
+
+fn why<T>(outcome: Result<T, Fault>) -> String {
+    match outcome {
+        Err(Fault::Refused(why)) => why,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("not refused"),
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_is_kept_out_with_one_clear_error() {
+    let mut folder = Folder::new().await;
+    let store = folder.open().await;
+    let epoch = folder.number("SELECT epoch FROM writer").await;
+    let second = why(Sqlite::open(&folder.path(), &options()).await);
+    assert_eq!(second, format!("another process has {} open", folder.path()));
+    assert_eq!(folder.number("SELECT epoch FROM writer").await, epoch);
+    drop(store);
+    folder.open().await;
+    assert_eq!(folder.number("SELECT epoch FROM writer").await, epoch + 1);
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_not_touched() {
+    let mut folder = Folder::new().await;
+    drop(folder.open().await);
+    let mut beside = folder.beside().await;
+    let newer = "
+        INSERT INTO _sqlx_migrations
+        SELECT 9999, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations LIMIT 1;
+        PRAGMA journal_mode = DELETE";
+    sqlx::raw_sql(newer).execute(&mut beside).await.unwrap();
+    beside.close().await.unwrap();
+    let before = fs::read(folder.path()).unwrap();
+    let refusal = why(Sqlite::open(&folder.path(), &options()).await);
+    assert!(refusal.starts_with("the database is of a newer version"), "{refusal}");
+    assert!(fs::read(folder.path()).unwrap() == before);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let folder = Folder::new().await;
+    let path = folder.0.path().join("notes.txt");
+    fs::write(&path, "a shopping list, and not a short one: eggs, milk, bread".repeat(20)).unwrap();
+    let path = path.display().to_string();
+    assert!(why(Sqlite::open(&path, &options()).await).contains("cannot be opened"));
+    for url in ["", ":memory:"] {
+        assert!(why(Sqlite::open(url, &options()).await).contains("names a file"));
+    }
+}
+
+#[tokio::test]
+async fn a_log_number_is_never_given_twice() {
+    let (folder, mut desk) = Desk::with::<Folder>(&["a@example.com"]).await;
+    let first = folder.number("SELECT id FROM log").await;
+    desk.change(Change::Delete(bare("a@example.com"))).await.unwrap();
+    desk.change(Change::Create(bare("a@example.com"), <_>::default())).await.unwrap();
+    assert!(folder.number("SELECT id FROM log").await > first);
+}
+
+#[tokio::test]
+async fn deleting_leaves_no_row_behind() {
+    const ROWS: &str = "
+        SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM cell)
+            + (SELECT count(*) FROM account) + (SELECT count(*) FROM log)";
+    let (folder, mut desk) = Desk::with::<Folder>(&["a@example.com"]).await;
+    let a = bare("a@example.com");
+    desk.one(said("a@example.com", "<message/>")).await.unwrap();
+    desk.change(Change::Put(AT_HAND, a.clone(), "k".into(), vec![1])).await.unwrap();
+    assert_eq!(folder.number(ROWS).await, 4);
+    desk.change(Change::Delete(a)).await.unwrap();
+    assert_eq!(folder.number(ROWS).await, 0);
+}
+
+#[tokio::test]
+async fn commits_are_synced_to_the_disk() {
+    let folder = Folder::new().await;
+    let store = Sqlite::open(&folder.path(), &options()).await.unwrap();
+    let (mode, synchronous) = store.writing.lock().await.durability().await;
+    assert_eq!((mode.as_str(), synchronous), ("wal", 2), "2 is FULL");
+}
+
+#[tokio::test]
+async fn nodes_have_fences_of_their_own() {
+    let (folder, desk) = Desk::with::<Folder>(&["a@example.com"]).await;
+    drop(desk);
+    let other = Options { node: Node(2), ..options() };
+    let other = Sqlite::open(&folder.path(), &other).await.unwrap();
+    assert_eq!(other.last().await, Ok((0, Pos(0))));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_reads_the_database() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, mut desk) = Desk::with::<Folder>(&["a@example.com"]).await;
+    desk.one(said("a@example.com", "<message/>")).await.unwrap();
+    for file in fs::read_dir(folder.0.path().join("data")).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", file.file_name());
+    }
+}

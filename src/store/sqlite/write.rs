@@ -1,0 +1,187 @@
+//! The writer's connection: the fence, and the units of a batch behind it.
+
+use super::{change, fault};
+use crate::{
+    bisect::Bisect,
+    check::{self, check, no_log},
+};
+use engine::{
+    port::{Batch, Fault, Verdict},
+    unit::{Entry, Pos, Unit},
+};
+use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection, Transaction};
+use std::ops::Range;
+
+/// Rows of one INSERT, at most. A power of two, as all are: so few statements are prepared.
+const ROWS_MAX: usize = 64;
+
+/// The one who writes, with what it needs to know it still may.
+pub(super) struct Writing {
+    connection: SqliteConnection,
+    node: i32,
+    epoch: i64,
+    /// The verdicts of the last batch that may have been committed, by its number.
+    verdicts: (i64, Vec<Verdict>),
+}
+
+impl Writing {
+    /// Raises the epoch: whoever wrote before is fenced.
+    pub(super) async fn take(mut connection: SqliteConnection, node: i32) -> Result<Self, Fault> {
+        const SQL: &str = "
+            INSERT INTO writer (node, epoch, batch, pos) VALUES ($1, 1, 0, 0)
+            ON CONFLICT (node) DO UPDATE SET epoch = epoch + 1
+            RETURNING epoch";
+        let query = sqlx::query_scalar(SQL).bind(node);
+        let epoch = query.fetch_one(&mut connection).await.map_err(fault)?;
+        Ok(Self { connection, node, epoch, verdicts: (0, Vec::new()) })
+    }
+
+    pub(super) async fn last(&mut self) -> Result<(i64, Pos), Fault> {
+        const SQL: &str = "SELECT batch, pos FROM writer WHERE node = $1 AND epoch = $2";
+        let query = sqlx::query_as(SQL).bind(self.node).bind(self.epoch);
+        let row: Option<(i64, i64)> =
+            query.fetch_optional(&mut self.connection).await.map_err(fault)?;
+        let (batch, pos) = row.ok_or(Fault::Fenced)?;
+        Ok((batch, Pos(pos)))
+    }
+
+    pub(super) async fn secret(&mut self, fresh: [u8; 32]) -> Result<[u8; 32], Fault> {
+        const MAKE: &str = "
+            INSERT INTO server (key, value) VALUES ('secret', $1) ON CONFLICT (key) DO NOTHING";
+        const READ: &str = "SELECT value FROM server WHERE key = 'secret'";
+        let make = sqlx::query(MAKE).bind(&fresh[..]);
+        make.execute(&mut self.connection).await.map_err(fault)?;
+        let read = sqlx::query_scalar(READ);
+        let kept: Vec<u8> = read.fetch_one(&mut self.connection).await.map_err(fault)?;
+        check::secret(&kept)
+    }
+
+    pub(super) async fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        const FENCE: &str = "
+            UPDATE writer SET batch = $1, pos = $2
+            WHERE node = $3 AND epoch = $4 AND batch = $1 - 1";
+        let mut work = self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
+        let fence = sqlx::query(FENCE)
+            .bind(batch.number)
+            .bind(batch.last.0)
+            .bind(self.node)
+            .bind(self.epoch);
+        let passed = fence.execute(&mut *work).await.map_err(fault)?.rows_affected() == 1;
+        if !passed {
+            work.rollback().await.map_err(fault)?;
+            return self.settled(batch.number).await;
+        }
+        let verdicts = units(&mut work, batch, self.node).await?;
+        // Kept before the commit: its outcome may stay unknown.
+        self.verdicts = (batch.number, verdicts);
+        work.commit().await.map_err(fault)?;
+        Ok(self.verdicts.1.clone())
+    }
+
+    /// What became of a batch that the fence holds back: it may have been committed before.
+    async fn settled(&mut self, number: i64) -> Result<Vec<Verdict>, Fault> {
+        let (batch, _) = self.last().await?;
+        let (known, verdicts) = &self.verdicts;
+        if batch == number && *known == number { Ok(verdicts.clone()) } else { Err(Fault::Fenced) }
+    }
+
+    /// The journal's mode, and how much is synced.
+    #[cfg(test)]
+    pub(super) async fn durability(&mut self) -> (String, i64) {
+        let sql = "SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous";
+        sqlx::query_as(sql).fetch_one(&mut self.connection).await.expect("pragmas are read")
+    }
+}
+
+/// Writes all units that the database takes, in order.
+async fn units(
+    work: &mut Transaction<'_, Sqlite>,
+    batch: &Batch,
+    node: i32,
+) -> Result<Vec<Verdict>, Fault> {
+    let mut verdicts: Vec<Verdict> = batch.units.iter().map(|(unit, _)| check(unit)).collect();
+    let mut bisect = Bisect::of(batch.units.len());
+    while let Some(range) = bisect.next() {
+        // A transaction within one is a savepoint.
+        let mut part = work.begin().await.map_err(fault)?;
+        match part_of(&mut part, batch, &verdicts, range.clone(), node).await {
+            Ok(()) => part.commit().await.map_err(fault)?,
+            Err(Fault::Refused(why)) => {
+                part.rollback().await.map_err(fault)?;
+                if let Some(bad) = bisect.refused(range) {
+                    verdicts[bad] = Err(Fault::Refused(why));
+                }
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(verdicts)
+}
+
+/// Writes these units or fails: entries of neighbours together, each change where it stands.
+async fn part_of(
+    work: &mut SqliteConnection,
+    batch: &Batch,
+    verdicts: &[Verdict],
+    range: Range<usize>,
+    node: i32,
+) -> Result<(), Fault> {
+    let mut rows: Vec<(&Entry, Pos)> = Vec::new();
+    let units = batch.units[range.clone()].iter().zip(&verdicts[range]);
+    for ((unit, positions), _) in units.filter(|(_, verdict)| verdict.is_ok()) {
+        if !unit.changes.is_empty() {
+            entries(work, &std::mem::take(&mut rows)).await?;
+        }
+        changes(work, unit, node).await?;
+        rows.extend(unit.entries.iter().zip(positions.iter().copied()));
+    }
+    entries(work, &rows).await
+}
+
+/// The changes of a unit, and the logs of hosts that it writes to.
+async fn changes(work: &mut SqliteConnection, unit: &Unit, node: i32) -> Result<(), Fault> {
+    for change in &unit.changes {
+        change::apply(work, change, node).await?;
+    }
+    for entry in &unit.entries {
+        change::host(work, &entry.log, node).await?;
+    }
+    Ok(())
+}
+
+async fn entries(work: &mut SqliteConnection, mut rows: &[(&Entry, Pos)]) -> Result<(), Fault> {
+    while !rows.is_empty() {
+        let count = ROWS_MAX.min(1 << rows.len().ilog2());
+        let (now, later) = rows.split_at(count);
+        rows = later;
+        let written = insert(work, now).await.map_err(fault)?;
+        if written != count as u64 {
+            return Err(no_log());
+        }
+    }
+    Ok(())
+}
+
+/// One statement for all rows. Says how many found their log.
+async fn insert(work: &mut SqliteConnection, rows: &[(&Entry, Pos)]) -> sqlx::Result<u64> {
+    let mut sql = QueryBuilder::<Sqlite>::new(
+        "WITH given (jid, pos, flags, peer, key, sm, h, ext_id, stanza) AS (",
+    );
+    sql.push_values(rows, |mut row, (entry, pos)| {
+        row.push_bind(entry.log.as_str())
+            .push_bind(pos.0)
+            .push_bind(entry.flags.0)
+            .push_bind(entry.peer.as_str())
+            .push_bind(entry.key)
+            .push_bind(entry.settles.map(|(session, _)| session))
+            .push_bind(entry.settles.map(|(_, h)| h))
+            .push_bind(entry.foreign_id.as_deref())
+            .push_bind(&entry.stanza.as_bytes()[..]);
+    });
+    sql.push(
+        ") INSERT INTO entry (log, pos, flags, peer, key, sm, h, ext_id, stanza)
+        SELECT log.id, pos, flags, peer, key, sm, h, ext_id, stanza
+        FROM given CROSS JOIN log ON log.jid = given.jid",
+    );
+    Ok(sql.build().execute(work).await?.rows_affected())
+}
