@@ -1,0 +1,199 @@
+//! Workload `chat`: what does a message cost, and how long does it take?
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use serde::Serialize;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::connect::connect;
+use crate::crowd::gather;
+use crate::latency::Summary;
+use crate::meter::{Reading, Spent};
+use crate::order::Verdict;
+use crate::outcome::Outcome;
+use crate::pair::{Pace, Pair, Run, Tally};
+use crate::process::{Watched, ensure_files};
+use crate::session::Session;
+use crate::target::{Target, TargetArgs};
+
+/// Options of `chat`.
+#[derive(Args)]
+pub struct ChatArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How many pairs; pair n is accounts 2n-1 and 2n
+    #[arg(long, default_value_t = 100)]
+    pairs: u16,
+    /// Closed loop: how many messages of a pair are under way at most
+    #[arg(long, default_value_t = 4, conflicts_with = "rate")]
+    window: u64,
+    /// Open loop: messages per second of all pairs together
+    #[arg(long)]
+    rate: Option<f64>,
+    /// How long to measure
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// How long to send beforehand
+    #[arg(long, default_value_t = 5)]
+    warm_seconds: u64,
+    /// Bytes of a body (at least 57: the mark that each carries)
+    #[arg(long, default_value_t = 100)]
+    body_bytes: usize,
+    /// Stream management (XEP-0198) on both ends; all must be acknowledged at the end
+    #[arg(long)]
+    stream_management: bool,
+    /// Message carbons (XEP-0280) on both ends
+    #[arg(long)]
+    carbons: bool,
+    /// How many logins at a time
+    #[arg(long, default_value_t = 8)]
+    concurrency: usize,
+}
+
+#[derive(Serialize)]
+struct Figures {
+    workload: &'static str,
+    pairs: u16,
+    window: Option<u64>,
+    rate: Option<f64>,
+    body_bytes: usize,
+    stream_management: bool,
+    carbons: bool,
+    seconds: f64,
+    messages: u64,
+    messages_per_s: f64,
+    cpu_us_per_message: Option<f64>,
+    client_cpu_us_per_message: f64,
+    #[serde(flatten)]
+    latency: Option<Summary>,
+    #[serde(flatten)]
+    verdict: Verdict,
+    refused: u64,
+    misdelivered: u64,
+    unacknowledged: u64,
+}
+
+/// Brings all pairs online and lets them talk.
+///
+/// # Errors
+/// When a login fails or a connection is lost.
+pub async fn run(args: ChatArgs) -> Result<Outcome> {
+    ensure!(args.pairs > 0 && args.concurrency > 0 && args.window > 0, "nothing to do");
+    ensure!(args.rate.is_none_or(|rate| rate > 0.0), "--rate must be positive");
+    ensure_files(2 * usize::from(args.pairs))?;
+    let target = Target::new(args.target)?;
+    let features = Features { management: args.stream_management, carbons: args.carbons };
+    let online = gather(args.pairs.into(), args.concurrency, |n| meet(target.clone(), n, features));
+    let online = online.await?;
+
+    let run = schedule(args.body_bytes, args.warm_seconds, args.seconds)?;
+    let mut talking = JoinSet::new();
+    for (number, (sender, receiver)) in (0..).zip(online) {
+        let pace = match args.rate {
+            None => Pace::Window(args.window),
+            Some(rate) => spread(rate, args.pairs, number),
+        };
+        talking.spawn(Pair::new(run.clone(), number, pace, sender, receiver).converse());
+    }
+    let (spent, messages) = measure(&run, &target.watched).await?;
+
+    let mut total = Tally::default();
+    while let Some(tally) = talking.join_next().await {
+        total.add(tally??);
+    }
+    let passed = total.is_clean();
+    let figures = Figures {
+        workload: "chat",
+        pairs: args.pairs,
+        window: args.rate.is_none().then_some(args.window),
+        rate: args.rate,
+        body_bytes: args.body_bytes,
+        stream_management: args.stream_management,
+        carbons: args.carbons,
+        seconds: spent.seconds,
+        messages,
+        messages_per_s: spent.rate(messages),
+        cpu_us_per_message: spent.cpu_us_per(messages),
+        client_cpu_us_per_message: spent.own_cpu_us_per(messages),
+        latency: total.latencies.summary(),
+        verdict: total.verdict,
+        refused: total.refused,
+        misdelivered: total.misdelivered,
+        unacknowledged: total.unacknowledged,
+    };
+    Outcome::judged(&figures, passed)
+}
+
+#[derive(Clone, Copy)]
+struct Features {
+    management: bool,
+    carbons: bool,
+}
+
+async fn meet(target: Target, pair: usize, features: Features) -> Result<(Session, Session)> {
+    let sender = arrive(&target, 2 * pair, features).await?;
+    let receiver = arrive(&target, 2 * pair + 1, features).await?;
+    Ok((sender, receiver))
+}
+
+async fn arrive(target: &Target, index: usize, features: Features) -> Result<Session> {
+    let mut session = connect(target, index).await?;
+    if features.management {
+        session.enable_management().await?;
+    }
+    if features.carbons {
+        session.enable_carbons().await?;
+    }
+    session.appear().await?;
+    Ok(session)
+}
+
+fn schedule(body_bytes: usize, warm_seconds: u64, seconds: u64) -> Result<Run> {
+    let mut id = [0; 4];
+    getrandom::fill(&mut id)?;
+    let started = Instant::now();
+    let measured_from = started + Duration::from_secs(warm_seconds);
+    Ok(Run {
+        id: u32::from_ne_bytes(id),
+        body_bytes,
+        started,
+        measured_from,
+        ends: measured_from + Duration::from_secs(seconds),
+        received: Arc::new(AtomicU64::new(0)),
+    })
+}
+
+/// `rate` over all pairs, so that they do not send at the same moment.
+fn spread(rate: f64, pairs: u16, number: u16) -> Pace {
+    let step = Duration::from_secs_f64(1.0 / rate);
+    Pace::Every { first: step * u32::from(number), interval: step * u32::from(pairs) }
+}
+
+/// Costs and arrivals between two moments of steady load, so that neither the start nor the end
+/// of the run is in the figures.
+async fn measure(run: &Run, watched: &Watched) -> Result<(Spent, u64)> {
+    sleep_until(run.measured_from).await;
+    let (before, received) = (Reading::take(watched)?, run.received.load(Relaxed));
+    sleep_until(run.ends).await;
+    let (after, total) = (Reading::take(watched)?, run.received.load(Relaxed));
+    Ok((before.until(&after), total - received))
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.latencies.add(other.latencies);
+        self.verdict.add(other.verdict);
+        self.refused += other.refused;
+        self.misdelivered += other.misdelivered;
+        self.unacknowledged += other.unacknowledged;
+    }
+
+    fn is_clean(&self) -> bool {
+        self.verdict.is_clean() && self.refused + self.misdelivered + self.unacknowledged == 0
+    }
+}

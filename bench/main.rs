@@ -1,0 +1,97 @@
+//! How fast is it? One load generator that drives any XMPP server; see README.md.
+//!
+//! Each run prints one line of JSON. It ends with 1 when a message was lost, duplicated or
+//! reordered, or a connection dropped.
+
+mod chat;
+mod connect;
+mod crowd;
+mod idle;
+mod latency;
+mod link;
+mod login;
+mod message;
+mod meter;
+mod order;
+mod outcome;
+mod pair;
+mod process;
+mod scram;
+mod session;
+mod target;
+mod tls;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
+
+/// Drives any XMPP server and measures what it costs
+#[derive(Parser)]
+#[command(version)]
+enum Workload {
+    /// Logins and logouts, each with a full TLS handshake: CPU time per login
+    Login(login::LoginArgs),
+    /// Connections that are online and silent: memory per connection
+    Idle(idle::IdleArgs),
+    /// Messages between pairs, every one checked: CPU time per message, latency
+    Chat(chat::ChatArgs),
+}
+
+fn main() -> ExitCode {
+    match run(Workload::parse()) {
+        Ok(outcome) => {
+            println!("{}", outcome.line);
+            if outcome.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(workload: Workload) -> Result<outcome::Outcome> {
+    match workload {
+        Workload::Login(args) => runtime(args.target.threads)?.block_on(login::run(args)),
+        Workload::Idle(args) => runtime(args.target.threads)?.block_on(idle::run(args)),
+        Workload::Chat(args) => runtime(args.target.threads)?.block_on(chat::run(args)),
+    }
+}
+
+/// One thread is the cheapest, and leaves the other cores to the server.
+fn runtime(threads: usize) -> Result<Runtime> {
+    ensure!(threads > 0, "--threads must not be 0");
+    let mut builder = match threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    Ok(builder.enable_all().build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_all_that_a_workload_must_be_told() {
+        for name in ["login", "idle", "chat"] {
+            let line = ["waxwing-bench", name, "--password", "secret"];
+            if let Err(error) = Workload::try_parse_from(line) {
+                panic!("{error}");
+            }
+            assert!(Workload::try_parse_from(&line[..2]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_loop_is_open_or_closed() {
+        let both = ["--password", "x", "--rate", "300", "--window", "2"];
+        let line = ["waxwing-bench", "chat"].iter().chain(&both);
+        assert!(Workload::try_parse_from(line).is_err());
+    }
+}
