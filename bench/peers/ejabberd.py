@@ -1,0 +1,129 @@
+"""Debian's ejabberd: its default modules, the archive of both sides, Mnesia or PostgreSQL."""
+
+import concurrent.futures
+import contextlib
+import json
+import pathlib
+import re
+import subprocess
+import urllib.request
+
+from peers.ground import Endpoint, await_port, free_port, install
+from peers.postgres import DATABASE, USER, Postgres
+
+LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
+SCHEMA = pathlib.Path("/usr/share/ejabberd/sql/pg.sql")
+
+CONFIG = """
+hosts: [localhost]
+loglevel: warning
+certfiles: ["{folder}/server.pem"]
+auth_password_format: scram
+listen:
+  - {{ip: "127.0.0.1", port: {port}, module: ejabberd_c2s, starttls_required: true}}
+  - {{ip: "127.0.0.1", port: {api}, module: ejabberd_http, request_handlers: {{/api: mod_http_api}}}}
+api_permissions:
+  bench: {{from: [mod_http_api], who: {{ip: 127.0.0.1/32}}, what: [register]}}
+modules:
+  mod_blocking: {{}}
+  mod_caps: {{}}
+  mod_carboncopy: {{}}
+  mod_client_state: {{}}
+  mod_disco: {{}}
+  mod_last: {{}}
+  mod_mam: {{default: always}}
+  mod_offline: {{}}
+  mod_ping: {{}}
+  mod_privacy: {{}}
+  mod_private: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
+  mod_roster: {{versioning: true}}
+  mod_stream_mgmt: {{}}
+  mod_vcard: {{}}
+  mod_version: {{}}
+"""
+
+MNESIA = "auth_method: internal\ndefault_db: mnesia\n"
+POSTGRES = """
+auth_method: sql
+default_db: sql
+sql_type: pgsql
+sql_server: "127.0.0.1"
+sql_port: {port}
+sql_database: "{database}"
+sql_username: "{user}"
+"""
+
+
+class Ejabberd:
+    """ejabberd on the Erlang of the distribution, without a node name (so without epmd)."""
+
+    def __init__(self, ground, with_postgres):
+        install("ejabberdctl", ["ejabberd", "erlang-p1-pgsql"])
+        self.name = "ejabberd, PostgreSQL" if with_postgres else "ejabberd, Mnesia"
+        self.ground = ground
+        self.folder = ground.place("ejabberd-postgres" if with_postgres else "ejabberd-mnesia")
+        self.port, self.api = free_port(), free_port()
+        pem = ground.certificate.read_text() + ground.key.read_text()
+        (self.folder / "server.pem").write_text(pem)
+        self.database = Postgres(ground, self.folder) if with_postgres else None
+        self.config = self.folder / "ejabberd.yml"
+        self.config.write_text(
+            CONFIG.format(folder=self.folder, port=self.port, api=self.api) + self._store()
+        )
+
+    def _store(self):
+        if self.database is None:
+            return MNESIA
+        return POSTGRES.format(port=self.database.port, database=DATABASE, user=USER)
+
+    def version(self):
+        """As it says itself."""
+        command = ["dpkg-query", "-W", "-f", "${Version}", "ejabberd"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return re.split(r"[-+]", found)[0]
+
+    def populate(self, users, password):
+        """Registers accounts over the HTTP API; `ejabberdctl` takes a second for each."""
+        if self.database is not None:
+            with self.database.serve():
+                self.database.load(SCHEMA)
+        with self.serve(), concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for _ in pool.map(lambda user: self._register(user, password), users):
+                pass
+
+    def _register(self, user, password):
+        account = {"user": user, "host": "localhost", "password": password}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.api}/api/register",
+            data=json.dumps(account).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
+
+    @contextlib.contextmanager
+    def serve(self):
+        """Runs its virtual machine, with what `ejabberdctl foreground` gives it."""
+        with contextlib.ExitStack() as running:
+            databases = []
+            if self.database is not None:
+                databases.append(running.enter_context(self.database.serve()))
+            spool = f'"{self.folder}/spool"'
+            command = ["erl", "+K", "true", "+P", "250000", "-noinput", "-mnesia", "dir", spool]
+            environment = {
+                "ERL_LIBS": str(LIBRARIES),
+                "ERL_MAX_PORTS": "32000",
+                "ERL_CRASH_DUMP_BYTES": "0",
+                "EJABBERD_CONFIG_PATH": str(self.config),
+                "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
+                "HOME": str(self.folder),
+            }
+            child = running.enter_context(
+                self.ground.process(
+                    [*command, "-s", "ejabberd"], self.folder / "console.log", environment
+                )
+            )
+            await_port(self.port, child)
+            await_port(self.api, child)
+            yield Endpoint(self.port, [child.pid, *databases])

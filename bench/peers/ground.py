@@ -1,0 +1,115 @@
+"""The ground all peers stand on: a temporary folder, one certificate, cores, processes."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+
+PATIENCE_SECONDS = 120
+POLICY = pathlib.Path("/usr/sbin/policy-rc.d")
+
+
+@dataclasses.dataclass
+class Endpoint:
+    """A server that runs: where it listens (STARTTLS), and whom to measure, the server first."""
+
+    port: int
+    pids: list[int]
+
+
+class Ground:
+    """`folder` is thrown away afterwards; servers and databases share `cores`."""
+
+    def __init__(self, folder, cores):
+        self.folder = pathlib.Path(folder)
+        self.cores = cores
+        # A database runs as a user of its own, and must reach its folder below this one.
+        self.folder.chmod(0o755)
+        self.key = self.folder / "key.pem"
+        self.certificate = self.folder / "certificate.pem"
+        self._make_certificate()
+
+    def place(self, name):
+        """A new folder of a peer."""
+        folder = self.folder / name
+        folder.mkdir()
+        return folder
+
+    def _make_certificate(self):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+            + ["-nodes", "-days", "30", "-subj", "/CN=localhost"]
+            + ["-addext", "subjectAltName=DNS:localhost"]
+            + ["-keyout", self.key, "-out", self.certificate],
+            check=True,
+            capture_output=True,
+        )
+        self.key.chmod(0o644)
+
+    @contextlib.contextmanager
+    def process(self, command, log, environment=None, user=None):
+        """Runs `command` on the servers' cores; ends it, and only it, by its pid."""
+        with open(log, "ab") as output:
+            child = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **(environment or {})},
+                cwd=pathlib.Path(log).parent,
+                user=user,
+                preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
+            )
+        child.log = log
+        try:
+            yield child
+        finally:
+            child.terminate()
+            try:
+                child.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def free_port():
+    """A port of the loopback that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def await_port(port, child):
+    """Returns when `child` listens there."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            break
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    tail = pathlib.Path(child.log).read_text(errors="replace")[-2000:]
+    raise RuntimeError(f"{child.args[0]} does not listen on port {port}:\n{tail}")
+
+
+def install(program, packages):
+    """Installs Debian packages when `program` is not there; the services they bring stay down."""
+    if shutil.which(program):
+        return
+    made_policy = not POLICY.exists()
+    if made_policy:
+        POLICY.write_text("#!/bin/sh\nexit 101\n")
+        POLICY.chmod(0o755)
+    try:
+        apt = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-y", "-q"]
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for action in (["update"], ["install", "--no-install-recommends", *packages]):
+            command = apt + action
+            subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    finally:
+        if made_policy:
+            POLICY.unlink()

@@ -1,0 +1,88 @@
+"""Waxwing itself, built from this tree: SQLite or PostgreSQL."""
+
+import concurrent.futures
+import contextlib
+import subprocess
+
+from peers.ground import Endpoint, await_port, free_port
+from peers.postgres import Postgres
+
+CONFIG = """
+[server]
+domains = ["localhost"]
+data = "{folder}/data"
+
+[listen]
+c2s = ["127.0.0.1:{port}"]
+c2s_tls = []
+s2s = []
+http = []
+
+[tls]
+certificate = "{certificate}"
+key = "{key}"
+
+[store]
+url = "{store}"
+"""
+
+
+class Waxwing:
+    """The release build."""
+
+    def __init__(self, ground, program, with_postgres):
+        self.name = "waxwing, PostgreSQL" if with_postgres else "waxwing, SQLite"
+        self.ground = ground
+        self.program = program
+        self.folder = ground.place("waxwing-postgres" if with_postgres else "waxwing-sqlite")
+        (self.folder / "data").mkdir()
+        self.port = free_port()
+        self.database = Postgres(ground, self.folder) if with_postgres else None
+        self.config = self.folder / "waxwing.toml"
+        sqlite = f"sqlite:{self.folder}/data/waxwing.db"
+        self.config.write_text(
+            CONFIG.format(
+                folder=self.folder,
+                port=self.port,
+                certificate=ground.certificate,
+                key=ground.key,
+                store=sqlite if self.database is None else self.database.url(),
+            )
+        )
+
+    def version(self):
+        """As it says itself."""
+        command = [self.program, "--version"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return found.split()[-1]
+
+    def populate(self, users, password):
+        """Adds accounts to the running server, as its operator does."""
+        with self.serve(), concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for _ in pool.map(lambda user: self._add(user, password), users):
+                pass
+
+    def _add(self, user, password):
+        command = [self.program, "--config", self.config, "user", "add", f"{user}@localhost"]
+        result = subprocess.run(
+            [*command, "--password-stdin"],
+            input=password + "\n",
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if result.returncode:
+            raise RuntimeError(f"user add {user}: {result.stderr}")
+
+    @contextlib.contextmanager
+    def serve(self):
+        """Runs it in the foreground."""
+        with contextlib.ExitStack() as running:
+            databases = []
+            if self.database is not None:
+                databases.append(running.enter_context(self.database.serve()))
+            command = [self.program, "serve", "--config", self.config]
+            log = self.folder / "waxwing.log"
+            child = running.enter_context(self.ground.process(command, log))
+            await_port(self.port, child)
+            yield Endpoint(self.port, [child.pid, *databases])
