@@ -1,0 +1,253 @@
+//! The world in one thread: the engine's own values, a store in memory, and time that passes when
+//! it is told to. Nothing sleeps; silence is when nobody has anything left to do.
+
+mod dice;
+mod hosts;
+
+use crate::driver::{Broken, Came, Door, Driver, Link, Patience};
+use dice::Dice;
+use engine::{
+    ctx::{Ctx, Moment},
+    hooks::Hooks,
+    parcel::{Link as Socket, Parcel, Say},
+    port::Node,
+    settings::Settings,
+    shard::{self, Shard},
+    stream::{
+        c2s::{C2s, Security},
+        machine::{Act, Input, Machine, Out, Tls},
+    },
+    wire::Bare,
+};
+use hosts::Desk;
+use std::collections::VecDeque;
+
+/// How long an answer is waited for, in virtual time.
+const ANSWER_MS_MAX: u64 = 10_000;
+/// 1 January 2026, when every simulation begins.
+const BEGIN_UNIX_MS: u64 = 1_767_225_600_000;
+const NODE: Node = Node(1);
+
+/// A server and the connections to it.
+pub struct Simulated {
+    told: Told,
+    shard: Shard,
+    inbox: VecDeque<shard::Input>,
+    desk: Desk,
+    connections: Vec<Connection>,
+}
+
+/// What every call is told.
+struct Told {
+    now_ms: u64,
+    dice: Dice,
+    settings: Settings,
+    hooks: Hooks,
+}
+
+impl Told {
+    fn ctx(&self) -> Ctx<'_> {
+        Ctx {
+            now: Moment(self.now_ms),
+            unix_ms: BEGIN_UNIX_MS + self.now_ms,
+            random: &self.dice,
+            settings: &self.settings,
+            hooks: &self.hooks,
+        }
+    }
+}
+
+struct Connection {
+    machine: C2s,
+    phase: Phase,
+    wake: Option<Moment>,
+    /// From the client, not yet taken.
+    unread: Vec<u8>,
+    /// From the server, not yet heard.
+    said: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Only a TLS handshake leads on.
+    Handshake,
+    Ended,
+}
+
+impl Simulated {
+    /// A server of `domain` with these accounts and their passwords.
+    ///
+    /// # Errors
+    /// When the domain or an account is not an address.
+    pub fn new<'a>(
+        domain: &str,
+        accounts: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Broken> {
+        let host = Bare::host(domain).map_err(|error| Broken(format!("{domain}: {error}")))?;
+        let dice = Dice::new(1);
+        let settings = Settings::of(vec![host], dice.bytes());
+        let hooks = Hooks::of(xeps::ALL);
+        let told = Told { now_ms: 0, dice, settings, hooks };
+        let desk = Desk::new(&told.ctx(), accounts)?;
+        let (shard, inbox) = (Shard::default(), VecDeque::new());
+        Ok(Self { told, shard, inbox, desk, connections: Vec::new() })
+    }
+
+    /// Lets everybody do what they have to do.
+    fn settle(&mut self) {
+        loop {
+            if let Some(input) = self.inbox.pop_front() {
+                let mut caused = Vec::new();
+                self.shard.handle(&self.told.ctx(), input, &mut caused);
+                caused.into_iter().for_each(|output| self.shard_says(output));
+            } else if let Some(committed) = self.desk.commit(&self.told.ctx()) {
+                self.inbox.extend(committed);
+            } else if !self.read_one() {
+                return;
+            }
+        }
+    }
+
+    fn shard_says(&mut self, output: shard::Output) {
+        match output {
+            // A matter between the shell and its socket.
+            shard::Output::Parcel(Parcel::ToSocket(_, Say::Settled(_))) => {}
+            shard::Output::Parcel(Parcel::ToSocket(to, say)) => {
+                let number = usize::try_from(to.number).unwrap_or(usize::MAX);
+                self.tell(number, Input::Say(say));
+            }
+            shard::Output::Parcel(parcel) => self.inbox.push_back(shard::Input::Parcel(parcel)),
+            other => self.inbox.extend(self.desk.serve(&self.told.ctx(), other)),
+        }
+    }
+
+    /// Gives the first hungry stream what its client said.
+    fn read_one(&mut self) -> bool {
+        let hungry = |connection: &Connection| {
+            !connection.unread.is_empty()
+                && connection.phase == Phase::Open
+                && connection.machine.hungry()
+        };
+        let Some(number) = self.connections.iter().position(hungry) else { return false };
+        let bytes = std::mem::take(&mut self.connections[number].unread);
+        self.tell(number, Input::Bytes(&bytes));
+        true
+    }
+
+    /// Tells a stream something, and does what it wants.
+    fn tell(&mut self, number: usize, input: Input<'_>) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        if connection.phase == Phase::Ended {
+            return;
+        }
+        let mut out = Out::default();
+        connection.machine.handle(&self.told.ctx(), input, &mut out);
+        connection.said.extend(out.bytes);
+        for act in out.acts {
+            self.act(number, act);
+        }
+    }
+
+    fn act(&mut self, number: usize, act: Act) {
+        match act {
+            Act::StartTls => {
+                // What came before the handshake was not protected (RFC 6120 §5.4.3.3).
+                self.connections[number].unread.clear();
+                self.connections[number].phase = Phase::Handshake;
+            }
+            Act::Ask(question) => {
+                let fact = self.desk.find_out(question);
+                self.tell(number, Input::Fact(fact));
+            }
+            Act::Submit(account, said) => {
+                let link = Socket { node: NODE, number: number as u64 };
+                let parcel = Parcel::FromSocket(account, link, said);
+                self.inbox.push_back(shard::Input::Parcel(parcel));
+            }
+            Act::Wake(moment) => self.connections[number].wake = Some(moment),
+            Act::Close(_) => self.connections[number].phase = Phase::Ended,
+        }
+    }
+
+    /// Lets time pass until the next alarm, at most until `end_ms`. Whether there was one.
+    fn wait(&mut self, end_ms: u64) -> bool {
+        let open = self.connections.iter().filter(|connection| connection.phase != Phase::Ended);
+        let next = open.filter_map(|connection| connection.wake).min();
+        let Some(at) = next.filter(|at| at.0 <= end_ms) else {
+            self.told.now_ms = end_ms;
+            return false;
+        };
+        self.told.now_ms = self.told.now_ms.max(at.0);
+        for number in 0..self.connections.len() {
+            if self.connections[number].wake.is_some_and(|wake| wake <= at) {
+                self.connections[number].wake = None;
+                self.tell(number, Input::Tick);
+            }
+        }
+        self.settle();
+        true
+    }
+}
+
+impl Driver for Simulated {
+    fn open(&mut self, door: Door) -> Result<Link, Broken> {
+        let (security, phase) = match door {
+            Door::StartTls => (Security::Required, Phase::Open),
+            Door::Direct => (Security::Direct, Phase::Handshake),
+        };
+        let machine = C2s::new(&self.told.ctx(), security);
+        let (unread, said) = (Vec::new(), Vec::new());
+        self.connections.push(Connection { machine, phase, wake: None, unread, said });
+        let number = self.connections.len() - 1;
+        self.tell(number, Input::Tick);
+        self.settle();
+        Ok(Link(number))
+    }
+
+    fn say(&mut self, link: Link, bytes: &[u8]) {
+        let connection = &mut self.connections[link.0];
+        if connection.phase == Phase::Open {
+            connection.unread.extend(bytes);
+            self.settle();
+        }
+    }
+
+    fn secure(&mut self, link: Link) -> Result<(), Broken> {
+        let connection = &mut self.connections[link.0];
+        if connection.phase != Phase::Handshake {
+            return Err(Broken("TLS: the server does not expect a handshake".into()));
+        }
+        connection.phase = Phase::Open;
+        self.tell(link.0, Input::Secured(Tls { version: "simulated" }));
+        self.settle();
+        Ok(())
+    }
+
+    fn hear(&mut self, link: Link, patience: Patience) -> Came {
+        let end_ms = self.told.now_ms + ANSWER_MS_MAX;
+        loop {
+            let connection = &mut self.connections[link.0];
+            if !connection.said.is_empty() {
+                return Came::Bytes(std::mem::take(&mut connection.said));
+            }
+            if connection.phase == Phase::Ended {
+                return Came::End;
+            }
+            if patience == Patience::Quiet || !self.wait(end_ms) {
+                return Came::Nothing;
+            }
+        }
+    }
+
+    fn cut(&mut self, link: Link) {
+        self.tell(link.0, Input::Gone);
+        self.connections[link.0].phase = Phase::Ended;
+        self.settle();
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let end_ms = self.told.now_ms + ms;
+        while self.wait(end_ms) {}
+    }
+}
