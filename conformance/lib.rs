@@ -9,5 +9,6 @@ pub mod pattern;
 pub mod run;
 pub mod sasl;
 pub mod script;
+pub mod simulated;
 pub mod tcp;
 pub mod tree;

@@ -9,7 +9,7 @@ use engine::{
     shard::{Input, Output},
     stream::{
         machine::{Fact, Question},
-        sasl::key::{self, Hash},
+        sasl::{self, Hash},
     },
     unit::{Change, Credentials, Unit},
     wire::Bare,
@@ -20,7 +20,7 @@ use std::{
     pin::pin,
     task::{Context, Poll, Waker},
 };
-use store::memory::Memory;
+use store::Memory;
 
 /// PBKDF2 rounds of a simulated account: nobody attacks it.
 const ROUNDS: u32 = 2;
@@ -91,7 +91,7 @@ impl Desk {
     pub(super) fn find_out(&self, question: Question) -> Fact {
         match question {
             Question::Credentials(of) => Fact::Credentials(ready(self.store.credentials(&of))),
-            Question::Verify { password, keys } => Fact::Verified(key::verify(&password.0, &keys)),
+            Question::Verify { password, keys } => Fact::Verified(sasl::verify(&password.0, &keys)),
         }
     }
 }
@@ -100,13 +100,9 @@ fn credentials(password: &str, ctx: &Ctx<'_>) -> Credentials {
     let keys = |hash| {
         let mut salt = [0; 16];
         ctx.random.fill(&mut salt);
-        Some(key::derive(password, &salt, ROUNDS, hash))
+        Some(sasl::derive(password, &salt, ROUNDS, hash))
     };
-    Credentials {
-        sha1: keys(Hash::Sha1),
-        sha256: keys(Hash::Sha256),
-        sha512: keys(Hash::Sha512),
-    }
+    Credentials { sha1: keys(Hash::Sha1), sha256: keys(Hash::Sha256), sha512: keys(Hash::Sha512) }
 }
 
 /// An executor: what awaits nothing but a store in memory is ready when it is asked.
