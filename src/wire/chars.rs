@@ -83,20 +83,6 @@ pub(crate) fn is_xml_char(c: char) -> bool {
     !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// `NameStartChar` of XML 1.0 §2.3 above ASCII.
-pub(crate) fn is_name_start(c: char) -> bool {
-    matches!(c,
-        '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}' | '\u{370}'..='\u{37d}'
-        | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}' | '\u{2070}'..='\u{218f}'
-        | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}'
-        | '\u{fdf0}'..='\u{fffd}' | '\u{10000}'..='\u{effff}')
-}
-
-/// `NameChar` of XML 1.0 §2.3 above ASCII.
-pub(crate) fn is_name(c: char) -> bool {
-    is_name_start(c) || matches!(c, '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
-}
-
 /// The leading character, which is not ASCII, and its length; `None` if the bytes end inside it.
 pub(crate) fn wide_char(bytes: &[u8]) -> Result<Option<(char, usize)>, Flaw> {
     let width = match bytes.first() {

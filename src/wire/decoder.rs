@@ -74,6 +74,7 @@ enum Step {
 /// | refused | as |
 /// |---|---|
 /// | DTD, processing instruction, comment, entity not predefined (§11.1) | `restricted-xml` |
+/// | a name that only the fifth edition of XML 1.0 allows | `restricted-xml` |
 /// | all else that is not well-formed, also by namespaces; bad UTF-8 | `not-well-formed` |
 /// | UTF-16, UTF-32, a declared encoding that is not UTF-8 (§11.6) | `unsupported-encoding` |
 /// | text directly in the stream, other than white space; XML 1.1 | `bad-format` |

@@ -22,6 +22,7 @@ mod header;
 mod jid;
 mod limits;
 mod name;
+mod names;
 mod prolog;
 mod scope;
 mod stanza;

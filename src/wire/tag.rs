@@ -4,8 +4,7 @@
 //! What it decides on a prefix it decides on every longer input, so that no way of cutting the
 //! stream into chunks changes the outcome.
 
-use crate::chars;
-use crate::{Flaw, Limits};
+use crate::{Flaw, Limits, chars, names};
 
 /// The most digits of a character reference; XML sets no bound to leading zeros.
 const REFERENCE_DIGITS_MAX: usize = 16;
@@ -121,7 +120,9 @@ pub(crate) fn start_tag(
         let Some(attribute) = attribute(s, at, limits)? else { return Ok(None) };
         at = attribute.end as usize + 1;
         declarations += usize::from(attribute.role.declares());
-        check_attribute(s, &attribute, attributes)?;
+        if attributes.iter().any(|other| other.name.raw(s) == attribute.name.raw(s)) {
+            return Err(given_twice(attribute.role));
+        }
         attributes.push(attribute);
         if declarations > limits.namespaces_max {
             return Err(Flaw::policy("too many namespace declarations in an element"));
@@ -132,12 +133,11 @@ pub(crate) fn start_tag(
     }
 }
 
-fn check_attribute(s: &[u8], attribute: &Attribute, others: &[Attribute]) -> Result<(), Flaw> {
-    let raw = attribute.name.raw(s);
-    if others.iter().any(|other| other.name.raw(s) == raw) {
-        return Err(Flaw::not_well_formed("attribute given twice"));
-    }
-    Ok(())
+fn given_twice(role: Role) -> Flaw {
+    Flaw::not_well_formed(match role.declares() {
+        true => "namespace declared twice",
+        false => "attribute given twice",
+    })
 }
 
 /// Reads name, equals sign and quoted value.
@@ -231,8 +231,11 @@ fn ncname(s: &[u8], start: usize, end_max: usize) -> Result<Option<usize>, Flaw>
             Some(0..0x80) => return Ok(Some(at)),
             Some(_) => match chars::wide_char(&s[at..])? {
                 None => return Ok(None),
-                Some((c, len)) if chars::is_name_start(c) => at += len,
-                Some((c, len)) if at > start && chars::is_name(c) => at += len,
+                Some((c, len)) if names::starts_name(c) => at += len,
+                Some((c, len)) if at > start && names::continues_name(c) => at += len,
+                Some((c, _)) if names::in_fifth_edition(c, at == start) => {
+                    return Err(Flaw::restricted("name that some XML parsers refuse"));
+                }
                 Some(_) => return Err(Flaw::not_well_formed("wrong character in a name")),
             },
         }

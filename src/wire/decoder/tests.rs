@@ -1,7 +1,8 @@
 use super::*;
-use crate::{Framing, Name, Stanza};
+use crate::{Framing, Kind, Name, Stanza};
 
 mod attacks;
+mod oracle;
 mod refused;
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \

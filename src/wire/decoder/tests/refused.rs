@@ -43,6 +43,10 @@ const REFUSED: &[(&str, StreamCondition)] = &[
     ("&foo;", RestrictedXml),
     ("<![CDATA[ ]]>", RestrictedXml),
     ("<message><xml:x/></message>", RestrictedXml),
+    // Names that only the fifth edition of XML 1.0 allows
+    ("<message><\u{10400}/></message>", RestrictedXml),
+    ("<message a\u{feff}='1'/>", RestrictedXml),
+    ("<message><\u{660}/></message>", RestrictedXml),
     // XML 1.0: tags
     ("< message/>", NotWellFormed),
     ("<message/ >", NotWellFormed),
