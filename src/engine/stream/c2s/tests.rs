@@ -89,7 +89,7 @@ impl Peer {
     pub fn authenticated() -> Self {
         let mut peer = Self::greeted();
         let said = peer.says(&auth_plain("juliet", PASSWORD));
-        assert_eq!(said, "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'></success>");
+        assert_eq!(said, "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
         assert!(peer.says(HEADER).contains("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"));
         peer
     }

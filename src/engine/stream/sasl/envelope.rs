@@ -62,6 +62,9 @@ pub fn failure(failure: Failure, out: &mut Vec<u8>) {
 }
 
 fn write(name: &str, content: &str, out: &mut Vec<u8>) {
-    let element = format!("<{name} xmlns='{}'>{content}</{name}>", ns::SASL);
+    let element = match content {
+        "" => format!("<{name} xmlns='{}'/>", ns::SASL),
+        _ => format!("<{name} xmlns='{}'>{content}</{name}>", ns::SASL),
+    };
     out.extend_from_slice(element.as_bytes());
 }

@@ -60,7 +60,7 @@ fn scram_waits_for_the_first_message_when_it_does_not_come_at_once_rfc6120_6_4_2
     let mut peer = Peer::greeted();
     let said =
         peer.says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'/>");
-    assert_eq!(said, "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'></challenge>");
+    assert_eq!(said, "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
     let said = peer.says(&response("n,,n=juliet,r=abc"));
     assert!(carried(&said).starts_with("r=abc"));
 }
