@@ -11,7 +11,6 @@ import urllib.request
 from peers.ground import Endpoint, await_port, free_port, install
 from peers.postgres import DATABASE, USER, Postgres
 
-LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")
 SCHEMA = pathlib.Path("/usr/share/ejabberd/sql/pg.sql")
 
 CONFIG = """
@@ -21,7 +20,10 @@ certfiles: ["{folder}/server.pem"]
 auth_password_format: scram
 listen:
   - {{ip: "127.0.0.1", port: {port}, module: ejabberd_c2s, starttls_required: true}}
-  - {{ip: "127.0.0.1", port: {api}, module: ejabberd_http, request_handlers: {{/api: mod_http_api}}}}
+  - ip: "127.0.0.1"
+    port: {api}
+    module: ejabberd_http
+    request_handlers: {{/api: mod_http_api}}
 api_permissions:
   bench: {{from: [mod_http_api], who: {{ip: 127.0.0.1/32}}, what: [register]}}
 modules:
@@ -112,7 +114,7 @@ class Ejabberd:
             spool = f'"{self.folder}/spool"'
             command = ["erl", "+K", "true", "+P", "250000", "-noinput", "-mnesia", "dir", spool]
             environment = {
-                "ERL_LIBS": str(LIBRARIES),
+                "ERL_LIBS": str(_libraries()),
                 "ERL_MAX_PORTS": "32000",
                 "ERL_CRASH_DUMP_BYTES": "0",
                 "EJABBERD_CONFIG_PATH": str(self.config),
@@ -127,3 +129,11 @@ class Ejabberd:
             await_port(self.port, child)
             await_port(self.api, child)
             yield Endpoint(self.port, [child.pid, *databases])
+
+
+def _libraries():
+    """Where Debian puts the applications, which differs by architecture."""
+    found = next(pathlib.Path("/usr/lib").glob("*/ejabberd-*"), None)
+    if found is None:
+        raise RuntimeError("ejabberd is installed, but not as Debian does it")
+    return found.parent

@@ -54,6 +54,8 @@ class Waxwing:
         """As it says itself."""
         command = [self.program, "--version"]
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        if not found:
+            raise RuntimeError(f"{self.program} does not tell its version")
         return found.split()[-1]
 
     def populate(self, users, password):
