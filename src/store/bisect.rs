@@ -12,7 +12,7 @@ pub(crate) struct Bisect {
 impl Bisect {
     /// Of a batch of so many units.
     pub(crate) fn of(units: usize) -> Self {
-        Self { ranges: vec![0..units] }
+        Self { ranges: Vec::from_iter(std::iter::once(0..units)) }
     }
 
     /// The range to try next; `None` when all is written or refused.

@@ -6,6 +6,9 @@ mod check;
 mod memory;
 mod migrate;
 mod options;
+mod postgres;
+#[cfg(all(unix, any(test, feature = "private-postgres")))]
+pub mod private_postgres;
 mod rows;
 mod scram;
 mod sqlite;
@@ -15,4 +18,5 @@ mod suite;
 pub use check::ROSTER_JID_BYTES_MAX;
 pub use memory::Memory;
 pub use options::{Options, open};
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;

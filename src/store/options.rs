@@ -1,6 +1,6 @@
 //! What the caller chooses, and where the store is.
 
-use crate::{Memory, Sqlite, check::refused};
+use crate::{Memory, Postgres, Sqlite, check::refused};
 use engine::{
     port::{Fault, Node, Store},
     unit::Table,
@@ -49,6 +49,7 @@ pub async fn open(url: &str, options: &Options) -> Result<Arc<dyn Store>, Fault>
     match scheme {
         "memory" if rest.is_empty() => Ok(Arc::new(Memory::new(&options.at_hand))),
         "sqlite" => Ok(Arc::new(Sqlite::open(rest, options).await?)),
+        "postgres" | "postgresql" => Ok(Arc::new(Postgres::open(url, options).await?)),
         _ => Err(unknown(url)),
     }
 }

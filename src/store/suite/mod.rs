@@ -119,6 +119,7 @@ impl Desk {
         }
         let batch = self.writer.next_batch(self.unix_ms).unwrap();
         let answer = self.store.commit(&batch).await;
+        assert!(!matches!(answer, Err(Fault::Away(_))), "{answer:?}");
         self.writer.outcome(answer).into_iter().map(|(_, outcome)| outcome).collect()
     }
 

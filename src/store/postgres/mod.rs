@@ -1,0 +1,127 @@
+//! PostgreSQL: one connection that writes, pipelined and behind the fence; a pool that reads.
+
+mod connect;
+mod line;
+mod partition;
+mod pipeline;
+mod read;
+mod steps;
+mod write;
+
+use crate::{Options, check::refused};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+    tokio_postgres::{self, NoTls},
+};
+use engine::{
+    port::{Batch, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    unit::{Credentials, Pos, Table},
+    wire::Bare,
+};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use write::Writing;
+
+/// A store in a PostgreSQL database.
+///
+/// Its writer holds an advisory lock for as long as it is connected, so it needs a connection of
+/// its own: a pooler that shares one between transactions will not do.
+pub struct Postgres {
+    writing: Mutex<Writing>,
+    readers: Pool,
+    at_hand: Vec<&'static str>,
+}
+
+impl Postgres {
+    /// Opens the database at `url`: `postgres://user:password@host/database`, with `?host=/path`
+    /// for the socket in a folder. Migrates it and raises the epoch.
+    ///
+    /// # Errors
+    /// `Refused` when another process writes to it, when it is of a newer version, when it does
+    /// not keep what it has committed; `Away` when it cannot be reached.
+    pub async fn open(url: &str, options: &Options) -> Result<Self, Fault> {
+        let answer = Duration::from_millis(options.answer_ms_max);
+        let config = connect::config(url, answer)?;
+        let writing = Writing::take(config.clone(), options).await?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, NoTls, recycling);
+        let readers = Pool::builder(manager)
+            .max_size(options.readers_max.max(1) as usize)
+            .timeouts(Timeouts { wait: Some(answer), create: Some(answer), recycle: Some(answer) })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| refused(error.to_string()))?;
+        let at_hand = options.at_hand.iter().map(|table| table.name()).collect();
+        Ok(Self { writing: Mutex::new(writing), readers, at_hand })
+    }
+
+    async fn reader(&self) -> Result<Object, Fault> {
+        self.readers.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => fault(error),
+            other => Fault::Away(other.to_string()),
+        })
+    }
+}
+
+/// What a failed statement means: the rows were refused, or the database is out of reach.
+fn fault(error: tokio_postgres::Error) -> Fault {
+    // Classes of SQLSTATE: feature not supported, data exception, integrity constraint, access
+    // rule, program limit. Of all others the same statement may succeed a minute later.
+    const REFUSED: [&str; 5] = ["0A", "22", "23", "42", "54"];
+    let Some(told) = error.as_db_error() else {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+        return Fault::Away(format!("{error}{}", cause.unwrap_or_default()));
+    };
+    // Not the detail: it may hold what a user wrote.
+    let why = told.message().to_owned();
+    let class = told.code().code().get(..2).unwrap_or("");
+    if REFUSED.contains(&class) { refused(why) } else { Fault::Away(why) }
+}
+
+impl Reads for Postgres {
+    fn credentials<'a>(&'a self, of: &'a Bare) -> Stored<'a, Option<Credentials>> {
+        Box::pin(async { read::credentials(&self.reader().await?, of).await })
+    }
+
+    fn load<'a>(&'a self, account: &'a Bare) -> Stored<'a, Option<Loaded>> {
+        Box::pin(async { read::load(&self.reader().await?, account, &self.at_hand).await })
+    }
+
+    fn accounts<'a>(
+        &'a self,
+        domain: &'a Bare,
+        after: Option<&'a str>,
+        max: usize,
+    ) -> Stored<'a, Vec<Bare>> {
+        Box::pin(async move { read::accounts(&self.reader().await?, domain, after, max).await })
+    }
+
+    fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
+        Box::pin(async move { read::cell(&self.reader().await?, at, of, key).await })
+    }
+
+    fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>> {
+        Box::pin(async move { read::cells(&self.reader().await?, at, of).await })
+    }
+
+    fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
+        Box::pin(async move { read::page(&self.reader().await?, log, after, max).await })
+    }
+}
+
+impl Store for Postgres {
+    fn last(&self) -> Stored<'_, (i64, Pos)> {
+        Box::pin(async { self.writing.lock().await.last().await })
+    }
+
+    fn commit<'a>(&'a self, batch: &'a Batch) -> Stored<'a, Vec<Verdict>> {
+        Box::pin(async { self.writing.lock().await.commit(batch).await })
+    }
+
+    fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
+        Box::pin(async move { self.writing.lock().await.secret(fresh).await })
+    }
+}
+
+#[cfg(test)]
+mod tests;

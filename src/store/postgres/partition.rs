@@ -1,0 +1,58 @@
+//! Partitions of `entry`, made when the first entry of one comes.
+
+use super::{fault, line::Line};
+use engine::{
+    port::{Batch, Fault},
+    unit::Pos,
+};
+use std::collections::BTreeSet;
+
+/// A partition holds 2^52 positions: 2^32 ms, 49.7 days.
+const BITS: u32 = 52;
+
+/// The partitions that are known to be there.
+#[derive(Default)]
+pub(super) struct Partitions(BTreeSet<i64>);
+
+impl Partitions {
+    /// Makes those that the batch needs. Outside its transaction, so that one that fails later
+    /// need not make them again, and so that no lock on the table is held for long.
+    pub(super) async fn make(&mut self, line: &Line, batch: &Batch) -> Result<(), Fault> {
+        let positions = batch.units.iter().flat_map(|(_, positions)| positions);
+        for number in positions.map(number).collect::<BTreeSet<_>>() {
+            if self.0.contains(&number) {
+                continue;
+            }
+            line.client.batch_execute(&sql(number)).await.map_err(fault)?;
+            self.0.insert(number);
+        }
+        Ok(())
+    }
+}
+
+fn number(pos: &Pos) -> i64 {
+    pos.0 >> BITS
+}
+
+fn sql(number: i64) -> String {
+    let from = number << BITS;
+    let to = (number + 1).checked_mul(1 << BITS);
+    let to = to.map_or("MAXVALUE".to_owned(), |to| to.to_string());
+    format!(
+        "CREATE TABLE IF NOT EXISTS entry_{number}
+        PARTITION OF entry FOR VALUES FROM ({from}) TO ({to})"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_meet_and_the_last_has_no_end() {
+        assert!(sql(0).contains("FROM (0) TO (4503599627370496)"));
+        assert!(sql(1).contains("FROM (4503599627370496) TO"));
+        assert_eq!(number(&Pos(i64::MAX)), 2_047);
+        assert!(sql(2_047).ends_with("TO (MAXVALUE)"));
+    }
+}

@@ -1,0 +1,184 @@
+//! Reads. Each is one statement: one round trip, and one state of the database.
+
+use super::fault;
+use crate::rows::{CredentialRow, EntryRow, RosterRow, bad_address};
+use deadpool_postgres::{
+    Object,
+    tokio_postgres::{
+        Row,
+        row::RowIndex,
+        types::{FromSql, ToSql},
+    },
+};
+use engine::{
+    port::{Fault, Loaded, Logged},
+    unit::{Credentials, Pos, Table},
+    wire::Bare,
+};
+use std::fmt::Display;
+
+async fn query(
+    client: &Object,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Fault> {
+    let statement = client.prepare_cached(sql).await.map_err(fault)?;
+    client.query(&statement, values).await.map_err(fault)
+}
+
+/// A column, by its number or name.
+fn get<'a, T: FromSql<'a>>(row: &'a Row, at: impl RowIndex + Display) -> Result<T, Fault> {
+    row.try_get(at).map_err(fault)
+}
+
+pub(super) async fn credentials(client: &Object, of: &Bare) -> Result<Option<Credentials>, Fault> {
+    const SQL: &str = "
+        SELECT mechanism, salt, iterations, stored_key, server_key
+        FROM log
+        JOIN account ON account.log = log.id
+        LEFT JOIN credential ON credential.log = log.id
+        WHERE log.jid = $1";
+    let rows = query(client, SQL, &[&of.as_str()]).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut found = Credentials::default();
+    for row in rows {
+        // An account without a password is one row of NULLs.
+        let Some(mechanism) = get::<Option<String>>(&row, 0)? else { continue };
+        let row = CredentialRow {
+            mechanism,
+            salt: get(&row, 1)?,
+            iterations: get(&row, 2)?,
+            stored_key: get(&row, 3)?,
+            server_key: get(&row, 4)?,
+        };
+        row.put(&mut found)?;
+    }
+    Ok(Some(found))
+}
+
+/// The account (0), its items (1), its removals by age (2), its cells at hand (3).
+pub(super) async fn load(
+    client: &Object,
+    account: &Bare,
+    at_hand: &[&str],
+) -> Result<Option<Loaded>, Fault> {
+    const SQL: &str = r#"
+        WITH mine AS (
+            SELECT account.log FROM log JOIN account ON account.log = log.id WHERE log.jid = $1
+        )
+        SELECT 0 AS what, 0::int8 AS age, '' COLLATE "C" AS sort, '' COLLATE "C" AS jid,
+            NULL::text AS name, NULL::text[] AS groups, 0::int2 AS state, FALSE AS approved,
+            NULL::bytea AS bytes, 0::int8 AS ver, FALSE AS removed
+        FROM mine
+        UNION ALL
+        SELECT 1, 0, jid, jid, name, groups, state, approved, request, ver, removed
+        FROM mine JOIN roster USING (log) WHERE NOT removed
+        UNION ALL
+        SELECT 2, ver, jid, jid, name, groups, state, approved, request, ver, removed
+        FROM mine JOIN roster USING (log) WHERE removed
+        UNION ALL
+        SELECT 3, 0, name, key, name, NULL, 0::int2, FALSE, value, 0, FALSE
+        FROM mine JOIN cell USING (log) WHERE name = ANY ($2)
+        ORDER BY what, age, sort, jid"#;
+    let rows = query(client, SQL, &[&account.as_str(), &at_hand]).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut loaded = Loaded::default();
+    for row in &rows {
+        match get::<i32>(row, "what")? {
+            0 => {}
+            3 => loaded.cells.push((get(row, "name")?, get(row, "jid")?, get(row, "bytes")?)),
+            _ => roster(row)?.put(&mut loaded)?,
+        }
+    }
+    Ok(Some(loaded))
+}
+
+fn roster(row: &Row) -> Result<RosterRow, Fault> {
+    Ok(RosterRow {
+        jid: get(row, "jid")?,
+        name: get(row, "name")?,
+        groups: get(row, "groups")?,
+        state: get(row, "state")?,
+        approved: get(row, "approved")?,
+        request: get(row, "bytes")?,
+        ver: get(row, "ver")?,
+        removed: get(row, "removed")?,
+    })
+}
+
+pub(super) async fn accounts(
+    client: &Object,
+    domain: &Bare,
+    after: Option<&str>,
+    max: usize,
+) -> Result<Vec<Bare>, Fault> {
+    const SQL: &str = "
+        SELECT local || '@' || domain FROM account
+        WHERE domain = $1 AND local > $2
+        ORDER BY local LIMIT $3";
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = query(client, SQL, &[&domain.domain(), &after.unwrap_or(""), &max]).await?;
+    let account = |row: &Row| {
+        let account: &str = get(row, 0)?;
+        Bare::parse(account).map_err(|error| bad_address(account, error))
+    };
+    rows.iter().map(account).collect()
+}
+
+pub(super) async fn cell(
+    client: &Object,
+    at: Table,
+    of: &Bare,
+    key: &str,
+) -> Result<Option<Vec<u8>>, Fault> {
+    const SQL: &str = "
+        SELECT value FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3";
+    let rows = query(client, SQL, &[&of.as_str(), &at.name(), &key]).await?;
+    rows.first().map(|row| get(row, 0)).transpose()
+}
+
+pub(super) async fn cells(
+    client: &Object,
+    at: Table,
+    of: &Bare,
+) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+    const SQL: &str = "
+        SELECT key, value FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2
+        ORDER BY key";
+    let rows = query(client, SQL, &[&of.as_str(), &at.name()]).await?;
+    rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
+}
+
+pub(super) async fn page(
+    client: &Object,
+    log: &Bare,
+    after: Pos,
+    max: usize,
+) -> Result<Vec<Logged>, Fault> {
+    const SQL: &str = "
+        SELECT pos, flags, peer, key, sm, h, ext_id, stanza FROM entry
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND pos > $2
+        ORDER BY pos LIMIT $3";
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = query(client, SQL, &[&log.as_str(), &after.0, &max]).await?;
+    rows.iter().map(|row| entry(row)?.logged(log)).collect()
+}
+
+fn entry(row: &Row) -> Result<EntryRow, Fault> {
+    Ok(EntryRow {
+        pos: get(row, 0)?,
+        flags: get(row, 1)?,
+        peer: get(row, 2)?,
+        key: get(row, 3)?,
+        sm: get(row, 4)?,
+        h: get(row, 5)?,
+        ext_id: get(row, 6)?,
+        stanza: get(row, 7)?,
+    })
+}

@@ -1,0 +1,222 @@
+//! What a stretch of a batch is in SQL: entries of neighbours together in one statement, each
+//! change where it stands.
+
+use super::pipeline::{Step, Value};
+use crate::{
+    check::{exists, is_host, no_account, no_log},
+    rows::{ACCOUNT, HOST, ROOM, state_bits},
+    scram,
+};
+use deadpool_postgres::tokio_postgres::types::ToSql;
+use engine::{
+    port::Verdict,
+    roster::{Item, REMOVED_ITEMS_MAX},
+    unit::{Change, Credentials, Entry, Pos, ScramKeys, Unit},
+    wire::{Bare, Jid},
+};
+
+/// The statements of these units, without those that have been refused already.
+pub(super) fn of<'a>(
+    units: &'a [(Unit, Vec<Pos>)],
+    verdicts: &[Verdict],
+    node: i32,
+) -> Vec<Step<'a>> {
+    let mut steps = Vec::new();
+    let mut rows = Vec::new();
+    for ((unit, positions), _) in units.iter().zip(verdicts).filter(|(_, told)| told.is_ok()) {
+        if !unit.changes.is_empty() {
+            steps.extend(entries(std::mem::take(&mut rows)));
+        }
+        unit.changes.iter().for_each(|change| apply(&mut steps, change, node));
+        unit.entries.iter().for_each(|entry| host(&mut steps, &entry.log, node));
+        rows.extend(unit.entries.iter().zip(positions.iter().copied()));
+    }
+    steps.extend(entries(rows));
+    steps
+}
+
+fn entries<'a>(rows: Vec<(&'a Entry, Pos)>) -> Option<Step<'a>> {
+    const SQL: &str = "
+        INSERT INTO entry (log, pos, flags, peer, key, sm, h, ext_id, stanza)
+        SELECT log.id, pos, flags, peer, given.key, sm, h, ext_id, stanza
+        FROM UNNEST($1::text[], $2::int8[], $3::int2[], $4::text[], $5::int8[], $6::int8[],
+                $7::int8[], $8::text[], $9::bytea[])
+            AS given (jid, pos, flags, peer, key, sm, h, ext_id, stanza)
+        JOIN log ON log.jid = given.jid";
+    if rows.is_empty() {
+        return None;
+    }
+    let values = vec![
+        column(&rows, |entry, _| entry.log.as_str()),
+        column(&rows, |_, pos| pos.0),
+        column(&rows, |entry, _| entry.flags.0),
+        column(&rows, |entry, _| entry.peer.as_str()),
+        column(&rows, |entry, _| entry.key),
+        column(&rows, |entry, _| entry.settles.map(|(session, _)| session)),
+        column(&rows, |entry, _| entry.settles.map(|(_, h)| h)),
+        column(&rows, |entry, _| entry.foreign_id.as_deref()),
+        column(&rows, |entry, _| &entry.stanza.as_bytes()[..]),
+    ];
+    Some(Step::new(SQL, values).touches(rows.len(), no_log()))
+}
+
+fn column<'a, T>(rows: &[(&'a Entry, Pos)], cell: impl Fn(&'a Entry, Pos) -> T) -> Value<'a>
+where
+    T: ToSql + Sync + Send + 'a,
+{
+    Box::new(rows.iter().map(|&(entry, pos)| cell(entry, pos)).collect::<Vec<T>>())
+}
+
+fn apply<'a>(steps: &mut Vec<Step<'a>>, change: &'a Change, node: i32) {
+    match change {
+        Change::Create(account, given) => create(steps, account, given, node),
+        Change::Password(account, given) => password(steps, account, given),
+        Change::Room(room) => steps.push(log(room, ROOM, node)),
+        Change::Delete(account) => delete(steps, account),
+        Change::Roster(account, item) => steps.push(roster(account, item)),
+        Change::Unroster(account, jid, ver) => unroster(steps, account, jid, *ver),
+        Change::Put(table, of, key, value) => {
+            host(steps, of, node);
+            steps.push(put(table.name(), of, key, value));
+        }
+        Change::Cut(table, of, key) => steps.push(cut(table.name(), of, key)),
+    }
+}
+
+/// Makes the log of a host, if `of` is one that has none.
+fn host<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, node: i32) {
+    if is_host(of) {
+        steps.push(log(of, HOST, node));
+    }
+}
+
+fn log(of: &Bare, kind: i16, node: i32) -> Step<'_> {
+    const SQL: &str = "
+        INSERT INTO log (kind, jid, node) VALUES ($1, $2, $3) ON CONFLICT (jid) DO NOTHING";
+    Step::new(SQL, vec![Box::new(kind), Box::new(of.as_str()), Box::new(node)])
+}
+
+fn create<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials, node: i32) {
+    const SQL: &str = "
+        WITH made AS (
+            INSERT INTO log (kind, jid, node) VALUES ($1, $2, $3)
+            ON CONFLICT (jid) DO NOTHING RETURNING id
+        )
+        INSERT INTO account (log, domain, local) SELECT id, $4, $5 FROM made";
+    let values: Vec<Value<'a>> = vec![
+        Box::new(ACCOUNT),
+        Box::new(of.as_str()),
+        Box::new(node),
+        Box::new(of.domain()),
+        Box::new(of.local()),
+    ];
+    steps.push(Step::new(SQL, values).touches(1, exists()));
+    steps.extend(credentials(of, given));
+}
+
+fn password<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials) {
+    const THERE: &str = "
+        SELECT FROM log JOIN account ON account.log = log.id WHERE log.jid = $1";
+    const GONE: &str = "
+        DELETE FROM credential WHERE log = (SELECT id FROM log WHERE jid = $1)";
+    let of_jid = |sql| Step::new(sql, vec![Box::new(of.as_str())]);
+    steps.push(of_jid(THERE).touches(1, no_account()));
+    steps.push(of_jid(GONE));
+    steps.extend(credentials(of, given));
+}
+
+fn credentials<'a>(of: &'a Bare, given: &'a Credentials) -> Option<Step<'a>> {
+    const SQL: &str = "
+        INSERT INTO credential (log, mechanism, salt, iterations, stored_key, server_key)
+        SELECT log.id, given.*
+        FROM log, UNNEST($2::text[], $3::bytea[], $4::int8[], $5::bytea[], $6::bytea[]) AS given
+        WHERE log.jid = $1";
+    let rows: Vec<(&str, &ScramKeys)> = scram::rows(given).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let keys = || rows.iter().map(|&(_, keys)| keys);
+    let values: Vec<Value<'a>> = vec![
+        Box::new(of.as_str()),
+        Box::new(rows.iter().map(|&(mechanism, _)| mechanism).collect::<Vec<_>>()),
+        Box::new(keys().map(|keys| &keys.salt[..]).collect::<Vec<_>>()),
+        Box::new(keys().map(|keys| i64::from(keys.iterations)).collect::<Vec<_>>()),
+        Box::new(keys().map(|keys| &keys.stored_key[..]).collect::<Vec<_>>()),
+        Box::new(keys().map(|keys| &keys.server_key[..]).collect::<Vec<_>>()),
+    ];
+    Some(Step::new(SQL, values).touches(rows.len(), no_account()))
+}
+
+fn delete<'a>(steps: &mut Vec<Step<'a>>, account: &'a Bare) {
+    const OWED: &str = "DELETE FROM outbox WHERE log = (SELECT id FROM log WHERE jid = $1)";
+    const SAID: &str = "DELETE FROM entry WHERE log = (SELECT id FROM log WHERE jid = $1)";
+    // Everything else goes with the log.
+    const LOG: &str = "DELETE FROM log WHERE jid = $1";
+    let of_jid = |sql| Step::new(sql, vec![Box::new(account.as_str())]);
+    steps.extend([OWED, SAID, LOG].map(of_jid));
+}
+
+fn roster<'a>(account: &'a Bare, item: &'a Item) -> Step<'a> {
+    const SQL: &str = "
+        INSERT INTO roster (log, jid, name, groups, state, approved, request, ver, removed)
+        SELECT account.log, $2, $3, $4, $5, $6, $7, $8, FALSE
+        FROM log JOIN account ON account.log = log.id WHERE log.jid = $1
+        ON CONFLICT (log, jid, removed) DO UPDATE SET
+            name = excluded.name, groups = excluded.groups, state = excluded.state,
+            approved = excluded.approved, request = excluded.request, ver = excluded.ver";
+    let groups: Vec<&str> = item.groups.iter().map(|group| &**group).collect();
+    let request = item.request.as_ref().map(|request| request.to_text().as_bytes().to_vec());
+    let values: Vec<Value<'a>> = vec![
+        Box::new(account.as_str()),
+        Box::new(item.jid.as_str()),
+        Box::new(item.name.as_deref()),
+        Box::new(groups),
+        Box::new(state_bits(item.state)),
+        Box::new(item.approved),
+        Box::new(request),
+        Box::new(item.ver),
+    ];
+    Step::new(SQL, values).touches(1, no_account())
+}
+
+fn unroster<'a>(steps: &mut Vec<Step<'a>>, account: &'a Bare, jid: &'a Jid, ver: i64) {
+    const REMEMBER: &str = "
+        INSERT INTO roster (log, jid, groups, state, approved, ver, removed)
+        SELECT account.log, $2, '{}', 0, FALSE, $3, TRUE
+        FROM log JOIN account ON account.log = log.id WHERE log.jid = $1
+        ON CONFLICT (log, jid, removed) DO UPDATE SET ver = excluded.ver";
+    const GONE: &str = "
+        DELETE FROM roster
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND jid = $2 AND NOT removed";
+    const FORGET: &str = "
+        WITH mine AS (
+            SELECT roster.log, ver FROM log JOIN roster ON roster.log = log.id
+            WHERE log.jid = $1 AND removed ORDER BY ver DESC LIMIT 1 OFFSET $2
+        )
+        DELETE FROM roster USING mine
+        WHERE roster.log = mine.log AND removed AND roster.ver <= mine.ver";
+    let values: Vec<Value<'a>> =
+        vec![Box::new(account.as_str()), Box::new(jid.as_str()), Box::new(ver)];
+    steps.push(Step::new(REMEMBER, values).touches(1, no_account()));
+    steps.push(Step::new(GONE, vec![Box::new(account.as_str()), Box::new(jid.as_str())]));
+    let values: Vec<Value<'a>> =
+        vec![Box::new(account.as_str()), Box::new(REMOVED_ITEMS_MAX as i64)];
+    steps.push(Step::new(FORGET, values));
+}
+
+fn put<'a>(table: &'a str, of: &'a Bare, key: &'a str, value: &'a [u8]) -> Step<'a> {
+    const SQL: &str = "
+        INSERT INTO cell (name, log, key, value)
+        SELECT $2, id, $3, $4 FROM log WHERE jid = $1
+        ON CONFLICT (log, name, key) DO UPDATE SET value = excluded.value";
+    let values: Vec<Value<'a>> =
+        vec![Box::new(of.as_str()), Box::new(table), Box::new(key), Box::new(value)];
+    Step::new(SQL, values).touches(1, no_log())
+}
+
+fn cut<'a>(table: &'a str, of: &'a Bare, key: &'a str) -> Step<'a> {
+    const SQL: &str = "
+        DELETE FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3";
+    Step::new(SQL, vec![Box::new(of.as_str()), Box::new(table), Box::new(key)])
+}

@@ -1,0 +1,186 @@
+mod cut;
+
+use super::*;
+use crate::{
+    private_postgres::PrivatePostgres,
+    suite::{self, AT_HAND, Bed, Desk, bare, said},
+};
+use deadpool_postgres::tokio_postgres::Client;
+use engine::unit::Change;
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU32, Ordering},
+};
+use tokio::sync::OnceCell;
+
+/// One server for all tests; it ends with them.
+fn server() -> &'static PrivatePostgres {
+    static SERVER: OnceLock<PrivatePostgres> = OnceLock::new();
+    SERVER.get_or_init(|| PrivatePostgres::start(false).expect("tests need a PostgreSQL"))
+}
+
+/// A database of its own.
+struct Database {
+    url: String,
+}
+
+impl Database {
+    /// A copy of one that has been migrated.
+    async fn make() -> Self {
+        static TEMPLATE: OnceCell<()> = OnceCell::const_new();
+        TEMPLATE
+            .get_or_init(|| async {
+                let url = server().database("template", None).unwrap();
+                Postgres::open(&url, &options()).await.unwrap();
+            })
+            .await;
+        Self::of(Some("template"))
+    }
+
+    fn of(template: Option<&str>) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        Self { url: server().database(&name, template).unwrap() }
+    }
+
+    /// Another connection.
+    async fn beside(&self) -> Client {
+        let config = connect::config(&self.url, Duration::from_secs(10)).unwrap();
+        let (client, connection) = config.connect(NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        self.beside().await.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    async fn run(&self, sql: &str) {
+        self.beside().await.batch_execute(sql).await.unwrap();
+    }
+}
+
+/// The server of the tests does not sync, for their speed.
+fn options() -> Options {
+    Options { at_hand: vec![AT_HAND], relaxed: true, ..Options::default() }
+}
+
+impl Bed for Database {
+    async fn new() -> Self {
+        Self::make().await
+    }
+
+    async fn open(&mut self) -> Arc<dyn Store> {
+        Arc::new(Postgres::open(&self.url, &options()).await.unwrap())
+    }
+
+    async fn usurp(&self) {
+        self.run("UPDATE writer SET epoch = epoch + 1").await;
+    }
+}
+
+suite::suite!(Database);
+
+fn why<T>(outcome: Result<T, Fault>) -> String {
+    match outcome {
+        Err(Fault::Refused(why)) => why,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("not refused"),
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_is_kept_out_with_one_clear_error() {
+    let mut database = Database::make().await;
+    let store = database.open().await;
+    let epoch = database.number("SELECT epoch FROM writer").await;
+    let hasty = Options { handover_ms_max: 1, ..options() };
+    let second = why(Postgres::open(&database.url, &hasty).await);
+    assert_eq!(second, "another process writes to this database");
+    assert_eq!(database.number("SELECT epoch FROM writer").await, epoch);
+    drop(store);
+    database.open().await;
+    assert_eq!(database.number("SELECT epoch FROM writer").await, epoch + 1);
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_not_touched() {
+    let database = Database::make().await;
+    let newer = "
+        INSERT INTO _sqlx_migrations
+        SELECT 9999, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations";
+    database.run(newer).await;
+    let epoch = database.number("SELECT epoch FROM writer").await;
+    let refusal = why(Postgres::open(&database.url, &options()).await);
+    assert!(refusal.starts_with("the database is of a newer version"), "{refusal}");
+    assert_eq!(database.number("SELECT epoch FROM writer").await, epoch);
+}
+
+#[tokio::test]
+async fn a_database_that_forgets_is_refused() {
+    let database = Database::of(None);
+    let strict = Options { relaxed: false, ..options() };
+    let refusal = why(Postgres::open(&database.url, &strict).await);
+    assert!(refusal.starts_with("PostgreSQL runs with fsync = off"), "{refusal}");
+    assert_eq!(database.number("SELECT count(*) FROM pg_tables WHERE tablename = 'log'").await, 0);
+}
+
+#[tokio::test]
+async fn a_database_of_another_encoding_is_refused() {
+    let database = Database::of(None);
+    let name = database.url.split(['/', '?']).nth(3).unwrap();
+    let sql = format!("CREATE DATABASE {name}_ascii TEMPLATE template0 ENCODING 'SQL_ASCII'");
+    database.run(&sql).await;
+    let url = database.url.replacen(name, &format!("{name}_ascii"), 1);
+    let refusal = why(Postgres::open(&url, &options()).await);
+    assert_eq!(refusal, "the database must be UTF8, it is SQL_ASCII");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_away() {
+    let url = "postgres://waxwing@localhost/x?host=/nonexistent";
+    assert!(matches!(Postgres::open(url, &options()).await, Err(Fault::Away(_))));
+}
+
+#[tokio::test]
+async fn a_log_number_is_never_given_twice() {
+    let (database, mut desk) = Desk::with::<Database>(&["a@example.com"]).await;
+    let first = database.number("SELECT id FROM log").await;
+    desk.change(Change::Delete(bare("a@example.com"))).await.unwrap();
+    desk.change(Change::Create(bare("a@example.com"), <_>::default())).await.unwrap();
+    assert!(database.number("SELECT id FROM log").await > first);
+}
+
+#[tokio::test]
+async fn deleting_leaves_no_row_behind() {
+    const ROWS: &str = "
+        SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM cell)
+            + (SELECT count(*) FROM account) + (SELECT count(*) FROM log)";
+    let (database, mut desk) = Desk::with::<Database>(&["a@example.com"]).await;
+    let a = bare("a@example.com");
+    desk.one(said("a@example.com", "<message/>")).await.unwrap();
+    desk.change(Change::Put(AT_HAND, a.clone(), "k".into(), vec![1])).await.unwrap();
+    assert_eq!(database.number(ROWS).await, 4);
+    desk.change(Change::Delete(a)).await.unwrap();
+    assert_eq!(database.number(ROWS).await, 0);
+}
+
+#[tokio::test]
+async fn pages_are_read_in_order_from_the_partitions_they_need() {
+    const PLAN: &str = "
+        EXPLAIN SELECT pos FROM entry WHERE log = 1 AND pos > $1 ORDER BY pos LIMIT 50";
+    let (database, mut desk) = Desk::with::<Database>(&["a@example.com"]).await;
+    let start = desk.unix_ms;
+    for month in 0..6 {
+        desk.unix_ms = start + month * 60 * 86_400_000;
+        desk.one(said("a@example.com", "<message/>")).await.unwrap();
+    }
+    let partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'entry'::regclass";
+    assert_eq!(database.number(partitions).await, 6);
+    let third = desk.page("a@example.com", 0, 9).await[2].pos;
+    let plan = PLAN.replace("$1", &third.0.to_string());
+    let rows = database.beside().await.query(&plan, &[]).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert!(!plan.iter().any(|line| line.contains("Sort") || line.contains("Merge")), "{plan:?}");
+    assert_eq!(plan.iter().filter(|line| line.contains("entry_")).count(), 4, "{plan:?}");
+}

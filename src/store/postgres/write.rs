@@ -1,0 +1,206 @@
+//! The one who writes: the fence, the units of a batch behind it, and what becomes of a batch
+//! when the connection is lost.
+
+use super::{
+    connect, fault,
+    line::{self, Line},
+    partition::Partitions,
+    pipeline::{self, Step},
+    steps,
+};
+use crate::{
+    Options,
+    bisect::Bisect,
+    check::{self, check, refused},
+    migrate,
+};
+use deadpool_postgres::tokio_postgres::Config;
+use engine::{
+    port::{Batch, Fault, Verdict},
+    unit::Pos,
+};
+use std::time::Duration;
+
+pub(super) struct Writing {
+    config: Config,
+    node: i32,
+    epoch: i64,
+    answer: Duration,
+    /// `None` while the database is away.
+    line: Option<Line>,
+    /// The server's process of the last connection.
+    pid: i32,
+    partitions: Partitions,
+    /// The verdicts of the last batch that may have been committed, by its number.
+    verdicts: (i64, Vec<Verdict>),
+}
+
+impl Writing {
+    /// Connects, takes the lock, migrates, raises the epoch: whoever wrote before is fenced.
+    pub(super) async fn take(config: Config, options: &Options) -> Result<Self, Fault> {
+        const SQL: &str = "
+            INSERT INTO writer (node, epoch, batch, pos) VALUES ($1, 1, 0, 0)
+            ON CONFLICT (node) DO UPDATE SET epoch = writer.epoch + 1
+            RETURNING epoch";
+        let node =
+            i32::try_from(options.node.0).map_err(|_| refused("a node's number has 31 bits"))?;
+        let line = line::connect(&config).await?;
+        line.check(options.relaxed).await?;
+        migrate::knows(&migrate::POSTGRES, &line.versions().await?)?;
+        let wait = Duration::from_millis(options.handover_ms_max);
+        if !line.lock(node, wait).await? {
+            return Err(refused("another process writes to this database"));
+        }
+        connect::migrate(&config).await?;
+        let row = line.client.query_one(SQL, &[&node]).await.map_err(fault)?;
+        Ok(Self {
+            config,
+            node,
+            epoch: row.get(0),
+            answer: Duration::from_millis(options.answer_ms_max),
+            pid: line.pid,
+            line: Some(line),
+            partitions: Partitions::default(),
+            verdicts: (0, Vec::new()),
+        })
+    }
+
+    /// The connection, made anew when it was lost. It is put back by who has an answer; whoever
+    /// has none, or is dropped while waiting, leaves it to be closed.
+    async fn line(&mut self) -> Result<Line, Fault> {
+        if let Some(line) = self.line.take().filter(|line| !line.client.is_closed()) {
+            return Ok(line);
+        }
+        let (node, before) = (self.node, self.pid);
+        let again = async {
+            let line = line::connect(&self.config).await?;
+            // Fenced at once, instead of waiting for a lock that the other process holds.
+            last(&line, node, self.epoch).await?;
+            line.end(before, node).await?;
+            if !line.lock(node, self.answer).await? {
+                return Err(Fault::Away("another connection holds the lock".into()));
+            }
+            Ok(line)
+        };
+        // Twice the time: the lock may take all of it once.
+        let line = within(self.answer * 2, again).await?;
+        self.pid = line.pid;
+        Ok(line)
+    }
+
+    pub(super) async fn last(&mut self) -> Result<(i64, Pos), Fault> {
+        let line = self.line().await?;
+        let last = within(self.answer, last(&line, self.node, self.epoch)).await;
+        self.keep(line, &last);
+        last
+    }
+
+    pub(super) async fn secret(&mut self, fresh: [u8; 32]) -> Result<[u8; 32], Fault> {
+        let line = self.line().await?;
+        let secret = within(self.answer, secret(&line, fresh)).await;
+        self.keep(line, &secret);
+        secret
+    }
+
+    /// Keeps the connection, unless it is what failed.
+    fn keep<T>(&mut self, line: Line, outcome: &Result<T, Fault>) {
+        if !matches!(outcome, Err(Fault::Away(_))) {
+            self.line = Some(line);
+        }
+    }
+
+    pub(super) async fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        let line = self.line().await?;
+        let answer = self.answer;
+        let outcome = within(answer, self.attempt(&line, batch)).await;
+        let outcome = match outcome {
+            Err(Fault::Fenced) => within(answer, self.settled(&line, batch.number)).await,
+            other => other,
+        };
+        self.keep(line, &outcome);
+        outcome
+    }
+
+    async fn attempt(&mut self, line: &Line, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        self.partitions.make(line, batch).await?;
+        let outcome = self.transaction(line, batch).await;
+        if let Err(Fault::Refused(_) | Fault::Fenced) = outcome {
+            pipeline::run(&line.client, &[command("ROLLBACK")]).await?;
+        }
+        outcome
+    }
+
+    async fn transaction(&mut self, line: &Line, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        let mut verdicts: Vec<Verdict> = batch.units.iter().map(|(unit, _)| check(unit)).collect();
+        let mut bisect = Bisect::of(batch.units.len());
+        let mut next = vec![command("BEGIN"), self.fence(batch), command("SAVEPOINT part")];
+        while let Some(range) = bisect.next() {
+            let units = &batch.units[range.clone()];
+            next.extend(steps::of(units, &verdicts[range.clone()], self.node));
+            match pipeline::run(&line.client, &next).await {
+                Ok(()) => next = vec![command("RELEASE part"), command("SAVEPOINT part")],
+                Err(Fault::Refused(why)) => {
+                    next = vec![command("ROLLBACK TO part")];
+                    if let Some(bad) = bisect.refused(range) {
+                        verdicts[bad] = Err(Fault::Refused(why));
+                    }
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        // Kept before the commit: its outcome may stay unknown.
+        self.verdicts = (batch.number, verdicts.clone());
+        next.push(command("COMMIT"));
+        pipeline::run(&line.client, &next).await?;
+        Ok(verdicts)
+    }
+
+    fn fence(&self, batch: &Batch) -> Step<'static> {
+        const SQL: &str = "
+            UPDATE writer SET batch = $1, pos = $2
+            WHERE node = $3 AND epoch = $4 AND batch = $1::int8 - 1";
+        let values: Vec<pipeline::Value<'static>> = vec![
+            Box::new(batch.number),
+            Box::new(batch.last.0),
+            Box::new(self.node),
+            Box::new(self.epoch),
+        ];
+        Step::new(SQL, values).touches(1, Fault::Fenced)
+    }
+
+    /// What became of a batch that the fence holds back: it may have been committed before.
+    async fn settled(&self, line: &Line, number: i64) -> Result<Vec<Verdict>, Fault> {
+        let (batch, _) = last(line, self.node, self.epoch).await?;
+        let (known, verdicts) = &self.verdicts;
+        if batch == number && *known == number { Ok(verdicts.clone()) } else { Err(Fault::Fenced) }
+    }
+}
+
+async fn last(line: &Line, node: i32, epoch: i64) -> Result<(i64, Pos), Fault> {
+    const SQL: &str = "SELECT batch, pos FROM writer WHERE node = $1 AND epoch = $2";
+    let statement = line.client.prepare_cached(SQL).await.map_err(fault)?;
+    let row = line.client.query_opt(&statement, &[&node, &epoch]).await.map_err(fault)?;
+    let row = row.ok_or(Fault::Fenced)?;
+    Ok((row.get(0), Pos(row.get(1))))
+}
+
+async fn secret(line: &Line, fresh: [u8; 32]) -> Result<[u8; 32], Fault> {
+    const MAKE: &str = "
+        INSERT INTO server (key, value) VALUES ('secret', $1) ON CONFLICT (key) DO NOTHING";
+    const READ: &str = "SELECT value FROM server WHERE key = 'secret'";
+    line.client.execute(MAKE, &[&&fresh[..]]).await.map_err(fault)?;
+    let row = line.client.query_one(READ, &[]).await.map_err(fault)?;
+    check::secret(row.get(0))
+}
+
+fn command(sql: &'static str) -> Step<'static> {
+    Step::new(sql, Vec::new())
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let late = || Fault::Away(format!("no answer within {} ms", limit.as_millis()));
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
+}
