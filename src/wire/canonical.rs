@@ -2,7 +2,7 @@
 //! escaping, `xmlns` only where it changes, prefixes of attributes declared where they are used.
 
 use crate::scope::{Entered, Scope};
-use crate::tag::{self, Attribute, Role};
+use crate::tag::{self, Attribute, Role, StartTag};
 use crate::{Flaw, chars};
 
 /// Keeps at most this many bytes between two stanzas.
@@ -53,17 +53,34 @@ impl Canonical {
         scope: &Scope,
         entered: &Entered,
         s: &[u8],
+        tag: &StartTag,
         attributes: &[Attribute],
     ) -> Result<(), Flaw> {
         self.close_tag();
-        self.bytes.push(b'<');
-        self.bytes.extend_from_slice(scope.local());
-        if entered.says_ns {
-            self.declare(b"", scope.uri(entered.ns));
+        if tag.tidy && entered.says_ns == attributes.first().is_some_and(is_default) {
+            self.copy(s, tag, attributes);
+        } else {
+            self.bytes.push(b'<');
+            self.bytes.extend_from_slice(scope.local());
+            if entered.says_ns {
+                self.declare(b"", scope.uri(entered.ns));
+            }
+            self.attributes(scope, s, attributes, |_| true)?;
         }
-        self.attributes(scope, s, attributes, |_| true)?;
         self.open = true;
         self.check()
+    }
+
+    /// Appends a tag that is canonical but perhaps for its quotes, without its end.
+    fn copy(&mut self, s: &[u8], tag: &StartTag, attributes: &[Attribute]) {
+        let start = self.bytes.len();
+        let end = attributes.last().map_or(tag.name.end(), |last| last.quotes().1 + 1);
+        self.bytes.extend_from_slice(&s[..end]);
+        for attribute in attributes {
+            let (opening, closing) = attribute.quotes();
+            self.bytes[start + opening] = b'\'';
+            self.bytes[start + closing] = b'\'';
+        }
     }
 
     /// Appends the attributes that `wanted` picks, and the declarations that they need.
@@ -86,7 +103,7 @@ impl Canonical {
             self.bytes.push(b' ');
             self.bytes.extend_from_slice(attribute.name.raw(s));
             self.bytes.extend_from_slice(b"='");
-            value(attribute, s, true, &mut self.bytes);
+            escape_value(attribute, s, &mut self.bytes);
             self.bytes.push(b'\'');
         }
         self.check()
@@ -119,9 +136,7 @@ impl Canonical {
             self.bytes.extend_from_slice(prefix);
         }
         self.bytes.extend_from_slice(b"='");
-        for &byte in uri {
-            push_value_byte(byte, &mut self.bytes);
-        }
+        self.bytes.extend_from_slice(uri);
         self.bytes.push(b'\'');
     }
 
@@ -141,9 +156,18 @@ impl Canonical {
     }
 }
 
+fn is_default(attribute: &Attribute) -> bool {
+    attribute.role == Role::Default
+}
+
 /// Appends the value as an application sees it (XML 1.0 §3.3.3).
 pub(crate) fn decode_value(attribute: &Attribute, s: &[u8], out: &mut Vec<u8>) {
     value(attribute, s, false, out);
+}
+
+/// Appends the value as it stands in canonical bytes.
+pub(crate) fn escape_value(attribute: &Attribute, s: &[u8], out: &mut Vec<u8>) {
+    value(attribute, s, true, out);
 }
 
 /// Appends the value with white space normalized and references resolved, escaped or not.

@@ -58,12 +58,11 @@ enum Stage {
 }
 
 /// What became of the token at the start of the input.
-#[expect(clippy::large_enum_variant, reason = "lives for one return")]
 enum Step {
     /// So many bytes were used.
     Used(usize),
-    /// So many bytes were used, and they completed a frame.
-    Frame(usize, Frame),
+    /// So many bytes were used, and they completed a frame: `finish` makes it.
+    Done(usize),
     /// Its end has not come; nothing was used.
     More,
 }
@@ -186,8 +185,8 @@ impl Decoder {
         }
         while !input.is_empty() {
             if !self.pending.is_empty() {
-                if let Some(frame) = self.resume(input)? {
-                    return Ok(Some(frame));
+                if self.resume(input)? {
+                    return Ok(Some(self.finish()));
                 }
                 continue;
             }
@@ -198,10 +197,10 @@ impl Decoder {
                     self.used(len);
                     *input = &input[len..];
                 }
-                Step::Frame(len, frame) => {
+                Step::Done(len) => {
                     self.frame_bytes = 0;
                     *input = &input[len..];
-                    return Ok(Some(frame));
+                    return Ok(Some(self.finish()));
                 }
                 Step::More if s.len() < input.len() => return Err(TOO_BIG),
                 Step::More => {
@@ -213,8 +212,8 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Goes on with a token that was cut.
-    fn resume(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Flaw> {
+    /// Goes on with a token that was cut. Gives whether it completed a frame.
+    fn resume(&mut self, input: &mut &[u8]) -> Result<bool, Flaw> {
         let used = self.frame_bytes + self.pending.len();
         let room = self.limits.stanza_bytes_max.saturating_sub(used);
         let clipped = &input[..room.min(input.len())];
@@ -222,28 +221,28 @@ impl Decoder {
         *input = &input[taken..];
         let full = taken == clipped.len() && !input.is_empty();
         if !ready && !full {
-            return Ok(None);
+            return Ok(false);
         }
         let mut held = self.pending.release();
-        let frame = match self.token(&held)? {
+        let done = match self.token(&held)? {
             Step::More if full => return Err(TOO_BIG),
             Step::More => {
                 self.pending.put_back(held);
-                return Ok(None);
+                return Ok(false);
             }
             Step::Used(len) => {
                 self.used(len);
                 held.drain(..len);
-                None
+                false
             }
-            Step::Frame(len, frame) => {
+            Step::Done(len) => {
                 self.frame_bytes = 0;
                 held.drain(..len);
-                Some(frame)
+                true
             }
         };
         self.pending.put_back(held);
-        Ok(frame)
+        Ok(done)
     }
 
     /// Elements open below the root.

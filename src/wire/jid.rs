@@ -26,6 +26,9 @@ impl Jid {
     /// # Errors
     /// Names the part that is not allowed, and why.
     pub fn parse(text: &str) -> Result<Self, JidError> {
+        if let Some((at, slash)) = prepare::already(text) {
+            return Ok(Self { text: text.into(), at, slash });
+        }
         let (rest, resource) = match text.split_once('/') {
             Some((rest, resource)) => (rest, Some(resource)),
             None => (text, None),

@@ -90,7 +90,7 @@ impl Scope {
         self.levels.last().map_or(outside, |level| level.default)
     }
 
-    /// The URI, empty for none.
+    /// The URI as it stands in canonical bytes, escaped; empty for none.
     pub(crate) fn uri(&self, ns: Ns) -> &[u8] {
         match ns {
             Ns::None => b"",
@@ -216,8 +216,11 @@ impl Scope {
     fn declare_default(&mut self, s: &[u8], attribute: &Attribute) -> Result<Ns, Flaw> {
         let ns = self.bind_value(b"", s, attribute);
         let uri = self.uri(ns);
-        if uri == ns::XML.as_bytes() || uri == ns::XMLNS.as_bytes() {
+        if uri == ns::XML.as_bytes() {
             return Err(RESERVED);
+        }
+        if uri == ns::XMLNS.as_bytes() {
+            return Err(Flaw::not_well_formed("namespace of xmlns declared as the default"));
         }
         Ok(if uri.is_empty() { Ns::None } else { ns })
     }
@@ -237,7 +240,7 @@ impl Scope {
     }
 
     fn bind_value(&mut self, prefix: &[u8], s: &[u8], attribute: &Attribute) -> Ns {
-        self.bind(prefix, |out| crate::canonical::decode_value(attribute, s, out))
+        self.bind(prefix, |out| crate::canonical::escape_value(attribute, s, out))
     }
 
     fn bind(&mut self, prefix: &[u8], write_uri: impl FnOnce(&mut Vec<u8>)) -> Ns {

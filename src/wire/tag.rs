@@ -37,6 +37,11 @@ impl QName {
         &s[self.start as usize..(self.local as usize).saturating_sub(1).max(self.start as usize)]
     }
 
+    /// Where it ends.
+    pub(crate) fn end(&self) -> usize {
+        self.end as usize
+    }
+
     /// Bytes of prefix and colon.
     pub(crate) fn local_offset(&self) -> usize {
         (self.local - self.start) as usize
@@ -81,6 +86,11 @@ impl Attribute {
     pub(crate) fn value<'s>(&self, s: &'s [u8]) -> &'s [u8] {
         &s[self.start as usize..self.end as usize]
     }
+
+    /// Where the quotes stand.
+    pub(crate) fn quotes(&self) -> (usize, usize) {
+        (self.start as usize - 1, self.end as usize)
+    }
 }
 
 /// A start tag or an empty-element tag; its attributes are in the list that was passed.
@@ -88,6 +98,9 @@ impl Attribute {
 pub(crate) struct StartTag {
     pub(crate) name: QName,
     pub(crate) empty: bool,
+    /// Canonical as it stands, but perhaps for the quotes, its end, and whether it says `xmlns`:
+    /// single spaces, no prefix, plain values, `xmlns` first.
+    pub(crate) tidy: bool,
     /// Bytes from `<` to `>`.
     pub(crate) len: usize,
 }
@@ -100,37 +113,54 @@ pub(crate) fn start_tag(
 ) -> Result<Option<StartTag>, Flaw> {
     attributes.clear();
     let Some(name) = qname(s, 1, limits)? else { return Ok(None) };
-    let mut at = name.end as usize;
+    let mut at = name.end();
     let mut declarations = 0;
+    let mut tidy = name.local_offset() == 0;
     loop {
         let space = chars::space_len(&s[at..]);
         at += space;
-        match s.get(at..) {
+        let (empty, len) = match s.get(at..) {
             None | Some([] | [b'/']) => return Ok(None),
-            Some([b'>', ..]) => return Ok(Some(StartTag { name, empty: false, len: at + 1 })),
-            Some([b'/', b'>', ..]) => {
-                return Ok(Some(StartTag { name, empty: true, len: at + 2 }));
-            }
+            Some([b'>', ..]) => (false, at + 1),
+            Some([b'/', b'>', ..]) => (true, at + 2),
             Some([b'/', ..]) => return Err(Flaw::not_well_formed("stray slash in a tag")),
             Some(_) if space == 0 => {
                 return Err(Flaw::not_well_formed("no white space before an attribute"));
             }
-            Some(_) => {}
-        }
-        let Some(attribute) = attribute(s, at, limits)? else { return Ok(None) };
-        at = attribute.end as usize + 1;
-        declarations += usize::from(attribute.role.declares());
-        if attributes.iter().any(|other| other.name.raw(s) == attribute.name.raw(s)) {
-            return Err(given_twice(attribute.role));
-        }
-        attributes.push(attribute);
-        if declarations > limits.namespaces_max {
-            return Err(Flaw::policy("too many namespace declarations in an element"));
-        }
-        if attributes.len() - declarations > limits.attributes_max {
-            return Err(Flaw::policy("too many attributes in an element"));
-        }
+            Some(_) => {
+                let Some((attribute, simple)) = attribute(s, at, limits)? else {
+                    return Ok(None);
+                };
+                let first = attributes.is_empty();
+                tidy &= simple && s[at - 1] == b' ' && space == 1;
+                tidy &= first || attribute.role == Role::Plain;
+                at = attribute.quotes().1 + 1;
+                declarations += usize::from(attribute.role.declares());
+                add_attribute(s, attribute, attributes)?;
+                check_counts(declarations, attributes.len(), limits)?;
+                continue;
+            }
+        };
+        return Ok(Some(StartTag { name, empty, tidy, len }));
     }
+}
+
+fn add_attribute(s: &[u8], new: Attribute, attributes: &mut Vec<Attribute>) -> Result<(), Flaw> {
+    if attributes.iter().any(|other| other.name.raw(s) == new.name.raw(s)) {
+        return Err(given_twice(new.role));
+    }
+    attributes.push(new);
+    Ok(())
+}
+
+fn check_counts(declarations: usize, attributes: usize, limits: &Limits) -> Result<(), Flaw> {
+    if declarations > limits.namespaces_max {
+        return Err(Flaw::policy("too many namespace declarations in an element"));
+    }
+    if attributes - declarations > limits.attributes_max {
+        return Err(Flaw::policy("too many attributes in an element"));
+    }
+    Ok(())
 }
 
 fn given_twice(role: Role) -> Flaw {
@@ -140,8 +170,33 @@ fn given_twice(role: Role) -> Flaw {
     })
 }
 
+/// Reads an attribute, and says whether it is of the simple sort.
+fn attribute(s: &[u8], at: usize, limits: &Limits) -> Result<Option<(Attribute, bool)>, Flaw> {
+    match simple_attribute(s, at, limits) {
+        Some(attribute) => Ok(Some((attribute, true))),
+        None => Ok(any_attribute(s, at, limits)?.map(|attribute| (attribute, false))),
+    }
+}
+
+/// Reads what nearly all attributes are: an ASCII name without prefix, and a plain value.
+fn simple_attribute(s: &[u8], at: usize, limits: &Limits) -> Option<Attribute> {
+    let len = chars::ascii_name_len(&s[at..]);
+    let [b'=', quote @ (b'\'' | b'"'), value @ ..] = &s[at + len..] else { return None };
+    if !chars::is_ascii_name_start(s[at]) || len > limits.name_bytes_max {
+        return None;
+    }
+    let value_len = chars::plain_value_len(value);
+    if value.get(value_len) != Some(quote) {
+        return None;
+    }
+    let (end, start) = ((at + len) as u32, (at + len + 2) as u32);
+    let role = if &s[at..at + len] == b"xmlns" { Role::Default } else { Role::Plain };
+    let name = QName { start: at as u32, local: at as u32, end };
+    Some(Attribute { name, role, plain: true, start, end: start + value_len as u32 })
+}
+
 /// Reads name, equals sign and quoted value.
-fn attribute(s: &[u8], at: usize, limits: &Limits) -> Result<Option<Attribute>, Flaw> {
+fn any_attribute(s: &[u8], at: usize, limits: &Limits) -> Result<Option<Attribute>, Flaw> {
     let Some(name) = qname(s, at, limits)? else { return Ok(None) };
     let mut at = name.end as usize;
     at += chars::space_len(&s[at..]);

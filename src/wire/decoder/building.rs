@@ -1,19 +1,22 @@
 //! From tags to frames: the head of a stanza, the index of its children, the canonical bytes.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::{Decoder, Stage, Step};
 use crate::canonical::{self, Canonical};
-use crate::scope::{Entered, OTHER_CONTENT};
+use crate::scope::{Entered, Ns, OTHER_CONTENT};
 use crate::stanza::{Span, Spans};
 use crate::tag::{self, Attribute, Role, StartTag};
-use crate::{Flaw, Frame, Head, Jid, Kind, Open, Payload, Stanza, Text};
+use crate::{Flaw, Frame, Head, Jid, Kind, Open, Payload, Stanza, Text, escape};
 
 /// The frame that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Build {
+    /// The stream header or footer.
+    root: Option<Box<Frame>>,
     head: Option<PartialHead>,
     children: Spans,
     child_start: usize,
@@ -61,7 +64,7 @@ impl Decoder {
         }
         let depth = self.depth();
         if depth == 0 {
-            self.build = Build::default();
+            self.build.elements = 0;
             self.canonical.clear(self.limits.stanza_bytes_max);
         }
         self.build.elements += 1;
@@ -77,7 +80,7 @@ impl Decoder {
             None => {
                 self.build.child_start =
                     if depth == 1 { self.canonical.len() } else { self.build.child_start };
-                self.canonical.start(&self.scope, &entered, s, attributes)?;
+                self.canonical.start(&self.scope, &entered, s, tag, attributes)?;
             }
         }
         if tag.empty { self.leave(tag.len) } else { Ok(Step::Used(tag.len)) }
@@ -133,7 +136,8 @@ impl Decoder {
         if self.depth() == 0 {
             self.scope.leave();
             self.stage = Stage::Closed;
-            return Ok(Step::Frame(len, Frame::Close));
+            self.build.root = Some(Box::new(Frame::Close));
+            return Ok(Step::Done(len));
         }
         self.leave(len)
     }
@@ -146,7 +150,7 @@ impl Decoder {
         }
         self.scope.leave();
         if depth == 0 {
-            return Ok(Step::Frame(len, self.finish()));
+            return Ok(Step::Done(len));
         }
         if depth == 1 && self.build.is_stanza() {
             let (start, end) = (self.build.child_start as u32, self.canonical.len() as u32);
@@ -156,20 +160,25 @@ impl Decoder {
     }
 
     /// The frame is complete: its bytes go into an allocation of their own, of the exact size.
-    fn finish(&mut self) -> Frame {
-        let build = std::mem::take(&mut self.build);
+    pub(super) fn finish(&mut self) -> Frame {
+        if let Some(root) = self.build.root.take() {
+            return *root;
+        }
         let body = freeze(&self.canonical);
         self.canonical.clear(self.limits.stanza_bytes_max);
-        let Some(partial) = build.head else {
+        let children = std::mem::take(&mut self.build.children);
+        let Some(partial) = self.build.head.take() else {
             return Frame::Element(Payload::from_canonical(body));
         };
         let part = |range: Range<usize>| body.slice_ref(&body[range]);
-        let mut head = partial.head;
-        head.id = partial.id.map(part);
-        head.type_ = partial.type_.map(part);
-        head.lang = partial.lang.map(part);
-        head.others = part(partial.others);
-        Frame::Stanza(Stanza::from_canonical(head, body, build.children))
+        let head = Head {
+            id: partial.id.map(part),
+            type_: partial.type_.map(part),
+            lang: partial.lang.map(part),
+            others: if partial.others.is_empty() { Text::new() } else { part(partial.others) },
+            ..partial.head
+        };
+        Frame::Stanza(Stanza::from_canonical(head, body, children))
     }
 
     fn open_root(
@@ -180,14 +189,14 @@ impl Decoder {
     ) -> Result<Step, Flaw> {
         self.canonical.clear(self.limits.stanza_bytes_max);
         let entered = self.scope.enter(s, tag, attributes, &self.limits)?;
-        self.canonical.start(&self.scope, &entered, s, attributes)?;
+        self.canonical.start(&self.scope, &entered, s, tag, attributes)?;
         self.canonical.end(self.scope.local())?;
         let declares_default = attributes.iter().any(|one| one.role == Role::Default);
-        let default = declares_default.then(|| text_of(self.scope.uri(self.scope.default_ns())));
+        let default = declares_default.then(|| self.uri(self.scope.default_ns()));
         let plain = |name| value_of(s, attributes, Role::Plain, name);
         let open = Open {
             name: text_of(tag.name.local(s)),
-            ns: text_of(self.scope.uri(entered.ns)),
+            ns: self.uri(entered.ns),
             default_ns: default,
             prefix: text_of(tag.name.prefix(s)),
             to: plain(b"to"),
@@ -204,7 +213,16 @@ impl Decoder {
             self.scope.leave();
             self.stage = Stage::Ending;
         }
-        Ok(Step::Frame(tag.len, Frame::Open(open)))
+        self.build.root = Some(Box::new(Frame::Open(open)));
+        Ok(Step::Done(tag.len))
+    }
+
+    fn uri(&self, ns: Ns) -> Text {
+        let canonical = text_of(self.scope.uri(ns));
+        match escape::unescape(&canonical) {
+            Cow::Borrowed(_) => canonical,
+            Cow::Owned(plain) => plain.into(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use memchr::memchr;
 use precis_core::profile::Profile;
 use precis_core::{DerivedPropertyValue, FreeformClass, StringClass};
 use precis_profiles::UsernameCaseMapped;
@@ -21,6 +22,46 @@ const PART_BYTES_MAX: usize = 1023;
 const RAW_BYTES_MAX: usize = 4 * PART_BYTES_MAX;
 /// Octets of a DNS label (RFC 1035 §2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
+
+/// Finds the separators (0 for none) of an address that is ASCII and prepared already, which
+/// nearly all are. `None` means that it needs a closer look.
+pub(super) fn already(text: &str) -> Option<(u16, u16)> {
+    let bytes = text.as_bytes();
+    let slash = memchr(b'/', bytes);
+    let bare = &bytes[..slash.unwrap_or(bytes.len())];
+    let resource = slash.map_or(&b"-"[..], |slash| &bytes[slash + 1..]);
+    let at = memchr(b'@', bare);
+    let local = &bare[..at.unwrap_or_default()];
+    let domain = &bare[at.map_or(0, |at| at + 1)..];
+    let short = |part: &[u8], max: usize| (1..=max).contains(&part.len());
+    let lengths = short(domain, LABEL_BYTES_MAX)
+        && short(resource, PART_BYTES_MAX)
+        && (at.is_none() || short(local, PART_BYTES_MAX));
+    let prepared = lengths
+        && local.iter().fold(true, |all, &byte| all & is_plain_local(byte))
+        && resource.iter().fold(true, |all, &byte| all & matches!(byte, b' '..=b'~'))
+        && is_plain_domain(domain);
+    prepared.then_some((at.unwrap_or_default() as u16, slash.unwrap_or_default() as u16))
+}
+
+/// ASCII that UsernameCaseMapped leaves as it is and RFC 7622 §3.3.1 allows.
+fn is_plain_local(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~')
+        && !matches!(byte, b'A'..=b'Z' | b'"' | b'&' | b'\'' | b'/' | b':' | b'<' | b'>' | b'@')
+}
+
+/// Labels of letters and digits, and of hyphens that stand alone between these.
+fn is_plain_domain(domain: &[u8]) -> bool {
+    let mut alone = true;
+    for &byte in domain {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => alone = false,
+            b'-' | b'.' if !alone => alone = true,
+            _ => return false,
+        }
+    }
+    !alone
+}
 
 /// The localpart: UsernameCaseMapped without the characters of RFC 7622 §3.3.1.
 pub(super) fn local(text: &str) -> Result<Cow<'_, str>, JidError> {

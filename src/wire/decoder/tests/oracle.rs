@@ -125,7 +125,7 @@ fn canonical(document: &[u8], limits: Limits) -> Result<Option<Vec<u8>>, Flaw> {
 }
 
 /// Where we refuse on purpose what XML would allow; and where rxml 0.14 overlooks something:
-/// it lets a namespace be declared twice in one tag.
+/// it lets a namespace be declared twice in one tag, and that of xmlns be the default.
 fn is_stricter(flaw: &Flaw) -> bool {
     use StreamCondition::{BadFormat, InvalidNamespace, PolicyViolation};
     matches!(flaw.condition, BadFormat | InvalidNamespace | PolicyViolation)
@@ -134,6 +134,7 @@ fn is_stricter(flaw: &Flaw) -> bool {
             "element with the prefix xml"
                 | "name that some XML parsers refuse"
                 | "namespace declared twice"
+                | "namespace of xmlns declared as the default"
                 | "character reference is too long"
                 | "CDATA section directly in the stream"
         )
