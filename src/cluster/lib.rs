@@ -1,1 +1,5 @@
-//! cluster
+//! Adapters of the cluster port.
+
+mod alone;
+
+pub use alone::Alone;
