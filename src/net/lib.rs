@@ -1,1 +1,31 @@
-//! net
+//! The tokio shell: moves bytes, decides nothing.
+//!
+//! One task per connection ([`drive`]), one per core hosting a shard ([`shard`]), one hosting
+//! the writer ([`writer`]). They share nothing but [`post`]: inboxes and mailboxes into which
+//! putting never waits.
+
+pub mod certificate;
+mod clock;
+pub mod control;
+mod credit;
+mod drive;
+mod http;
+mod limits;
+pub mod listen;
+mod mailbox;
+mod meters;
+pub mod operator;
+mod post;
+mod server;
+mod shard;
+mod shell;
+mod socket;
+mod story;
+mod tls;
+mod writer;
+
+pub use clock::seed;
+pub use limits::Limits;
+pub use post::{NODE, Post};
+pub use server::{Listeners, Parts, Server};
+pub use tls::{Tls, install_provider};

@@ -1,0 +1,449 @@
+//! One task per connection: bytes → machine → bytes and parcels. Together with
+//! `engine/passage.rs` the place where log lines and metrics are made.
+
+use crate::{
+    credit::Credit,
+    limits::{READ_BYTES_MAX, UNSENT_BYTES_MAX},
+    listen::Pass,
+    mailbox::{Letters, Mailbox, Wants},
+    post::NODE,
+    shell::Shell,
+    socket::Socket,
+    story::Story,
+};
+use engine::{
+    ctx::Moment,
+    parcel::{End, Link, Parcel, Said, Say},
+    port::Pending,
+    stream::{
+        c2s::{C2s, Security},
+        machine::{Act, Closed, Fact, Input, Machine, Out},
+    },
+    wire::{Bare, StreamCondition, StreamError},
+};
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    io,
+    mem::{self, MaybeUninit},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::{
+    io::ReadBuf,
+    net::TcpStream,
+    time::{Sleep, sleep_until},
+};
+
+thread_local! {
+    /// What machines write into. Borrowed for one poll, so that no connection owns it.
+    static SCRATCH: Cell<Out> = Cell::default();
+}
+
+/// A connection. It holds no buffer while nothing is under way.
+struct Drive {
+    shell: Arc<Shell>,
+    link: Link,
+    mailbox: Arc<Mailbox>,
+    machine: C2s,
+    socket: Socket,
+    unsent: Vec<u8>,
+    sent: usize,
+    /// TLS may hold back what it took.
+    unflushed: bool,
+    /// Nothing more will come from the peer.
+    heard_end: bool,
+    credit: Credit,
+    asked: Option<Pending<'static, Fact>>,
+    /// When the machine wants its tick.
+    wake: Option<Moment>,
+    /// When the handshake, or the goodbye, must be over.
+    deadline: Option<Moment>,
+    timer: Option<(Moment, Pin<Box<Sleep>>)>,
+    phase: Phase,
+    /// An account has heard of this stream and must hear of its end.
+    bound: Option<Bare>,
+    story: Story,
+    _pass: Pass,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// As the machine wants it.
+    Open,
+    /// STARTTLS: what is unsent goes out in the clear, then comes the handshake.
+    Upgrading,
+    /// What is unsent goes out, then the socket is shut down.
+    Flushing,
+    /// We have said all; the peer may still be speaking. To close a socket with unread bytes
+    /// would reset it, and the peer might never see our last words.
+    Lingering,
+    /// Nothing is left to do.
+    Over,
+}
+
+/// Runs a connection in a task of its own.
+pub(crate) fn spawn(
+    shell: &Arc<Shell>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    pass: Pass,
+    security: Security,
+) {
+    // Without it the last flight of a login may wait 40 ms for an acknowledgement.
+    drop(socket.set_nodelay(true));
+    let mut socket = Socket::Plain(socket);
+    let mut deadline = None;
+    if security == Security::Direct {
+        socket.secure(&shell.tls.direct);
+        deadline = Some(shell.clock.now().after(shell.limits.handshake_ms_max));
+    }
+    let (number, mailbox) = shell.post.mailboxes.open();
+    let mut drive = Drive {
+        link: Link { node: NODE, number },
+        mailbox,
+        machine: shell.with_ctx(|ctx| C2s::new(ctx, security)),
+        socket,
+        unsent: Vec::new(),
+        sent: 0,
+        unflushed: false,
+        heard_end: false,
+        credit: Credit::default(),
+        asked: None,
+        wake: None,
+        deadline,
+        timer: None,
+        phase: Phase::Open,
+        bound: None,
+        story: Story::opened(peer, shell.clock.now()),
+        shell: shell.clone(),
+        _pass: pass,
+    };
+    // It answers with its first deadline.
+    drive.tell(Input::Tick, &mut Out::default());
+    tokio::spawn(drive);
+}
+
+impl Future for Drive {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let drive = self.get_mut();
+        let mut out = SCRATCH.take();
+        while drive.turn(cx, &mut out) {}
+        out.bytes.clear();
+        SCRATCH.set(out);
+        match drive.phase {
+            Phase::Over => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Drive {
+    /// Does what can be done now. Returns whether it was anything.
+    fn turn(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
+        let mut moved = self.hear_letters(cx, out);
+        moved |= self.hear_fact(cx, out);
+        moved |= self.hear_time(cx, out);
+        moved |= self.shake_hands(cx, out);
+        moved |= self.read(cx, out);
+        moved |= self.write(cx, out);
+        moved && self.phase != Phase::Over
+    }
+
+    /// The peer does not take what we have for it: nothing more is made for it meanwhile.
+    fn is_congested(&self) -> bool {
+        self.unsent.len() - self.sent > UNSENT_BYTES_MAX
+    }
+}
+
+/// What comes in. Each returns whether it has moved anything.
+impl Drive {
+    fn hear_letters(&mut self, cx: &Context<'_>, out: &mut Out) -> bool {
+        let wants = match self.phase {
+            Phase::Open if self.is_congested() => Wants::Urgent,
+            Phase::Open if self.credit.is_spent(&self.shell.limits) => Wants::Settled,
+            Phase::Open | Phase::Upgrading => Wants::Letters,
+            Phase::Flushing | Phase::Lingering | Phase::Over => return false,
+        };
+        let Some(letters) = self.mailbox.take(wants, cx) else { return false };
+        let Letters { say, settled, overflow, shutdown } = letters;
+        self.shell.post.mailboxes.taken(say.len());
+        self.credit.settle(settled);
+        for say in say {
+            match &say {
+                Say::Stanza(stanza) => self.shell.meters.sent(stanza.kind()),
+                Say::Bound(jid) => self.story.bound(jid),
+                _ => {}
+            }
+            self.tell(Input::Say(say), out);
+        }
+        if overflow {
+            let text = Some(Cow::Borrowed("the client does not read what it is sent"));
+            let condition = StreamCondition::ResourceConstraint;
+            self.tell(Input::Say(Say::End(StreamError { condition, text, app: None })), out);
+        }
+        if shutdown {
+            self.tell(Input::Shutdown, out);
+        }
+        true
+    }
+
+    fn hear_fact(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
+        let Some(asked) = &mut self.asked else { return false };
+        let Poll::Ready(fact) = asked.as_mut().poll(cx) else { return false };
+        self.asked = None;
+        self.tell(Input::Fact(fact), out);
+        true
+    }
+
+    fn hear_time(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
+        let Some(next) = self.wake.into_iter().chain(self.deadline).min() else { return false };
+        let clock = self.shell.clock;
+        // A timer that comes too early is set anew then; most are moved and never come.
+        let (at, timer) =
+            self.timer.get_or_insert_with(|| (next, Box::pin(sleep_until(clock.instant(next)))));
+        if next < *at {
+            timer.as_mut().reset(clock.instant(next));
+            *at = next;
+        }
+        if timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.timer = None;
+        let now = clock.now();
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.late();
+        } else if self.wake.is_some_and(|wake| wake <= now) {
+            self.wake = None;
+            self.tell(Input::Tick, out);
+        }
+        true
+    }
+
+    /// Nothing can be said in the middle of a handshake, or to a peer that did not take what was
+    /// said before.
+    fn late(&mut self) {
+        if let Socket::Handshake(_) = self.socket {
+            self.shell.meters.handshake("late");
+            self.story.closed(&self.shell, "late", "the TLS handshake took too long");
+        }
+        self.phase = Phase::Over;
+    }
+
+    fn shake_hands(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
+        match self.socket.poll_handshake(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(tls)) => {
+                self.deadline = None;
+                self.shell.meters.handshake("ok");
+                self.story.secured(tls.version);
+                self.tell(Input::Secured(tls), out);
+            }
+            Poll::Ready(Err(error)) => {
+                self.shell.meters.handshake("failed");
+                self.story.closed(&self.shell, "handshake", &error.to_string());
+                self.phase = Phase::Over;
+            }
+        }
+        true
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
+        let reads = match self.phase {
+            Phase::Open => {
+                self.machine.hungry()
+                    && !self.is_congested()
+                    && !self.credit.is_spent(&self.shell.limits)
+            }
+            Phase::Lingering => true,
+            Phase::Upgrading | Phase::Flushing | Phase::Over => false,
+        };
+        if !reads {
+            return false;
+        }
+        let mut bytes = [const { MaybeUninit::uninit() }; READ_BYTES_MAX];
+        let mut bytes = ReadBuf::uninit(&mut bytes);
+        match self.socket.poll_read(cx, &mut bytes) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(())) if !bytes.filled().is_empty() => {
+                if self.phase == Phase::Open {
+                    self.tell(Input::Bytes(bytes.filled()), out);
+                }
+            }
+            Poll::Ready(ended) => self.peer_gone(&ended, out),
+        }
+        true
+    }
+
+    fn peer_gone(&mut self, ended: &io::Result<()>, out: &mut Out) {
+        if ended.is_err() {
+            self.socket = Socket::Gone;
+        }
+        match self.phase {
+            Phase::Open => {
+                self.heard_end = true;
+                self.tell(Input::Gone, out);
+            }
+            _ => self.phase = Phase::Over,
+        }
+    }
+}
+
+/// What the machine does with it.
+impl Drive {
+    fn tell(&mut self, input: Input<'_>, out: &mut Out) {
+        let machine = &mut self.machine;
+        self.shell.with_ctx(|ctx| machine.handle(ctx, input, out));
+        let mut acts = mem::take(&mut out.acts);
+        acts.drain(..).for_each(|act| self.obey(act));
+        out.acts = acts;
+    }
+
+    fn obey(&mut self, act: Act) {
+        match act {
+            Act::StartTls => self.phase = Phase::Upgrading,
+            Act::Ask(question) => self.asked = Some(self.shell.find_out(question)),
+            Act::Submit(account, said) => self.submit(account, said),
+            Act::Wake(at) => self.wake = Some(at),
+            Act::Close(closed) => self.close(closed),
+        }
+    }
+
+    fn submit(&mut self, account: Bare, said: Said) {
+        match &said {
+            Said::Stanza(stanza) => {
+                self.shell.meters.received(stanza.kind());
+                self.credit.spend(stanza.wire_len());
+            }
+            Said::Bind(_) => self.bound = Some(account.clone()),
+            Said::Gone(_) => self.bound = None,
+            Said::Nonza(_) => {}
+        }
+        let cluster = &self.shell.cluster;
+        let home = cluster.home(&account);
+        let parcel = Parcel::FromSocket(account, self.link, said);
+        if let Err(error) = cluster.carry(home, parcel) {
+            tracing::warn!(condition = error.condition.as_str(), "an account's home is away");
+            let end = Say::End(StreamCondition::InternalServerError.into());
+            self.shell.post.mailboxes.push(self.link.number, end);
+        }
+    }
+
+    fn close(&mut self, closed: Closed) {
+        let (kind, why) = match closed {
+            Closed::Properly => ("closed", ""),
+            Closed::Peer => ("peer", ""),
+            Closed::Error(condition, why) => (condition.as_str(), why),
+        };
+        self.story.closed(&self.shell, kind, why);
+        self.shell.post.mailboxes.close(self.link.number);
+        self.wake = None;
+        self.asked = None;
+        let patience = self.shell.settings.load().limits.close_ms_max;
+        self.deadline = Some(self.shell.clock.now().after(patience));
+        self.phase = match self.socket {
+            Socket::Handshake(_) => Phase::Over,
+            _ => Phase::Flushing,
+        };
+    }
+}
+
+/// What goes out.
+impl Drive {
+    fn write(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
+        if self.phase == Phase::Over {
+            return false;
+        }
+        let written = self.write_bytes(cx, out);
+        let written = match written {
+            Ok(written) => written,
+            Err(_) => {
+                // Whoever is unheard need not be listened to.
+                (self.unsent, self.sent) = (Vec::new(), 0);
+                self.socket = Socket::Gone;
+                self.peer_gone(&Ok(()), out);
+                return true;
+            }
+        };
+        let all = self.unsent.is_empty() && !self.unflushed;
+        match self.phase {
+            Phase::Upgrading if all => {
+                self.socket.secure(&self.shell.tls.starttls);
+                let patience = self.shell.limits.handshake_ms_max;
+                self.deadline = Some(self.shell.clock.now().after(patience));
+                self.phase = Phase::Open;
+                true
+            }
+            Phase::Flushing if all => match self.socket.poll_shutdown(cx) {
+                Poll::Pending => written,
+                Poll::Ready(Ok(())) if !self.heard_end => {
+                    self.phase = Phase::Lingering;
+                    true
+                }
+                Poll::Ready(_) => {
+                    self.phase = Phase::Over;
+                    true
+                }
+            },
+            _ => written,
+        }
+    }
+
+    /// First what could not be sent before, then what is new; what cannot be sent now is kept.
+    /// Returns whether the peer took anything.
+    fn write_bytes(&mut self, cx: &mut Context<'_>, out: &mut Out) -> io::Result<bool> {
+        if self.unsent.is_empty() && out.bytes.is_empty() && !self.unflushed {
+            return Ok(false);
+        }
+        let mut taken = 0;
+        if !self.unsent.is_empty() {
+            self.unsent.append(&mut out.bytes);
+            let sent = self.sent;
+            taken = write_to(&mut self.socket, cx, &self.unsent[sent..])?;
+            self.sent += taken;
+            if self.sent == self.unsent.len() {
+                (self.unsent, self.sent) = (Vec::new(), 0);
+            } else if self.sent > UNSENT_BYTES_MAX {
+                self.unsent.drain(..mem::take(&mut self.sent));
+            }
+        } else if !out.bytes.is_empty() {
+            taken = write_to(&mut self.socket, cx, &out.bytes)?;
+            self.unsent = out.bytes[taken..].to_vec();
+            out.bytes.clear();
+        }
+        self.unflushed |= taken > 0;
+        if self.unflushed {
+            match self.socket.poll_flush(cx) {
+                Poll::Ready(flushed) => flushed.map(|()| self.unflushed = false)?,
+                Poll::Pending => {}
+            }
+        }
+        Ok(taken > 0)
+    }
+}
+
+fn write_to(socket: &mut Socket, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let mut taken = 0;
+    while taken < bytes.len() {
+        match socket.poll_write(cx, &bytes[taken..]) {
+            Poll::Pending => break,
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(more) => taken += more?,
+        }
+    }
+    Ok(taken)
+}
+
+impl Drop for Drive {
+    /// Also when its task is torn down: the account must not keep a session without a stream.
+    fn drop(&mut self) {
+        self.shell.post.mailboxes.close(self.link.number);
+        if let Some(account) = self.bound.take() {
+            self.submit(account, Said::Gone(End::Broken));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Every limit of the shell, each with its unit last.
+
+/// What one peer, or all of them, may make the shell hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections of clients, all together.
+    pub connections_max: usize,
+    /// Connections of clients from one address (IPv6: from one /64).
+    pub connections_per_address_max: usize,
+    /// For a TLS handshake.
+    pub handshake_ms_max: u64,
+    /// From the first word of stopping to the last.
+    pub shutdown_ms_max: u64,
+    /// Stanzas of one stream that are not settled yet. When it is spent, its socket is not read.
+    pub credit_stanzas_max: usize,
+    /// The same in bytes.
+    pub credit_bytes_max: usize,
+    /// Stanzas that wait for one socket. One more ends its stream.
+    pub mailbox_stanzas_max: usize,
+    /// The same in bytes.
+    pub mailbox_bytes_max: usize,
+    /// Parcels that wait for one shard before stanzas between accounts are refused.
+    pub inbox_parcels_max: usize,
+    /// Reads of the store at the same time.
+    pub reads_max: usize,
+    /// For a request that reads the store.
+    pub world_ms_max: u64,
+    /// How long a unit waits for a store that is away.
+    pub store_patience_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 100_000,
+            connections_per_address_max: 10_000,
+            handshake_ms_max: 10_000,
+            shutdown_ms_max: 10_000,
+            credit_stanzas_max: 64,
+            credit_bytes_max: 256 << 10,
+            mailbox_stanzas_max: 1_000,
+            mailbox_bytes_max: 1 << 20,
+            inbox_parcels_max: 100_000,
+            reads_max: 32,
+            world_ms_max: 30_000,
+            store_patience_ms: 10_000,
+        }
+    }
+}
+
+/// Unsent bytes of one connection from which on nothing more is made for it, nor read from it.
+pub(crate) const UNSENT_BYTES_MAX: usize = 32 << 10;
+/// Bytes of letters made ready for a socket at once.
+pub(crate) const TAKEN_BYTES_MAX: usize = 32 << 10;
+/// Bytes read from a socket at once. On the stack while it is polled: an idle connection has no
+/// buffer.
+pub(crate) const READ_BYTES_MAX: usize = 16 << 10;
+/// Bytes that rustls may hold back for a peer that does not read.
+pub(crate) const TLS_BYTES_MAX: usize = 16 << 10;
+/// Connections that the kernel may hold ready for us.
+pub(crate) const BACKLOG_CONNECTIONS_MAX: u32 = 4096;
+/// One request of the operator.
+pub(crate) const REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Accounts in one answer to the operator.
+pub(crate) const PAGE_ACCOUNTS_MAX: usize = 1000;

@@ -1,0 +1,229 @@
+//! Sockets that wait for clients, and how many of them may come.
+
+use crate::{
+    drive,
+    limits::{BACKLOG_CONNECTIONS_MAX, Limits},
+    shell::Shell,
+};
+use engine::stream::c2s::Security;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{Notify, watch},
+};
+
+/// How long accepting pauses when the system has no more sockets.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// An address that cannot be listened on.
+#[derive(Debug)]
+pub struct Taken {
+    /// The setting that names it.
+    pub setting: &'static str,
+    /// The address.
+    pub address: SocketAddr,
+    /// Why not.
+    pub error: io::Error,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { setting, address, error } = self;
+        write!(f, "cannot listen on {address} ({setting}): ")?;
+        match error.kind() {
+            io::ErrorKind::AddrInUse => f.write_str("another process does already"),
+            io::ErrorKind::PermissionDenied => f.write_str("ports below 1024 are not ours to take"),
+            io::ErrorKind::AddrNotAvailable => f.write_str("this machine has no such address"),
+            _ => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for Taken {}
+
+/// Listens on all addresses of a setting.
+///
+/// # Errors
+/// The first that is taken. Needs a runtime.
+pub fn bind(setting: &'static str, to: &[SocketAddr]) -> Result<Vec<TcpListener>, Taken> {
+    let one = |&address: &SocketAddr| {
+        let listen = || {
+            let socket = match address {
+                SocketAddr::V4(_) => TcpSocket::new_v4(),
+                SocketAddr::V6(_) => TcpSocket::new_v6(),
+            }?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG_CONNECTIONS_MAX)
+        };
+        listen().map_err(|error| Taken { setting, address, error })
+    };
+    to.iter().map(one).collect()
+}
+
+/// Takes clients until the server stops.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    security: Security,
+    shell: Arc<Shell>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        match accepted {
+            Ok((socket, peer)) => match shell.gate.admit(peer.ip()) {
+                Ok(pass) => drive::spawn(&shell, socket, peer, pass, security),
+                Err(why) => shell.meters.refused(why),
+            },
+            Err(error) if is_of_the_peer(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "cannot accept connections");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// How many are here, altogether and from each address.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    limits: Limits,
+    count: AtomicUsize,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+    empty: Notify,
+}
+
+/// One that is here.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    gate: Arc<Gate>,
+    address: IpAddr,
+}
+
+impl Gate {
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        let (count, addresses, empty) = Default::default();
+        Arc::new(Self { limits, count, addresses, empty })
+    }
+
+    fn addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets one in.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Pass, &'static str> {
+        let address = network(address);
+        let mut addresses = self.addresses();
+        if self.count.load(Ordering::Relaxed) >= self.limits.connections_max {
+            return Err("connections_max");
+        }
+        let here = addresses.entry(address).or_default();
+        if *here >= self.limits.connections_per_address_max {
+            return Err("connections_per_address_max");
+        }
+        *here += 1;
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Ok(Pass { gate: self.clone(), address })
+    }
+
+    /// How many are here.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Waits until nobody is here.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let empty = self.empty.notified();
+            if self.count() == 0 {
+                return;
+            }
+            empty.await;
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut addresses = self.gate.addresses();
+        if let Entry::Occupied(mut here) = addresses.entry(self.address) {
+            *here.get_mut() -= 1;
+            if *here.get() == 0 {
+                here.remove();
+            }
+        }
+        if self.gate.count.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.gate.empty.notify_waiters();
+        }
+    }
+}
+
+/// An IPv6 peer usually owns a whole /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => IpAddr::V6((six.to_bits() & !u128::from(u64::MAX)).into()),
+        four => four,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admit(gate: &Arc<Gate>, address: &str) -> Result<Pass, &'static str> {
+        gate.admit(address.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_gate_counts_all_and_each_address() {
+        let limits =
+            Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
+        let gate = Gate::new(limits);
+        let first = admit(&gate, "192.0.2.1").unwrap();
+        let _second = admit(&gate, "::ffff:192.0.2.1").unwrap();
+        assert_eq!(admit(&gate, "192.0.2.1").unwrap_err(), "connections_per_address_max");
+        let third = admit(&gate, "2001:db8::1").unwrap();
+        assert_eq!(admit(&gate, "2001:db8::2").unwrap_err(), "connections_max");
+        drop((first, third));
+        let _fourth = admit(&gate, "192.0.2.1").unwrap();
+        assert_eq!(gate.addresses().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_gate_tells_when_the_last_has_gone() {
+        let gate = Gate::new(Limits::default());
+        let pass = admit(&gate, "2001:db8::1").unwrap();
+        let empty = gate.empty();
+        tokio::pin!(empty);
+        assert!(futures_pending(&mut empty).await);
+        drop(pass);
+        empty.await;
+        assert!(gate.addresses().is_empty());
+    }
+
+    async fn futures_pending(future: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+        let mut future = std::pin::Pin::new(future);
+        std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending()))
+            .await
+    }
+}

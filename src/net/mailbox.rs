@@ -1,0 +1,296 @@
+//! What waits for one socket: a deque and a waker behind a lock. Anybody may put something in;
+//! the connection's task takes it all.
+
+use crate::limits::{Limits, TAKEN_BYTES_MAX};
+use engine::parcel::Say;
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Waker},
+};
+
+/// Towards one socket.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    letters: Letters,
+    bytes: usize,
+    wants: Wants,
+    /// It has been too full once; nothing is put in any more.
+    overflown: bool,
+    waker: Option<Waker>,
+}
+
+/// What the task waits for. Each includes those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wants {
+    /// That its mailbox is too full, or the server stops.
+    Urgent,
+    /// Letters.
+    #[default]
+    Letters,
+    /// Credit.
+    Settled,
+}
+
+/// What was taken.
+#[derive(Debug, Default)]
+pub(crate) struct Letters {
+    /// In order.
+    pub(crate) say: VecDeque<Say>,
+    /// Stanzas settled.
+    pub(crate) settled: u32,
+    /// More came than may wait; what waited is gone. Final.
+    pub(crate) overflow: bool,
+    /// The server stops. Final.
+    pub(crate) shutdown: bool,
+}
+
+impl Letters {
+    fn holds(&self, wants: Wants) -> bool {
+        let urgent = self.overflow || self.shutdown;
+        urgent || wants > Wants::Urgent && (self.settled > 0 || !self.say.is_empty())
+    }
+}
+
+impl Inner {
+    /// The waker, if the task waits for such an event.
+    fn rouse(&mut self, event: Wants) -> Option<Waker> {
+        if self.wants < event {
+            return None;
+        }
+        self.waker.take()
+    }
+
+    /// All letters, or as many as fill a record of TLS twice.
+    fn some(&mut self) -> VecDeque<Say> {
+        if self.bytes <= TAKEN_BYTES_MAX {
+            self.bytes = 0;
+            return mem::take(&mut self.letters.say);
+        }
+        let mut taken = 0;
+        let mut say = VecDeque::new();
+        while taken <= TAKEN_BYTES_MAX {
+            let Some(next) = self.letters.say.pop_front() else { break };
+            taken += size(&next);
+            say.push_back(next);
+        }
+        self.bytes -= taken;
+        say
+    }
+}
+
+fn size(say: &Say) -> usize {
+    match say {
+        Say::Stanza(stanza) => stanza.wire_len(),
+        Say::Nonza(nonza) => nonza.as_str().len(),
+        Say::Settled(_) | Say::Bound(_) | Say::Unbound(_) | Say::End(_) => 0,
+    }
+}
+
+impl Mailbox {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it is held; and a deque is whole after every call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts something in. Returns by how many stanzas more (or fewer) wait now.
+    fn push(&self, say: Say, limits: &Limits) -> isize {
+        let mut inner = self.lock();
+        if inner.overflown {
+            return 0;
+        }
+        if let Say::Settled(stanzas) = say {
+            inner.letters.settled += stanzas;
+            let waker = inner.rouse(Wants::Settled);
+            drop(inner);
+            wake(waker);
+            return 0;
+        }
+        inner.bytes += size(&say);
+        inner.letters.say.push_back(say);
+        let waiting = inner.letters.say.len();
+        let (mut more, mut event) = (1, Wants::Letters);
+        if waiting > limits.mailbox_stanzas_max || inner.bytes > limits.mailbox_bytes_max {
+            inner.letters.say = VecDeque::new();
+            inner.bytes = 0;
+            inner.letters.overflow = true;
+            inner.overflown = true;
+            event = Wants::Urgent;
+            more = 1 - isize::try_from(waiting).unwrap_or(isize::MAX);
+        }
+        let waker = inner.rouse(event);
+        drop(inner);
+        wake(waker);
+        more
+    }
+
+    fn shutdown(&self) {
+        let mut inner = self.lock();
+        inner.letters.shutdown = true;
+        let waker = inner.waker.take();
+        drop(inner);
+        wake(waker);
+    }
+
+    /// Takes what there is of what is wanted; when there is nothing, the task is woken by it.
+    pub(crate) fn take(&self, wants: Wants, cx: &Context<'_>) -> Option<Letters> {
+        let mut inner = self.lock();
+        inner.wants = wants;
+        if inner.letters.holds(wants) {
+            let say = inner.some();
+            let rest = mem::take(&mut inner.letters.say);
+            let letters = Letters { say, ..mem::take(&mut inner.letters) };
+            inner.letters.say = rest;
+            return Some(letters);
+        }
+        match &inner.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => inner.waker = Some(cx.waker().clone()),
+        }
+        None
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+const SHELVES: usize = 64;
+
+/// All mailboxes of this node, by the number of their link.
+#[derive(Debug)]
+pub(crate) struct Mailboxes {
+    shelves: [Mutex<HashMap<u64, Arc<Mailbox>>>; SHELVES],
+    next: AtomicU64,
+    waiting: AtomicUsize,
+    limits: Limits,
+}
+
+impl Mailboxes {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let shelves = std::array::from_fn(|_| Mutex::default());
+        Self { shelves, next: AtomicU64::new(1), waiting: AtomicUsize::new(0), limits }
+    }
+
+    fn shelf(&self, number: u64) -> MutexGuard<'_, HashMap<u64, Arc<Mailbox>>> {
+        let shelf = &self.shelves[usize::try_from(number).unwrap_or(0) % SHELVES];
+        shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A mailbox under a number that was never used before.
+    pub(crate) fn open(&self) -> (u64, Arc<Mailbox>) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mailbox = Arc::new(Mailbox::default());
+        self.shelf(number).insert(number, mailbox.clone());
+        (number, mailbox)
+    }
+
+    /// Its socket is gone; what still comes for it is dropped.
+    pub(crate) fn close(&self, number: u64) {
+        let Some(mailbox) = self.shelf(number).remove(&number) else { return };
+        let left = mem::take(&mut mailbox.lock().letters).say.len();
+        self.waiting.fetch_sub(left, Ordering::Relaxed);
+    }
+
+    /// Puts something into a mailbox that may be gone.
+    pub(crate) fn push(&self, number: u64, say: Say) {
+        let shelf = self.shelf(number);
+        let Some(mailbox) = shelf.get(&number) else { return };
+        // Counted while the shelf is locked, so that `close` finds what was counted.
+        let more = mailbox.push(say, &self.limits);
+        self.waiting.fetch_add(more.cast_unsigned(), Ordering::Relaxed);
+    }
+
+    /// So many letters were taken.
+    pub(crate) fn taken(&self, letters: usize) {
+        self.waiting.fetch_sub(letters, Ordering::Relaxed);
+    }
+
+    /// Letters that wait in all mailboxes together.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Tells all of them that the server stops.
+    pub(crate) fn shutdown(&self) {
+        for shelf in &self.shelves {
+            let shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+            shelf.values().for_each(|mailbox| mailbox.shutdown());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::wire::{Head, Kind, Stanza};
+
+    fn message() -> Say {
+        Say::Stanza(Stanza::new(Head::new(Kind::Message)))
+    }
+
+    fn take(mailbox: &Mailbox) -> Option<Letters> {
+        mailbox.take(Wants::Letters, &Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn letters_come_out_in_order_and_once() {
+        let boxes = Mailboxes::new(Limits::default());
+        let (number, mailbox) = boxes.open();
+        boxes.push(number, message());
+        boxes.push(number, Say::Settled(2));
+        boxes.push(number, Say::Settled(1));
+        boxes.push(number, Say::Unbound(engine::wire::StanzaCondition::Conflict.into()));
+        assert_eq!(boxes.waiting(), 2);
+        let mut letters = take(&mailbox).unwrap();
+        boxes.taken(letters.say.len());
+        let [Say::Stanza(_), Say::Unbound(_)] = &*letters.say.make_contiguous() else {
+            panic!("{letters:?}");
+        };
+        assert_eq!(letters.settled, 3);
+        assert!(take(&mailbox).is_none());
+        assert_eq!(boxes.waiting(), 0);
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_fills_its_mailbox_and_no_more() {
+        let limits = Limits { mailbox_stanzas_max: 3, ..Limits::default() };
+        let boxes = Mailboxes::new(limits);
+        let (number, mailbox) = boxes.open();
+        (0..100).for_each(|_| boxes.push(number, message()));
+        assert_eq!(boxes.waiting(), 0);
+        let letters = take(&mailbox).unwrap();
+        assert!(letters.overflow && letters.say.is_empty());
+        boxes.push(number, message());
+        assert!(take(&mailbox).is_none());
+    }
+
+    #[test]
+    fn bytes_are_limited_as_stanzas_are() {
+        let limits = Limits { mailbox_bytes_max: 40, ..Limits::default() };
+        let boxes = Mailboxes::new(limits);
+        let (number, mailbox) = boxes.open();
+        (0..20).for_each(|_| boxes.push(number, message()));
+        assert!(take(&mailbox).unwrap().overflow);
+    }
+
+    #[test]
+    fn what_comes_for_a_closed_mailbox_is_dropped() {
+        let boxes = Mailboxes::new(Limits::default());
+        let (number, mailbox) = boxes.open();
+        boxes.push(number, message());
+        boxes.close(number);
+        boxes.push(number, message());
+        assert_eq!(boxes.waiting(), 0);
+        assert!(take(&mailbox).is_none());
+    }
+}

@@ -1,0 +1,153 @@
+//! The whole: what is started, and how it stops.
+
+use crate::{
+    clock::Clock,
+    control, http,
+    limits::Limits,
+    listen::{self, Gate},
+    meters::Meters,
+    operator::Operator,
+    post::Post,
+    shard,
+    shell::{Hashing, Shell},
+    tls::Tls,
+    writer::{self, Queue},
+};
+use arc_swap::ArcSwap;
+use engine::{
+    hooks::Hooks,
+    port::{Cluster, Fault, Store},
+    settings::Settings,
+    stream::c2s::Security,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+/// What a server is made of.
+pub struct Parts {
+    /// The engine's part of the settings.
+    pub settings: Settings,
+    /// The shell's.
+    pub limits: Limits,
+    /// What the XEPs hung where.
+    pub hooks: Hooks,
+    /// Open, and ours.
+    pub store: Arc<dyn Store>,
+    /// Homes, and the way between them.
+    pub cluster: Arc<dyn Cluster>,
+    /// What the cluster delivers to on this node.
+    pub post: Arc<Post>,
+    /// Towards clients.
+    pub tls: Tls,
+    /// Whether `/metrics` is there.
+    pub metrics: bool,
+}
+
+/// Bound sockets.
+pub struct Listeners {
+    /// Clients, STARTTLS.
+    pub c2s: Vec<TcpListener>,
+    /// Clients, TLS from the first byte.
+    pub c2s_tls: Vec<TcpListener>,
+    /// `/metrics` and `/health`.
+    pub http: Vec<TcpListener>,
+    /// The operator.
+    pub control: UnixListener,
+}
+
+/// A server that runs.
+pub struct Server {
+    shell: Arc<Shell>,
+    stopping: watch::Sender<bool>,
+    accepting: JoinSet<()>,
+    /// The writer and the shards: none of them ends while all is well.
+    core: JoinSet<()>,
+}
+
+impl Server {
+    /// Starts all tasks.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn start(parts: Parts, listeners: Listeners) -> Result<Self, Fault> {
+        let Parts { settings, limits, hooks, store, cluster, post, tls, metrics } = parts;
+        let (meters, clock, queue) = (Arc::new(Meters::new()), Clock::start(), Queue::default());
+        let last = store.last().await?;
+        let host = writer::Host {
+            store: store.clone(),
+            queue: queue.clone(),
+            clock,
+            post: post.clone(),
+            meters: meters.clone(),
+        };
+        let (mut core, mut accepting) = (JoinSet::new(), JoinSet::new());
+        core.spawn(host.run(last, limits.store_patience_ms));
+        let operator = Operator {
+            domains: settings.domains.clone().into(),
+            store: store.clone(),
+            writer: queue.clone(),
+            hashing: Hashing::new(post.shards()),
+            post: post.clone(),
+        };
+        let shell = Arc::new(Shell {
+            clock,
+            settings: ArcSwap::from_pointee(settings),
+            hooks,
+            limits,
+            store,
+            cluster,
+            post,
+            tls,
+            gate: Gate::new(limits),
+            meters,
+            reads: Semaphore::new(limits.reads_max),
+            hashing: operator.hashing.clone(),
+        });
+        for number in 0..shell.post.shards() {
+            core.spawn(shard::run(shell.clone(), number, queue.clone()));
+        }
+        let (stopping, stop) = watch::channel(false);
+        let Listeners { c2s, c2s_tls, http, control } = listeners;
+        for (sockets, security) in [(c2s, Security::Required), (c2s_tls, Security::Direct)] {
+            for socket in sockets {
+                accepting.spawn(listen::accept(socket, security, shell.clone(), stop.clone()));
+            }
+        }
+        for socket in http {
+            let (shell, queue) = (shell.clone(), queue.clone());
+            tokio::spawn(http::serve(socket, shell, queue, metrics, stop.clone()));
+        }
+        tokio::spawn(http::settle(shell.clone()));
+        tokio::spawn(control::serve(control, operator, stop));
+        Ok(Self { shell, stopping, accepting, core })
+    }
+
+    /// Swaps the engine's part of the settings.
+    pub fn reload(&self, settings: Settings) {
+        self.shell.settings.store(Arc::new(settings));
+    }
+
+    /// Ends when the process must: the store belongs to another one, or a task that all depend
+    /// on has panicked.
+    pub async fn broken(&mut self) {
+        self.core.join_next().await;
+    }
+
+    /// Stops: no new connections, `system-shutdown` to every stream, then whatever is under way
+    /// becomes durable. Returns whether all was done within `shutdown_ms_max`.
+    pub async fn stop(mut self) -> bool {
+        let time = Duration::from_millis(self.shell.limits.shutdown_ms_max);
+        self.stopping.send_replace(true);
+        let done = async {
+            while self.accepting.join_next().await.is_some() {}
+            self.shell.post.mailboxes.shutdown();
+            self.shell.gate.empty().await;
+            self.shell.post.work().quiet().await;
+        };
+        tokio::time::timeout(time, done).await.is_ok()
+    }
+}

@@ -1,0 +1,74 @@
+//! One task per core, hosting a shard: inputs in, and what it causes carried out.
+
+use crate::{
+    shell::Shell,
+    writer::{Queue, Token},
+};
+use engine::{
+    parcel::Parcel,
+    shard::{Input, Output, Shard, WorldAnswer},
+    wire::{Bare, Stanza},
+};
+use std::sync::Arc;
+
+/// Hosts the shard of this number until the process ends.
+pub(crate) async fn run(shell: Arc<Shell>, number: usize, writer: Queue) {
+    let mut shard = Shard::default();
+    let mut outputs = Vec::new();
+    loop {
+        for input in shell.post.take(number).await {
+            shell.with_ctx(|ctx| shard.handle(ctx, input, &mut outputs));
+            outputs.drain(..).for_each(|output| execute(&shell, &writer, output));
+            shell.post.work().done();
+        }
+        // Inboxes are not sockets: the runtime does not make us give way on its own.
+        tokio::task::yield_now().await;
+    }
+}
+
+fn execute(shell: &Arc<Shell>, writer: &Queue, output: Output) {
+    match output {
+        Output::Parcel(Parcel::ToSocket(link, say)) => {
+            carry(shell, link.node, Parcel::ToSocket(link, say));
+        }
+        Output::Parcel(parcel) => {
+            if let Some(home) = parcel.account().map(|of| shell.cluster.home(of)) {
+                carry(shell, home, parcel);
+            }
+        }
+        Output::Load(account) => load(shell.clone(), account),
+        Output::Commit(account, ticket, unit) => {
+            shell.post.work().begin();
+            writer.push(Token::Line(account, ticket), unit);
+        }
+        Output::World { account, number, iq, answer } => {
+            read(shell.clone(), account, number, iq, answer);
+        }
+    }
+}
+
+fn carry(shell: &Shell, home: engine::port::Node, parcel: Parcel) {
+    if let Err(error) = shell.cluster.carry(home, parcel) {
+        tracing::warn!(condition = error.condition.as_str(), "a parcel could not be carried");
+    }
+}
+
+fn load(shell: Arc<Shell>, account: Bare) {
+    shell.post.work().begin();
+    tokio::spawn(async move {
+        let read = shell.reads.acquire().await;
+        let loaded = shell.store.load(&account).await;
+        drop(read);
+        shell.post.tell(&account.clone(), Input::Loaded(account, loaded));
+        shell.post.work().done();
+    });
+}
+
+fn read(shell: Arc<Shell>, account: Bare, number: u64, iq: Stanza, answer: WorldAnswer) {
+    shell.post.work().begin();
+    tokio::spawn(async move {
+        let replied = shell.read_world(&account, &iq, answer).await;
+        shell.post.tell(&account.clone(), Input::Answered(account, number, replied));
+        shell.post.work().done();
+    });
+}

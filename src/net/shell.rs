@@ -1,0 +1,115 @@
+//! What all tasks of the shell share.
+
+use crate::{
+    clock::{Chance, Clock, unix_ms},
+    limits::Limits,
+    listen::Gate,
+    meters::Meters,
+    post::Post,
+    tls::Tls,
+};
+use arc_swap::ArcSwap;
+use engine::{
+    ctx::Ctx,
+    hook::{Replied, World},
+    hooks::Hooks,
+    port::{Cluster, Pending, Reads},
+    settings::Settings,
+    shard::WorldAnswer,
+    stream::{
+        machine::{Fact, Question, Secret},
+        sasl,
+    },
+    unit::Credentials,
+    wire::{Bare, ErrorType, Stanza, StanzaCondition, StanzaError},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+
+/// What all tasks of the shell share.
+pub(crate) struct Shell {
+    pub(crate) clock: Clock,
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) hooks: Hooks,
+    pub(crate) limits: Limits,
+    pub(crate) store: Arc<dyn Reads>,
+    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) post: Arc<Post>,
+    pub(crate) tls: Tls,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) meters: Arc<Meters>,
+    /// Reads of the store at the same time.
+    pub(crate) reads: Semaphore,
+    pub(crate) hashing: Arc<Hashing>,
+}
+
+impl Shell {
+    /// Calls a value with what it must be told from outside.
+    pub(crate) fn with_ctx<T>(&self, call: impl FnOnce(&Ctx<'_>) -> T) -> T {
+        let settings = self.settings.load();
+        call(&Ctx {
+            now: self.clock.now(),
+            unix_ms: unix_ms(),
+            random: &Chance,
+            settings: &settings,
+            hooks: &self.hooks,
+        })
+    }
+
+    /// Finds out what a stream asks.
+    pub(crate) fn find_out(self: &Arc<Self>, question: Question) -> Pending<'static, Fact> {
+        let shell = self.clone();
+        match question {
+            Question::Credentials(of) => Box::pin(async move {
+                let _read = shell.reads.acquire().await;
+                Fact::Credentials(shell.store.credentials(&of).await)
+            }),
+            Question::Verify { password, keys } => {
+                Box::pin(async move { Fact::Verified(shell.hashing.verify(password, keys).await) })
+            }
+        }
+    }
+
+    /// Reads the store for a request, within its time.
+    pub(crate) async fn read_world(
+        &self,
+        account: &Bare,
+        iq: &Stanza,
+        answer: WorldAnswer,
+    ) -> Replied {
+        let read = async {
+            let _read = self.reads.acquire().await;
+            answer(iq, &World { store: &*self.store, account }).await
+        };
+        let time = Duration::from_millis(self.limits.world_ms_max);
+        tokio::time::timeout(time, read).await.unwrap_or_else(|_| {
+            tracing::warn!(%account, "a request that reads the store took too long");
+            let late = StanzaCondition::RemoteServerTimeout.into();
+            Err(StanzaError { type_: ErrorType::Wait, ..late })
+        })
+    }
+}
+
+/// What costs milliseconds of CPU runs beside the event loop, as many at once as there are cores.
+pub(crate) struct Hashing(Semaphore);
+
+impl Hashing {
+    pub(crate) fn new(cores: usize) -> Arc<Self> {
+        Arc::new(Self(Semaphore::new(cores)))
+    }
+
+    /// Whether the password derives these keys.
+    pub(crate) async fn verify(&self, Secret(password): Secret, keys: Credentials) -> bool {
+        self.run(move || sasl::verify(&password, &keys)).await.unwrap_or(false)
+    }
+
+    /// What is kept of a new password.
+    pub(crate) async fn derive(&self, Secret(password): Secret) -> Option<Credentials> {
+        self.run(move || sasl::credentials(&password, &Chance)).await
+    }
+
+    async fn run<T: Send + 'static>(&self, hash: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let _turn = self.0.acquire().await;
+        tokio::task::spawn_blocking(hash).await.ok()
+    }
+}

@@ -1,0 +1,73 @@
+//! TLS towards clients: versions, tickets, and a certificate that can be swapped while the
+//! server runs.
+
+use crate::certificate::Certificate;
+use arc_swap::ArcSwap;
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+
+/// RFC 7590 §3, XEP-0368 §3: the protocol of a stream that begins with TLS.
+const ALPN: &[u8] = b"xmpp-client";
+
+/// Makes aws-lc-rs the only provider. Call it first thing: with two of them linked, rustls would
+/// not know which to take.
+pub fn install_provider() {
+    // Only the first call counts; the others would install the same.
+    drop(aws_lc_rs::default_provider().install_default());
+}
+
+/// TLS towards clients.
+#[derive(Clone)]
+pub struct Tls {
+    current: Arc<Current>,
+    /// After STARTTLS.
+    pub(crate) starttls: TlsAcceptor,
+    /// From the first byte.
+    pub(crate) direct: TlsAcceptor,
+}
+
+#[derive(Debug)]
+struct Current(ArcSwap<CertifiedKey>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+impl Tls {
+    /// TLS 1.2 (with extended master secret, so that channel bindings are sound: RFC 7627) and
+    /// 1.3; sessions are resumed by tickets; no 0-RTT, which could be replayed.
+    ///
+    /// # Errors
+    /// The provider cannot make what is asked of it.
+    pub fn new(certificate: &Certificate) -> Result<Self, rustls::Error> {
+        let current = Arc::new(Current(ArcSwap::new(certificate.key.clone())));
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(current.clone());
+        config.require_ems = true;
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        // Not none: without a ticket the last flight of a client that delays its segments
+        // waits for an acknowledgement that we delay too.
+        config.send_tls13_tickets = 1;
+        let mut direct = config.clone();
+        direct.alpn_protocols = vec![ALPN.to_vec()];
+        let acceptor = |config| TlsAcceptor::from(Arc::new(config));
+        Ok(Self { current, starttls: acceptor(config), direct: acceptor(direct) })
+    }
+
+    /// Connections from now on see this certificate.
+    pub fn swap(&self, certificate: &Certificate) {
+        self.current.0.store(certificate.key.clone());
+    }
+}

@@ -1,0 +1,198 @@
+//! One task, hosting the writer: gathers units, commits batches back to back.
+
+use crate::{
+    clock::{Clock, unix_ms},
+    meters::Meters,
+    post::Post,
+};
+use engine::{
+    parcel::Ticket,
+    port::{Batch, Fault, Store, Verdict},
+    shard,
+    unit::{Committed, Unit},
+    wire::Bare,
+    writer::{Writer, WriterLimits},
+};
+use std::{
+    future::poll_fn,
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Poll, Waker},
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// How often a store that is away is asked whether it is back.
+const AWAY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Who waits for a unit.
+#[derive(Debug)]
+pub(crate) enum Token {
+    /// An account's line.
+    Line(Bare, Ticket),
+    /// The operator.
+    Operator(oneshot::Sender<Result<Committed, Fault>>),
+}
+
+/// The way to the writer. Never waits; what may wait is bounded by the credit of all streams.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Queue(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    inner: Mutex<Inner>,
+    away: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    units: Vec<(Token, Unit)>,
+    waker: Option<Waker>,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a unit over.
+    pub(crate) fn push(&self, token: Token, unit: Unit) {
+        let mut inner = self.lock();
+        inner.units.push((token, unit));
+        let waker = inner.waker.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Hands a unit over and waits for what becomes of it.
+    pub(crate) async fn commit(&self, unit: Unit) -> Result<Committed, Fault> {
+        let (token, outcome) = oneshot::channel();
+        self.push(Token::Operator(token), unit);
+        outcome.await.unwrap_or(Err(Fault::Fenced))
+    }
+
+    /// Units that wait, not counting those of the batch under way.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().units.len()
+    }
+
+    /// The store does not answer.
+    pub(crate) fn is_away(&self) -> bool {
+        self.0.away.load(Ordering::Relaxed)
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| {
+            let mut inner = self.lock();
+            if !inner.units.is_empty() {
+                return Poll::Ready(());
+            }
+            inner.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// The task that hosts the writer.
+pub(crate) struct Host {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queue: Queue,
+    pub(crate) clock: Clock,
+    pub(crate) post: Arc<Post>,
+    pub(crate) meters: Arc<Meters>,
+}
+
+impl Host {
+    /// Commits until the store is fenced: then nothing more may be written, and the process
+    /// must end.
+    pub(crate) async fn run(self, last: (i64, engine::unit::Pos), store_patience_ms: u64) {
+        let limits = WriterLimits { store_patience_ms, ..WriterLimits::default() };
+        let mut writer = Writer::resume(last, limits);
+        while !writer.is_stopped() {
+            if writer.queue_units() == 0 && !writer.asks_last() {
+                self.queue.wait().await;
+            }
+            self.gather(&mut writer);
+            match writer.next_batch(unix_ms()) {
+                Some(batch) => {
+                    let answer = self.commit(&batch).await;
+                    self.settle(writer.outcome(answer));
+                }
+                None => self.ask_last(&mut writer).await,
+            }
+        }
+        self.refuse_all();
+    }
+
+    fn gather(&self, writer: &mut Writer<Token>) {
+        let units = mem::take(&mut self.queue.lock().units);
+        let now = self.clock.now();
+        for (token, unit) in units {
+            if let Err((token, fault)) = writer.push(token, unit, now) {
+                self.settle(vec![(token, Err(fault))]);
+            }
+        }
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        let begun = Instant::now();
+        let answer = self.store.commit(batch).await;
+        match &answer {
+            Ok(_) => {
+                self.meters.commit_seconds.record(begun.elapsed());
+                self.meters.commit_units.record(batch.units.len() as f64);
+            }
+            Err(fault) => tracing::error!(%fault, units = batch.units.len(), "a commit failed"),
+        }
+        self.away(matches!(answer, Err(Fault::Away(_))));
+        answer
+    }
+
+    async fn ask_last(&self, writer: &mut Writer<Token>) {
+        if !writer.asks_last() {
+            return;
+        }
+        match self.store.last().await {
+            Ok(last) => self.settle(writer.recovered(last, self.clock.now())),
+            Err(fault) => {
+                tracing::warn!(%fault, "the store does not tell its last batch");
+                tokio::time::sleep(AWAY_PAUSE).await;
+                self.settle(writer.expire(self.clock.now()));
+            }
+        }
+    }
+
+    fn away(&self, away: bool) {
+        if self.queue.0.away.swap(away, Ordering::Relaxed) != away {
+            match away {
+                true => tracing::error!("the store is away: what must be durable waits"),
+                false => tracing::info!("the store is back"),
+            }
+        }
+    }
+
+    fn settle(&self, outcomes: Vec<(Token, Result<Committed, Fault>)>) {
+        for (token, outcome) in outcomes {
+            match token {
+                Token::Line(account, ticket) => {
+                    let of = account.clone();
+                    self.post.tell(&of, shard::Input::Committed(account, ticket, outcome));
+                    self.post.work().done();
+                }
+                // The operator may have gone meanwhile.
+                Token::Operator(waits) => drop(waits.send(outcome)),
+            }
+        }
+    }
+
+    fn refuse_all(&self) {
+        let units = mem::take(&mut self.queue.lock().units);
+        self.settle(units.into_iter().map(|(token, _)| (token, Err(Fault::Fenced))).collect());
+    }
+}
