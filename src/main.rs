@@ -1,1 +1,75 @@
-fn main() {}
+//! Waxwing, an XMPP server. Here is what it is made of; nobody else names a concrete adapter.
+
+mod check;
+mod command;
+mod logs;
+mod serve;
+mod settings;
+mod settings_table;
+mod settings_values;
+mod user;
+
+use clap::Parser;
+use command::{Action, Command};
+use engine::{hook::Xep, hooks::Hooks, port::Store};
+use settings::Settings;
+use std::{process::ExitCode, sync::Arc, time::Instant};
+
+/// What this server speaks.
+const XEPS: &[&Xep] = xeps::ALL;
+
+fn main() -> ExitCode {
+    let begun = Instant::now();
+    net::install_provider();
+    match run(Command::parse(), begun) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("waxwing: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, begun: Instant) -> anyhow::Result<ExitCode> {
+    let config = command.config.as_deref();
+    let action = command.action.unwrap_or(Action::Serve);
+    match action {
+        Action::Settings => return Ok(print(&settings_table::print())),
+        Action::Life => return Ok(print(&engine::life::table(&Hooks::of(XEPS)))),
+        Action::Serve | Action::User(_) | Action::Check => {}
+    }
+    let settings = Settings::load(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match action {
+            Action::User(user) => user::run(user, &settings).await.map(|()| ExitCode::SUCCESS),
+            Action::Check if check::run(&settings).await => Ok(ExitCode::SUCCESS),
+            Action::Check => Ok(ExitCode::FAILURE),
+            _ => serve::run(settings, config, begun).await.map(|()| ExitCode::SUCCESS),
+        }
+    })
+}
+
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    // Whoever reads only the beginning has seen what they wanted.
+    drop(std::io::stdout().lock().write_all(text.as_bytes()));
+    ExitCode::SUCCESS
+}
+
+/// Opens the store and takes it: one process per store.
+async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    let settings::Store { url, relaxed, readers_max } = &settings.store;
+    let options = store::Options {
+        node: net::NODE,
+        relaxed: *relaxed,
+        readers_max: *readers_max,
+        ..store::Options::default()
+    };
+    Ok(store::open(url, &options).await?)
+}
+
+/// One node: what is carried anywhere is delivered here.
+fn cluster(post: Arc<net::Post>) -> cluster::Alone {
+    cluster::Alone::new(net::NODE, move |parcel| post.deliver(parcel))
+}

@@ -1,0 +1,205 @@
+//! `waxwing serve`: from the settings to the last goodbye.
+
+use crate::{logs, open_store, settings::Settings};
+use anyhow::Context;
+use engine::hooks::Hooks;
+use net::{Listeners, Parts, Post, Server, Tls, control, listen};
+use std::{
+    io::{Write, stdout},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+/// Serves until a signal, or until the store is taken away.
+///
+/// # Errors
+/// It cannot begin, or must not go on: in one line for the operator.
+pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> anyhow::Result<()> {
+    let level = logs::start(&settings)?;
+    let mut signals = Signals::new()?;
+    raise_file_limit(settings.shell.connections_max);
+    settings.make_data()?;
+    let certificate = settings.certificate().load().context("no certificate can be served")?;
+    let tls = Tls::new(&certificate).context("TLS")?;
+    let sockets = Sockets::bind(&settings)?;
+    let store = open_store(&settings).await?;
+    let secret = store.secret(net::seed()).await?;
+    let path = settings.control();
+    let control = control::bind(&path).with_context(|| path.display().to_string())?;
+    let post = Post::new(settings.shell, std::thread::available_parallelism()?.get());
+    let parts = Parts {
+        settings: settings.engine(secret),
+        limits: settings.shell,
+        hooks: Hooks::of(crate::XEPS),
+        store,
+        cluster: Arc::new(crate::cluster(post.clone())),
+        post,
+        tls: tls.clone(),
+        metrics: settings.metrics,
+    };
+    let told = sockets.told(&settings)?;
+    let Sockets { c2s, c2s_tls, http } = sockets;
+    let listeners = Listeners { c2s, c2s_tls, http, control };
+    let mut server = Server::start(parts, listeners).await?;
+    greet(&told, begun)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
+    let reload = Reload { named, level, tls, secret };
+    loop {
+        tokio::select! {
+            said = signals.next() => match said {
+                Said::Reload => reload.all(&settings, &server),
+                Said::Stop(signal) => {
+                    tracing::info!(signal, "stopping");
+                    break;
+                }
+            },
+            () = server.broken() => {
+                anyhow::bail!("the store belongs to another process now, or a task has panicked");
+            }
+        }
+    }
+    let done = server.stop().await;
+    drop(std::fs::remove_file(&path));
+    match done {
+        true => tracing::info!("stopped"),
+        false => tracing::warn!("stopped; not all streams or units ended within the deadline"),
+    }
+    Ok(())
+}
+
+/// What the system says.
+enum Said {
+    Reload,
+    Stop(&'static str),
+}
+
+/// The signals that are heard.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Said {
+        tokio::select! {
+            _ = self.terminate.recv() => Said::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Said::Stop("SIGINT"),
+            _ = self.hangup.recv() => Said::Reload,
+        }
+    }
+}
+
+struct Sockets {
+    c2s: Vec<TcpListener>,
+    c2s_tls: Vec<TcpListener>,
+    http: Vec<TcpListener>,
+}
+
+impl Sockets {
+    fn bind(settings: &Settings) -> Result<Self, listen::Taken> {
+        let listen = &settings.listen;
+        Ok(Self {
+            c2s: listen::bind("listen.c2s", &listen.c2s)?,
+            c2s_tls: listen::bind("listen.c2s_tls", &listen.c2s_tls)?,
+            http: listen::bind("listen.http", &listen.http)?,
+        })
+    }
+
+    /// What a person who has just started it wants to know.
+    fn told(&self, settings: &Settings) -> anyhow::Result<String> {
+        let addresses = |sockets: &[TcpListener]| -> std::io::Result<String> {
+            let all = sockets.iter().map(TcpListener::local_addr);
+            let all: Vec<SocketAddr> = all.collect::<Result<_, _>>()?;
+            Ok(all.iter().map(|address| format!("  {address}")).collect())
+        };
+        let domains: Vec<_> = settings.domains.iter().map(ToString::to_string).collect();
+        let first = &domains[0];
+        let mut told =
+            format!("waxwing {} for {}\n", env!("CARGO_PKG_VERSION"), domains.join(", "));
+        for (name, sockets) in [
+            ("clients, STARTTLS   ", &self.c2s),
+            ("clients, direct TLS ", &self.c2s_tls),
+            ("http                ", &self.http),
+        ] {
+            if !sockets.is_empty() {
+                told += &format!("{name}{}\n", addresses(sockets)?);
+            }
+        }
+        told += &format!("store                 {}\n", settings.store.shown());
+        told += &format!("add an account        waxwing user add juliet@{first}\n");
+        Ok(told)
+    }
+}
+
+fn greet(told: &str, begun: Instant) -> anyhow::Result<()> {
+    let mut out = stdout().lock();
+    writeln!(out, "{told}ready in {} ms", begun.elapsed().as_millis())?;
+    Ok(out.flush()?)
+}
+
+/// Each connection is a file to the system.
+fn raise_file_limit(connections_max: usize) {
+    const OTHER_FILES: u64 = 256;
+    let wanted = u64::try_from(connections_max).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(files) if files < wanted => {
+            tracing::info!(files, wanted, "fewer open files allowed than limits.connections_max");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
+}
+
+/// What SIGHUP does.
+struct Reload<'a> {
+    named: Option<&'a Path>,
+    level: logs::Level,
+    tls: Tls,
+    secret: [u8; 32],
+}
+
+impl Reload<'_> {
+    fn all(&self, old: &Settings, server: &Server) {
+        let new = match Settings::load(self.named) {
+            Ok(new) => new,
+            Err(error) => {
+                let error = format!("{error:#}");
+                return tracing::error!(error, "SIGHUP: nothing changed, the settings are wrong");
+            }
+        };
+        match new.certificate().load() {
+            Ok(certificate) => {
+                self.tls.swap(&certificate);
+                let days = certificate.days_left();
+                tracing::info!(days, "SIGHUP: the certificate was read again");
+            }
+            Err(error) => tracing::error!(%error, "SIGHUP: the old certificate stays"),
+        }
+        if let Err(error) = self.level.swap(&new) {
+            let error = format!("{error:#}");
+            tracing::error!(error, "SIGHUP: the old log.level stays");
+        }
+        let domains = old.domains.clone();
+        let settings = engine::settings::Settings { domains, ..new.engine(self.secret) };
+        server.reload(settings);
+        for name in old.fixed(&new) {
+            tracing::warn!(name, "SIGHUP: takes effect at the next start only");
+        }
+        tracing::info!("SIGHUP: server.admins, log.level and limits of streams were read again");
+    }
+}

@@ -1,0 +1,357 @@
+//! What the operator chose, from plain values to what the rings want.
+
+use crate::settings_values::{Values, Wrong};
+use anyhow::{Context, bail};
+use engine::wire::{Bare, Limits};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// The file that is read when the command line names none.
+const FILE: &str = "waxwing.toml";
+
+/// What the operator chose.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file, when there is one.
+    pub file: Option<PathBuf>,
+    /// The domains served; never empty.
+    pub domains: Vec<Bare>,
+    /// Who gets what is sent to a domain.
+    pub admins: Vec<Bare>,
+    /// The folder for what the server makes itself.
+    pub data: PathBuf,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Certificate and key; none: one made in `data`.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// The store.
+    pub store: Store,
+    /// Limits of streams and accounts.
+    pub streams: engine::settings::StreamLimits,
+    /// Limits of the shell.
+    pub shell: net::Limits,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Which there are.
+    pub log_level: String,
+    /// Whether `/metrics` is there.
+    pub metrics: bool,
+}
+
+/// Where it listens.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Clients, STARTTLS.
+    pub c2s: Vec<SocketAddr>,
+    /// Clients, TLS from the first byte.
+    pub c2s_tls: Vec<SocketAddr>,
+    /// `/metrics` and `/health`.
+    pub http: Vec<SocketAddr>,
+    /// Settings that are set, but not served by this version.
+    pub unserved: Vec<&'static str>,
+}
+
+/// Where the store is, and how it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// `sqlite:PATH`, `postgres://…` or `memory:`. May hold a password.
+    pub url: String,
+    /// A commit need not survive a power cut.
+    pub relaxed: bool,
+    /// Connections for reading.
+    pub readers_max: u32,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, else JSON.
+    Auto,
+    /// One line to read.
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Settings {
+    /// Reads the file that the command line names, or `waxwing.toml` when there is one.
+    ///
+    /// # Errors
+    /// It cannot be read, or something in it is wrong: which line, and how to mend it.
+    pub fn load(named: Option<&Path>) -> anyhow::Result<Self> {
+        let file = match named {
+            Some(named) => Some(named.to_owned()),
+            None => Some(PathBuf::from(FILE)).filter(|file| file.exists()),
+        };
+        let Some(file) = file else { return Self::read("", Path::new("")) };
+        let text = std::fs::read_to_string(&file)
+            .with_context(|| format!("cannot read the settings {}", file.display()))?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let settings = Self::read(&text, folder).with_context(|| file.display().to_string())?;
+        Ok(Self { file: Some(file), ..settings })
+    }
+
+    fn read(text: &str, folder: &Path) -> anyhow::Result<Self> {
+        let mut values = Values::read(text).map_err(|wrong: Wrong| anyhow::anyhow!("{wrong}"))?;
+        Self::of(&mut values, folder)
+    }
+
+    fn of(values: &mut Values, folder: &Path) -> anyhow::Result<Self> {
+        let path = |text: String| folder.join(text);
+        // There is one way so far; that it is that one has been checked by the table.
+        values.text("auth", "password_storage");
+        let data = path(values.text("server", "data").unwrap_or_default());
+        let domains = domains(values.texts("server", "domains"))?;
+        let admins = values.texts("server", "admins").into_iter().map(|jid| account(&jid));
+        Ok(Self {
+            file: None,
+            domains,
+            admins: admins.collect::<Result<_, _>>().context("server.admins")?,
+            listen: Listen::of(values),
+            tls: tls(values, path)?,
+            store: Store::of(values, folder, &data)?,
+            streams: streams(values),
+            shell: shell(values),
+            log_format: match values.text("log", "format").as_deref() {
+                Some("human") => LogFormat::Human,
+                Some("json") => LogFormat::Json,
+                _ => LogFormat::Auto,
+            },
+            log_level: values.text("log", "level").unwrap_or_default(),
+            metrics: values.text("metrics", "serve").as_deref() == Some("yes"),
+            data,
+        })
+    }
+
+    /// The engine's part.
+    pub fn engine(&self, secret: [u8; 32]) -> engine::settings::Settings {
+        engine::settings::Settings {
+            admins: self.admins.clone(),
+            limits: self.streams,
+            ..engine::settings::Settings::of(self.domains.clone(), secret)
+        }
+    }
+
+    /// The settings that a running server cannot take over, where `new` differs.
+    pub fn fixed(&self, new: &Self) -> Vec<&'static str> {
+        let shown = |settings: &Self| {
+            let Self { domains, data, listen, store, shell, log_format, metrics, .. } = settings;
+            [
+                ("server.domains", format!("{domains:?}")),
+                ("server.data", format!("{data:?}")),
+                ("listen", format!("{listen:?}")),
+                ("store", format!("{store:?}")),
+                ("limits of connections, queues and the store", format!("{shell:?}")),
+                ("log.format", format!("{log_format:?}")),
+                ("metrics", format!("{metrics:?}")),
+            ]
+        };
+        let (old, new) = (shown(self), shown(new));
+        let changed = old.into_iter().zip(new).filter(|(old, new)| old.1 != new.1);
+        changed.map(|((name, _), _)| name).collect()
+    }
+
+    /// Where the running server hears the operator.
+    pub fn control(&self) -> PathBuf {
+        self.data.join("waxwing.sock")
+    }
+
+    /// Where the certificate is.
+    pub fn certificate(&self) -> net::certificate::Source {
+        match &self.tls {
+            Some((certificate, key)) => net::certificate::Source::Files {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            },
+            None => net::certificate::Source::SelfSigned {
+                folder: self.data.clone(),
+                domains: self.domains.iter().map(|domain| domain.domain().to_owned()).collect(),
+            },
+        }
+    }
+
+    /// Makes the data folder, for nobody else to read.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make_data(&self) -> anyhow::Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data);
+        made.with_context(|| format!("cannot make the data folder {}", self.data.display()))
+    }
+}
+
+/// An address with a local part and no resource.
+///
+/// # Errors
+/// It is something else.
+pub fn account(jid: &str) -> anyhow::Result<Bare> {
+    let bare = Bare::parse(jid).map_err(|error| anyhow::anyhow!("{jid:?}: {error}"))?;
+    if bare.local().is_none() {
+        bail!("{jid:?}: an account has a name before the @, such as juliet@{jid}");
+    }
+    Ok(bare)
+}
+
+fn domains(texts: Vec<String>) -> anyhow::Result<Vec<Bare>> {
+    if texts.is_empty() {
+        bail!("server.domains must name at least one domain");
+    }
+    let domain = |text: &String| {
+        Bare::host(text).map_err(|error| anyhow::anyhow!("server.domains: {text:?}: {error}"))
+    };
+    texts.iter().map(domain).collect()
+}
+
+fn tls(
+    values: &mut Values,
+    path: impl Fn(String) -> PathBuf,
+) -> anyhow::Result<Option<(PathBuf, PathBuf)>> {
+    match (values.text("tls", "certificate"), values.text("tls", "key")) {
+        (Some(certificate), Some(key)) => Ok(Some((path(certificate), path(key)))),
+        (None, None) => Ok(None),
+        (Some(_), None) => bail!("tls.certificate needs tls.key beside it"),
+        (None, Some(_)) => bail!("tls.key needs tls.certificate beside it"),
+    }
+}
+
+impl Listen {
+    fn of(values: &mut Values) -> Self {
+        let unserved = ["s2s", "s2s_tls", "component", "https"];
+        let unserved = unserved.into_iter().filter(|key| !values.addresses(key).is_empty());
+        let unserved = unserved.collect();
+        let (c2s, c2s_tls) = (values.addresses("c2s"), values.addresses("c2s_tls"));
+        Self { c2s, c2s_tls, http: values.addresses("http"), unserved }
+    }
+}
+
+impl Store {
+    fn of(values: &mut Values, folder: &Path, data: &Path) -> anyhow::Result<Self> {
+        let url = values.text("store", "url");
+        let sqlite = |file: PathBuf| format!("sqlite:{}", file.display());
+        let url = match url.as_deref().map(|url| (url, url.split_once(':'))) {
+            None => sqlite(data.join("waxwing.db")),
+            Some((_, Some(("sqlite", file)))) => {
+                sqlite(folder.join(file.strip_prefix("//").unwrap_or(file)))
+            }
+            Some((url, Some(("memory" | "postgres" | "postgresql", _)))) => url.to_owned(),
+            Some(_) => bail!("store.url must begin with sqlite:, postgres: or memory:"),
+        };
+        let relaxed = values.text("store", "relaxed").as_deref() == Some("yes");
+        let readers_max = u32::try_from(values.limit("store_readers_max")).unwrap_or(u32::MAX);
+        Ok(Self { url, relaxed, readers_max })
+    }
+
+    /// The URL without the password that it may hold.
+    pub fn shown(&self) -> String {
+        let Some((scheme, rest)) = self.url.split_once("://") else { return self.url.clone() };
+        match rest.split_once('@') {
+            Some((who, place)) => {
+                let user = who.split(':').next().unwrap_or(who);
+                format!("{scheme}://{user}@{place}")
+            }
+            None => self.url.clone(),
+        }
+    }
+}
+
+fn streams(values: &mut Values) -> engine::settings::StreamLimits {
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    engine::settings::StreamLimits {
+        before_auth: Limits {
+            stanza_bytes_max: size(values.limit("stanza_bytes_before_auth_max")),
+            ..Limits::BEFORE_AUTH
+        },
+        after_auth: Limits {
+            stanza_bytes_max: size(values.limit("stanza_bytes_max")),
+            ..Limits::CLIENT
+        },
+        auth_ms_max: 1000 * values.limit("auth_seconds_max"),
+        auth_tries_max: u32::try_from(values.limit("auth_tries_max")).unwrap_or(u32::MAX),
+        close_ms_max: 1000 * values.limit("close_seconds_max"),
+        idle_ms_max: 1000 * values.limit("idle_seconds_max"),
+        sessions_max: size(values.limit("sessions_max")),
+        roster_items_max: size(values.limit("roster_items_max")),
+        directed_max: size(values.limit("directed_max")),
+    }
+}
+
+fn shell(values: &mut Values) -> net::Limits {
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    net::Limits {
+        connections_max: size(values.limit("connections_max")),
+        connections_per_address_max: size(values.limit("connections_per_address_max")),
+        handshake_ms_max: 1000 * values.limit("handshake_seconds_max"),
+        shutdown_ms_max: 1000 * values.limit("shutdown_seconds_max"),
+        credit_stanzas_max: size(values.limit("credit_stanzas_max")),
+        credit_bytes_max: size(values.limit("credit_bytes_max")),
+        mailbox_stanzas_max: size(values.limit("mailbox_stanzas_max")),
+        mailbox_bytes_max: size(values.limit("mailbox_bytes_max")),
+        inbox_parcels_max: size(values.limit("inbox_parcels_max")),
+        reads_max: size(values.limit("reads_max")),
+        world_ms_max: 1000 * values.limit("world_seconds_max"),
+        store_patience_ms: 1000 * values.limit("store_patience_seconds"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<Settings> {
+        Settings::read(text, Path::new("/etc"))
+    }
+
+    #[test]
+    fn without_a_file_it_is_localhost_on_loopback_with_sqlite() {
+        let settings = Settings::read("", Path::new("")).expect("the defaults are right");
+        assert_eq!(settings.domains, [Bare::host("localhost").expect("a domain")]);
+        let listen = &settings.listen;
+        let all = listen.c2s.iter().chain(&listen.c2s_tls).chain(&listen.http);
+        assert!(all.clone().count() == 3 && all.clone().all(|address| address.ip().is_loopback()));
+        assert_eq!(settings.store.url, "sqlite:data/waxwing.db");
+        assert_eq!(settings.tls, None);
+    }
+
+    #[test]
+    fn every_setting_of_the_table_is_used() {
+        let mut values = Values::read("").expect("the defaults are right");
+        Settings::of(&mut values, Path::new("")).expect("the defaults are right");
+        assert_eq!(values.left(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn paths_start_at_the_folder_of_the_file() {
+        let settings = read("[server]\ndata = \"d\"\n[tls]\ncertificate = \"c\"\nkey = \"/k\"");
+        let settings = settings.expect("it is right");
+        assert_eq!(settings.store.url, "sqlite:/etc/d/waxwing.db");
+        assert_eq!(settings.tls, Some(("/etc/c".into(), "/k".into())));
+        assert_eq!(settings.control(), Path::new("/etc/d/waxwing.sock"));
+    }
+
+    #[test]
+    fn a_store_is_shown_without_its_password() {
+        let shown = |url: &str| {
+            let file = format!("[store]\nurl = {url:?}");
+            read(&file).expect("it is right").store.shown()
+        };
+        assert_eq!(shown("postgres://me:secret@db/x"), "postgres://me@db/x");
+        assert_eq!(shown("postgres://db/x"), "postgres://db/x");
+        assert_eq!(shown("sqlite://a.db"), "sqlite:/etc/a.db");
+    }
+
+    #[test]
+    fn what_is_well_formed_but_senseless_is_refused() {
+        for wrong in [
+            "[server]\ndomains = []",
+            "[server]\ndomains = [\"juliet@localhost\"]",
+            "[server]\nadmins = [\"localhost\"]",
+            "[tls]\nkey = \"k\"",
+            "[store]\nurl = \"mysql://\"",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}
