@@ -133,6 +133,16 @@ impl Roster {
         self.items.values()
     }
 
+    /// How many items there are, those that are never shown too.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// The item of this address.
     pub fn item(&self, jid: &Jid) -> Option<&Item> {
         self.items.get(jid)

@@ -6,18 +6,19 @@ use crate::{
     ctx::Ctx,
     delivery::nobody,
     hook::{Of, Replied, World},
-    parcel::{Owed, Parcel, Said, Say, Ticket},
+    parcel::{Parcel, Ticket},
     port::{Fault, Loaded, Pending},
     request::{Asks, Found, Line, answer, asks, stanzas},
     unit::{Committed, Unit},
 };
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use wire::{Bare, ErrorType, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition};
+use parked::{Parked, to_nobody, turn_away};
+use std::collections::{BTreeMap, HashMap};
+use wire::{Bare, ErrorType, Kind, Stanza, StanzaCondition, StanzaError};
 
 /// Accounts kept in memory though nobody uses them, the least recently used forgotten first.
 pub const IDLE_ACCOUNTS_MAX: usize = 10_000;
-/// What may wait for one account to be loaded.
-pub const PARKED_INPUTS_MAX: usize = 1024;
+/// What those accounts may weigh together, in bytes.
+pub const IDLE_BYTES_MAX: usize = 64 << 20;
 /// Requests to hosts that the store may be being read for.
 const QUESTIONS_MAX: usize = 4096;
 
@@ -58,8 +59,24 @@ pub enum Output {
 }
 
 enum Hosted {
-    Loading(VecDeque<account::Input>),
-    Here { account: Box<Account>, idle_since: Option<u64> },
+    /// It is being read.
+    Loading(Parked),
+    /// It is here.
+    Here {
+        account: Box<Account>,
+        idle: Option<Idle>,
+        /// What it holds is no longer what the store has: it is read anew as soon as nothing of
+        /// it waits for anybody. Not before: what comes back from the writer would find nobody,
+        /// or a successor that it is not for. What came meanwhile is for the successor.
+        leaves: Option<Parked>,
+    },
+}
+
+/// Since when nobody uses an account, and what it weighs.
+#[derive(Clone, Copy)]
+struct Idle {
+    since: u64,
+    bytes: usize,
 }
 
 /// The values of one core.
@@ -67,8 +84,12 @@ enum Hosted {
 pub struct Shard {
     hosted: HashMap<Bare, Hosted>,
     idle: BTreeMap<u64, Bare>,
+    idle_bytes: usize,
+    parked_bytes: usize,
     turn: u64,
     asked: BTreeMap<u64, Stanza>,
+    /// Empty between two calls; kept for its room.
+    caused: Vec<account::Output>,
 }
 
 impl Shard {
@@ -76,14 +97,17 @@ impl Shard {
     pub fn handle(&mut self, ctx: &Ctx<'_>, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Parcel(parcel) => self.parcel(parcel, ctx, out),
-            Input::Loaded(jid, loaded) => self.loaded(jid, loaded, ctx, out),
+            Input::Loaded(jid, loaded) => self.loaded(&jid, loaded, ctx, out),
             Input::Committed(jid, ticket, outcome) => {
                 self.hand_over(jid, account::Input::Committed(ticket, outcome), ctx, out);
             }
-            Input::Answered(jid, number, replied) => match self.asked.remove(&number) {
-                Some(iq) if jid.local().is_none() => carry_all(stanzas(&iq, replied), out),
-                _ => self.hand_over(jid, account::Input::Answered(number, replied), ctx, out),
-            },
+            Input::Answered(host, number, replied) if host.local().is_none() => {
+                let asked = self.asked.remove(&number);
+                asked.into_iter().for_each(|iq| carry_all(stanzas(&iq, replied.clone()), out));
+            }
+            Input::Answered(jid, number, replied) => {
+                self.hand_over(jid, account::Input::Answered(number, replied), ctx, out);
+            }
         }
     }
 
@@ -114,87 +138,117 @@ impl Shard {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
+        let total = &mut self.parked_bytes;
         match self.hosted.get_mut(&jid) {
+            // To be waited for by somebody that it may wait for itself would never end.
+            Some(Hosted::Here { leaves: Some(_), .. }) if parked::is_awaited(&input) => {
+                turn_away(&jid, input, &try_again(), out);
+            }
+            Some(Hosted::Here { leaves: Some(parked), .. }) if !parked::concludes(&input) => {
+                parked.put(&jid, input, total, out);
+            }
             Some(Hosted::Here { .. }) => self.run(&jid, input, ctx, out),
-            Some(Hosted::Loading(parked)) if parked.len() < PARKED_INPUTS_MAX => {
-                parked.push_back(input);
-            }
-            Some(Hosted::Loading(_)) => {
-                turn_away(&jid, input, &StanzaCondition::ResourceConstraint.into(), out);
-            }
-            // Nothing to tell an account that nobody uses.
-            None if !wakes(&input) => {}
+            Some(Hosted::Loading(parked)) => parked.put(&jid, input, total, out),
+            None if !parked::wakes(&input) => to_nobody(&jid, input, out),
             None => {
-                out.push(Output::Load(jid.clone()));
-                self.hosted.insert(jid, Hosted::Loading(VecDeque::from([input])));
+                let mut parked = Parked::default();
+                parked.put(&jid, input, total, out);
+                if !parked.is_empty() {
+                    out.push(Output::Load(jid.clone()));
+                    self.hosted.insert(jid, Hosted::Loading(parked));
+                }
             }
         }
     }
 
     fn loaded(
         &mut self,
-        jid: Bare,
+        jid: &Bare,
         loaded: Result<Option<Loaded>, Fault>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Some(Hosted::Loading(parked)) = self.hosted.remove(&jid) else { return };
+        let Some(Hosted::Loading(parked)) = self.hosted.get_mut(jid) else { return };
+        let parked = parked.take(&mut self.parked_bytes);
         match loaded {
             Ok(Some(loaded)) => {
                 let account = Box::new(Account::load(jid.clone(), loaded));
-                self.hosted.insert(jid.clone(), Hosted::Here { account, idle_since: None });
+                self.hosted.insert(jid.clone(), Hosted::Here { account, idle: None, leaves: None });
                 for input in parked {
                     self.hand_over(jid.clone(), input, ctx, out);
                 }
             }
-            Ok(None) => parked.into_iter().for_each(|input| to_nobody(&jid, input, out)),
+            Ok(None) => {
+                self.hosted.remove(jid);
+                parked.into_iter().for_each(|input| to_nobody(jid, input, out));
+            }
             Err(fault) => {
                 tracing::warn!(%fault, "an account could not be loaded");
-                let error = StanzaError {
-                    type_: ErrorType::Wait,
-                    ..StanzaCondition::InternalServerError.into()
-                };
-                parked.into_iter().for_each(|input| turn_away(&jid, input, &error, out));
+                self.hosted.remove(jid);
+                let error = try_again();
+                parked.into_iter().for_each(|input| turn_away(jid, input, &error, out));
             }
         }
     }
 
     fn run(&mut self, jid: &Bare, input: account::Input, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Some(Hosted::Here { account, idle_since }) = self.hosted.get_mut(jid) else { return };
-        let (mut caused, mut ruined) = (Vec::new(), false);
-        account.handle(ctx, input, &mut caused);
-        if caused.iter().any(|output| matches!(output, account::Output::Ruined)) {
-            ruined = true;
-            account.end_all(StreamCondition::InternalServerError, ctx, &mut caused);
+        let Some(Hosted::Here { account, leaves, .. }) = self.hosted.get_mut(jid) else { return };
+        account.handle(ctx, input, &mut self.caused);
+        let (idle, bytes) = (account.is_idle(), account.weight());
+        for caused in self.caused.drain(..) {
+            out.push(match caused {
+                account::Output::Parcel(parcel) => Output::Parcel(parcel),
+                account::Output::Commit(ticket, unit) => Output::Commit(jid.clone(), ticket, unit),
+                account::Output::World(number, iq, answer) => {
+                    Output::World { account: jid.clone(), number, iq, answer }
+                }
+                account::Output::Leave => {
+                    leaves.get_or_insert_default();
+                    continue;
+                }
+            });
         }
-        out.extend(caused.into_iter().filter_map(|output| match output {
-            account::Output::Parcel(parcel) => Some(Output::Parcel(parcel)),
-            account::Output::Commit(ticket, unit) => {
-                Some(Output::Commit(jid.clone(), ticket, unit))
+        self.rest(jid, idle.then_some(bytes), out);
+    }
+
+    /// After an account has been busy; `weight` is told when nothing keeps it here.
+    fn rest(&mut self, jid: &Bare, weight: Option<usize>, out: &mut Vec<Output>) {
+        let Some(Hosted::Here { idle, leaves, .. }) = self.hosted.get_mut(jid) else { return };
+        let (was_idle, leaves) = (idle.take(), leaves.as_mut().filter(|_| weight.is_some()));
+        let parked = leaves.map(std::mem::take);
+        self.wake(was_idle);
+        match (parked, weight) {
+            (Some(parked), _) if parked.is_empty() => {
+                self.hosted.remove(jid);
             }
-            account::Output::World(number, iq, answer) => {
-                Some(Output::World { account: jid.clone(), number, iq, answer })
+            (Some(parked), _) => {
+                out.push(Output::Load(jid.clone()));
+                self.hosted.insert(jid.clone(), Hosted::Loading(parked));
             }
-            account::Output::Ruined => None,
-        }));
-        let idle = account.is_idle();
-        if let Some(turn) = idle_since.take() {
-            self.idle.remove(&turn);
-        }
-        if ruined {
-            self.hosted.remove(jid);
-        } else if idle {
-            self.turn += 1;
-            *idle_since = Some(self.turn);
-            self.idle.insert(self.turn, jid.clone());
-            self.forget_idle();
+            (None, Some(bytes)) => self.lull(jid, bytes),
+            (None, None) => {}
         }
     }
 
-    fn forget_idle(&mut self) {
-        while self.idle.len() > IDLE_ACCOUNTS_MAX {
+    fn wake(&mut self, idle: Option<Idle>) {
+        let Some(Idle { since, bytes }) = idle else { return };
+        self.idle.remove(&since);
+        self.idle_bytes -= bytes;
+    }
+
+    /// Nobody uses it: it stays until there are too many of its kind.
+    fn lull(&mut self, jid: &Bare, bytes: usize) {
+        self.turn += 1;
+        if let Some(Hosted::Here { idle, .. }) = self.hosted.get_mut(jid) {
+            *idle = Some(Idle { since: self.turn, bytes });
+        }
+        self.idle.insert(self.turn, jid.clone());
+        self.idle_bytes += bytes;
+        while self.idle.len() > IDLE_ACCOUNTS_MAX || self.idle_bytes > IDLE_BYTES_MAX {
             let Some((_, jid)) = self.idle.pop_first() else { return };
-            self.hosted.remove(&jid);
+            if let Some(Hosted::Here { idle: Some(idle), .. }) = self.hosted.remove(&jid) {
+                self.idle_bytes -= idle.bytes;
+            }
         }
     }
 
@@ -222,46 +276,9 @@ impl Shard {
     }
 }
 
-/// Whether an account must be loaded for it.
-fn wakes(input: &account::Input) -> bool {
-    match input {
-        account::Input::Routed(..) => true,
-        account::Input::Said(_, said) => !matches!(said, Said::Gone(_)),
-        _ => false,
-    }
-}
-
-/// There is no such account.
-fn to_nobody(jid: &Bare, input: account::Input, out: &mut Vec<Output>) {
-    let gone: StanzaError = StanzaCondition::ServiceUnavailable.into();
-    match input {
-        account::Input::Routed(stanza, None) => {
-            carry_all(nobody(&stanza).into_iter().collect(), out);
-        }
-        other => turn_away(jid, other, &gone, out),
-    }
-}
-
-/// It cannot be handled: whoever waits is told.
-fn turn_away(jid: &Bare, input: account::Input, error: &StanzaError, out: &mut Vec<Output>) {
-    match input {
-        account::Input::Routed(_, Some(Owed { sender, ticket })) => {
-            let half = Err(error.clone());
-            out.push(Output::Parcel(Parcel::Half { to: sender, ticket, half }));
-        }
-        account::Input::Routed(stanza, None) => {
-            carry_all(stanza.refused(error).into_iter().collect(), out);
-        }
-        account::Input::Said(link, Said::Bind(_)) => {
-            out.push(Output::Parcel(Parcel::ToSocket(link, Say::Unbound(error.clone()))));
-        }
-        account::Input::Said(link, Said::Stanza(_) | Said::Nonza(_)) => {
-            tracing::debug!(account = %jid, "a stream without a session");
-            let end = Say::End(StreamCondition::NotAuthorized.into());
-            out.push(Output::Parcel(Parcel::ToSocket(link, end)));
-        }
-        _ => {}
-    }
+/// Our side failed, for now.
+fn try_again() -> StanzaError {
+    StanzaError { type_: ErrorType::Wait, ..StanzaCondition::InternalServerError.into() }
 }
 
 /// Stanzas of a host, or of nobody: to the accounts they are addressed to.
@@ -272,6 +289,8 @@ fn carry_all(stanzas: Vec<Stanza>, out: &mut Vec<Output>) {
         }
     }
 }
+
+mod parked;
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,11 @@ use std::collections::BTreeMap;
 use waiting::Waiting;
 use wire::{Bare, Jid, Payload, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
+/// What an account weighs without its roster, in bytes.
+const ACCOUNT_BYTES: usize = 1024;
+/// What an item of the roster weighs, in bytes.
+const ITEM_BYTES: usize = 512;
+
 /// One account at its home.
 pub struct Account {
     /// Its address.
@@ -66,8 +71,9 @@ pub enum Output {
     Commit(Ticket, Unit),
     /// To be read beside the line; comes back as `Input::Answered`.
     World(u64, Stanza, WorldAnswer),
-    /// What it holds in memory is ahead of a store that refused it: forget it and load it again.
-    Ruined,
+    /// What it holds in memory is not what the store has: forget it once it is idle, and load
+    /// it again when it is needed. Its streams have been ended.
+    Leave,
 }
 
 impl Account {
@@ -81,6 +87,11 @@ impl Account {
     /// Whether nothing would be lost if it were forgotten.
     pub fn is_idle(&self) -> bool {
         self.sessions.is_empty() && self.waiting.is_empty() && self.asked.is_empty()
+    }
+
+    /// About what it takes in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        ACCOUNT_BYTES + self.roster.len() * ITEM_BYTES
     }
 
     /// The one verb.
@@ -184,15 +195,20 @@ impl Account {
     }
 
     fn ordered(&mut self, order: Order, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let why = match order {
-            Order::Deleted => StreamCondition::NotAuthorized,
-            Order::PasswordChanged => StreamCondition::Reset,
-        };
+        match order {
+            Order::Deleted => self.depart(StreamCondition::NotAuthorized, ctx, out),
+            Order::PasswordChanged => self.end_all(StreamCondition::Reset, ctx, out),
+        }
+    }
+
+    /// Ends every stream, and does not come back as it was.
+    fn depart(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         self.end_all(why, ctx, out);
+        out.push(Output::Leave);
     }
 
     /// Ends every stream.
-    pub(crate) fn end_all(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    fn end_all(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         while let Some(session) = self.sessions.last() {
             self.end(session.link, why, ctx, out);
         }

@@ -13,7 +13,7 @@ use crate::{
     unit::{Committed, Unit},
 };
 use std::collections::VecDeque;
-use wire::{Bare, Jid, Stanza, StanzaCondition, StanzaError};
+use wire::{Bare, Jid, Stanza, StanzaCondition, StanzaError, StreamCondition};
 
 /// Stanzas of one account that may wait for commits.
 pub const WAITING_STANZAS_MAX: usize = 4096;
@@ -236,7 +236,7 @@ impl Account {
                     self.refuse(&walked.stanza, &error, ctx, out);
                 }
             }
-            Then::Send(_) => out.push(Output::Ruined),
+            Then::Send(_) => self.depart(StreamCondition::InternalServerError, ctx, out),
         }
     }
 }

@@ -5,16 +5,19 @@ use crate::{
     ctx::{Moment, Random},
     hook::{Answer, Desk, Hook, Output as Spoken, Station, Status, Verdict, Why, Xep},
     hooks::Hooks,
-    parcel::{End, Link, Order},
+    parcel::{End, Link, Order, Said, Say},
     passage::Passage,
     port::Node,
+    roster::Item,
     session::Session,
     settings::Settings,
     slot::Slot,
     unit::{Change, Flags, Pos},
 };
-use std::cell::Cell;
+use std::{cell::Cell, collections::VecDeque};
 use wire::{Draft, Element, Jid, Name, StreamError, Text};
+
+mod endings;
 
 /// A XEP for these tests: keeps messages with a body, refuses swear words, counts what is written.
 const TOY: Xep = Xep {
@@ -28,7 +31,7 @@ const TOY: Xep = Xep {
         Hook::slot::<Count>(),
         Hook::Nonza(HOW_MANY, how_many),
         Hook::Write(Desk::Count, count),
-        Hook::get(Of::Account, READ, Answer::World(|iq, _| Box::pin(std::future::ready(read(iq))))),
+        Hook::get(Of::Account, READ, Answer::World(|_, _| Box::pin(std::future::ready(read())))),
     ],
 };
 const NONE: &[&Xep] = &[];
@@ -78,7 +81,7 @@ fn how_many(
     Ok(vec![Spoken::Nonza(Draft::new(HOW_MANY).text(count).finish())])
 }
 
-fn read(_: &Stanza) -> Replied {
+fn read() -> Replied {
     Ok(crate::hook::Reply::Empty)
 }
 
@@ -99,6 +102,11 @@ struct World {
     /// Whether units are committed at once.
     commits: bool,
     held: VecDeque<(Bare, Ticket, Unit)>,
+    /// Whether accounts are read at once.
+    loads: bool,
+    loading: VecDeque<Bare>,
+    /// Who exists, and what the store has of them.
+    stored: BTreeMap<Bare, BTreeMap<Jid, Item>>,
     pos: i64,
     questions: Vec<(Bare, u64)>,
     said: Vec<(Link, Say)>,
@@ -114,6 +122,9 @@ impl World {
             random: Counter(Cell::new(0)),
             commits: true,
             held: VecDeque::new(),
+            loads: true,
+            loading: VecDeque::new(),
+            stored: ["juliet@x", "romeo@x", "nurse@x"].map(stored).into(),
             pos: 0,
             questions: Vec::new(),
             said: Vec::new(),
@@ -132,7 +143,8 @@ impl World {
                 match output {
                     Output::Parcel(Parcel::ToSocket(link, say)) => self.said.push((link, say)),
                     Output::Parcel(parcel) => inputs.push_back(Input::Parcel(parcel)),
-                    Output::Load(jid) => inputs.push_back(exists(jid)),
+                    Output::Load(jid) if self.loads => inputs.push_back(self.loaded(jid)),
+                    Output::Load(jid) => self.loading.push_back(jid),
                     Output::Commit(jid, ticket, unit) => self.held.push_back((jid, ticket, unit)),
                     Output::World { account, number, .. } => self.questions.push((account, number)),
                 }
@@ -145,12 +157,38 @@ impl World {
 
     fn next_commit(&mut self) -> Option<Input> {
         let (jid, ticket, unit) = self.held.pop_front()?;
+        for change in unit.changes {
+            match change {
+                Change::Roster(of, item) => {
+                    self.stored.entry(of).or_default().insert(item.jid.clone(), item);
+                }
+                Change::Unroster(of, jid, _) => {
+                    self.stored.entry(of).or_default().remove(&jid);
+                }
+                _ => {}
+            }
+        }
         let positions = unit.entries.iter().map(|entry| {
             self.pos += 1;
             (entry.log.clone(), Pos(self.pos))
         });
         let committed = Committed(positions.collect());
         Some(Input::Committed(jid, ticket, Ok(committed)))
+    }
+
+    fn loaded(&self, jid: Bare) -> Input {
+        let loaded = self
+            .stored
+            .get(&jid)
+            .map(|items| Loaded { roster: items.values().cloned().collect(), ..Loaded::default() });
+        Input::Loaded(jid, Ok(loaded))
+    }
+
+    /// Reads the account that has waited longest for it.
+    fn load(&mut self) {
+        let jid = self.loading.pop_front().expect("an account to load");
+        let loaded = self.loaded(jid);
+        self.feed(loaded);
     }
 
     fn commit(&mut self) {
@@ -179,6 +217,22 @@ impl World {
         link
     }
 
+    fn leaves(&mut self, link: Link, jid: &str) {
+        let bare = Jid::parse(jid).unwrap().bare();
+        self.feed(Input::Parcel(Parcel::FromSocket(bare, link, Said::Gone(End::Broken))));
+    }
+
+    fn orders(&mut self, jid: &str, order: Order) {
+        self.feed(Input::Parcel(Parcel::Order(Bare::parse(jid).unwrap(), order)));
+    }
+
+    /// Something from elsewhere.
+    fn routed(&mut self, xml: &str) {
+        let stanza = Stanza::parse_one(xml).unwrap();
+        let to = stanza.head.to.as_ref().unwrap().bare();
+        self.feed(Input::Parcel(Parcel::Routed { to, stanza, owed: None }));
+    }
+
     fn says(&mut self, link: Link, from: &str, xml: &str) {
         let from = Jid::parse(from).unwrap();
         let mut stanza = Stanza::parse_one(xml).unwrap();
@@ -188,10 +242,28 @@ impl World {
 
     /// What was written to a stream since the last time.
     fn heard(&mut self, by: Link) -> Vec<String> {
-        let (mine, others) = std::mem::take(&mut self.said).into_iter().partition(|s| s.0 == by);
-        self.said = others;
-        let mine: Vec<(Link, Say)> = mine;
-        mine.into_iter().filter_map(|(_, say)| written(say)).collect()
+        let mut heard = Vec::new();
+        self.said.retain(|(link, say)| match written(say) {
+            Some(xml) if *link == by => {
+                heard.push(xml);
+                false
+            }
+            _ => true,
+        });
+        heard
+    }
+
+    /// How many stanzas of a stream have been settled since the last time.
+    fn settled(&mut self, of: Link) -> u32 {
+        let mut settled = 0;
+        self.said.retain(|(link, say)| match say {
+            Say::Settled(stanzas) if *link == of => {
+                settled += stanzas;
+                false
+            }
+            _ => true,
+        });
+        settled
     }
 
     fn bodies(&mut self, by: Link) -> Vec<String> {
@@ -200,7 +272,7 @@ impl World {
     }
 }
 
-fn written(say: Say) -> Option<String> {
+fn written(say: &Say) -> Option<String> {
     match say {
         Say::Stanza(stanza) => Some(stanza.to_text().to_string()),
         Say::Nonza(nonza) => Some(nonza.as_str().into()),
@@ -210,9 +282,8 @@ fn written(say: Say) -> Option<String> {
     }
 }
 
-fn exists(jid: Bare) -> Input {
-    let there = ["juliet", "romeo", "nurse"].contains(&jid.local().unwrap());
-    Input::Loaded(jid, Ok(there.then(Loaded::default)))
+fn stored(jid: &str) -> (Bare, BTreeMap<Jid, Item>) {
+    (Bare::parse(jid).unwrap(), BTreeMap::new())
 }
 
 const JULIET: &str = "juliet@x/balcony";

@@ -1,0 +1,136 @@
+//! What waits for an account to be read, and what becomes of what cannot wait.
+
+use super::carry_all;
+use crate::{
+    account::Input,
+    delivery::{Untaken, nobody, untaken},
+    parcel::{Owed, Parcel, Said, Say},
+    unit::Unit,
+};
+use std::collections::VecDeque;
+use wire::{Bare, Kind, StanzaCondition, StanzaError, StreamCondition};
+
+/// What may wait for one account to be loaded.
+pub const PARKED_INPUTS_MAX: usize = 1024;
+/// What may wait for all accounts of a shard, in bytes.
+pub const PARKED_BYTES_MAX: usize = 64 << 20;
+/// What one input takes beyond the bytes of its stanza.
+const INPUT_OVERHEAD_BYTES: usize = 512;
+
+/// What waits for one account, in order.
+#[derive(Default)]
+pub(super) struct Parked(VecDeque<Input>);
+
+impl Parked {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Parks it, or turns it away when there is no room. `total` is the shard's.
+    pub fn put(
+        &mut self,
+        jid: &Bare,
+        input: Input,
+        total: &mut usize,
+        out: &mut Vec<super::Output>,
+    ) {
+        let bytes = weight(&input);
+        // Streams are bounded by their sockets; and what the operator did has been done.
+        let exempt = matches!(input, Input::Said(_, Said::Bind(_)) | Input::Order(_));
+        let full = self.0.len() >= PARKED_INPUTS_MAX || *total + bytes > PARKED_BYTES_MAX;
+        if full && !exempt {
+            let error = StanzaCondition::ResourceConstraint.into();
+            return turn_away(jid, input, &error, out);
+        }
+        *total += bytes;
+        self.0.push_back(input);
+    }
+
+    /// All of it; `total` is the shard's.
+    pub fn take(&mut self, total: &mut usize) -> VecDeque<Input> {
+        *total -= self.0.iter().map(weight).sum::<usize>();
+        std::mem::take(&mut self.0)
+    }
+}
+
+fn weight(input: &Input) -> usize {
+    INPUT_OVERHEAD_BYTES
+        + match input {
+            Input::Routed(stanza, _) | Input::Said(_, Said::Stanza(stanza)) => stanza.wire_len(),
+            _ => 0,
+        }
+}
+
+/// Whether an account must be loaded for it. Not for what only a session could take or must
+/// hear: an account that is not here has none.
+pub(super) fn wakes(input: &Input) -> bool {
+    match input {
+        Input::Routed(stanza, _) => match (stanza.kind(), stanza.head.type_str()) {
+            (Kind::Presence, "" | "unavailable" | "error") => false,
+            (Kind::Iq, "result" | "error") => false,
+            (Kind::Iq, _) => stanza.head.to.as_ref().is_some_and(|to| to.is_bare()),
+            (Kind::Presence | Kind::Message, _) => true,
+        },
+        Input::Said(_, said) => matches!(said, Said::Bind(_)),
+        _ => false,
+    }
+}
+
+/// Whether it ends something that a leaving account has begun, or ends its streams; all else is
+/// for the account that is read after it.
+pub(super) fn concludes(input: &Input) -> bool {
+    match input {
+        Input::Half(..) | Input::Release(..) | Input::Committed(..) | Input::Answered(..) => true,
+        Input::Said(_, said) => !matches!(said, Said::Bind(_)),
+        Input::Order(_) => true,
+        Input::Routed(..) => false,
+    }
+}
+
+/// Whether its sender holds something back until it is answered.
+pub(super) fn is_awaited(input: &Input) -> bool {
+    matches!(input, Input::Routed(_, Some(_)))
+}
+
+/// There is no such account.
+pub(super) fn to_nobody(jid: &Bare, input: Input, out: &mut Vec<super::Output>) {
+    match input {
+        Input::Routed(stanza, None) => {
+            carry_all(nobody(&stanza).into_iter().collect(), out);
+        }
+        // What an account that is away would ignore must look the same (RFC 6120 §13.11).
+        Input::Routed(stanza, Some(owed)) if untaken(&stanza) == Untaken::Ignore => {
+            half(owed, Ok(Unit::default()), out);
+        }
+        other => turn_away(jid, other, &StanzaCondition::ServiceUnavailable.into(), out),
+    }
+}
+
+/// It cannot be handled: whoever waits is told. Presence is dropped: nobody waits for an answer.
+pub(super) fn turn_away(
+    jid: &Bare,
+    input: Input,
+    error: &StanzaError,
+    out: &mut Vec<super::Output>,
+) {
+    match input {
+        Input::Routed(_, Some(owed)) => half(owed, Err(error.clone()), out),
+        Input::Routed(stanza, None) if stanza.kind() != Kind::Presence => {
+            carry_all(stanza.refused(error).into_iter().collect(), out);
+        }
+        Input::Said(link, Said::Bind(_)) => {
+            out.push(super::Output::Parcel(Parcel::ToSocket(link, Say::Unbound(error.clone()))));
+        }
+        Input::Said(link, Said::Stanza(_) | Said::Nonza(_)) => {
+            tracing::debug!(account = %jid, "a stream without a session");
+            let end = Say::End(StreamCondition::NotAuthorized.into());
+            out.push(super::Output::Parcel(Parcel::ToSocket(link, end)));
+        }
+        _ => {}
+    }
+}
+
+fn half(owed: Owed, half: Result<Unit, StanzaError>, out: &mut Vec<super::Output>) {
+    let Owed { sender: to, ticket } = owed;
+    out.push(super::Output::Parcel(Parcel::Half { to, ticket, half }));
+}

@@ -1,0 +1,176 @@
+//! What becomes of what waits when an account is deleted, ruined or not there any more.
+
+use super::*;
+
+const ROSTER_SET: &str =
+    "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='nurse@x'/></query></iq>";
+
+#[test]
+fn a_deleted_account_is_nobody_at_once() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.stored.remove("romeo@x");
+    world.orders("romeo@x", Order::Deleted);
+    assert_eq!(world.heard(romeo), ["end: not-authorized"]);
+    world.says(juliet, JULIET, &message("romeo@x", "hark"));
+    let heard = world.heard(juliet);
+    assert!(heard[0].contains("service-unavailable"), "{heard:?}");
+    assert_eq!(world.settled(juliet), 1);
+    assert_eq!(world.shard.accounts(), 1);
+}
+
+#[test]
+fn what_a_ruined_account_still_owes_is_settled_before_it_is_read_anew() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(romeo, ROMEO, ROSTER_SET);
+    world.says(romeo, ROMEO, &message(JULIET, "hark"));
+    world.fail();
+    assert_eq!(world.heard(romeo), ["end: internal-server-error"]);
+    let again = world.connected(ROMEO, 3);
+    assert!(!matches!(world.said[..], [(_, Say::Bound(_))]), "not bound to what is leaving");
+    world.commit();
+    assert_eq!(world.bodies(juliet), ["hark"], "it was with the writer, so it is delivered");
+    assert!(world.said.iter().any(|(link, say)| *link == again && matches!(say, Say::Bound(_))));
+    world.says(again, ROMEO, &message(JULIET, "hither"));
+    world.commit();
+    assert_eq!(world.bodies(juliet), ["hither"], "nothing of the old line is in the way");
+}
+
+#[test]
+fn two_accounts_that_leave_at_once_do_not_wait_for_each_other() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(romeo, ROMEO, ROSTER_SET);
+    world.says(juliet, JULIET, ROSTER_SET);
+    world.says(romeo, ROMEO, &message(JULIET, "1"));
+    world.says(juliet, JULIET, &message(ROMEO, "2"));
+    world.fail();
+    world.says(juliet, JULIET, &message("romeo@x", "3"));
+    let heard = world.heard(juliet);
+    assert!(heard.len() == 1 && heard[0].contains("type='wait'"), "{heard:?}");
+    world.fail();
+    world.commit();
+    world.commit();
+    assert!(world.held.is_empty());
+    assert_eq!(world.shard.accounts(), 0, "both are gone");
+}
+
+#[test]
+fn what_comes_for_an_account_that_leaves_is_for_the_one_that_is_read_after_it() {
+    let mut world = World::of(NONE);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(romeo, ROMEO, ROSTER_SET);
+    world.says(romeo, ROMEO, &ROSTER_SET.replace("nurse", "juliet"));
+    world.fail();
+    world.routed("<presence type='subscribe' from='juliet@x' to='romeo@x'/>");
+    assert_eq!(world.heard(juliet), [""; 0]);
+    world.commit();
+    assert_eq!(world.held.len(), 1, "the request is written for the account that was read anew");
+    world.commit();
+    let items = &world.stored["romeo@x"];
+    assert!(items["juliet@x"].request.is_some() && items["juliet@x"].name.is_some());
+}
+
+#[test]
+fn the_answer_for_an_account_does_not_answer_a_question_to_the_host() {
+    const HOST: Xep = Xep {
+        number: 9998,
+        name: "Host",
+        version: "1",
+        status: Status::Partial("tests"),
+        hooks: &[
+            Hook::get(Of::Host, READ, Answer::World(|_, _| Box::pin(std::future::ready(read())))),
+            Hook::get(
+                Of::Account,
+                READ,
+                Answer::World(|_, _| Box::pin(std::future::ready(read()))),
+            ),
+        ],
+    };
+    let mut world = World::of(&[&HOST]);
+    let juliet = world.online(JULIET, 1);
+    world.says(juliet, JULIET, "<iq type='get' id='host' to='x'><read xmlns='toy'/></iq>");
+    for id in 1..9 {
+        world.says(juliet, JULIET, &format!("<iq type='get' id='{id}'><read xmlns='toy'/></iq>"));
+    }
+    let mut answers = 0;
+    while let Some((account, number)) = world.questions.pop() {
+        world.feed(Input::Answered(account, number, read()));
+        answers += 1;
+    }
+    assert_eq!(world.heard(juliet).len(), answers, "each question is answered once");
+    assert!(world.shard.asked.is_empty());
+}
+
+#[test]
+fn an_account_that_is_read_twice_stays_the_one_it_was() {
+    let mut world = World::of(NONE);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    let loaded = world.loaded(Bare::parse("romeo@x").unwrap());
+    world.feed(loaded);
+    world.says(juliet, JULIET, &message(ROMEO, "hark"));
+    assert_eq!(world.bodies(romeo), ["hark"]);
+}
+
+#[test]
+fn what_only_a_session_could_take_does_not_load_an_account() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    world.loads = false;
+    for xml in [
+        "<presence to='romeo@x'/>",
+        "<presence type='unavailable' to='romeo@x'/>",
+        "<presence type='error' to='romeo@x'/>",
+        "<iq type='result' id='1' to='romeo@x/orchard'/>",
+    ] {
+        world.says(juliet, JULIET, xml);
+        assert_eq!(world.heard(juliet), [""; 0], "{xml}");
+    }
+    world.says(juliet, JULIET, "<iq type='get' id='1' to='romeo@x/orchard'><q xmlns='q'/></iq>");
+    assert!(world.heard(juliet)[0].contains("service-unavailable"));
+    assert!(world.loading.is_empty());
+    assert_eq!(world.settled(juliet), 5);
+}
+
+#[test]
+fn what_waits_for_accounts_to_be_read_is_bounded() {
+    let mut world = World::of(NONE);
+    world.loads = false;
+    let body = "x".repeat(60_000);
+    let mut refused = 0_usize;
+    for number in 0..2_000_usize {
+        world.routed(&format!(
+            "<message from='{ROMEO}' to='{number}@x'><body>{body}</body></message>"
+        ));
+        refused = number + 1 - world.loading.len();
+    }
+    assert!(world.shard.parked_bytes <= parked::PARKED_BYTES_MAX);
+    assert!(refused > 800, "{refused}");
+    world.connected(JULIET, 1);
+    assert_eq!(world.loading.back().unwrap().as_str(), "juliet@x", "who logs in is not kept out");
+    while !world.loading.is_empty() {
+        world.load();
+    }
+    assert_eq!(world.shard.parked_bytes, 0);
+}
+
+#[test]
+fn idle_accounts_are_bounded_in_bytes_too() {
+    let mut world = World::of(NONE);
+    let bytes = |world: &World| world.shard.idle_bytes;
+    world.online(JULIET, 1);
+    assert_eq!(bytes(&world), 0);
+    world.routed("<presence type='probe' from='nurse@x' to='romeo@x'/>");
+    assert!(bytes(&world) > 0);
+    let romeo = world.online(ROMEO, 2);
+    assert_eq!(bytes(&world), 0, "he is no longer idle");
+    world.leaves(romeo, ROMEO);
+    assert!(bytes(&world) > 0);
+    world.shard.idle_bytes += IDLE_BYTES_MAX;
+    world.routed("<presence type='probe' from='nurse@x' to='romeo@x'/>");
+    assert_eq!(world.shard.accounts(), 1, "only Juliet, who is here");
+}
