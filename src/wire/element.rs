@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use memchr::memchr;
+use quick_xml::{Reader, events::Event};
 
 use crate::decoder::Decoder;
 use crate::{Limits, Name, Text, escape, ns};
@@ -20,7 +21,11 @@ pub struct Element<'a> {
 impl<'a> Element<'a> {
     /// A view of `raw`, which must be one canonical element.
     pub(crate) fn new(raw: &'a str, outer: &'a str) -> Self {
-        debug_assert_eq!(element_len(raw), Some(raw.len()), "not canonical: {raw}");
+        debug_assert_eq!(
+            elements(raw, outer).next().map(|element| element.raw.len()),
+            Some(raw.len()),
+            "not canonical: {raw}"
+        );
         Self { raw, outer }
     }
 
@@ -61,38 +66,28 @@ impl<'a> Element<'a> {
 
     /// The text that stands directly in it, unescaped.
     pub fn text(self) -> Cow<'a, str> {
-        let mut all = Cow::Borrowed("");
-        let mut rest = self.content();
+        let content = self.content();
+        if !content.contains('<') {
+            return escape::unescape(content);
+        }
+        let mut reader = Reader::from_str(content);
+        let mut text = String::new();
         loop {
-            let (text, after) = match memchr(b'<', rest.as_bytes()) {
-                Some(at) => rest.split_at(at),
-                None => (rest, ""),
-            };
-            if !text.is_empty() {
-                let text = escape::unescape(text);
-                match all.is_empty() {
-                    true => all = text,
-                    false => all.to_mut().push_str(&text),
+            let start = position(&reader);
+            match reader.read_event() {
+                Ok(Event::Text(_) | Event::GeneralRef(_)) => {
+                    text.push_str(&content[start..position(&reader)]);
                 }
-            }
-            match element_len(after) {
-                Some(len) => rest = &after[len..],
-                None => return all,
+                Ok(Event::Start(tag)) if reader.read_to_end(tag.name()).is_ok() => {}
+                Ok(Event::Empty(_)) => {}
+                _ => return Cow::Owned(escape::unescape(&text).into_owned()),
             }
         }
     }
 
     /// Its child elements, in order.
     pub fn children(self) -> impl Iterator<Item = Element<'a>> {
-        let outer = self.ns();
-        let mut rest = self.content();
-        std::iter::from_fn(move || {
-            let at = memchr(b'<', rest.as_bytes())?;
-            let len = element_len(&rest[at..])?;
-            let child = Element { raw: &rest[at..at + len], outer };
-            rest = &rest[at + len..];
-            Some(child)
-        })
+        elements(self.content(), self.ns())
     }
 
     /// The first child of this name.
@@ -235,27 +230,25 @@ fn declared_ns(after_name: &str) -> Option<&str> {
     Some(value)
 }
 
-/// Bytes of the element that `canonical` starts with; `None` if it starts with anything else.
-/// A `>` never stands unescaped in canonical text or values, so each one ends a tag.
-fn element_len(canonical: &str) -> Option<usize> {
-    let bytes = canonical.as_bytes();
-    if !matches!(bytes, [b'<', next, ..] if *next != b'/') {
-        return None;
-    }
-    let mut depth = 0_usize;
-    let mut at = 0;
-    loop {
-        let end = at + memchr(b'>', &bytes[at..])?;
-        match (bytes.get(at + 1)?, bytes[end - 1]) {
-            (b'/', _) => depth -= 1,
-            (_, b'/') => {}
-            _ => depth += 1,
+/// The elements that stand side by side in canonical bytes.
+fn elements<'a>(canonical: &'a str, outer: &'a str) -> impl Iterator<Item = Element<'a>> {
+    let mut reader = Reader::from_str(canonical);
+    std::iter::from_fn(move || {
+        loop {
+            let start = position(&reader);
+            match reader.read_event() {
+                Ok(Event::Start(tag)) if reader.read_to_end(tag.name()).is_ok() => {}
+                Ok(Event::Empty(_)) => {}
+                Ok(Event::Text(_) | Event::GeneralRef(_)) => continue,
+                _ => return None,
+            }
+            return Some(Element { raw: &canonical[start..position(&reader)], outer });
         }
-        if depth == 0 {
-            return Some(end + 1);
-        }
-        at = end + memchr(b'<', &bytes[end..])?;
-    }
+    })
+}
+
+fn position(reader: &Reader<&[u8]>) -> usize {
+    usize::try_from(reader.buffer_position()).expect("a place in a slice")
 }
 
 #[cfg(test)]

@@ -46,37 +46,10 @@ fn escape(text: &str, in_value: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[from..]);
 }
 
-/// Undoes [`text`] and [`value`]. Knows only the references that canonical bytes can hold.
+/// Undoes [`text`] and [`value`].
 pub(crate) fn unescape(canonical: &str) -> Cow<'_, str> {
-    let Some(first) = memchr::memchr(b'&', canonical.as_bytes()) else {
-        return Cow::Borrowed(canonical);
-    };
-    let mut plain = String::with_capacity(canonical.len());
-    plain.push_str(&canonical[..first]);
-    let mut rest = &canonical[first..];
-    while let Some((reference, after)) = rest.split_once(';') {
-        plain.push(match reference {
-            "&amp" => '&',
-            "&lt" => '<',
-            "&gt" => '>',
-            "&apos" => '\'',
-            "&#9" => '\t',
-            "&#10" => '\n',
-            "&#13" => '\r',
-            _ => '\u{fffd}',
-        });
-        match memchr::memchr(b'&', after.as_bytes()) {
-            Some(next) => {
-                plain.push_str(&after[..next]);
-                rest = &after[next..];
-            }
-            None => {
-                plain.push_str(after);
-                return Cow::Owned(plain);
-            }
-        }
-    }
-    Cow::Owned(plain)
+    // Canonical bytes hold no reference that XML does not know.
+    quick_xml::escape::unescape(canonical).unwrap_or(Cow::Borrowed(canonical))
 }
 
 #[cfg(test)]
