@@ -1,10 +1,13 @@
 //! Presence (RFC 6121 §4): a session tells, contacts hear; probes are answered here.
 
-use super::{Account, Output, settle};
+use super::{
+    Account, Output, settle,
+    waiting::{Place, Then, Wait},
+};
 use crate::{
     ctx::Ctx,
     parcel::{Link, Parcel},
-    passage::{Ended, Walk, decide, release},
+    passage::{Ended, Walk, Walked, decide, release},
     roster::State,
     subscription::Ask,
     unit::Committed,
@@ -185,9 +188,20 @@ impl Account {
         if kind == "error" {
             self.forget_directed(&stanza.stanza);
         }
-        for (to, stanza) in release(stanza, &Committed::default(), self, ctx) {
-            self.write(&to, stanza, ctx, out);
+        self.after_its_subscription(stanza, ctx, out);
+    }
+
+    /// §3.1.5: the approval first, then the presence that it lets pass, though the approval waits
+    /// for its commit.
+    fn after_its_subscription(&mut self, walked: Walked, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if self.waiting.is_full() {
+            return;
         }
+        let from = walked.stanza.head.from.as_ref().map(|from| from.bare().into());
+        let pair = (from, Some(self.jid.clone().into()));
+        let (place, then) = (Place::Ready(Ok(Committed::default())), Then::Walk(vec![walked]));
+        let (unit, recipient, settles) = (None, None, None);
+        self.wait(Wait { place, pair, unit, recipient, then, settles }, ctx, out);
     }
 
     /// §4.6.3: who answered directed presence with an error need not hear of its end.

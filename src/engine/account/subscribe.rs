@@ -74,7 +74,7 @@ impl Account {
             let available = self.sessions.iter().filter(|session| session.presence.is_some());
             stanzas.extend(available.map(|session| addressed(&stanza, session.jid.clone())));
         }
-        let pair = (Some(from.clone().into()), stanza.head.to.clone());
+        let pair = (Some(from.clone().into()), Some(self.jid.clone().into()));
         self.take_step(step, &from, stanzas, pair, None, ctx, out);
     }
 
