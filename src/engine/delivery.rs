@@ -32,7 +32,7 @@ impl Account {
             (Kind::Presence, "" | "unavailable") if full => Vec::new(),
             (Kind::Presence, "error") => Vec::new(),
             (Kind::Presence, _) => available.collect(),
-            // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: chat for a resource that is gone goes to the account.
+            // RFC 6121 §8.5.3.2.1: chat for a resource that is gone goes to the account.
             (Kind::Message, "error" | "groupchat") => Vec::new(),
             (Kind::Message, kind) if full && kind != "chat" => Vec::new(),
             // All of non-negative priority, never only the most available: so the log alone
