@@ -150,7 +150,7 @@ impl Actor {
             Next::Heard(Heard::Header(_)) => {}
             other => return Err(format!("a stream header expected, {}", other.words()).into()),
         }
-        self.features = Some(self.expect(driver, STREAM, "features")?);
+        self.expect(driver, STREAM, "features")?;
         Ok(())
     }
 
@@ -294,6 +294,11 @@ impl Actor {
     pub fn next(&mut self, driver: &mut dyn Driver, patience: Patience) -> Result<Next, Trouble> {
         loop {
             if let Some(heard) = self.heard.pop_front() {
+                if let Heard::Element(tree) = &heard
+                    && tree.is(STREAM, "features")
+                {
+                    self.features = Some(tree.clone());
+                }
                 return Ok(Next::Heard(heard));
             }
             if let Some(flaw) = &self.flaw {

@@ -7,9 +7,11 @@ use crate::{
     pattern::{self, Captures},
     sasl,
     script::{Deed, Kind, Script, Verb},
-    tree::{self, Heard, Tree},
+    tree::{self, CLIENT, Heard, Tree},
 };
 use std::fmt;
+
+const CAPS: &str = "http://jabber.org/protocol/caps";
 
 /// Where a script and a server part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +128,7 @@ impl Play<'_> {
             return Ok(());
         }
         let before = self.actors[who].disconnect(self.driver)?;
-        match before.first() {
+        match before.iter().find(|heard| !self.is_greeting(who, heard)) {
             Some(heard) if self.untold == Untold::Wrong => {
                 Err(format!("the script does not tell of {heard}"))
             }
@@ -203,17 +205,32 @@ impl Play<'_> {
     }
 
     fn next_element(&mut self, who: usize, expected: &Tree) -> Result<Tree, String> {
-        match self.actors[who].next(self.driver, Patience::Answer)? {
-            Next::Heard(Heard::Element(tree)) => Ok(tree),
-            other => Err(format!("{expected} expected, {}", other.words())),
+        loop {
+            match self.actors[who].next(self.driver, Patience::Answer)? {
+                Next::Heard(Heard::Element(tree)) if tells_caps(expected) => return Ok(tree),
+                Next::Heard(heard) if self.is_greeting(who, &heard) => {}
+                Next::Heard(Heard::Element(tree)) => return Ok(tree),
+                other => return Err(format!("{expected} expected, {}", other.words())),
+            }
         }
     }
 
     fn receive_nothing(&mut self, who: usize) -> Result<(), String> {
-        match self.actors[who].next(self.driver, Patience::Quiet)? {
-            Next::Nothing => Ok(()),
-            other => Err(format!("nothing expected, {}", other.words())),
+        loop {
+            match self.actors[who].next(self.driver, Patience::Quiet)? {
+                Next::Nothing => return Ok(()),
+                Next::Heard(heard) if self.is_greeting(who, &heard) => {}
+                other => return Err(format!("nothing expected, {}", other.words())),
+            }
         }
+    }
+
+    /// A server may tell a resource what its account can do (XEP-0115). It is passed over, unless
+    /// the script tells of it.
+    fn is_greeting(&self, who: usize, heard: &Heard) -> bool {
+        let Heard::Element(tree) = heard else { return false };
+        let own = tree.attribute("from") == Some(self.actors[who].character().bare());
+        own && tree.is(CLIENT, "presence") && tree.attribute("type").is_none() && tells_caps(tree)
     }
 
     fn receive_header(&mut self, who: usize, block: &str) -> Result<(), String> {
@@ -284,6 +301,10 @@ impl Play<'_> {
         }
         of("'s JID").map(|actor| actor.character().bare().to_owned())
     }
+}
+
+fn tells_caps(tree: &Tree) -> bool {
+    tree.child(CAPS, "c").is_some()
 }
 
 fn difference(why: &str, came: &Tree) -> String {
