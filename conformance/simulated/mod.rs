@@ -165,6 +165,7 @@ impl Simulated {
                 let parcel = Parcel::FromSocket(account, link, said);
                 self.inbox.push_back(shard::Input::Parcel(parcel));
             }
+            Act::Tried(..) => {}
             Act::Wake(moment) => self.connections[number].wake = Some(moment),
             Act::Close(_) => self.connections[number].phase = Phase::Ended,
         }

@@ -308,6 +308,7 @@ impl Drive {
             Act::StartTls => self.phase = Phase::Upgrading,
             Act::Ask(question) => self.asked = Some(self.shell.find_out(question)),
             Act::Submit(account, said) => self.submit(account, said),
+            Act::Tried(mechanism, outcome) => self.story.tried(&self.shell, mechanism, outcome),
             Act::Wake(at) => self.wake = Some(at),
             Act::Close(closed) => self.close(closed),
         }

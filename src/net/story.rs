@@ -2,7 +2,7 @@
 //! a password.
 
 use crate::shell::Shell;
-use engine::{ctx::Moment, wire::Jid};
+use engine::{ctx::Moment, stream::sasl::Failure, wire::Jid};
 use std::net::SocketAddr;
 
 /// What is told of one connection.
@@ -20,6 +20,23 @@ impl Story {
 
     pub(crate) fn secured(&self, version: &'static str) {
         tracing::debug!(peer = %self.peer, version, "connection secured");
+    }
+
+    pub(crate) fn tried(
+        &self,
+        shell: &Shell,
+        mechanism: &'static str,
+        outcome: Result<(), Failure>,
+    ) {
+        let peer = self.peer;
+        match outcome {
+            Ok(()) => shell.meters.login(mechanism, "ok"),
+            Err(failure) => {
+                let why = failure.as_str();
+                shell.meters.login(mechanism, why);
+                tracing::info!(%peer, mechanism, why, "login failed");
+            }
+        }
     }
 
     pub(crate) fn bound(&mut self, jid: &Jid) {

@@ -3,7 +3,7 @@
 use super::{
     bind,
     machine::{Act, Closed, Fact, Input, Machine, Out},
-    sasl::Exchange,
+    sasl::{Exchange, Mechanism},
     timer::{Timer, Timers},
 };
 use crate::{
@@ -88,6 +88,8 @@ pub struct C2s {
     /// For stanzas that do not say theirs (§8.1.5).
     lang: Option<Text>,
     tries: u32,
+    /// The mechanism of the exchange under way.
+    trying: Option<Mechanism>,
     /// When the peer said something last.
     heard: Moment,
     timers: Timers,
@@ -111,6 +113,7 @@ impl C2s {
             domain: None,
             lang: None,
             tries: 0,
+            trying: None,
             heard: ctx.now,
             timers,
             kept: Vec::new(),

@@ -5,6 +5,7 @@ use crate::{
     ctx::{Ctx, Moment},
     parcel::{Said, Say},
     port::Fault,
+    stream::sasl::Failure,
     unit::Credentials,
 };
 use wire::{Bare, StreamCondition};
@@ -86,6 +87,8 @@ pub enum Act {
     Ask(Question),
     /// Hand this to the account; the shell adds the link.
     Submit(Bare, Said),
+    /// A login has been tried by this mechanism: for the log and its metric.
+    Tried(&'static str, Result<(), Failure>),
     /// Come back with `Tick` then. The last one counts.
     Wake(Moment),
     /// Flush, close the socket (with `close_notify`), forget the machine.

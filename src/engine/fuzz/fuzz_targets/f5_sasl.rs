@@ -182,7 +182,7 @@ impl World {
                 Act::Ask(question) => self.answer(question),
                 Act::Submit(account, said) => panic!("{account} was told {said:?}"),
                 Act::Close(closed) => self.close(closed),
-                Act::StartTls | Act::Wake(_) => {}
+                Act::StartTls | Act::Tried(..) | Act::Wake(_) => {}
             }
         }
         assert!(!self.closed || !self.machine.hungry());

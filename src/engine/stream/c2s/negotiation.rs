@@ -7,7 +7,7 @@ use crate::{
     stream::{
         bind, features, header,
         machine::{Act, Closed, Out},
-        sasl::{Exchange, Failure, Step, envelope},
+        sasl::{Exchange, Failure, Mechanism, Step, envelope},
     },
     violation::Violation,
 };
@@ -118,6 +118,7 @@ impl C2s {
         };
         let step = match (said, exchange, &self.domain) {
             (Ok(Said::Auth(mechanism, initial)), None, Some(domain)) => {
+                self.trying = Some(mechanism);
                 let exchange = Exchange::new(mechanism, domain.clone());
                 match initial {
                     Some(message) => exchange.response(ctx, &message),
@@ -146,6 +147,7 @@ impl C2s {
             }
             Step::Success(account, message) => {
                 envelope::success(message.as_deref(), &mut out.bytes);
+                self.tried(Ok(()), out);
                 self.state = State::Authenticated(account);
                 self.restart();
                 self.decoder.set_limits(ctx.settings.limits.after_auth);
@@ -156,10 +158,16 @@ impl C2s {
 
     pub(super) fn failure(&mut self, ctx: &Ctx<'_>, failure: Failure, out: &mut Out) {
         envelope::failure(failure, &mut out.bytes);
+        self.tried(Err(failure), out);
         self.tries += 1;
         if self.tries >= ctx.settings.limits.auth_tries_max {
             self.violated(ctx, Violation::AuthTries, out);
         }
+    }
+
+    fn tried(&mut self, outcome: Result<(), Failure>, out: &mut Out) {
+        let mechanism = self.trying.take().map_or("none", Mechanism::name);
+        out.acts.push(Act::Tried(mechanism, outcome));
     }
 
     pub(super) fn bind(&mut self, account: Bare, request: Stanza, out: &mut Out) {

@@ -288,3 +288,23 @@ fn any_chunking_gives_the_same_login() {
         assert_eq!(format!("{:?}", peer.acts), format!("{:?}", whole.acts));
     }
 }
+
+#[test]
+fn each_login_is_told_once_with_its_mechanism() {
+    let mut peer = Peer::greeted();
+    scram(&mut peer, MECHANISMS[2], "n,,", "nobody");
+    peer.says(&auth("ANONYMOUS", "x"));
+    peer.says(&auth_plain("juliet", PASSWORD));
+    let tried = peer.acts.iter().filter_map(|act| match act {
+        Act::Tried(mechanism, outcome) => Some((*mechanism, *outcome)),
+        _ => None,
+    });
+    assert_eq!(
+        tried.collect::<Vec<_>>(),
+        [
+            ("SCRAM-SHA-1", Err(sasl::Failure::NotAuthorized)),
+            ("none", Err(sasl::Failure::InvalidMechanism)),
+            ("PLAIN", Ok(())),
+        ]
+    );
+}
