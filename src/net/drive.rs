@@ -3,9 +3,10 @@
 
 use crate::{
     credit::Credit,
-    limits::{READ_BYTES_MAX, UNSENT_BYTES_MAX},
+    limits::READ_BYTES_MAX,
     listen::Pass,
     mailbox::{Letters, Mailbox, Wants},
+    outgoing::Outgoing,
     post::NODE,
     shell::Shell,
     socket::Socket,
@@ -49,10 +50,7 @@ struct Drive {
     mailbox: Arc<Mailbox>,
     machine: C2s,
     socket: Socket,
-    unsent: Vec<u8>,
-    sent: usize,
-    /// TLS may hold back what it took.
-    unflushed: bool,
+    outgoing: Outgoing,
     /// Nothing more will come from the peer.
     heard_end: bool,
     credit: Credit,
@@ -106,9 +104,7 @@ pub(crate) fn spawn(
         mailbox,
         machine: shell.with_ctx(|ctx| C2s::new(ctx, security)),
         socket,
-        unsent: Vec::new(),
-        sent: 0,
-        unflushed: false,
+        outgoing: Outgoing::default(),
         heard_end: false,
         credit: Credit::default(),
         asked: None,
@@ -153,18 +149,13 @@ impl Drive {
         moved |= self.write(cx, out);
         moved && self.phase != Phase::Over
     }
-
-    /// The peer does not take what we have for it: nothing more is made for it meanwhile.
-    fn is_congested(&self) -> bool {
-        self.unsent.len() - self.sent > UNSENT_BYTES_MAX
-    }
 }
 
 /// What comes in. Each returns whether it has moved anything.
 impl Drive {
     fn hear_letters(&mut self, cx: &Context<'_>, out: &mut Out) -> bool {
         let wants = match self.phase {
-            Phase::Open if self.is_congested() => Wants::Urgent,
+            Phase::Open if self.outgoing.is_congested() => Wants::Urgent,
             Phase::Open if self.credit.is_spent(&self.shell.limits) => Wants::Settled,
             Phase::Open | Phase::Upgrading => Wants::Letters,
             Phase::Flushing | Phase::Lingering | Phase::Over => return false,
@@ -256,7 +247,7 @@ impl Drive {
         let reads = match self.phase {
             Phase::Open => {
                 self.machine.hungry()
-                    && !self.is_congested()
+                    && !self.outgoing.is_congested()
                     && !self.credit.is_spent(&self.shell.limits)
             }
             Phase::Lingering => true,
@@ -359,18 +350,18 @@ impl Drive {
         if self.phase == Phase::Over {
             return false;
         }
-        let written = self.write_bytes(cx, out);
+        let written = self.outgoing.write(&mut self.socket, cx, &mut out.bytes);
         let written = match written {
             Ok(written) => written,
             Err(_) => {
                 // Whoever is unheard need not be listened to.
-                (self.unsent, self.sent) = (Vec::new(), 0);
+                self.outgoing = Outgoing::default();
                 self.socket = Socket::Gone;
                 self.peer_gone(&Ok(()), out);
                 return true;
             }
         };
-        let all = self.unsent.is_empty() && !self.unflushed;
+        let all = self.outgoing.is_done();
         match self.phase {
             Phase::Upgrading if all => {
                 self.socket.secure(&self.shell.tls.starttls);
@@ -393,50 +384,6 @@ impl Drive {
             _ => written,
         }
     }
-
-    /// First what could not be sent before, then what is new; what cannot be sent now is kept.
-    /// Returns whether the peer took anything.
-    fn write_bytes(&mut self, cx: &mut Context<'_>, out: &mut Out) -> io::Result<bool> {
-        if self.unsent.is_empty() && out.bytes.is_empty() && !self.unflushed {
-            return Ok(false);
-        }
-        let mut taken = 0;
-        if !self.unsent.is_empty() {
-            self.unsent.append(&mut out.bytes);
-            let sent = self.sent;
-            taken = write_to(&mut self.socket, cx, &self.unsent[sent..])?;
-            self.sent += taken;
-            if self.sent == self.unsent.len() {
-                (self.unsent, self.sent) = (Vec::new(), 0);
-            } else if self.sent > UNSENT_BYTES_MAX {
-                self.unsent.drain(..mem::take(&mut self.sent));
-            }
-        } else if !out.bytes.is_empty() {
-            taken = write_to(&mut self.socket, cx, &out.bytes)?;
-            self.unsent = out.bytes[taken..].to_vec();
-            out.bytes.clear();
-        }
-        self.unflushed |= taken > 0;
-        if self.unflushed {
-            match self.socket.poll_flush(cx) {
-                Poll::Ready(flushed) => flushed.map(|()| self.unflushed = false)?,
-                Poll::Pending => {}
-            }
-        }
-        Ok(taken > 0)
-    }
-}
-
-fn write_to(socket: &mut Socket, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
-    let mut taken = 0;
-    while taken < bytes.len() {
-        match socket.poll_write(cx, &bytes[taken..]) {
-            Poll::Pending => break,
-            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Poll::Ready(more) => taken += more?,
-        }
-    }
-    Ok(taken)
 }
 
 impl Drop for Drive {

@@ -15,6 +15,7 @@ pub mod listen;
 mod mailbox;
 mod meters;
 pub mod operator;
+mod outgoing;
 mod post;
 mod server;
 mod shard;

@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 
+const STANZAS: &str = "waxwing_stanzas_total";
 const COMMIT_SECONDS: &str = "waxwing_commit_seconds";
 const COMMIT_UNITS: &str = "waxwing_commit_units";
 
@@ -51,8 +52,8 @@ impl Meters {
             .build_recorder();
         metrics::with_local_recorder(&recorder, describe);
         let stanzas = |direction: &'static str| {
-            let kind = |kind: Kind| counter!("waxwing_stanzas_total", "kind" => kind.as_str(), "direction" => direction);
-            [Kind::Message, Kind::Presence, Kind::Iq].map(kind)
+            [Kind::Message, Kind::Presence, Kind::Iq]
+                .map(|kind| counter!(STANZAS, "kind" => kind.as_str(), "direction" => direction))
         };
         let (received, sent) =
             metrics::with_local_recorder(&recorder, || (stanzas("in"), stanzas("out")));
@@ -141,7 +142,7 @@ fn describe() {
     describe_gauge!("waxwing_message_queue_depth", "Stanzas that wait for sockets");
     describe_gauge!("waxwing_inbox_depth", "Parcels that wait for shards");
     describe_gauge!("waxwing_writer_queue_depth", "Units that wait for the writer");
-    describe_counter!("waxwing_stanzas_total", "Stanzas from and to clients");
+    describe_counter!(STANZAS, "Stanzas from and to clients");
     describe_counter!("waxwing_stanzas_dropped_total", "Stanzas that a full inbox refused");
     describe_counter!("waxwing_logins_total", "Logins");
     describe_counter!("waxwing_handshakes_total", "TLS handshakes");

@@ -27,7 +27,8 @@ pub fn folder(more: &str) -> TempDir {
 }
 
 pub fn settings(folder: &Path, more: &str) {
-    let listen = "[listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_tls = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\n";
+    let any = "[\"127.0.0.1:0\"]";
+    let listen = format!("[listen]\nc2s = {any}\nc2s_tls = {any}\nhttp = {any}\n");
     std::fs::write(folder.join("waxwing.toml"), format!("{listen}{more}")).unwrap();
 }
 
