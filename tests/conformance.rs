@@ -1,0 +1,142 @@
+//! The scripts of `conformance/scripts`, over TCP and TLS, against the built server with SQLite.
+
+use conformance::{
+    driver::Broken,
+    run::{Untold, play},
+    script::{Script, moved},
+    tcp::{self, Tcp},
+};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+const WAXWING: &str = env!("CARGO_BIN_EXE_waxwing");
+const SETTINGS: &str = "[listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_tls = [\"127.0.0.1:0\"]\n\
+    s2s = []\nhttp = []\nhttps = []\n";
+/// Scripts at once. Each mostly waits.
+const THREADS: usize = 8;
+
+/// A server of `localhost` in a folder of its own; it ends with the test.
+struct Server {
+    child: Child,
+    folder: TempDir,
+    starttls: SocketAddr,
+    direct: SocketAddr,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("waxwing.toml"), SETTINGS).unwrap();
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let mut child = Command::new(WAXWING)
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let told: Vec<String> = told.by_ref().take_while(|line| !line.starts_with("ready")).collect();
+        let address = |what: &str| {
+            let line = told.iter().find(|line| line.contains(what));
+            let line = line.unwrap_or_else(|| panic!("no {what} in {told:?}"));
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        };
+        let (starttls, direct) = (address("STARTTLS"), address("direct TLS"));
+        Self { child, folder, starttls, direct }
+    }
+
+    fn add(&self, account: &str, password: &str) {
+        let mut user = Command::new(WAXWING)
+            .args(["user", "add", account, "--password-stdin"])
+            .current_dir(self.folder.path())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(user.stdin.take().unwrap(), "{password}").unwrap();
+        assert!(user.wait().unwrap().success(), "cannot add {account}");
+    }
+
+    fn driver(&self) -> Result<Tcp, Broken> {
+        Tcp::new(tcp::Server {
+            starttls: self.starttls,
+            direct: Some(self.direct),
+            domain: "localhost".into(),
+            answer: Duration::from_secs(10),
+            quiet: Duration::from_millis(150),
+        })
+    }
+
+    fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn scripts() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/scripts");
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut scripts: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|kind| kind == "scs")).collect();
+    scripts.sort();
+    scripts
+}
+
+/// Plays one script with accounts of its own. `false`: it can only be simulated.
+fn one(server: &Server, number: usize, path: &Path) -> Result<bool, String> {
+    let source = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let source = moved(&source, &format!(".{number}"), "localhost");
+    let script = source.and_then(|source| Script::parse(&source));
+    let script = script.map_err(|misspelt| misspelt.to_string())?;
+    if script.has_tag("simulated") {
+        return Ok(false);
+    }
+    for (account, password) in script.accounts() {
+        server.add(account, password);
+    }
+    let mut driver = server.driver().map_err(|broken| broken.to_string())?;
+    play(&script, &mut driver, Untold::Wrong).map_err(|failure| failure.to_string())?;
+    Ok(true)
+}
+
+#[test]
+fn every_script_passes_over_tcp() {
+    let server = Server::start();
+    let scripts = scripts();
+    let (next, played) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let worker = || {
+        let mut failures = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = scripts.get(number) else { return failures };
+            match one(&server, number, path) {
+                Ok(true) => _ = played.fetch_add(1, Ordering::Relaxed),
+                Ok(false) => {}
+                Err(why) => failures.push(format!("{}, {why}", path.display())),
+            }
+        }
+    };
+    let failures: Vec<String> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(worker)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    assert!(played.into_inner() > 30, "too few scripts were played");
+    server.stop();
+}
