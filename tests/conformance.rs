@@ -44,7 +44,8 @@ impl Server {
             .spawn()
             .unwrap();
         let mut told = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let told: Vec<String> = told.by_ref().take_while(|line| !line.starts_with("ready")).collect();
+        let told: Vec<String> =
+            told.by_ref().take_while(|line| !line.starts_with("ready")).collect();
         let address = |what: &str| {
             let line = told.iter().find(|line| line.contains(what));
             let line = line.unwrap_or_else(|| panic!("no {what} in {told:?}"));

@@ -31,6 +31,7 @@ fn version(_: &Stanza, _: &mut Line<'_>, ctx: &Ctx<'_>) -> Replied {
 mod tests {
     use super::*;
     use crate::stage;
+    use xmpp_parsers::version::VersionResult;
 
     #[test]
     fn name_and_version_are_told_but_not_the_operating_system() {
@@ -40,5 +41,8 @@ mod tests {
             env!("CARGO_PKG_VERSION")
         );
         assert_eq!(told, wanted);
+        let stanza = Stanza::parse_one(&format!("<iq>{told}</iq>")).unwrap();
+        let read: VersionResult = stanza.child(QUERY).unwrap().read().unwrap();
+        assert_eq!((read.name.as_str(), read.os), ("Waxwing", None), "as a client reads it");
     }
 }

@@ -26,6 +26,7 @@ fn time(_: &Stanza, _: &mut Line<'_>, ctx: &Ctx<'_>) -> Replied {
 mod tests {
     use super::*;
     use crate::stage;
+    use xmpp_parsers::time::TimeResult;
 
     #[test]
     fn the_time_is_told_in_utc() {
@@ -33,5 +34,8 @@ mod tests {
         let wanted =
             "<time xmlns='urn:xmpp:time'><tzo>Z</tzo><utc>2006-12-19T17:58:35Z</utc></time>";
         assert_eq!(told, wanted);
+        let stanza = Stanza::parse_one(&format!("<iq>{told}</iq>")).unwrap();
+        let read: TimeResult = stanza.child(TIME).unwrap().read().unwrap();
+        assert_eq!(read.utc.timestamp(), 1_166_551_115, "as a client reads it");
     }
 }

@@ -30,6 +30,7 @@ mod tag;
 mod text;
 
 pub use bytestring::ByteString as Text;
+pub use xso::{AsXml, FromXml};
 
 pub use decoder::{Content, Decoder};
 pub use draft::Draft;

@@ -8,6 +8,7 @@ use engine::{
     passage::{Passage, Walk},
     wire::*,
 };
+use xmpp_parsers::disco::{DiscoInfoQuery, DiscoItemsQuery};
 
 /// What an entity is and can do.
 pub const XEP: Xep = Xep {
@@ -62,8 +63,8 @@ impl Entity {
 
 /// Section 3. The one node there is says the same: that of our entity capabilities (XEP-0115).
 fn info(entity: &Entity, iq: &Stanza, ctx: &Ctx<'_>) -> Replied {
-    let node = node(iq, INFO);
-    match node.as_deref() {
+    let query: DiscoInfoQuery = read(iq)?;
+    match query.node.as_deref() {
         Some(node) if node != xep_0115_caps::node(entity, ctx) => {
             Err(StanzaCondition::ItemNotFound.into())
         }
@@ -73,7 +74,8 @@ fn info(entity: &Entity, iq: &Stanza, ctx: &Ctx<'_>) -> Replied {
 
 /// Section 4. Nothing stands below us yet; resources are told by presence, not here.
 fn items(iq: &Stanza) -> Replied {
-    match node(iq, ITEMS) {
+    let query: DiscoItemsQuery = read(iq)?;
+    match query.node {
         Some(_) => Err(StanzaCondition::ItemNotFound.into()),
         None => Ok(Reply::Payload(mirror(ITEMS, None).finish())),
     }
@@ -97,8 +99,10 @@ fn keep_strangers_out(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     Verdict::Refuse(StanzaCondition::ServiceUnavailable.into(), Why("disco by a stranger"))
 }
 
-fn node(iq: &Stanza, query: Name) -> Option<String> {
-    Some(iq.child(query)?.attribute("node")?.into_owned())
+/// What the question says, beyond its name.
+fn read<T: FromXml>(iq: &Stanza) -> Result<T, StanzaError> {
+    let query = iq.children().next().and_then(|query| query.read().ok());
+    query.ok_or_else(|| StanzaCondition::BadRequest.into())
 }
 
 /// Section 3.2: the answer mirrors the node of the question.
