@@ -50,7 +50,10 @@ impl PrivatePostgres {
         let mut make = as_user(&programs.join("initdb"))?;
         make.args(["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust"]);
         make.arg(format!("--username={USER}")).arg("--pgdata").arg(&data);
-        run(&mut make)?;
+        if let Err(error) = run(&mut make) {
+            fs::remove_dir_all(&folder)?;
+            return Err(error);
+        }
         let server = as_user(&programs.join("postgres"))?;
         let switch = if durable { "on" } else { "off" };
         let keeper = Command::new("sh")

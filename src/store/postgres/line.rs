@@ -15,8 +15,6 @@ const LOCK: i32 = 0x7761_7877;
 /// A connection that holds the lock. Closed when it is dropped.
 pub(super) struct Line {
     pub(super) client: ClientWrapper,
-    /// The process of the server that serves it.
-    pub(super) pid: i32,
 }
 
 /// Connects, without the lock yet.
@@ -26,9 +24,7 @@ pub(super) async fn connect(config: &Config) -> Result<Line, Fault> {
         // Whoever waits for an answer is told why the connection ended.
         drop(connection.await);
     });
-    let client = ClientWrapper::new(client, task);
-    let row = client.query_one("SELECT pg_backend_pid()", &[]).await.map_err(fault)?;
-    Ok(Line { client, pid: row.get(0) })
+    Ok(Line { client: ClientWrapper::new(client, task) })
 }
 
 impl Line {
@@ -48,15 +44,16 @@ impl Line {
         Ok(true)
     }
 
-    /// Ends the connection of before, if it still holds the lock: the server may not know yet
-    /// that nobody is at its other end.
-    pub(super) async fn end(&self, before: i32, node: i32) -> Result<(), Fault> {
+    /// Ends whoever holds the lock or waits for it: connections of ours that the server does not
+    /// know to be lost. For the owner of the epoch only: another process that holds the lock has
+    /// not raised it yet, and has come too early.
+    pub(super) async fn end_others(&self, node: i32) -> Result<(), Fault> {
         const SQL: &str = "
             SELECT pg_terminate_backend(pid) FROM pg_locks
-            WHERE locktype = 'advisory' AND granted AND pid = $1
-                AND classid = $2::int4::oid AND objid = $3::int4::oid AND objsubid = 2
+            WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+                AND classid = $1::int4::oid AND objid = $2::int4::oid AND objsubid = 2
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        self.client.query(SQL, &[&before, &LOCK, &node]).await.map_err(fault)?;
+        self.client.query(SQL, &[&LOCK, &node]).await.map_err(fault)?;
         Ok(())
     }
 

@@ -28,8 +28,6 @@ pub(super) struct Writing {
     answer: Duration,
     /// `None` while the database is away.
     line: Option<Line>,
-    /// The server's process of the last connection.
-    pid: i32,
     partitions: Partitions,
     /// The verdicts of the last batch that may have been committed, by its number.
     verdicts: (i64, Vec<Verdict>),
@@ -58,7 +56,6 @@ impl Writing {
             node,
             epoch: row.get(0),
             answer: Duration::from_millis(options.answer_ms_max),
-            pid: line.pid,
             line: Some(line),
             partitions: Partitions::default(),
             verdicts: (0, Vec::new()),
@@ -71,21 +68,19 @@ impl Writing {
         if let Some(line) = self.line.take().filter(|line| !line.client.is_closed()) {
             return Ok(line);
         }
-        let (node, before) = (self.node, self.pid);
+        let node = self.node;
         let again = async {
             let line = line::connect(&self.config).await?;
             // Fenced at once, instead of waiting for a lock that the other process holds.
             last(&line, node, self.epoch).await?;
-            line.end(before, node).await?;
+            line.end_others(node).await?;
             if !line.lock(node, self.answer).await? {
                 return Err(Fault::Away("another connection holds the lock".into()));
             }
             Ok(line)
         };
         // Twice the time: the lock may take all of it once.
-        let line = within(self.answer * 2, again).await?;
-        self.pid = line.pid;
-        Ok(line)
+        within(self.answer * 2, again).await
     }
 
     pub(super) async fn last(&mut self) -> Result<(i64, Pos), Fault> {
@@ -133,14 +128,15 @@ impl Writing {
     async fn transaction(&mut self, line: &Line, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
         let mut verdicts: Vec<Verdict> = batch.units.iter().map(|(unit, _)| check(unit)).collect();
         let mut bisect = Bisect::of(batch.units.len());
-        let mut next = vec![command("BEGIN"), self.fence(batch), command("SAVEPOINT part")];
+        let mut next = vec![command("BEGIN"), self.fence(batch)];
         while let Some(range) = bisect.next() {
             let units = &batch.units[range.clone()];
+            next.push(command("SAVEPOINT part"));
             next.extend(steps::of(units, &verdicts[range.clone()], self.node));
             match pipeline::run(&line.client, &next).await {
-                Ok(()) => next = vec![command("RELEASE part"), command("SAVEPOINT part")],
+                Ok(()) => next = vec![command("RELEASE part")],
                 Err(Fault::Refused(why)) => {
-                    next = vec![command("ROLLBACK TO part")];
+                    next = vec![command("ROLLBACK TO part"), command("RELEASE part")];
                     if let Some(bad) = bisect.refused(range) {
                         verdicts[bad] = Err(Fault::Refused(why));
                     }

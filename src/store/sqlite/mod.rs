@@ -20,6 +20,11 @@ use std::fs::File;
 use tokio::sync::Mutex;
 use write::Writing;
 
+/// The writer's cache: 16 MiB, which SQLite takes as negative KiB.
+const CACHE: &str = "-16384";
+/// Pages of 4 KiB in the journal before they are copied into the file: 32 MiB.
+const JOURNAL_PAGES: &str = "8192";
+
 /// A store in a file.
 pub struct Sqlite {
     writing: Mutex<Writing>,
@@ -48,7 +53,11 @@ impl Sqlite {
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous);
-        let connection = SqliteConnection::connect_with(&connect).await;
+        // Pages of many logs are written again and again: the longer they stay in the journal,
+        // the fewer times they go into the file.
+        let writes =
+            connect.clone().pragma("cache_size", CACHE).pragma("wal_autocheckpoint", JOURNAL_PAGES);
+        let connection = SqliteConnection::connect_with(&writes).await;
         let mut connection = connection.map_err(|error| file::opened(&path, error))?;
         migrate::SQLITE.run(&mut connection).await.map_err(migrate::failed)?;
         let node =
