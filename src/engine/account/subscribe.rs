@@ -10,6 +10,7 @@ use crate::{
     parcel::Link,
     passage::{Ended, Walk, decide},
     roster::{Set, Step},
+    session::Session,
     subscription::Ask,
     unit::Unit,
 };
@@ -71,8 +72,14 @@ impl Account {
         let step = self.roster.received(&self.jid, &from, ask, &stanza, ctx);
         let mut stanzas = Vec::new();
         if step.pass {
-            let available = self.sessions.iter().filter(|session| session.presence.is_some());
-            stanzas.extend(available.map(|session| addressed(&stanza, session.jid.clone())));
+            // A request to who is available (§3.1.3), what it leads to to who listens to the
+            // roster (§3.1.6, §3.2.3, §3.3.3).
+            let hears = |session: &&Session| match ask {
+                Ask::Subscribe => session.presence.is_some(),
+                Ask::Subscribed | Ask::Unsubscribe | Ask::Unsubscribed => session.interested,
+            };
+            let hearing = self.sessions.iter().filter(hears);
+            stanzas.extend(hearing.map(|session| addressed(&stanza, session.jid.clone())));
         }
         let pair = (Some(from.clone().into()), Some(self.jid.clone().into()));
         self.take_step(step, &from, stanzas, pair, None, ctx, out);

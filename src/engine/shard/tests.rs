@@ -508,6 +508,8 @@ fn every_request_is_answered_once_and_an_answer_never_rfc6120_8_2_3() {
 fn presence_follows_a_subscription_and_is_withdrawn_at_the_end_rfc6121_4() {
     let mut world = World::of(NONE);
     let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.says(romeo, ROMEO, "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>");
+    assert!(world.heard(romeo)[0].contains("result"), "whoever reads the roster hears answers");
     world.says(romeo, ROMEO, "<presence to='juliet@x' type='subscribe'/>");
     let asked = world.heard(juliet);
     assert!(asked[0].contains("from='romeo@x'") && asked[0].contains("subscribe"), "{asked:?}");
