@@ -190,6 +190,9 @@ impl Play<'_> {
 
     fn receive_any_order(&mut self, who: usize, block: &str) -> Result<(), String> {
         let mut missing = self.trees(block)?;
+        if self.untold == Untold::Ignored {
+            return missing.iter().try_for_each(|expected| self.receive_somewhere(who, expected));
+        }
         while let Some(first) = missing.first() {
             let came = self.next_element(who, first)?;
             let captures = &mut self.captures;
