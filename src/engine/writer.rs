@@ -186,8 +186,9 @@ impl<T> Writer<T> {
     }
 
     /// Takes the store's `last` after a batch's outcome was unknown. Tells what is refused
-    /// because its patience is over and it is now known not to be committed.
-    pub fn recovered(&mut self, last: (i64, Pos), now: Moment) -> Vec<Outcome<T>> {
+    /// because its patience is over and it is now known not to be committed: of the batch when
+    /// the store is back, of the queue while it is still away.
+    pub fn recovered(&mut self, last: Result<(i64, Pos), Fault>, now: Moment) -> Vec<Outcome<T>> {
         let flight = match std::mem::replace(&mut self.state, State::Idle) {
             State::Unknown(flight) => flight,
             other => {
@@ -195,13 +196,22 @@ impl<T> Writer<T> {
                 return Vec::new();
             }
         };
-        if last.0 == flight.batch.number {
-            self.state = State::Again(flight);
-            return Vec::new();
+        match last {
+            Ok((number, _)) if number == flight.batch.number => {
+                self.state = State::Again(flight);
+                Vec::new()
+            }
+            Ok((number, _)) if number == self.number => self.again(flight, now),
+            Ok(_) | Err(Fault::Fenced) => self.stop(flight.waiting),
+            Err(_) => {
+                self.state = State::Unknown(flight);
+                self.expire(now)
+            }
         }
-        if last.0 != self.number {
-            return self.stop(flight.waiting);
-        }
+    }
+
+    /// The batch was not committed: what has not waited too long is to be committed again.
+    fn again(&mut self, flight: Flight<T>, now: Moment) -> Vec<Outcome<T>> {
         let (flight, refused) = self.thin(flight, now);
         if !flight.waiting.is_empty() {
             self.state = State::Again(flight);

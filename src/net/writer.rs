@@ -158,14 +158,13 @@ impl Host {
         if !writer.asks_last() {
             return;
         }
-        match self.store.last().await {
-            Ok(last) => self.settle(writer.recovered(last, self.clock.now())),
-            Err(fault) => {
-                tracing::warn!(%fault, "the store does not tell its last batch");
-                tokio::time::sleep(AWAY_PAUSE).await;
-                self.settle(writer.expire(self.clock.now()));
-            }
+        // Also a store that answers may fail again at once, as one whose disk is full.
+        tokio::time::sleep(AWAY_PAUSE).await;
+        let last = self.store.last().await;
+        if let Err(fault) = &last {
+            tracing::warn!(%fault, "the store does not tell its last batch");
         }
+        self.settle(writer.recovered(last, self.clock.now()));
     }
 
     fn away(&self, away: bool) {

@@ -178,7 +178,7 @@ fn an_unknown_outcome_is_told_when_the_store_says_committed() {
     assert!(writer.asks_last());
     assert!(writer.next_batch(UNIX_MS).is_none(), "nothing before the outcome is known");
     // Long after the patience: it was committed, so it must not be refused.
-    assert_eq!(writer.recovered((batch.number, batch.last), NOW.after(60_000)), []);
+    assert_eq!(writer.recovered(Ok((batch.number, batch.last)), NOW.after(60_000)), []);
     let again = writer.next_batch(UNIX_MS + 60_000).unwrap();
     assert_eq!(again, batch, "the same batch, to which the store only tells the verdicts");
     let outcomes = writer.outcome(Ok(vec![Ok(()), Ok(())]));
@@ -192,7 +192,7 @@ fn an_unknown_outcome_is_tried_again_when_the_store_says_not_committed() {
     let batch = writer.next_batch(UNIX_MS).unwrap();
     writer.outcome(went_away());
     writer.push(3, unit(&["juliet@example.com"]), NOW).unwrap();
-    assert_eq!(writer.recovered((7, Pos(0)), NOW.after(499)), []);
+    assert_eq!(writer.recovered(Ok((7, Pos(0))), NOW.after(499)), []);
     assert_eq!(writer.next_batch(UNIX_MS).unwrap(), batch);
     assert_eq!(tokens(&writer.outcome(Ok(vec![Ok(()), Ok(())]))), [1, 2]);
     assert_eq!(writer.next_batch(UNIX_MS).unwrap().number, 9);
@@ -206,7 +206,7 @@ fn what_is_known_not_committed_is_refused_when_its_patience_is_over() {
     writer.push(2, unit(&["juliet@example.com"]), NOW.after(400)).unwrap();
     let batch = writer.next_batch(UNIX_MS).unwrap();
     writer.outcome(went_away());
-    let refused = writer.recovered((7, Pos(0)), NOW.after(500));
+    let refused = writer.recovered(Ok((7, Pos(0))), NOW.after(500));
     assert!(matches!(refused[..], [(1, Err(Fault::Refused(_)))]));
     let again = writer.next_batch(UNIX_MS).unwrap();
     assert_eq!((again.number, again.last), (batch.number, batch.last));
@@ -219,7 +219,7 @@ fn a_batch_whose_units_are_all_refused_frees_its_number() {
     let mut writer = queued(&[1]);
     writer.next_batch(UNIX_MS).unwrap();
     writer.outcome(went_away());
-    assert_eq!(tokens(&writer.recovered((7, Pos(0)), NOW.after(500))), [1]);
+    assert_eq!(tokens(&writer.recovered(Ok((7, Pos(0))), NOW.after(500))), [1]);
     assert!(writer.next_batch(UNIX_MS).is_none());
     writer.push(2, unit(&["juliet@example.com"]), NOW).unwrap();
     assert_eq!(writer.next_batch(UNIX_MS).unwrap().number, 8);
@@ -251,11 +251,34 @@ fn the_fence_stops_everything() {
 }
 
 #[test]
+fn a_store_that_stays_away_keeps_the_batch_and_expires_the_queue() {
+    let mut writer = queued(&[1]);
+    writer.next_batch(UNIX_MS).unwrap();
+    writer.outcome(went_away());
+    writer.push(2, unit(&["juliet@example.com"]), NOW).unwrap();
+    let away = || Err(Fault::Away("no answer".into()));
+    assert_eq!(writer.recovered(away(), NOW.after(499)), []);
+    assert_eq!(tokens(&writer.recovered(away(), NOW.after(500))), [2]);
+    assert!(writer.asks_last());
+}
+
+#[test]
+fn a_store_that_is_fenced_when_it_comes_back_stops_everything() {
+    let mut writer = queued(&[1]);
+    writer.next_batch(UNIX_MS).unwrap();
+    writer.outcome(went_away());
+    writer.push(2, unit(&["juliet@example.com"]), NOW).unwrap();
+    let outcomes = writer.recovered(Err(Fault::Fenced), NOW);
+    assert_eq!(outcomes, [(1, Err(Fault::Fenced)), (2, Err(Fault::Fenced))]);
+    assert!(writer.is_stopped());
+}
+
+#[test]
 fn a_store_that_stands_elsewhere_is_another_process_s() {
     let mut writer = queued(&[1]);
     writer.next_batch(UNIX_MS).unwrap();
     writer.outcome(went_away());
-    let outcomes = writer.recovered((12, Pos(5)), NOW);
+    let outcomes = writer.recovered(Ok((12, Pos(5))), NOW);
     assert_eq!(outcomes, [(1, Err(Fault::Fenced))]);
     assert!(writer.is_stopped());
 }
