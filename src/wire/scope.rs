@@ -4,6 +4,9 @@ use crate::decoder::Content;
 use crate::tag::{Attribute, QName, Role, StartTag};
 use crate::{Flaw, Limits, StreamCondition, ns};
 
+/// Keeps at most this many bytes of spare memory between two stanzas.
+const KEPT_BYTES_MAX: usize = 2048;
+
 /// A namespace in scope. Equal values mean equal URIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ns {
@@ -148,6 +151,16 @@ impl Scope {
         self.names.truncate(level.name as usize);
         self.bindings.truncate(level.bindings as usize);
         self.bytes.truncate(self.bindings.last().map_or(0, |binding| binding.end as usize));
+    }
+
+    /// Gives memory back that only an unusual element needed.
+    pub(crate) fn shrink(&mut self) {
+        if self.held_bytes() > KEPT_BYTES_MAX {
+            self.levels.shrink_to_fit();
+            self.bindings.shrink_to_fit();
+            self.names.shrink_to_fit();
+            self.bytes.shrink_to_fit();
+        }
     }
 
     /// What a prefix is bound to.

@@ -1,6 +1,8 @@
 //! How long one chat message of 400 bytes with five children takes through the decoder and back
 //! to bytes, and what it allocates. `cargo bench -p waxwing-wire`
 
+#![expect(clippy::disallowed_methods, reason = "measuring is asking how long something took")]
+
 use std::alloc::System;
 use std::hint::black_box;
 use std::time::{Duration, Instant};

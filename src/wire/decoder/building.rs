@@ -12,6 +12,9 @@ use crate::stanza::{Span, Spans};
 use crate::tag::{self, Attribute, Role, StartTag};
 use crate::{Flaw, Frame, Head, Jid, Kind, Open, Payload, Stanza, Text, escape};
 
+/// Keeps room for at most so many attributes between two stanzas.
+const ATTRIBUTES_KEPT_MAX: usize = 16;
+
 /// The frame that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Build {
@@ -166,6 +169,8 @@ impl Decoder {
         }
         let body = freeze(&self.canonical);
         self.canonical.clear(self.limits.stanza_bytes_max);
+        self.scope.shrink();
+        self.attributes.shrink_to(ATTRIBUTES_KEPT_MAX);
         let children = std::mem::take(&mut self.build.children);
         let Some(partial) = self.build.head.take() else {
             return Frame::Element(Payload::from_canonical(body));

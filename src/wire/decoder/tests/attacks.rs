@@ -99,6 +99,22 @@ fn at_04_white_space_between_stanzas_costs_nothing() {
 }
 
 #[test]
+fn at_06_a_big_stanza_leaves_no_memory_behind() {
+    let mut decoder = Decoder::new(Content::Client, Limits::CLIENT);
+    assert!(matches!(decoder.next(&mut HEADER.as_bytes()), Ok(Some(Frame::Open(_)))));
+    let attributes: String = (0..100).map(|i| format!(" a{i}=''")).collect();
+    let uri = "u".repeat(100_000);
+    let deep = "<x xmlns=''><y>".repeat(30) + &"</y></x>".repeat(30);
+    let text = "t".repeat(100_000);
+    let xml = format!("<iq{attributes} xmlns:p='{uri}'><p:z>{deep}</p:z><b>{text}</b></iq>");
+    let chunks = xml.as_bytes().chunks(1000);
+    let frames = chunks.filter(|chunk| decoder.next(&mut &**chunk).expect("fine").is_some());
+    assert_eq!(frames.count(), 1);
+    let held = decoder.held_bytes() + size_of::<Decoder>();
+    assert!(held <= 8 * 1024, "an idle decoder holds {held} bytes");
+}
+
+#[test]
 fn at_05_one_tag_cannot_cost_much() {
     let many = |item: fn(usize) -> String| {
         let items: String = (0..80_000).map(item).collect();
