@@ -15,10 +15,12 @@ pub const XEP: Xep = Xep {
 const NS: &str = "urn:xmpp:time";
 const TIME: Name = Name::new(NS, "time");
 
-/// In UTC: where the machine stands is nobody's business.
+/// In UTC: where the machine stands is nobody's business. As digits: section 3 wants a numeric
+/// offset, and there are readers that know no `Z`.
 fn time(_: &Stanza, _: &mut Line<'_>, ctx: &Ctx<'_>) -> Replied {
     let say = |name, text: &str| Draft::new(Name::new(NS, name)).text(text);
-    let time = Draft::new(TIME).child(say("tzo", "Z")).child(say("utc", &date_time(ctx.unix_ms)));
+    let time =
+        Draft::new(TIME).child(say("tzo", "+00:00")).child(say("utc", &date_time(ctx.unix_ms)));
     Ok(Reply::Payload(time.finish()))
 }
 
@@ -32,7 +34,7 @@ mod tests {
     fn the_time_is_told_in_utc() {
         let told = stage::asked(Of::Host, "get", "<time xmlns='urn:xmpp:time'/>").unwrap();
         let wanted =
-            "<time xmlns='urn:xmpp:time'><tzo>Z</tzo><utc>2006-12-19T17:58:35Z</utc></time>";
+            "<time xmlns='urn:xmpp:time'><tzo>+00:00</tzo><utc>2006-12-19T17:58:35Z</utc></time>";
         assert_eq!(told, wanted);
         let stanza = Stanza::parse_one(&format!("<iq>{told}</iq>")).unwrap();
         let read: TimeResult = stanza.child(TIME).unwrap().read().unwrap();
