@@ -1,7 +1,8 @@
 //! Who gets it (RFC 6121 §8.5).
 
-use crate::{account::Account, session::Session};
-use wire::{Jid, Kind, Stanza, StanzaCondition};
+use crate::{account::Account, session::Session, subscription::Ask};
+use smallvec::SmallVec;
+use wire::{Head, Jid, Kind, Stanza, StanzaCondition};
 
 /// What becomes of a stanza that nobody here takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,40 +13,39 @@ pub enum Untaken {
     Refuse(StanzaCondition),
 }
 
+/// Places of sessions among their account's.
+pub(crate) type Takers = SmallVec<[usize; 8]>;
+
 impl Account {
-    /// The sessions that a stanza for this account goes to, by address.
-    pub(crate) fn takers(&self, stanza: &Stanza) -> Vec<Jid> {
-        let takers = match exact(self, stanza) {
-            Some(session) => vec![session],
-            None => self.bare_takers(stanza),
-        };
-        takers.into_iter().map(|session| session.jid.clone()).collect()
+    /// The sessions that a stanza for this account goes to.
+    pub(crate) fn takers(&self, stanza: &Stanza) -> Takers {
+        let full = stanza.head.to.as_ref().filter(|to| !to.is_bare());
+        // RFC 6121 §8.5.3.1: the resource that is named, available or not.
+        let named = |to: &Jid| self.sessions.iter().position(|session| session.jid == *to);
+        match full.and_then(named) {
+            Some(place) => Takers::from_slice(&[place]),
+            None => self.bare_takers(stanza, full.is_some()),
+        }
     }
 
     /// To the bare address, or to a resource that is not there.
-    fn bare_takers(&self, stanza: &Stanza) -> Vec<&Session> {
-        let full = stanza.head.to.as_ref().is_some_and(|to| !to.is_bare());
-        let available = self.sessions.iter().filter(|session| session.presence.is_some());
-        match (stanza.kind(), stanza.head.type_str()) {
-            (Kind::Iq, _) => Vec::new(),
+    fn bare_takers(&self, stanza: &Stanza, full: bool) -> Takers {
+        let takes: fn(&Session) -> bool = match (stanza.kind(), stanza.head.type_str()) {
+            (Kind::Iq, _) => return Takers::new(),
             // RFC 6121 §8.5.3.2.2: a resource that is gone gets no presence.
-            (Kind::Presence, "" | "unavailable") if full => Vec::new(),
-            (Kind::Presence, "error") => Vec::new(),
-            (Kind::Presence, _) => available.collect(),
+            (Kind::Presence, "" | "unavailable") if full => return Takers::new(),
+            (Kind::Presence, "error") => return Takers::new(),
+            (Kind::Presence, _) => |session| session.presence.is_some(),
             // RFC 6121 §8.5.3.2.1: chat for a resource that is gone goes to the account.
-            (Kind::Message, "error" | "groupchat") => Vec::new(),
-            (Kind::Message, kind) if full && kind != "chat" => Vec::new(),
+            (Kind::Message, "error" | "groupchat") => return Takers::new(),
+            (Kind::Message, kind) if full && kind != "chat" => return Takers::new(),
             // All of non-negative priority, never only the most available: so the log alone
             // tells who got a message itself and who gets a copy.
-            (Kind::Message, _) => available.filter(|session| session.priority >= 0).collect(),
-        }
+            (Kind::Message, _) => |session| session.presence.is_some() && session.priority >= 0,
+        };
+        let sessions = self.sessions.iter().enumerate();
+        sessions.filter(|(_, session)| takes(session)).map(|(place, _)| place).collect()
     }
-}
-
-/// RFC 6121 §8.5.3.1: the resource that is named, available or not.
-fn exact<'a>(account: &'a Account, stanza: &Stanza) -> Option<&'a Session> {
-    let to = stanza.head.to.as_ref()?;
-    account.sessions.iter().find(|session| session.jid == *to)
 }
 
 /// What the sender hears when nobody takes it and nothing keeps it (RFC 6121 §8.5). Where the
@@ -64,8 +64,18 @@ pub fn untaken(stanza: &Stanza) -> Untaken {
 /// The same for an account that does not exist: it must look like one that is away (RFC 6120
 /// §13.11), so a headline is refused just where an existing account would refuse it.
 pub fn nobody(stanza: &Stanza) -> Option<Stanza> {
+    if (stanza.kind(), stanza.head.type_str()) == (Kind::Presence, "probe") {
+        return unsubscribed(stanza);
+    }
     match untaken(stanza) {
         Untaken::Ignore => None,
         Untaken::Refuse(condition) => stanza.refused(&condition.into()),
     }
+}
+
+/// What a probe hears from whom it is not subscribed to (RFC 6121 §4.3.2).
+pub(crate) fn unsubscribed(probe: &Stanza) -> Option<Stanza> {
+    let (from, to) = (probe.head.to.as_ref()?.bare(), probe.head.from.as_ref()?.bare());
+    let head = Head::new(Kind::Presence).with_type(Ask::Unsubscribed.as_str());
+    Some(Stanza::new(head.with_from(from).with_to(to)))
 }

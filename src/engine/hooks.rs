@@ -88,9 +88,10 @@ impl Hooks {
     }
 
     /// The looks between two stations, both included.
-    pub fn looks(&self, from: Station, to: Station) -> impl Iterator<Item = (u16, Look)> {
-        let here = move |look: &&(Station, u16, Look)| (from..=to).contains(&look.0);
-        self.looks.iter().filter(here).map(|&(_, number, look)| (number, look))
+    pub fn looks(&self, from: Station, to: Station) -> &[(Station, u16, Look)] {
+        let start = self.looks.partition_point(|&(station, ..)| station < from);
+        let end = self.looks.partition_point(|&(station, ..)| station <= to);
+        &self.looks[start..end]
     }
 
     /// Who stands at which station.
@@ -104,8 +105,9 @@ impl Hooks {
     }
 
     /// The looks before a stanza is written, from this desk on.
-    pub fn writes(&self, from: Desk) -> impl Iterator<Item = Write> {
-        self.writes.iter().filter(move |(desk, _)| *desk >= from).map(|&(_, write)| write)
+    pub fn writes(&self, from: Desk) -> &[(Desk, Write)] {
+        let start = self.writes.partition_point(|&(desk, _)| desk < from);
+        &self.writes[start..]
     }
 
     /// The offers of this stage of negotiation.

@@ -2,7 +2,7 @@
 //! The commit cuts it in two.
 
 use crate::{
-    account::Account,
+    account::{Account, Output},
     ctx::Ctx,
     hook::{Station, Verdict, Why},
     unit::{Change, Committed, Entry, Flags, KEY_BYTES_MAX, Pos, Table, Unit},
@@ -47,13 +47,13 @@ pub struct Walked {
     pub kept: Option<Stamp>,
 }
 
-/// Why a stanza went no further.
+/// A stanza that went no further.
 #[derive(Debug)]
-pub enum Ended {
-    /// Silently.
-    Dropped,
-    /// The sender is told.
-    Refused(StanzaError),
+pub struct Ended {
+    /// As far as it came.
+    pub stanza: Stanza,
+    /// What the sender is told; nothing when it is dropped.
+    pub error: Option<StanzaError>,
 }
 
 impl<'a> Passage<'a> {
@@ -112,60 +112,78 @@ pub(crate) fn put(
 /// The first half: Guard, Mark, Keep. When it ends, nothing has left the account.
 ///
 /// # Errors
-/// The verdict that ended it.
+/// The stanza and the verdict that ended it.
 pub fn decide(
     walk: Walk,
     stanza: Stanza,
     account: &mut Account,
     ctx: &Ctx<'_>,
-) -> Result<(Unit, Walked), Ended> {
+) -> Result<(Unit, Walked), Box<Ended>> {
     let mut passage = Passage::of(walk, stanza, account);
-    for (number, look) in ctx.hooks.looks(Station::Guard, Station::Keep) {
-        match look(&mut passage, ctx) {
-            Verdict::Go => {}
+    for &(_, number, look) in ctx.hooks.looks(Station::Guard, Station::Keep) {
+        let error = match look(&mut passage, ctx) {
+            Verdict::Go => continue,
             Verdict::Drop(Why(why)) => {
                 tracing::debug!(xep = number, why, "dropped");
-                return Err(Ended::Dropped);
+                None
             }
             Verdict::Refuse(error, Why(why)) => {
                 tracing::debug!(xep = number, why, "refused");
-                return Err(Ended::Refused(error));
+                Some(error)
             }
-        }
+        };
+        return Err(Box::new(Ended { stanza: passage.stanza, error }));
     }
     let Passage { walk, stanza, unit, stamp: kept, .. } = passage;
     Ok((unit, Walked { walk, stanza, kept }))
 }
 
 /// The second half, with the sessions of this moment: Copy, delivery, Miss, Push.
-/// Returns what goes to which session of this account, in order.
+/// Gives back what nobody here took and no log of the account has.
 pub fn release(
     walked: Walked,
     committed: &Committed,
     account: &mut Account,
     ctx: &Ctx<'_>,
-) -> Vec<(Jid, Stanza)> {
+    out: &mut Vec<Output>,
+) -> Option<Stanza> {
     let Walked { walk, mut stanza, kept } = walked;
     if let (Some(stamp), Some(pos)) = (kept, committed.in_log(&account.jid)) {
         stanza = stamp(stanza, &account.jid, pos);
     }
     let mut passage = Passage::of(walk, stanza, account);
-    stop(Station::Copy, &mut passage, ctx);
-    if passage.walk == Walk::Received {
-        passage.reached = passage.account.takers(&passage.stanza);
-        let stanza = &passage.stanza;
-        passage.also.extend(passage.reached.iter().map(|jid| (jid.clone(), stanza.clone())));
-        if passage.reached.is_empty() {
-            stop(Station::Miss, &mut passage, ctx);
-        }
-        stop(Station::Push, &mut passage, ctx);
+    stop(Station::Copy, &mut passage, ctx, out);
+    if walk == Walk::Sent {
+        return None;
     }
-    passage.also
+    let takers = passage.account.takers(&passage.stanza);
+    if ctx.hooks.looks(Station::Miss, Station::Push).is_empty() {
+        let Passage { account, stanza, .. } = passage;
+        let Some((&last, others)) = takers.split_last() else {
+            return Some(stanza).filter(|_| kept.is_none());
+        };
+        others.iter().for_each(|&place| account.deliver(place, stanza.clone(), ctx, out));
+        account.deliver(last, stanza, ctx, out);
+        return None;
+    }
+    for &place in &takers {
+        passage.reached.push(passage.account.sessions[place].jid.clone());
+        passage.account.deliver(place, passage.stanza.clone(), ctx, out);
+    }
+    if takers.is_empty() {
+        stop(Station::Miss, &mut passage, ctx, out);
+    }
+    stop(Station::Push, &mut passage, ctx, out);
+    Some(passage.stanza).filter(|_| takers.is_empty() && kept.is_none())
 }
 
-fn stop(at: Station, passage: &mut Passage<'_>, ctx: &Ctx<'_>) {
-    for (number, look) in ctx.hooks.looks(at, at) {
+/// What its looks send besides goes out before the next station.
+fn stop(at: Station, passage: &mut Passage<'_>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    for &(_, number, look) in ctx.hooks.looks(at, at) {
         let verdict = look(passage, ctx);
         debug_assert!(matches!(verdict, Verdict::Go), "XEP-{number:04}: it is in the log already");
+    }
+    for (to, stanza) in std::mem::take(&mut passage.also) {
+        passage.account.write(&to, stanza, ctx, out);
     }
 }

@@ -73,40 +73,44 @@ impl Session {
         }
     }
 
-    /// What of a stanza, and of what was held before it, reaches the socket now.
-    pub fn write(&mut self, stanza: Stanza, ctx: &Ctx<'_>) -> Vec<Written> {
-        self.pass(Desk::Hold, stanza, ctx)
+    /// Writes what of a stanza, and of what was held before it, reaches the socket now.
+    pub fn write(&mut self, stanza: Stanza, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
+        self.pass(Desk::Hold, stanza, ctx, to);
     }
 
-    /// What it says to an element that is not a stanza.
+    /// What a hook says to an element that is not a stanza; it goes on to [`Session::say`].
     ///
     /// # Errors
     /// `unsupported-stanza-type` when nobody hears it (RFC 6120 §4.9.3.24), or what its hearer
     /// finds wrong.
-    pub fn hear(&mut self, nonza: &Payload, ctx: &Ctx<'_>) -> Result<Vec<Written>, StreamError> {
+    pub fn hear(&mut self, nonza: &Payload, ctx: &Ctx<'_>) -> Result<Vec<Output>, StreamError> {
         let hear = ctx.hooks.hears(nonza.element());
         let hear = hear.ok_or(StreamCondition::UnsupportedStanzaType)?;
-        let outputs = hear(nonza.element(), self, ctx)?;
-        Ok(self.say(outputs, ctx))
+        hear(nonza.element(), self, ctx)
     }
 
-    /// What reaches the socket of what a hook says.
-    pub fn say(&mut self, outputs: Vec<Output>, ctx: &Ctx<'_>) -> Vec<Written> {
-        let mut written = Vec::with_capacity(outputs.len());
+    /// Writes what of a hook's words reaches the socket now.
+    pub fn say(&mut self, outputs: Vec<Output>, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
         for output in outputs {
             match output {
-                Output::Nonza(payload) => written.push(Written::Nonza(payload)),
-                Output::Stanza(stanza) => written.extend(self.pass(Desk::Count, stanza, ctx)),
+                Output::Nonza(payload) => to(Written::Nonza(payload)),
+                Output::Stanza(stanza) => self.pass(Desk::Count, stanza, ctx, to),
             }
         }
-        written
     }
 
-    fn pass(&mut self, from: Desk, stanza: Stanza, ctx: &Ctx<'_>) -> Vec<Written> {
-        let mut passing = vec![stanza];
-        for write in ctx.hooks.writes(from) {
-            passing = passing.into_iter().flat_map(|stanza| write(stanza, self)).collect();
+    /// Most stanzas pass alone: they are not gathered anew at each desk.
+    fn pass(&mut self, from: Desk, stanza: Stanza, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
+        let Some((&(_, first), writes)) = ctx.hooks.writes(from).split_first() else {
+            return to(Written::Stanza(stanza));
+        };
+        let mut passing = first(stanza, self);
+        for &(_, write) in writes {
+            passing = match passing.pop() {
+                Some(stanza) if passing.is_empty() => write(stanza, self),
+                last => passing.into_iter().chain(last).flat_map(|one| write(one, self)).collect(),
+            };
         }
-        passing.into_iter().map(Written::Stanza).collect()
+        passing.into_iter().map(Written::Stanza).for_each(to);
     }
 }

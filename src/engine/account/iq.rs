@@ -1,9 +1,12 @@
 //! Requests and their answers (RFC 6120 §8.2.3, RFC 6121 §8).
 
-use super::{Account, Asked, Output, settle};
+use super::{
+    Account, Output, settle,
+    waiting::{Then, Wait},
+};
 use crate::{
     ctx::Ctx,
-    hook::{IqKind, Of, Replied},
+    hook::{IqKind, Of},
     parcel::{Link, Parcel},
     passage::{Ended, Walk, decide},
     request::{Asks, Found, Line, answer, asks, stanzas},
@@ -13,9 +16,6 @@ use crate::{
 use wire::{Bare, Jid, Name, Stanza, StanzaCondition, ns};
 
 const ROSTER: Name = Name::new(ns::ROSTER, "query");
-
-/// Requests of one account that the store may be being read for.
-const QUESTIONS_MAX: usize = 256;
 
 impl Account {
     pub(super) fn iq_sent(&mut self, link: Link, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
@@ -39,14 +39,13 @@ impl Account {
 
     /// To somebody else, a host, or a resource of this account.
     fn iq_on(&mut self, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let iq = match decide(Walk::Sent, iq.clone(), self, ctx) {
+        let iq = match decide(Walk::Sent, iq, self, ctx) {
             Ok((_, walked)) => walked.stanza,
-            Err(Ended::Refused(error)) => return self.refuse(&iq, &error, ctx, out),
-            Err(Ended::Dropped) => return,
+            Err(ended) => return self.iq_ended(*ended, ctx, out),
         };
         let Some(to) = iq.head.to.as_ref().map(Jid::bare) else { return };
         if to == self.jid {
-            self.iq_received(iq, ctx, out);
+            self.take_turn(iq, ctx, out);
         } else if ctx.settings.serves(to.domain()) {
             out.push(Output::Parcel(Parcel::Routed { to, stanza: iq, owed: None }));
         } else {
@@ -54,25 +53,34 @@ impl Account {
         }
     }
 
+    /// RFC 6120 §8.2.3: a request is answered, also one that is dropped.
+    fn iq_ended(&mut self, ended: Ended, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let error = ended.error.unwrap_or_else(|| StanzaCondition::ServiceUnavailable.into());
+        self.refuse(&ended.stanza, &error, ctx, out);
+    }
+
     /// RFC 6121 §8.5.2.1.3: to the bare address, the server answers and no client sees it.
     /// §8.5.3: to a resource, it is that resource's, or `service-unavailable`.
     pub(super) fn iq_received(&mut self, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let iq = match decide(Walk::Received, iq.clone(), self, ctx) {
+        let iq = match decide(Walk::Received, iq, self, ctx) {
             Ok((_, walked)) => walked.stanza,
-            Err(Ended::Refused(error)) => return self.refuse(&iq, &error, ctx, out),
-            Err(Ended::Dropped) => return,
+            Err(ended) => return self.iq_ended(*ended, ctx, out),
         };
         let Some(to) = iq.head.to.clone() else { return };
-        if self.sessions.iter().any(|session| session.jid == to) {
-            return self.write(&to, iq, ctx, out);
+        if let Some(place) = self.sessions.iter().position(|session| session.jid == to) {
+            return self.deliver(place, iq, ctx, out);
         }
         match asks(&iq) {
+            Ok(Asks::Request(_)) if self.waiting.is_overrun() => {
+                self.refuse(&iq, &StanzaCondition::ResourceConstraint.into(), ctx, out);
+            }
             Ok(Asks::Request(kind)) if to.is_bare() => self.asked_of_me(kind, iq, None, ctx, out),
             Ok(Asks::Request(_)) => {
                 self.refuse(&iq, &StanzaCondition::ServiceUnavailable.into(), ctx, out);
             }
-            // `asks` was content with it at its sender; and an answer is never answered.
-            Ok(Asks::Response) | Err(_) => {}
+            // An answer is never answered.
+            Ok(Asks::Response) => {}
+            Err(error) => self.refuse(&iq, &error, ctx, out),
         }
     }
 
@@ -94,32 +102,11 @@ impl Account {
                 let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
                 let unit = if replied.is_ok() { unit } else { Unit::default() };
                 let stanzas = stanzas(&iq, replied);
-                self.commit_then_send(unit, pair, stanzas, settles, ctx, out);
+                let wait = Wait::for_unit(unit, pair, Then::Answer(iq, stanzas), settles);
+                self.wait(wait, ctx, out);
             }
-            Found::Beside(_) if self.asked.len() >= QUESTIONS_MAX => {
-                self.refuse(&iq, &StanzaCondition::ResourceConstraint.into(), ctx, out);
-                settles.into_iter().for_each(|link| settle(link, out));
-            }
-            Found::Beside(read) => {
-                let number = self.waiting.ticket().0;
-                out.push(Output::World(number, iq.clone(), read));
-                self.asked.insert(number, Asked { iq, settles });
-            }
+            Found::Beside(read) => self.read(iq, read, settles, ctx, out),
         }
-    }
-
-    pub(super) fn answered(
-        &mut self,
-        number: u64,
-        replied: Replied,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(Asked { iq, settles }) = self.asked.remove(&number) else { return };
-        for stanza in stanzas(&iq, replied) {
-            self.send(stanza, ctx, out);
-        }
-        settles.into_iter().for_each(|link| settle(link, out));
     }
 
     /// RFC 6121 §2. Nobody else reads or writes an account's roster.
@@ -133,7 +120,8 @@ impl Account {
     ) {
         let asker = iq.head.from.as_ref().filter(|from| from.bare() == self.jid).cloned();
         let Some(asker) = asker else {
-            return self.refuse(&iq, &StanzaCondition::Forbidden.into(), ctx, out);
+            self.refuse(&iq, &StanzaCondition::Forbidden.into(), ctx, out);
+            return settles.into_iter().for_each(|link| settle(link, out));
         };
         match kind {
             IqKind::Get => self.roster_get(&iq, &asker, settles, ctx, out),
@@ -177,7 +165,7 @@ impl Account {
         let set = match self.roster.set(&self.jid, iq, ctx) {
             Ok(set) => set,
             Err(error) => {
-                let refused = iq.refused(&error).into_iter().collect();
+                let refused: Vec<_> = iq.refused(&error).into_iter().collect();
                 return self.commit_then_send(Unit::default(), pair, refused, settles, ctx, out);
             }
         };

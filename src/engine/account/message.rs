@@ -2,14 +2,15 @@
 
 use super::{
     Account, Output, settle,
-    waiting::{Place, Then, Wait},
+    waiting::{Pair, Place, Then, Wait},
 };
 use crate::{
     ctx::Ctx,
     delivery::{Untaken, untaken},
+    hook::Station,
     parcel::{Link, Owed, Parcel},
     passage::{Ended, Walk, Walked, decide},
-    unit::{Committed, Unit},
+    unit::Unit,
 };
 use wire::{Stanza, StanzaCondition, StanzaError};
 
@@ -23,16 +24,10 @@ impl Account {
         out: &mut Vec<Output>,
     ) {
         stanza.head.to.get_or_insert_with(|| self.jid.clone().into());
-        if self.waiting.is_full() {
-            self.refuse(&stanza, &StanzaCondition::ResourceConstraint.into(), ctx, out);
-            return settle(link, out);
-        }
-        match decide(Walk::Sent, stanza.clone(), self, ctx) {
+        match decide(Walk::Sent, stanza, self, ctx) {
             Ok((unit, walked)) => self.pass_on(link, unit, walked, ctx, out),
             Err(ended) => {
-                if let Ended::Refused(error) = ended {
-                    self.refuse(&stanza, &error, ctx, out);
-                }
+                self.ended(&ended, ctx, out);
                 settle(link, out);
             }
         }
@@ -47,28 +42,34 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let stanza = walked.stanza.clone();
-        let Some(to) = stanza.head.to.as_ref().map(|to| to.bare()) else { return };
-        let pair = (stanza.head.from.clone(), stanza.head.to.clone());
+        let Some(to) = walked.stanza.head.to.as_ref().map(|to| to.bare()) else {
+            return settle(link, out);
+        };
         if to == self.jid {
             return self.send_to_self(link, unit, walked, ctx, out);
         }
         if !ctx.settings.serves(to.domain()) {
-            self.refuse(&stanza, &StanzaCondition::RemoteServerNotFound.into(), ctx, out);
+            let error = StanzaCondition::RemoteServerNotFound.into();
+            self.refuse(&walked.stanza, &error, ctx, out);
             return settle(link, out);
         }
-        let (place, unit, owed) = match unit.is_empty() {
-            true => (Place::Ready(Ok(Committed::default())), None, None),
-            false => {
-                let ticket = self.waiting.ticket();
-                let owed = Owed { sender: self.jid.clone(), ticket };
-                (Place::Half(ticket), Some(unit), Some(owed))
-            }
-        };
-        let recipient = owed.is_some().then(|| to.clone());
+        let pair = pair(&walked.stanza);
+        let copied = !ctx.hooks.looks(Station::Copy, Station::Copy).is_empty();
+        if unit.is_empty() && !copied && !self.waiting.holds(&pair) {
+            // Nothing is left to be done here.
+            let stanza = walked.stanza;
+            out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
+            return settle(link, out);
+        }
+        let stanza = walked.stanza.clone();
+        let mut wait = Wait::for_unit(unit, pair, Then::Walk(walked), Some(link));
+        let mut owed = None;
+        if let Place::Mine = wait.place {
+            owed = Some(Owed { sender: self.jid.clone(), ticket: self.waiting.ticket() });
+            (wait.place, wait.recipient) = (Place::Half, Some(to.clone()));
+        }
         out.push(Output::Parcel(Parcel::Routed { to, stanza, owed }));
-        let (then, settles) = (Then::Walk(vec![walked]), Some(link));
-        self.wait(Wait { place, pair, unit, recipient, then, settles }, ctx, out);
+        self.wait(wait, ctx, out);
     }
 
     /// Both walks are this account's: one unit, one entry.
@@ -80,16 +81,14 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let stanza = walked.stanza.clone();
-        match self.take(stanza.clone(), ctx) {
+        match self.take(walked.stanza.clone(), ctx) {
             Ok((received, half)) => {
-                let (unit, walks) = (sent.join(received), vec![walked, half]);
-                self.commit_then_walk(unit, walks, Some(link), ctx, out);
+                let (unit, pair) = (sent.join(received), pair(&walked.stanza));
+                let then = Then::Walks(Box::new([walked, half]));
+                self.wait(Wait::for_unit(unit, pair, then, Some(link)), ctx, out);
             }
             Err(ended) => {
-                if let Ended::Refused(error) = ended {
-                    self.refuse(&stanza, &error, ctx, out);
-                }
+                self.ended(&ended, ctx, out);
                 settle(link, out);
             }
         }
@@ -103,59 +102,47 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let decided = match self.waiting.is_full() {
-            true => Err(Ended::Refused(StanzaCondition::ResourceConstraint.into())),
-            false => self.take(stanza.clone(), ctx),
+        let decided = match self.waiting.is_overrun() {
+            true => {
+                let error = Some(StanzaCondition::ResourceConstraint.into());
+                Err(Box::new(Ended { stanza, error }))
+            }
+            false => self.take(stanza, ctx),
         };
         match (decided, owed) {
             (Ok((unit, walked)), None) => {
-                self.commit_then_walk(unit, vec![walked], None, ctx, out);
+                let pair = pair(&walked.stanza);
+                let wait = Wait::for_unit(unit, pair, Then::Walk(walked), None);
+                self.wait(wait, ctx, out);
             }
             (Ok((unit, walked)), Some(owed)) => {
                 give_half(&owed, Ok(unit), out);
-                let pair = (walked.stanza.head.from.clone(), walked.stanza.head.to.clone());
-                let (place, then) = (Place::Theirs(owed), Then::Walk(vec![walked]));
-                let (unit, recipient, settles) = (None, None, None);
-                self.wait(Wait { place, pair, unit, recipient, then, settles }, ctx, out);
+                let (place, pair) = (Place::Theirs(owed), pair(&walked.stanza));
+                self.wait(Wait::of(place, pair, Then::Walk(walked), None), ctx, out);
             }
-            (Err(Ended::Dropped), Some(owed)) => give_half(&owed, Ok(Unit::default()), out),
-            (Err(Ended::Refused(error)), Some(owed)) => give_half(&owed, Err(error), out),
-            (Err(Ended::Refused(error)), None) => self.refuse(&stanza, &error, ctx, out),
-            (Err(Ended::Dropped), None) => {}
+            (Err(ended), None) => self.ended(&ended, ctx, out),
+            (Err(ended), Some(owed)) => {
+                give_half(&owed, ended.error.map_or_else(|| Ok(Unit::default()), Err), out);
+            }
         }
     }
 
-    /// Walks Received up to the commit. What nobody takes and nothing keeps is refused here, for
-    /// after the commit nothing is.
-    fn take(&mut self, stanza: Stanza, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Ended> {
+    /// Walks Received up to the commit. What nobody takes and nothing keeps is refused here.
+    fn take(&mut self, stanza: Stanza, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Box<Ended>> {
         let (unit, walked) = decide(Walk::Received, stanza, self, ctx)?;
         if walked.kept.is_some() || !self.takers(&walked.stanza).is_empty() {
             return Ok((unit, walked));
         }
-        match untaken(&walked.stanza) {
-            Untaken::Ignore => Err(Ended::Dropped),
-            Untaken::Refuse(condition) => Err(Ended::Refused(condition.into())),
-        }
-    }
-
-    fn commit_then_walk(
-        &mut self,
-        unit: Unit,
-        walks: Vec<Walked>,
-        settles: Option<Link>,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let pair = walks
-            .first()
-            .map(|walked| (walked.stanza.head.from.clone(), walked.stanza.head.to.clone()));
-        let (place, unit) = match unit.is_empty() {
-            true => (Place::Ready(Ok(Committed::default())), None),
-            false => (Place::Mine(self.waiting.ticket()), Some(unit)),
+        let error = match untaken(&walked.stanza) {
+            Untaken::Ignore => None,
+            Untaken::Refuse(condition) => Some(condition.into()),
         };
-        let (pair, then) = (pair.unwrap_or_default(), Then::Walk(walks));
-        self.wait(Wait { place, pair, unit, recipient: None, then, settles }, ctx, out);
+        Err(Box::new(Ended { stanza: walked.stanza, error }))
     }
+}
+
+fn pair(stanza: &Stanza) -> Pair {
+    (stanza.head.from.clone(), stanza.head.to.clone())
 }
 
 /// Gives the sender what it waits for.

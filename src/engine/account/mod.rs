@@ -2,8 +2,10 @@
 //! A value with one synchronous verb, [`Account::handle`].
 
 mod iq;
+mod line;
 mod message;
 mod presence;
+mod reads;
 mod subscribe;
 mod waiting;
 
@@ -11,15 +13,18 @@ use crate::{
     ctx::Ctx,
     hook::Replied,
     parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
+    passage::Ended,
     port::{Fault, Loaded},
     roster::Roster,
     session::{Session, Written},
     shard::WorldAnswer,
     unit::{Committed, Unit},
 };
-use std::collections::BTreeMap;
-use waiting::Waiting;
+use reads::Reads;
+use waiting::{Place, Then, Wait, Waiting};
 use wire::{Bare, Jid, Payload, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
+
+pub use waiting::{WAITING_BYTES_MAX, WAITING_STANZAS_MAX};
 
 /// What an account weighs without its roster, in bytes.
 const ACCOUNT_BYTES: usize = 1024;
@@ -35,13 +40,7 @@ pub struct Account {
     /// Its contacts.
     pub roster: Roster,
     waiting: Waiting,
-    asked: BTreeMap<u64, Asked>,
-}
-
-/// An iq that the store is being read for.
-struct Asked {
-    iq: Stanza,
-    settles: Option<Link>,
+    reads: Reads,
 }
 
 /// What happens to an account.
@@ -80,13 +79,13 @@ impl Account {
     /// As it was loaded.
     pub fn load(jid: Bare, loaded: Loaded) -> Self {
         let roster = Roster::load(loaded.roster, loaded.unrostered);
-        let (waiting, asked) = Default::default();
-        Self { jid, sessions: Vec::new(), roster, waiting, asked }
+        let (waiting, reads) = Default::default();
+        Self { jid, sessions: Vec::new(), roster, waiting, reads }
     }
 
     /// Whether nothing would be lost if it were forgotten.
     pub fn is_idle(&self) -> bool {
-        self.sessions.is_empty() && self.waiting.is_empty() && self.asked.is_empty()
+        self.sessions.is_empty() && self.waiting.is_empty() && self.reads.is_empty()
     }
 
     /// About what it takes in memory, in bytes.
@@ -125,6 +124,10 @@ impl Account {
             self.refuse(&stanza, &StanzaCondition::JidMalformed.into(), ctx, out);
             return settle(link, out);
         }
+        if self.waiting.is_full() {
+            self.refuse(&stanza, &StanzaCondition::ResourceConstraint.into(), ctx, out);
+            return settle(link, out);
+        }
         match stanza.kind() {
             wire::Kind::Message => self.message_sent(link, stanza, ctx, out),
             wire::Kind::Presence => self.presence_sent(link, stanza, ctx, out),
@@ -135,6 +138,28 @@ impl Account {
     fn routed(&mut self, stanza: Stanza, owed: Option<Owed>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match stanza.kind() {
             wire::Kind::Message => self.message_received(stanza, owed, ctx, out),
+            wire::Kind::Presence | wire::Kind::Iq => self.take_turn(stanza, ctx, out),
+        }
+    }
+
+    /// Behind what of the same pair is not committed yet (RFC 6120 §10.1).
+    fn take_turn(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let pair = (stanza.head.from.clone(), stanza.head.to.clone());
+        if !self.waiting.holds(&pair) {
+            return self.handle_routed(stanza, ctx, out);
+        }
+        if !self.waiting.is_overrun() {
+            let place = Place::Ready(Ok(Committed::default()));
+            return self.wait(Wait::of(place, pair, Then::Handle(stanza), None), ctx, out);
+        }
+        if stanza.kind() == wire::Kind::Iq {
+            self.refuse(&stanza, &StanzaCondition::ResourceConstraint.into(), ctx, out);
+        }
+    }
+
+    fn handle_routed(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        match stanza.kind() {
+            wire::Kind::Message => self.message_received(stanza, None, ctx, out),
             wire::Kind::Presence => self.presence_received(stanza, ctx, out),
             wire::Kind::Iq => self.iq_received(stanza, ctx, out),
         }
@@ -159,8 +184,7 @@ impl Account {
         out.push(Output::Parcel(Parcel::ToSocket(link, Say::Bound(jid))));
         for feel in ctx.hooks.bound() {
             let said = feel(&mut session, ctx);
-            let written = session.say(said, ctx);
-            to_socket(link, written, out);
+            session.say(said, ctx, &mut |written| out.push(to_socket(link, written)));
         }
         self.sessions.push(session);
     }
@@ -168,7 +192,7 @@ impl Account {
     fn hear(&mut self, link: Link, nonza: &Payload, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(session) = self.session(link) else { return };
         match session.hear(nonza, ctx) {
-            Ok(written) => to_socket(link, written, out),
+            Ok(said) => session.say(said, ctx, &mut |written| out.push(to_socket(link, written))),
             Err(error) => {
                 out.push(Output::Parcel(Parcel::ToSocket(link, Say::End(error))));
                 self.leave(link, ctx, out);
@@ -219,11 +243,23 @@ impl Account {
     }
 
     /// Writes to a session of this account, if it is still there.
-    fn write(&mut self, to: &Jid, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        if let Some(session) = self.sessions.iter_mut().find(|session| session.jid == *to) {
-            let written = session.write(stanza, ctx);
-            to_socket(session.link, written, out);
+    pub(crate) fn write(&mut self, to: &Jid, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if let Some(place) = self.sessions.iter().position(|session| session.jid == *to) {
+            self.deliver(place, stanza, ctx, out);
         }
+    }
+
+    /// Writes to the session at this place.
+    pub(crate) fn deliver(
+        &mut self,
+        place: usize,
+        stanza: Stanza,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.sessions.get_mut(place) else { return };
+        let link = session.link;
+        session.write(stanza, ctx, &mut |written| out.push(to_socket(link, written)));
     }
 
     /// Sends a stanza of ours to where it is addressed: a session here, another account, a host.
@@ -234,6 +270,13 @@ impl Account {
         } else if ctx.settings.serves(to.domain()) {
             let to = to.bare();
             out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
+        }
+    }
+
+    /// Tells the sender of what was ended, unless it was dropped.
+    fn ended(&mut self, ended: &Ended, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if let Some(error) = &ended.error {
+            self.refuse(&ended.stanza, error, ctx, out);
         }
     }
 
@@ -256,12 +299,10 @@ fn settle(link: Link, out: &mut Vec<Output>) {
     out.push(Output::Parcel(Parcel::ToSocket(link, Say::Settled(1))));
 }
 
-fn to_socket(link: Link, written: Vec<Written>, out: &mut Vec<Output>) {
-    out.extend(written.into_iter().map(|written| {
-        let say = match written {
-            Written::Stanza(stanza) => Say::Stanza(stanza),
-            Written::Nonza(nonza) => Say::Nonza(nonza),
-        };
-        Output::Parcel(Parcel::ToSocket(link, say))
-    }));
+fn to_socket(link: Link, written: Written) -> Output {
+    let say = match written {
+        Written::Stanza(stanza) => Say::Stanza(stanza),
+        Written::Nonza(nonza) => Say::Nonza(nonza),
+    };
+    Output::Parcel(Parcel::ToSocket(link, say))
 }

@@ -6,15 +6,21 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
+    delivery::unsubscribed,
     parcel::{Link, Parcel},
-    passage::{Ended, Walk, Walked, decide, release},
+    passage::{Ended, Walk, Walked, decide},
     roster::State,
+    session::Session,
     subscription::Ask,
     unit::Committed,
 };
-use wire::{Head, Jid, Kind, Name, Stanza, StanzaCondition, StanzaError, ns};
+use std::collections::BTreeSet;
+use wire::{Head, Jid, Kind, Name, Stanza, StanzaCondition, ns};
 
 const PRIORITY: Name = Name::new(ns::CLIENT, "priority");
+
+/// Bytes of the addresses that one session has sent directed presence to.
+const DIRECTED_BYTES_MAX: usize = 64 << 10;
 
 impl Account {
     pub(super) fn presence_sent(
@@ -29,15 +35,15 @@ impl Account {
             return self.ask_sent(link, ask, stanza, ctx, out);
         }
         let done = match (kind, &stanza.head.to) {
-            ("" | "unavailable", None) => self.broadcast(link, stanza.clone(), ctx, out),
-            ("" | "unavailable" | "error", Some(_)) => self.direct(link, stanza.clone(), ctx, out),
+            ("" | "unavailable", None) => self.broadcast(link, stanza, ctx, out),
+            ("" | "unavailable" | "error", Some(_)) => self.direct(link, stanza, ctx, out),
             // RFC 6121 §4.3: probing is the server's. What a client would learn by it, its
             // contacts' presence has told it.
             ("probe" | "error", _) => Ok(()),
-            _ => Err(StanzaCondition::BadRequest.into()),
+            _ => refused(stanza, StanzaCondition::BadRequest),
         };
-        if let Err(error) = done {
-            self.refuse(&stanza, &error, ctx, out);
+        if let Err(ended) = done {
+            self.ended(&ended, ctx, out);
         }
         settle(link, out);
     }
@@ -49,13 +55,11 @@ impl Account {
         stanza: Stanza,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
-    ) -> Result<(), StanzaError> {
-        let priority = priority(&stanza)?;
-        let walked = match decide(Walk::Sent, stanza, self, ctx) {
-            Ok((_, walked)) => walked,
-            Err(Ended::Dropped) => return Ok(()),
-            Err(Ended::Refused(error)) => return Err(error),
+    ) -> Result<(), Box<Ended>> {
+        let Some(priority) = priority(&stanza) else {
+            return refused(stanza, StanzaCondition::BadRequest);
         };
+        let (_, walked) = decide(Walk::Sent, stanza, self, ctx)?;
         if walked.stanza.head.type_str() == "unavailable" {
             self.withdraw(link, Some(walked.stanza), ctx, out);
             return Ok(());
@@ -68,9 +72,7 @@ impl Account {
         if initial {
             self.greet(&jid, ctx, out);
         }
-        for (to, also) in release(walked, &Committed::default(), self, ctx) {
-            self.write(&to, also, ctx, out);
-        }
+        self.release(walked, &Committed::default(), ctx, out);
         Ok(())
     }
 
@@ -125,10 +127,21 @@ impl Account {
         if was && heard_by_itself {
             self.write(&jid, addressed(&stanza, self.jid.clone().into()), ctx, out);
         }
-        let watching = self.watchers();
-        for to in directed.into_iter().filter(|to| !was || !watching.contains(&to.bare().into())) {
-            self.send(addressed(&stanza, to), ctx, out);
+        for to in directed {
+            if !was || !self.is_told(&to) {
+                self.send(addressed(&stanza, to), ctx, out);
+            }
         }
+    }
+
+    /// Whether `to` hears what everybody is told.
+    fn is_told(&self, to: &Jid) -> bool {
+        let bare = to.bare();
+        let available = |to: &Jid| {
+            let named = |session: &&Session| session.jid == *to;
+            self.sessions.iter().find(named).is_some_and(|session| session.presence.is_some())
+        };
+        self.roster.is_from(&bare) || (bare == self.jid && (to.is_bare() || available(to)))
     }
 
     /// Directed presence (§4.6), and errors: to whom they are addressed.
@@ -138,28 +151,23 @@ impl Account {
         stanza: Stanza,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
-    ) -> Result<(), StanzaError> {
-        let directed_max = ctx.settings.limits.directed_max;
-        let stanza = match decide(Walk::Sent, stanza, self, ctx) {
-            Ok((_, walked)) => walked.stanza,
-            Err(Ended::Dropped) => return Ok(()),
-            Err(Ended::Refused(error)) => return Err(error),
-        };
+    ) -> Result<(), Box<Ended>> {
+        let stanza = decide(Walk::Sent, stanza, self, ctx)?.1.stanza;
         let Some(to) = stanza.head.to.clone() else { return Ok(()) };
         if !ctx.settings.serves(to.domain()) {
-            return Err(StanzaCondition::RemoteServerNotFound.into());
+            return refused(stanza, StanzaCondition::RemoteServerNotFound);
         }
         if let Some(session) = self.session(link) {
             match stanza.head.type_str() {
-                "" if session.directed.len() >= directed_max => {
-                    return Err(StanzaCondition::ResourceConstraint.into());
+                "" if !session.directed.contains(&to) && is_full(&session.directed, ctx) => {
+                    return refused(stanza, StanzaCondition::ResourceConstraint);
                 }
                 "" => session.directed.insert(to.clone()),
                 _ => session.directed.remove(&to),
             };
         }
         if to.bare() == self.jid {
-            self.presence_received(stanza, ctx, out);
+            self.take_turn(stanza, ctx, out);
         } else {
             let to = to.bare();
             out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
@@ -173,35 +181,36 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let stanza = match decide(Walk::Received, stanza.clone(), self, ctx) {
+        let walked = match decide(Walk::Received, stanza, self, ctx) {
             Ok((_, walked)) => walked,
-            Err(Ended::Dropped) => return,
-            Err(Ended::Refused(error)) => return self.refuse(&stanza, &error, ctx, out),
+            Err(ended) => return self.ended(&ended, ctx, out),
         };
-        let kind = stanza.stanza.head.type_str();
+        let kind = walked.stanza.head.type_str();
         if kind == "probe" {
-            return self.probed(&stanza.stanza, ctx, out);
+            return self.probed(&walked.stanza, ctx, out);
         }
         if let Some(ask) = Ask::parse(kind) {
-            return self.ask_received(ask, stanza.stanza, ctx, out);
+            return self.ask_received(ask, walked.stanza, ctx, out);
         }
         if kind == "error" {
-            self.forget_directed(&stanza.stanza);
+            self.forget_directed(&walked.stanza);
         }
-        self.after_its_subscription(stanza, ctx, out);
+        self.after_its_subscription(walked, ctx, out);
     }
 
     /// §3.1.5: the approval first, then the presence that it lets pass, though the approval waits
     /// for its commit.
     fn after_its_subscription(&mut self, walked: Walked, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        if self.waiting.is_full() {
-            return;
+        if self.waiting.is_empty() {
+            return self.release(walked, &Committed::default(), ctx, out);
         }
         let from = walked.stanza.head.from.as_ref().map(|from| from.bare().into());
         let pair = (from, Some(self.jid.clone().into()));
-        let (place, then) = (Place::Ready(Ok(Committed::default())), Then::Walk(vec![walked]));
-        let (unit, recipient, settles) = (None, None, None);
-        self.wait(Wait { place, pair, unit, recipient, then, settles }, ctx, out);
+        if self.waiting.is_overrun() && self.waiting.holds(&pair) {
+            return;
+        }
+        let place = Place::Ready(Ok(Committed::default()));
+        self.wait(Wait::of(place, pair, Then::Walk(walked), None), ctx, out);
     }
 
     /// §4.6.3: who answered directed presence with an error need not hear of its end.
@@ -213,11 +222,12 @@ impl Account {
         }
     }
 
-    /// §4.3.2. Who is not subscribed hears nothing, so that nothing can be learnt.
+    /// §4.3.2. Who is not subscribed is told just that, as by an account that does not exist:
+    /// so a subscription of which only one side knows ends.
     fn probed(&mut self, probe: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(from) = probe.head.from.clone() else { return };
         if from.bare() != self.jid && !self.roster.is_from(&from.bare()) {
-            return;
+            return unsubscribed(probe).into_iter().for_each(|told| self.send(told, ctx, out));
         }
         let to = probe.head.to.as_ref().filter(|to| !to.is_bare());
         let asked = self.sessions.iter().filter(|session| to.is_none_or(|to| session.jid == *to));
@@ -241,7 +251,7 @@ impl Account {
         items.map(|item| item.jid.clone())
     }
 
-    /// The present presence of every available resource.
+    /// The presence of every available resource.
     pub(super) fn present(&self) -> Vec<Stanza> {
         self.sessions.iter().filter_map(|session| session.presence.clone()).collect()
     }
@@ -259,8 +269,18 @@ pub(super) fn unavailable(from: &Jid) -> Stanza {
     Stanza::new(Head::new(Kind::Presence).with_type("unavailable").with_from(from.clone()))
 }
 
-/// RFC 6121 §4.7.2.3: -128 to 127, 0 when it is not there.
-fn priority(presence: &Stanza) -> Result<i8, StanzaError> {
-    let Some(priority) = presence.child(PRIORITY) else { return Ok(0) };
-    priority.text().trim().parse().map_err(|_| StanzaCondition::BadRequest.into())
+fn refused(stanza: Stanza, condition: StanzaCondition) -> Result<(), Box<Ended>> {
+    Err(Box::new(Ended { stanza, error: Some(condition.into()) }))
+}
+
+/// Whether a session has sent directed presence to as many as it may.
+fn is_full(directed: &BTreeSet<Jid>, ctx: &Ctx<'_>) -> bool {
+    let bytes = directed.iter().map(|to| to.as_str().len()).sum::<usize>();
+    directed.len() >= ctx.settings.limits.directed_max || bytes >= DIRECTED_BYTES_MAX
+}
+
+/// RFC 6121 §4.7.2.3: -128 to 127, 0 when it is not there. None: it is no such number.
+fn priority(presence: &Stanza) -> Option<i8> {
+    let Some(priority) = presence.child(PRIORITY) else { return Some(0) };
+    priority.text().trim().parse().ok()
 }

@@ -4,17 +4,36 @@ use super::{
     Account, Output,
     presence::{addressed, unavailable},
     settle,
+    waiting::Pair,
 };
 use crate::{
     ctx::Ctx,
     parcel::Link,
-    passage::{Ended, Walk, decide},
+    passage::{Walk, decide},
     roster::{Set, Step},
     session::Session,
     subscription::Ask,
     unit::Unit,
 };
 use wire::{Bare, Head, Jid, Kind, Stanza, StanzaCondition};
+
+/// What goes out after a commit.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    /// To these sessions, `to` as it is (RFC 6121 §3.1.3).
+    deliver: Option<(Stanza, Vec<Jid>)>,
+    /// To where they are addressed.
+    send: Vec<Stanza>,
+    /// Who sees the account from now on: its presence of then goes there. That of before would
+    /// outlive a resource that leaves while the commit is awaited.
+    show_to: Option<Bare>,
+}
+
+impl From<Vec<Stanza>> for Outgoing {
+    fn from(send: Vec<Stanza>) -> Self {
+        Self { send, ..Self::default() }
+    }
+}
 
 impl Account {
     /// §3.1.2: from the bare address, to the bare address. Committed before it leaves.
@@ -36,17 +55,15 @@ impl Account {
         if to == self.jid {
             return settle(link, out); // everybody is subscribed to themselves (§4.2.2)
         }
-        let decided = decide(Walk::Sent, stanza, self, ctx);
-        let stanza = match decided {
+        let stanza = match decide(Walk::Sent, stanza, self, ctx) {
             Ok(_) if !ctx.settings.serves(to.domain()) => {
                 self.refuse(&asked, &StanzaCondition::RemoteServerNotFound.into(), ctx, out);
                 return settle(link, out);
             }
             Ok((_, walked)) => walked.stanza,
             Err(ended) => {
-                if let Ended::Refused(error) = ended {
-                    self.refuse(&asked, &error, ctx, out);
-                }
+                let error = ended.error.as_ref();
+                error.into_iter().for_each(|error| self.refuse(&asked, error, ctx, out));
                 return settle(link, out);
             }
         };
@@ -55,10 +72,10 @@ impl Account {
             self.refuse(&asked, &condition.into(), ctx, out);
             return settle(link, out);
         }
-        let mut stanzas = Vec::new();
-        stanzas.extend(step.pass.then_some(stanza));
+        let mut outgoing = Outgoing::default();
+        outgoing.send.extend(step.pass.then_some(stanza));
         let pair = (asked.head.from, Some(to.clone().into()));
-        self.take_step(step, &to, stanzas, pair, Some(link), ctx, out);
+        self.take_step(step, &to, outgoing, pair, Some(link), ctx, out);
     }
 
     pub(super) fn ask_received(
@@ -68,9 +85,14 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
+        if self.waiting.is_overrun() {
+            tracing::debug!(account = %self.jid, "too much waits: a subscription is dropped");
+            return;
+        }
         let Some(from) = stanza.head.from.as_ref().map(Jid::bare) else { return };
+        let pair = (Some(from.clone().into()), Some(self.jid.clone().into()));
         let step = self.roster.received(&self.jid, &from, ask, &stanza, ctx);
-        let mut stanzas = Vec::new();
+        let mut outgoing = Outgoing::default();
         if step.pass {
             // A request to who is available (§3.1.3), what it leads to to who listens to the
             // roster (§3.1.6, §3.2.3, §3.3.3).
@@ -79,10 +101,10 @@ impl Account {
                 Ask::Subscribed | Ask::Unsubscribe | Ask::Unsubscribed => session.interested,
             };
             let hearing = self.sessions.iter().filter(hears);
-            stanzas.extend(hearing.map(|session| addressed(&stanza, session.jid.clone())));
+            let hearing = hearing.map(|session| session.jid.clone()).collect();
+            outgoing.deliver = Some((addressed(&stanza, self.jid.clone().into()), hearing));
         }
-        let pair = (Some(from.clone().into()), Some(self.jid.clone().into()));
-        self.take_step(step, &from, stanzas, pair, None, ctx, out);
+        self.take_step(step, &from, outgoing, pair, None, ctx, out);
     }
 
     /// What a change of state causes, after its commit: the stanza itself, the push, the answer
@@ -92,26 +114,38 @@ impl Account {
         &mut self,
         step: Step,
         contact: &Bare,
-        mut stanzas: Vec<Stanza>,
-        pair: (Option<Jid>, Option<Jid>),
+        mut outgoing: Outgoing,
+        pair: Pair,
         settles: Option<Link>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
+        let Outgoing { send, show_to, .. } = &mut outgoing;
         if let Some(item) = &step.push {
-            stanzas.extend(self.pushes(&item.push(item.ver), ctx));
+            send.extend(self.pushes(&item.push(item.ver), ctx));
         }
-        stanzas.extend(step.reply.map(|ask| self.asking(ask, contact)));
-        let present = self.present().into_iter();
-        let contact: Jid = contact.clone().into();
+        send.extend(step.reply.map(|ask| self.asking(ask, contact)));
         if step.became_from {
-            stanzas.extend(present.map(|presence| addressed(&presence, contact.clone())));
+            *show_to = Some(contact.clone());
         } else if step.lost_from {
-            let gone = present.filter_map(|presence| presence.head.from);
-            stanzas.extend(gone.map(|from| addressed(&unavailable(&from), contact.clone())));
+            send.extend(self.absences(contact));
         }
         let unit = Unit { entries: Vec::new(), changes: step.changes };
-        self.commit_then_send(unit, pair, stanzas, settles, ctx, out);
+        self.commit_then_send(unit, pair, outgoing, settles, ctx, out);
+    }
+
+    /// Sends what was held back for a commit, where there still is anybody.
+    pub(super) fn send_off(&mut self, outgoing: Outgoing, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Outgoing { deliver, send, show_to } = outgoing;
+        if let Some((stanza, sessions)) = deliver {
+            sessions.iter().for_each(|to| self.write(to, stanza.clone(), ctx, out));
+        }
+        send.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
+        if let Some(contact) = show_to {
+            for presence in self.present() {
+                self.send(addressed(&presence, contact.clone().into()), ctx, out);
+            }
+        }
     }
 
     /// What a removed contact hears (§2.5.2): that nobody watches any more, and why it sees nobody.
@@ -119,11 +153,15 @@ impl Account {
         let contact = set.contact.bare();
         let mut stanzas: Vec<_> = set.sends.iter().map(|ask| self.asking(*ask, &contact)).collect();
         if set.lost_from {
-            let gone = self.present().into_iter().filter_map(|presence| presence.head.from);
-            let to: Jid = contact.into();
-            stanzas.extend(gone.map(|from| addressed(&unavailable(&from), to.clone())));
+            stanzas.extend(self.absences(&contact));
         }
         stanzas
+    }
+
+    /// Every available resource becomes unavailable to the contact (§3.2.1, §3.3.3).
+    fn absences(&self, contact: &Bare) -> Vec<Stanza> {
+        let gone = self.present().into_iter().filter_map(|presence| presence.head.from);
+        gone.map(|from| addressed(&unavailable(&from), contact.clone().into())).collect()
     }
 
     /// A subscription stanza that the server makes for the account.

@@ -1,27 +1,48 @@
-//! What waits for a commit, in the order of the account's stanzas.
+//! The line of what waits for a commit, in the order of the account's stanzas.
 //!
 //! Units go to the writer in that order, so a committed count is a true prefix. Outputs are
 //! released per (from, to) pair in that order (RFC 6120 §10.1): a slow store holds nothing that
 //! has no unit, unless the same pair has an uncommitted one before it.
+//!
+//! Everything here takes the same time however many wait.
 
-use super::{Account, Output, settle};
+use super::subscribe::Outgoing;
 use crate::{
-    ctx::Ctx,
-    parcel::{Link, Owed, Parcel, Ticket},
-    passage::{Walk, Walked, release},
+    parcel::{Link, Owed, Ticket},
+    passage::Walked,
     port::Fault,
     unit::{Committed, Unit},
 };
-use std::collections::VecDeque;
-use wire::{Bare, Jid, Stanza, StanzaCondition, StanzaError, StreamCondition};
+use std::collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry};
+use wire::{Bare, Jid, Stanza};
 
-/// Stanzas of one account that may wait for commits.
+/// Stanzas of the account's own sessions that may wait; as many again that came from elsewhere.
 pub const WAITING_STANZAS_MAX: usize = 4096;
+/// Bytes of stanzas from elsewhere that may wait. Those of its own sessions hold their credit.
+pub const WAITING_BYTES_MAX: usize = 8 << 20;
+/// Places of the line that have room when it is empty.
+const PLACES_KEPT: usize = 64;
 
 /// The line of what waits.
 #[derive(Default)]
 pub(super) struct Waiting {
-    line: VecDeque<Wait>,
+    /// By number, from `first` on. Who has gone leaves an empty place until it is the first.
+    line: VecDeque<Option<Box<Wait>>>,
+    first: u64,
+    /// The numbers of those whose unit the writer has not been given, in order.
+    unsent: VecDeque<u64>,
+    /// The numbers of those that wait for a sender.
+    theirs: BTreeMap<Owed, u64>,
+    /// Asked, never iterated.
+    pairs: HashMap<Pair, Ends>,
+    own: usize,
+    routed: usize,
+    routed_bytes: usize,
+}
+
+/// The first and the last of a pair.
+struct Ends {
+    first: u64,
     last: u64,
 }
 
@@ -35,19 +56,21 @@ pub(super) struct Wait {
     /// Who owes the other half of the unit; told of the outcome.
     pub recipient: Option<Bare>,
     pub then: Then,
-    /// The stream whose credit it holds.
+    /// The stream whose credit it holds. None: it came from elsewhere.
     pub settles: Option<Link>,
+    /// The next of its pair.
+    next: Option<u64>,
+    bytes: usize,
 }
 
 /// From and to.
 pub(super) type Pair = (Option<Jid>, Option<Jid>);
 
-#[derive(PartialEq, Eq)]
 pub(super) enum Place {
     /// A unit of ours, the recipient's half still to come.
-    Half(Ticket),
+    Half,
     /// A unit of ours.
-    Mine(Ticket),
+    Mine,
     /// A unit of the sender's, that we gave half of.
     Theirs(Owed),
     /// Its outcome is known; it waits behind its pair.
@@ -56,10 +79,43 @@ pub(super) enum Place {
 
 /// What is done at last.
 pub(super) enum Then {
-    /// The second half of these walks.
-    Walk(Vec<Walked>),
-    /// These stanzas: to sessions of ours, to others.
-    Send(Vec<Stanza>),
+    /// The second half of this walk.
+    Walk(Walked),
+    /// Of these, both ours: Sent, then Received.
+    Walks(Box<[Walked; 2]>),
+    /// These go out; when they cannot, memory is ahead of the store.
+    Send(Outgoing),
+    /// This request is answered so; when it cannot, it is refused.
+    Answer(Stanza, Vec<Stanza>),
+    /// This came from elsewhere and is handled in its turn.
+    Handle(Stanza),
+    /// Nothing: whoever must be told is told by another.
+    Nothing,
+}
+
+impl Wait {
+    pub fn of(place: Place, pair: Pair, then: Then, settles: Option<Link>) -> Self {
+        let bytes = then.bytes();
+        Self { place, pair, unit: None, recipient: None, then, settles, next: None, bytes }
+    }
+
+    /// With a unit to be committed; nothing to wait for when it is empty.
+    pub fn for_unit(unit: Unit, pair: Pair, then: Then, settles: Option<Link>) -> Self {
+        if unit.is_empty() {
+            return Self::of(Place::Ready(Ok(Committed::default())), pair, then, settles);
+        }
+        Self { unit: Some(unit), ..Self::of(Place::Mine, pair, then, settles) }
+    }
+}
+
+impl Then {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Walk(walked) => walked.stanza.wire_len(),
+            Self::Handle(stanza) | Self::Answer(stanza, _) => stanza.wire_len(),
+            Self::Walks(_) | Self::Send(_) | Self::Nothing => 0,
+        }
+    }
 }
 
 impl Waiting {
@@ -67,176 +123,124 @@ impl Waiting {
         self.line.is_empty()
     }
 
+    /// Whether there is no room for what the account's sessions say.
     pub fn is_full(&self) -> bool {
-        self.line.len() >= WAITING_STANZAS_MAX
+        self.own >= WAITING_STANZAS_MAX
     }
 
-    pub fn ticket(&mut self) -> Ticket {
-        self.last += 1;
-        Ticket(self.last)
+    /// Whether there is no room for what comes from elsewhere.
+    pub fn is_overrun(&self) -> bool {
+        self.routed >= WAITING_STANZAS_MAX || self.routed_bytes >= WAITING_BYTES_MAX
+    }
+
+    /// Whether anything of this pair waits.
+    pub fn holds(&self, pair: &Pair) -> bool {
+        !self.pairs.is_empty() && self.pairs.contains_key(pair)
+    }
+
+    /// The ticket of what is pushed next.
+    pub fn ticket(&self) -> Ticket {
+        Ticket(self.first + self.line.len() as u64)
+    }
+
+    /// The last of this stream that has a unit.
+    pub fn last_unit_of(&self, link: Link) -> Option<Ticket> {
+        let back = self.line.iter().enumerate().rev();
+        let mut units = back.filter_map(|(at, wait)| Some((at, wait.as_ref()?)));
+        let last = units.find(|(_, wait)| {
+            wait.settles == Some(link) && matches!(wait.place, Place::Half | Place::Mine)
+        });
+        last.map(|(at, _)| Ticket(self.first + at as u64))
     }
 
     pub fn push(&mut self, wait: Wait) {
-        self.line.push_back(wait);
-    }
-
-    fn find(&mut self, place: &Place) -> Option<&mut Wait> {
-        self.line.iter_mut().find(|wait| wait.place == *place)
-    }
-
-    /// Units that may go to the writer now: all up to the first that lacks its other half.
-    fn due(&mut self) -> Vec<(Ticket, Unit)> {
-        let mut due = Vec::new();
-        for wait in &mut self.line {
-            match wait.place {
-                Place::Half(_) => break,
-                Place::Mine(ticket) => due.extend(wait.unit.take().map(|unit| (ticket, unit))),
-                Place::Theirs(_) | Place::Ready(_) => {}
+        let Ticket(number) = self.ticket();
+        match self.pairs.entry(wait.pair.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(Ends { first: number, last: number });
             }
-        }
-        due
-    }
-
-    /// The first that is ready and that none of its pair precedes.
-    fn ready(&mut self) -> Option<Wait> {
-        let first = self.line.iter().enumerate().position(|(place, wait)| {
-            let before = self.line.iter().take(place);
-            matches!(wait.place, Place::Ready(_))
-                && !before.into_iter().any(|b| b.pair == wait.pair)
-        })?;
-        self.line.remove(first)
-    }
-}
-
-impl Account {
-    /// Puts something into the line, lets go what can go.
-    pub(super) fn wait(&mut self, wait: Wait, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        self.waiting.push(wait);
-        self.advance(ctx, out);
-    }
-
-    /// Commits `unit`, then sends these; at once when there is nothing to commit.
-    pub(super) fn commit_then_send(
-        &mut self,
-        unit: Unit,
-        pair: Pair,
-        stanzas: Vec<Stanza>,
-        settles: Option<Link>,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let (place, unit) = match unit.is_empty() {
-            true => (Place::Ready(Ok(Committed::default())), None),
-            false => (Place::Mine(self.waiting.ticket()), Some(unit)),
-        };
-        let then = Then::Send(stanzas);
-        self.wait(Wait { place, pair, unit, recipient: None, then, settles }, ctx, out);
-    }
-
-    /// The recipient's half has come: joined in, or it refused and nothing is written.
-    pub(super) fn half(
-        &mut self,
-        ticket: Ticket,
-        half: Result<Unit, StanzaError>,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(wait) = self.waiting.find(&Place::Half(ticket)) else { return };
-        match half {
-            Ok(theirs) => {
-                wait.place = Place::Mine(ticket);
-                wait.unit = wait.unit.take().map(|ours| ours.join(theirs));
-            }
-            Err(error) => {
-                let Then::Walk(walked) = std::mem::replace(&mut wait.then, Then::Send(Vec::new()))
-                else {
-                    return;
-                };
-                let refused = walked.into_iter().filter_map(|half| half.stanza.refused(&error));
-                wait.then = Then::Send(refused.collect());
-                wait.place = Place::Ready(Ok(Committed::default()));
-                wait.recipient = None;
-            }
-        }
-        self.advance(ctx, out);
-    }
-
-    pub(super) fn committed(
-        &mut self,
-        ticket: Ticket,
-        outcome: Result<Committed, Fault>,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let sender = self.jid.clone();
-        let Some(wait) = self.waiting.find(&Place::Mine(ticket)) else { return };
-        if let Some(to) = wait.recipient.take() {
-            let (owed, outcome) = (Owed { sender, ticket }, outcome.clone());
-            out.push(Output::Parcel(Parcel::Release { to, owed, outcome }));
-        }
-        wait.place = Place::Ready(outcome);
-        self.advance(ctx, out);
-    }
-
-    pub(super) fn released(
-        &mut self,
-        owed: &Owed,
-        outcome: Result<Committed, Fault>,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(wait) = self.waiting.find(&Place::Theirs(owed.clone())) else { return };
-        wait.place = Place::Ready(outcome);
-        self.advance(ctx, out);
-    }
-
-    fn advance(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        out.extend(self.waiting.due().into_iter().map(|(at, unit)| Output::Commit(at, unit)));
-        while let Some(Wait { place, then, settles, .. }) = self.waiting.ready() {
-            let Place::Ready(outcome) = place else { return };
-            match outcome {
-                Ok(committed) => self.go_on(then, &committed, ctx, out),
-                Err(fault) => self.give_up(then, &fault, ctx, out),
-            }
-            if let Some(link) = settles {
-                settle(link, out);
-            }
-        }
-    }
-
-    fn go_on(&mut self, then: Then, committed: &Committed, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        match then {
-            Then::Walk(walks) => {
-                for walked in walks {
-                    for (to, stanza) in release(walked, committed, self, ctx) {
-                        self.write(&to, stanza, ctx, out);
-                    }
-                }
-            }
-            Then::Send(stanzas) => {
-                for stanza in stanzas {
-                    self.send(stanza, ctx, out);
+            Entry::Occupied(mut ends) => {
+                let before = std::mem::replace(&mut ends.get_mut().last, number);
+                if let Some(before) = self.at(Ticket(before)) {
+                    before.next = Some(number);
                 }
             }
         }
+        if wait.unit.is_some() {
+            self.unsent.push_back(number);
+        }
+        if let Place::Theirs(owed) = &wait.place {
+            self.theirs.insert(owed.clone(), number);
+        }
+        match wait.settles {
+            Some(_) => self.own += 1,
+            None => {
+                (self.routed, self.routed_bytes) = (self.routed + 1, self.routed_bytes + wait.bytes)
+            }
+        }
+        self.line.push_back(Some(Box::new(wait)));
     }
 
-    /// Nothing of it is in the store. The sender of a message is told to try again (once: by its
-    /// own account); what was changed in memory is forgotten with the account.
-    fn give_up(&mut self, then: Then, fault: &Fault, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        tracing::warn!(%fault, "not committed");
-        let error = StanzaError {
-            type_: wire::ErrorType::Wait,
-            ..StanzaCondition::InternalServerError.into()
-        };
-        match then {
-            Then::Walk(walks) => {
-                let mine = walks.iter().find(|walked| walked.walk == Walk::Sent);
-                if let Some(walked) = mine {
-                    self.refuse(&walked.stanza, &error, ctx, out);
-                }
+    pub fn at(&mut self, Ticket(number): Ticket) -> Option<&mut Wait> {
+        let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.line.get_mut(place)?.as_deref_mut()
+    }
+
+    /// Who waits for this sender.
+    pub fn owed(&mut self, owed: &Owed) -> Option<&mut Wait> {
+        let number = self.theirs.remove(owed)?;
+        self.at(Ticket(number))
+    }
+
+    /// The next unit that may go to the writer: not behind one that lacks its other half.
+    pub fn due(&mut self) -> Option<(Ticket, Unit)> {
+        while let Some(ticket) = self.unsent.front().copied().map(Ticket) {
+            let unit = match self.at(ticket) {
+                Some(Wait { place: Place::Half, .. }) => return None,
+                Some(wait) => wait.unit.take(),
+                None => None,
+            };
+            self.unsent.pop_front();
+            if let Some(unit) = unit {
+                return Some((ticket, unit));
             }
-            Then::Send(_) => self.depart(StreamCondition::InternalServerError, ctx, out),
         }
+        None
+    }
+
+    /// The first of this pair, if it waits for nothing else.
+    pub fn ready(&mut self, pair: &Pair) -> Option<(Ticket, Box<Wait>)> {
+        let ticket = Ticket(self.pairs.get(pair)?.first);
+        if !matches!(self.at(ticket)?.place, Place::Ready(_)) {
+            return None;
+        }
+        let wait = self.remove(ticket)?;
+        match wait.next {
+            Some(next) => self.pairs.get_mut(pair)?.first = next,
+            None => {
+                self.pairs.remove(pair);
+            }
+        }
+        if self.line.is_empty() && self.line.capacity() > PLACES_KEPT {
+            // A quiet account keeps no room for what once waited here.
+            *self = Self { first: self.first, ..Self::default() };
+        }
+        Some((ticket, wait))
+    }
+
+    fn remove(&mut self, Ticket(number): Ticket) -> Option<Box<Wait>> {
+        let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let wait = self.line.get_mut(place)?.take()?;
+        while let Some(None) = self.line.front() {
+            self.line.pop_front();
+            self.first += 1;
+        }
+        match wait.settles {
+            Some(_) => self.own -= 1,
+            None => {
+                (self.routed, self.routed_bytes) = (self.routed - 1, self.routed_bytes - wait.bytes)
+            }
+        }
+        Some(wait)
     }
 }

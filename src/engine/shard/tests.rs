@@ -18,6 +18,8 @@ use std::{cell::Cell, collections::VecDeque};
 use wire::{Draft, Element, Jid, Name, StreamError, Text};
 
 mod endings;
+mod limits;
+mod order;
 
 /// A XEP for these tests: keeps messages with a body, refuses swear words, counts what is written.
 const TOY: Xep = Xep {
@@ -189,6 +191,13 @@ impl World {
         let jid = self.loading.pop_front().expect("an account to load");
         let loaded = self.loaded(jid);
         self.feed(loaded);
+    }
+
+    /// Commits all that is held.
+    fn feed_commits(&mut self) {
+        while let Some(committed) = self.next_commit() {
+            self.feed(committed);
+        }
     }
 
     fn commit(&mut self) {

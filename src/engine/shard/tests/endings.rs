@@ -164,13 +164,13 @@ fn idle_accounts_are_bounded_in_bytes_too() {
     let bytes = |world: &World| world.shard.idle_bytes;
     world.online(JULIET, 1);
     assert_eq!(bytes(&world), 0);
-    world.routed("<presence type='probe' from='nurse@x' to='romeo@x'/>");
+    world.routed("<message type='error' from='nurse@x' to='romeo@x'/>");
     assert!(bytes(&world) > 0);
     let romeo = world.online(ROMEO, 2);
     assert_eq!(bytes(&world), 0, "he is no longer idle");
     world.leaves(romeo, ROMEO);
     assert!(bytes(&world) > 0);
     world.shard.idle_bytes += IDLE_BYTES_MAX;
-    world.routed("<presence type='probe' from='nurse@x' to='romeo@x'/>");
+    world.routed("<message type='error' from='nurse@x' to='romeo@x'/>");
     assert_eq!(world.shard.accounts(), 1, "only Juliet, who is here");
 }

@@ -1,0 +1,185 @@
+//! How the account's stanzas pass the line: in, to the writer, and on.
+
+use super::{
+    Account, Output, settle,
+    subscribe::Outgoing,
+    waiting::{Pair, Place, Then, Wait},
+};
+use crate::{
+    ctx::Ctx,
+    delivery::{Untaken, untaken},
+    parcel::{Link, Owed, Parcel, Ticket},
+    passage::{Walked, release},
+    port::Fault,
+    unit::{Committed, Unit},
+};
+use wire::{ErrorType, Stanza, StanzaCondition, StanzaError, StreamCondition};
+
+impl Account {
+    /// Puts something into the line; lets it go at once when it waits for nothing.
+    pub(super) fn wait(&mut self, wait: Wait, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if matches!(wait.place, Place::Ready(_)) && !self.waiting.holds(&wait.pair) {
+            return self.let_go(wait, ctx, out);
+        }
+        self.waiting.push(wait);
+        self.give_units(out);
+    }
+
+    /// Commits `unit`, then sends these; at once when there is nothing to commit.
+    pub(super) fn commit_then_send(
+        &mut self,
+        unit: Unit,
+        pair: Pair,
+        outgoing: impl Into<Outgoing>,
+        settles: Option<Link>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let then = Then::Send(outgoing.into());
+        self.wait(Wait::for_unit(unit, pair, then, settles), ctx, out);
+    }
+
+    /// The recipient's half has come: joined in, or it refused and nothing is written.
+    pub(super) fn half(
+        &mut self,
+        ticket: Ticket,
+        half: Result<Unit, StanzaError>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(wait) = self.waiting.at(ticket) else { return };
+        if !matches!(wait.place, Place::Half) {
+            return;
+        }
+        match half {
+            Ok(theirs) => {
+                wait.place = Place::Mine;
+                wait.unit = wait.unit.take().map(|ours| ours.join(theirs));
+            }
+            Err(error) => {
+                if let Then::Walk(walked) = &wait.then {
+                    let refused: Vec<_> = walked.stanza.refused(&error).into_iter().collect();
+                    wait.then = Then::Send(refused.into());
+                }
+                (wait.unit, wait.recipient) = (None, None);
+                wait.place = Place::Ready(Ok(Committed::default()));
+                let pair = wait.pair.clone();
+                self.advance(&pair, ctx, out);
+            }
+        }
+        self.give_units(out);
+    }
+
+    /// A unit of this account's has been committed, or not.
+    pub(super) fn committed(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<Committed, Fault>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(wait) = self.waiting.at(ticket) else { return };
+        if !matches!(wait.place, Place::Mine) {
+            return;
+        }
+        if let Some(to) = wait.recipient.take() {
+            let (owed, outcome) = (Owed { sender: self.jid.clone(), ticket }, outcome.clone());
+            out.push(Output::Parcel(Parcel::Release { to, owed, outcome }));
+        }
+        wait.place = Place::Ready(outcome);
+        let pair = wait.pair.clone();
+        self.advance(&pair, ctx, out);
+    }
+
+    /// A unit of a sender's, with a half of ours, has been committed, or not; then it is the
+    /// sender's account that tells.
+    pub(super) fn released(
+        &mut self,
+        owed: &Owed,
+        outcome: Result<Committed, Fault>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(wait) = self.waiting.owed(owed) else { return };
+        if outcome.is_err() {
+            wait.then = Then::Nothing;
+        }
+        wait.place = Place::Ready(Ok(outcome.unwrap_or_default()));
+        let pair = wait.pair.clone();
+        self.advance(&pair, ctx, out);
+    }
+
+    fn give_units(&mut self, out: &mut Vec<Output>) {
+        while let Some((ticket, unit)) = self.waiting.due() {
+            out.push(Output::Commit(ticket, unit));
+        }
+    }
+
+    /// Lets go all of this pair that wait for nothing any more.
+    fn advance(&mut self, pair: &Pair, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        while let Some((ticket, wait)) = self.waiting.ready(pair) {
+            self.let_go(*wait, ctx, out);
+            self.read_on(ticket, out);
+        }
+    }
+
+    fn let_go(&mut self, wait: Wait, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Wait { place: Place::Ready(outcome), then, settles, .. } = wait else { return };
+        match outcome {
+            Ok(committed) => self.go_on(then, &committed, ctx, out),
+            Err(fault) => self.give_up(then, &fault, ctx, out),
+        }
+        if let Some(link) = settles {
+            settle(link, out);
+        }
+    }
+
+    fn go_on(&mut self, then: Then, committed: &Committed, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        match then {
+            Then::Walk(walked) => self.release(walked, committed, ctx, out),
+            Then::Walks(both) => {
+                both.into_iter().for_each(|walked| self.release(walked, committed, ctx, out));
+            }
+            Then::Send(outgoing) => self.send_off(outgoing, ctx, out),
+            Then::Answer(_, stanzas) => {
+                stanzas.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
+            }
+            Then::Handle(stanza) => self.handle_routed(stanza, ctx, out),
+            Then::Nothing => {}
+        }
+    }
+
+    /// The second half of a walk. Who was there to take it may have gone meanwhile: what nobody
+    /// gets and no log of this account has is refused even now.
+    pub(super) fn release(
+        &mut self,
+        walked: Walked,
+        committed: &Committed,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(missed) = release(walked, committed, self, ctx, out) else { return };
+        if let Untaken::Refuse(condition) = untaken(&missed) {
+            self.refuse(&missed, &condition.into(), ctx, out);
+        }
+    }
+
+    /// Nothing of it is in the store. The sender of a message or request is told to try again;
+    /// what else was changed in memory is forgotten with the account.
+    fn give_up(&mut self, then: Then, fault: &Fault, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        tracing::warn!(%fault, "not committed");
+        let error =
+            StanzaError { type_: ErrorType::Wait, ..StanzaCondition::InternalServerError.into() };
+        let refused = |stanza: &Stanza| stanza.refused(&error);
+        let refusal = match &then {
+            Then::Walk(walked) => refused(&walked.stanza),
+            Then::Walks(both) => refused(&both[0].stanza),
+            Then::Answer(iq, _) => refused(iq),
+            Then::Send(_) => {
+                return self.depart(StreamCondition::InternalServerError, ctx, out);
+            }
+            Then::Handle(_) | Then::Nothing => None,
+        };
+        refusal.into_iter().for_each(|refusal| self.send(refusal, ctx, out));
+    }
+}

@@ -1,0 +1,109 @@
+//! Requests that the store is read for, beside the line: in order for each who asks, and not
+//! before what the same session wrote is committed, so that it finds what it has said.
+
+use super::{Account, Output, settle};
+use crate::{
+    ctx::Ctx,
+    hook::Replied,
+    parcel::{Link, Ticket},
+    request::stanzas,
+    shard::WorldAnswer,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use wire::{Stanza, StanzaCondition};
+
+/// Requests of its own sessions that an account may be reading the store for; as many again of
+/// others.
+const QUESTIONS_MAX: usize = 256;
+
+/// What the store is to be read for.
+#[derive(Default)]
+pub(super) struct Reads {
+    asked: BTreeMap<u64, Asked>,
+    last: u64,
+}
+
+struct Asked {
+    iq: Stanza,
+    settles: Option<Link>,
+    /// The last unit that its session wrote before.
+    after: Option<Ticket>,
+    /// None: it is being read.
+    read: Option<WorldAnswer>,
+}
+
+impl Reads {
+    pub fn is_empty(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// The first that may be read for now.
+    fn next(&mut self) -> Option<(u64, Stanza, WorldAnswer)> {
+        let mut before = BTreeSet::new();
+        let mut all = self.asked.iter();
+        let number = loop {
+            let (&number, asked) = all.next()?;
+            let first = before.insert(asked.iq.head.from.as_ref());
+            if first && asked.after.is_none() && asked.read.is_some() {
+                break number;
+            }
+        };
+        let asked = self.asked.get_mut(&number)?;
+        Some((number, asked.iq.clone(), asked.read.take()?))
+    }
+}
+
+impl Account {
+    /// Reads the store for a request; refuses it when there are too many.
+    pub(super) fn read(
+        &mut self,
+        iq: Stanza,
+        read: WorldAnswer,
+        settles: Option<Link>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let alike = |asked: &&Asked| asked.settles.is_some() == settles.is_some();
+        if self.reads.asked.values().filter(alike).count() >= QUESTIONS_MAX {
+            self.refuse(&iq, &StanzaCondition::ResourceConstraint.into(), ctx, out);
+            return settles.into_iter().for_each(|link| settle(link, out));
+        }
+        let after = settles.and_then(|link| self.waiting.last_unit_of(link));
+        self.reads.last += 1;
+        self.reads.asked.insert(self.reads.last, Asked { iq, settles, after, read: Some(read) });
+        self.read_next(out);
+    }
+
+    /// What stood at this place of the line has gone.
+    pub(super) fn read_on(&mut self, gone: Ticket, out: &mut Vec<Output>) {
+        let waits = self.reads.asked.values_mut().filter(|asked| asked.after == Some(gone));
+        let mut waited = false;
+        waits.for_each(|asked| {
+            asked.after = None;
+            waited = true;
+        });
+        if waited {
+            self.read_next(out);
+        }
+    }
+
+    fn read_next(&mut self, out: &mut Vec<Output>) {
+        while let Some((number, iq, read)) = self.reads.next() {
+            out.push(Output::World(number, iq, read));
+        }
+    }
+
+    /// The store has been read.
+    pub(super) fn answered(
+        &mut self,
+        number: u64,
+        replied: Replied,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(Asked { iq, settles, .. }) = self.reads.asked.remove(&number) else { return };
+        stanzas(&iq, replied).into_iter().for_each(|stanza| self.send(stanza, ctx, out));
+        settles.into_iter().for_each(|link| settle(link, out));
+        self.read_next(out);
+    }
+}

@@ -1,0 +1,114 @@
+//! Nothing that a peer says grows without end, and a limit shuts out nobody else.
+
+use super::*;
+use crate::account::WAITING_STANZAS_MAX;
+
+#[test]
+fn what_strangers_make_an_account_hold_is_bounded_and_does_not_silence_its_owner() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    for _ in 0..WAITING_STANZAS_MAX + 1 {
+        world.routed(&format!("<message from='a@y/b' to='{ROMEO}'><body>x</body></message>"));
+    }
+    assert_eq!(world.held.len(), WAITING_STANZAS_MAX, "the last is refused");
+    world.says(juliet, JULIET, &message(ROMEO, "hark"));
+    let heard = world.heard(juliet);
+    assert!(heard.len() == 1 && heard[0].contains("resource-constraint"), "{heard:?}");
+    world.says(juliet, JULIET, "<iq type='get' id='1' to='romeo@x'><read xmlns='toy'/></iq>");
+    assert!(world.heard(juliet)[0].contains("resource-constraint"));
+    world.says(juliet, JULIET, "<presence to='romeo@x' type='subscribe'/>");
+    world.says(romeo, ROMEO, &message(JULIET, "hist"));
+    assert_eq!(world.heard(romeo), [""; 0]);
+    assert_eq!(world.held.len(), WAITING_STANZAS_MAX + 2, "her request's state and his message");
+    world.commits = true;
+    world.feed_commits();
+    assert_eq!(world.bodies(juliet), ["hist"]);
+    world.says(juliet, JULIET, &message(ROMEO, "hark"));
+    assert_eq!(world.bodies(romeo).last().unwrap(), "hark", "there is room again");
+}
+
+#[test]
+fn what_strangers_make_an_account_hold_is_bounded_in_bytes() {
+    let mut world = World::of(TOYS);
+    world.online(ROMEO, 2);
+    world.commits = false;
+    let body = "x".repeat(200_000);
+    for _ in 0..100 {
+        world.routed(&format!("<message from='a@y/b' to='{ROMEO}'><body>{body}</body></message>"));
+    }
+    assert!((40..50).contains(&world.held.len()), "{}", world.held.len());
+}
+
+#[test]
+fn what_waits_behind_its_pair_is_bounded_too() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(juliet, JULIET, &message(ROMEO, "hark"));
+    let iq = format!("<iq type='get' id='1' to='{ROMEO}'><q xmlns='q'/></iq>");
+    for _ in 0..WAITING_STANZAS_MAX + 9 {
+        world.says(juliet, JULIET, &iq);
+    }
+    assert_eq!(world.heard(juliet).len(), 10, "refused");
+    world.commit();
+    assert_eq!(world.heard(romeo).len(), WAITING_STANZAS_MAX);
+}
+
+#[test]
+fn requests_that_read_the_store_are_bounded_and_strangers_leave_room_for_the_owner() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    let read = "<iq type='get' id='1' to='romeo@x'><read xmlns='toy'/></iq>";
+    for _ in 0..300 {
+        world.says(juliet, JULIET, read);
+    }
+    let heard = world.heard(juliet);
+    assert_eq!(heard.len(), 44);
+    assert!(heard.iter().all(|xml| xml.contains("resource-constraint")));
+    world.says(romeo, ROMEO, read);
+    assert_eq!(world.heard(romeo), [""; 0], "his is read for");
+    assert_eq!(world.questions.len(), 2);
+}
+
+#[test]
+fn directed_presence_is_bounded_and_may_be_repeated_rfc6121_4_6() {
+    let mut world = World::of(NONE);
+    world.settings.limits.directed_max = 2;
+    let juliet = world.online(JULIET, 1);
+    for to in ["a@x", "b@x", "a@x"] {
+        world.says(juliet, JULIET, &format!("<presence to='{to}'/>"));
+    }
+    assert_eq!(world.heard(juliet), [""; 0]);
+    world.says(juliet, JULIET, "<presence to='c@x'/>");
+    assert!(world.heard(juliet)[0].contains("resource-constraint"));
+    world.says(juliet, JULIET, "<presence to='b@x' type='unavailable'/>");
+    world.says(juliet, JULIET, "<presence to='c@x'/>");
+    assert_eq!(world.heard(juliet), [""; 0]);
+}
+
+#[test]
+fn the_addresses_of_directed_presence_are_bounded_in_bytes() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    for number in 0..100 {
+        let long = "r".repeat(1_000);
+        world.says(juliet, JULIET, &format!("<presence to='romeo@x/{number}{long}'/>"));
+    }
+    let refused = world.heard(juliet);
+    assert!((30..40).contains(&refused.len()), "{}", refused.len());
+}
+
+#[test]
+fn the_end_of_directed_presence_is_told_to_own_resources_once_rfc6121_4_6_3() {
+    let mut world = World::of(NONE);
+    let romeo = world.online(ROMEO, 1);
+    let (other, quiet) = (world.online("romeo@x/other", 2), world.connected("romeo@x/quiet", 3));
+    for to in ["romeo@x/other", "romeo@x/quiet", "romeo@x"] {
+        world.says(romeo, ROMEO, &format!("<presence to='{to}'/>"));
+    }
+    world.said.clear();
+    world.leaves(romeo, ROMEO);
+    assert_eq!(world.heard(other).len(), 1);
+    assert_eq!(world.heard(quiet).len(), 1, "it is not available: nobody else tells it");
+}
