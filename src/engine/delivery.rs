@@ -2,7 +2,10 @@
 
 use crate::{account::Account, session::Session, subscription::Ask};
 use smallvec::SmallVec;
-use wire::{Head, Jid, Kind, Stanza, StanzaCondition};
+use wire::{Head, Jid, Kind, Name, Stanza, StanzaCondition, ns};
+
+/// What asks for, or changes, a roster.
+pub(crate) const ROSTER: Name = Name::new(ns::ROSTER, "query");
 
 /// What becomes of a stanza that nobody here takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +70,13 @@ pub fn nobody(stanza: &Stanza) -> Option<Stanza> {
     if (stanza.kind(), stanza.head.type_str()) == (Kind::Presence, "probe") {
         return unsubscribed(stanza);
     }
+    let account = stanza.head.to.as_ref().is_some_and(|to| to.is_bare() && to.local().is_some());
     match untaken(stanza) {
         Untaken::Ignore => None,
+        // What an account that exists says to a stranger (RFC 6121 §2.3.3).
+        Untaken::Refuse(_) if account && stanza.child(ROSTER).is_some() => {
+            stanza.refused(&StanzaCondition::Forbidden.into())
+        }
         Untaken::Refuse(condition) => stanza.refused(&condition.into()),
     }
 }

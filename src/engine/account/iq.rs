@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
+    delivery::ROSTER,
     hook::{IqKind, Of},
     parcel::{Link, Parcel},
     passage::{Ended, Walk, decide},
@@ -13,9 +14,7 @@ use crate::{
     roster::RosterReply,
     unit::Unit,
 };
-use wire::{Bare, Jid, Name, Stanza, StanzaCondition, ns};
-
-const ROSTER: Name = Name::new(ns::ROSTER, "query");
+use wire::{Bare, Jid, Stanza, StanzaCondition};
 
 impl Account {
     pub(super) fn iq_sent(&mut self, link: Link, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {

@@ -500,6 +500,7 @@ fn every_request_is_answered_once_and_an_answer_never_rfc6120_8_2_3() {
         ("<iq type='get' id='1' to='romeo@x/gone'><q xmlns='q'/></iq>", "service-unavailable"),
         ("<iq type='get' id='1' to='nobody@x'><q xmlns='q'/></iq>", "service-unavailable"),
         ("<iq type='get' id='1' to='romeo@x'><query xmlns='jabber:iq:roster'/></iq>", "forbidden"),
+        ("<iq type='get' id='1' to='nobody@x'><query xmlns='jabber:iq:roster'/></iq>", "forbidden"),
     ] {
         world.says(juliet, JULIET, xml);
         let heard = world.heard(juliet);
