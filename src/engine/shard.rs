@@ -119,8 +119,12 @@ impl Shard {
     fn parcel(&mut self, parcel: Parcel, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let (jid, input) = match parcel {
             Parcel::FromSocket(jid, link, said) => (jid, account::Input::Said(link, said)),
-            Parcel::Routed { to, stanza, .. } if to.local().is_none() => {
+            Parcel::Routed { to, stanza, owed: None } if to.local().is_none() => {
                 return self.ask_host(&to, stanza, ctx, out);
+            }
+            // A host keeps no log, but who waits for its half is answered.
+            Parcel::Routed { to, stanza, owed } if to.local().is_none() => {
+                return to_nobody(&to, account::Input::Routed(stanza, owed), out);
             }
             Parcel::Routed { to, stanza, owed } => (to, account::Input::Routed(stanza, owed)),
             Parcel::Half { to, ticket, half } => (to, account::Input::Half(ticket, half)),

@@ -17,6 +17,8 @@ use crate::{
 use std::{cell::Cell, collections::VecDeque};
 use wire::{Draft, Element, Jid, Name, StreamError, Text};
 
+mod credit;
+mod delivery;
 mod endings;
 mod limits;
 mod order;
