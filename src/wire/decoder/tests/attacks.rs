@@ -135,7 +135,8 @@ fn at_05_one_tag_cannot_cost_much() {
         let (flaw, taken, _) = attack(limits, std::iter::once(text.as_bytes()));
         assert_eq!(flaw.why, why);
         assert!(taken <= before.stanza_bytes_max, "{why}: {taken} bytes");
-        assert!(started.elapsed() < Duration::from_millis(50), "{why}: {:?}", started.elapsed());
+        // Far more than it takes, for other tests run beside it; quadratic would be minutes.
+        assert!(started.elapsed() < Duration::from_secs(2), "{why}: {:?}", started.elapsed());
     }
 }
 
@@ -176,7 +177,7 @@ fn at_05_byte_by_byte_takes_linear_time() {
             assert!(matches!(decoder.next(&mut fill.as_bytes()), Ok(None)));
         }
         // Quadratic would be hours.
-        assert!(started.elapsed() < Duration::from_secs(5), "{open}: {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(60), "{open}: {:?}", started.elapsed());
     }
 }
 
