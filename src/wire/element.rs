@@ -21,11 +21,7 @@ pub struct Element<'a> {
 impl<'a> Element<'a> {
     /// A view of `raw`, which must be one canonical element.
     pub(crate) fn new(raw: &'a str, outer: &'a str) -> Self {
-        debug_assert_eq!(
-            elements(raw, outer).next().map(|element| element.raw.len()),
-            Some(raw.len()),
-            "not canonical: {raw}"
-        );
+        debug_assert!(is_element(raw), "not canonical: {raw}");
         Self { raw, outer }
     }
 
@@ -70,13 +66,13 @@ impl<'a> Element<'a> {
         if !content.contains('<') {
             return escape::unescape(content);
         }
-        let mut reader = Reader::from_str(content);
+        let Some(mut reader) = self.enter() else { return Cow::Borrowed("") };
         let mut text = String::new();
         loop {
             let start = position(&reader);
             match reader.read_event() {
                 Ok(Event::Text(_) | Event::GeneralRef(_)) => {
-                    text.push_str(&content[start..position(&reader)]);
+                    text.push_str(&self.raw[start..position(&reader)]);
                 }
                 Ok(Event::Start(tag)) if reader.read_to_end(tag.name()).is_ok() => {}
                 Ok(Event::Empty(_)) => {}
@@ -87,7 +83,21 @@ impl<'a> Element<'a> {
 
     /// Its child elements, in order.
     pub fn children(self) -> impl Iterator<Item = Element<'a>> {
-        elements(self.content(), self.ns())
+        let outer = self.ns();
+        let mut reader = self.enter();
+        std::iter::from_fn(move || {
+            let reader = reader.as_mut()?;
+            loop {
+                let start = position(reader);
+                match reader.read_event() {
+                    Ok(Event::Start(tag)) if reader.read_to_end(tag.name()).is_ok() => {}
+                    Ok(Event::Empty(_)) => {}
+                    Ok(Event::Text(_) | Event::GeneralRef(_)) => continue,
+                    _ => return None,
+                }
+                return Some(Element { raw: &self.raw[start..position(reader)], outer });
+            }
+        })
     }
 
     /// The first child of this name.
@@ -140,6 +150,13 @@ impl<'a> Element<'a> {
             None if self.outer != parent => Cow::Owned(self.with_ns()),
             _ => Cow::Borrowed(self.raw),
         }
+    }
+
+    /// A reader behind the start tag, `None` for an empty element. It begins with the tag and not
+    /// with the content, for it would take U+FEFF at its beginning for a byte order mark.
+    fn enter(self) -> Option<Reader<&'a [u8]>> {
+        let mut reader = Reader::from_str(self.raw);
+        matches!(reader.read_event(), Ok(Event::Start(_))).then_some(reader)
     }
 
     fn name_end(self) -> usize {
@@ -230,21 +247,15 @@ fn declared_ns(after_name: &str) -> Option<&str> {
     Some(value)
 }
 
-/// The elements that stand side by side in canonical bytes.
-fn elements<'a>(canonical: &'a str, outer: &'a str) -> impl Iterator<Item = Element<'a>> {
+/// Whether it is one element and nothing else.
+fn is_element(canonical: &str) -> bool {
     let mut reader = Reader::from_str(canonical);
-    std::iter::from_fn(move || {
-        loop {
-            let start = position(&reader);
-            match reader.read_event() {
-                Ok(Event::Start(tag)) if reader.read_to_end(tag.name()).is_ok() => {}
-                Ok(Event::Empty(_)) => {}
-                Ok(Event::Text(_) | Event::GeneralRef(_)) => continue,
-                _ => return None,
-            }
-            return Some(Element { raw: &canonical[start..position(&reader)], outer });
-        }
-    })
+    let read = match reader.read_event() {
+        Ok(Event::Start(tag)) => reader.read_to_end(tag.name()).is_ok(),
+        Ok(Event::Empty(_)) => true,
+        _ => false,
+    };
+    read && position(&reader) == canonical.len()
 }
 
 fn position(reader: &Reader<&[u8]>) -> usize {

@@ -58,3 +58,13 @@ fn an_element_without_content_is_empty_both_ways() {
         assert_eq!(element.local(), "a");
     }
 }
+
+#[test]
+fn a_byte_order_mark_in_text_is_text() {
+    let element = Element::new("<a xmlns='urn:a'>\u{feff}x<b/>\u{feff}</a>", "");
+    assert_eq!(element.text(), "\u{feff}x\u{feff}");
+    assert_eq!(element.child(B).expect("b").as_str(), "<b/>");
+    assert_eq!(element.children().count(), 1);
+    let element = Element::new("<a xmlns='urn:a'>\u{feff}</a>", "");
+    assert_eq!(element.text(), "\u{feff}");
+}
