@@ -22,6 +22,7 @@ mod delivery;
 mod endings;
 mod limits;
 mod order;
+mod subscriptions;
 
 /// A XEP for these tests: keeps messages with a body, refuses swear words, counts what is written.
 const TOY: Xep = Xep {
