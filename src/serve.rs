@@ -1,7 +1,7 @@
 //! `waxwing serve`: from the settings to the last goodbye.
 
-use crate::{logs, open_store, settings::Settings};
-use anyhow::Context;
+use crate::{logs, open_store, settings::Settings, user};
+use anyhow::{Context, bail};
 use engine::hooks::Hooks;
 use net::{Listeners, Parts, Post, Server, Tls, control, listen};
 use std::{
@@ -31,6 +31,9 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let store = open_store(&settings).await?;
     let secret = store.secret(net::seed()).await?;
     let path = settings.control();
+    if user::serves(&settings).await? {
+        bail!("another server runs with the data folder {}", settings.data.display());
+    }
     let control = control::bind(&path).with_context(|| path.display().to_string())?;
     let post = Post::new(settings.shell, std::thread::available_parallelism()?.get());
     let parts = Parts {
@@ -60,7 +63,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
                 }
             },
             () = server.broken() => {
-                anyhow::bail!("the store belongs to another process now, or a task has panicked");
+                bail!("the store belongs to another process now, or a task has panicked");
             }
         }
     }

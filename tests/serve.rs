@@ -128,6 +128,12 @@ async fn a_store_that_is_in_use_is_not_opened_twice() {
     }));
     let said = fails(other.path(), &["serve"], "").await;
     assert!(said.contains("another process has"), "{said}");
+    let data = server.folder.path().join("data");
+    let other =
+        folder(&format!("[server]\ndata = \"{}\"\n[store]\nurl = \"memory:\"\n", data.display()));
+    let said = fails(other.path(), &["serve"], "").await;
+    assert!(said.contains("another server runs with the data folder"), "{said}");
+    server.add("juliet@localhost", "secret").await;
 }
 
 #[tokio::test]
