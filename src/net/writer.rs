@@ -115,16 +115,14 @@ impl Host {
         let limits = WriterLimits { store_patience_ms, ..WriterLimits::default() };
         let mut writer = Writer::resume(last, limits);
         while !writer.is_stopped() {
-            if writer.queue_units() == 0 && !writer.asks_last() {
-                self.queue.wait().await;
-            }
             self.gather(&mut writer);
-            match writer.next_batch(unix_ms()) {
-                Some(batch) => {
-                    let answer = self.commit(&batch).await;
-                    self.settle(writer.outcome(answer));
-                }
-                None => self.ask_last(&mut writer).await,
+            if let Some(batch) = writer.next_batch(unix_ms()) {
+                let answer = self.commit(&batch).await;
+                self.settle(writer.outcome(answer));
+            } else if writer.asks_last() {
+                self.ask_last(&mut writer).await;
+            } else {
+                self.queue.wait().await;
             }
         }
         self.refuse_all();
@@ -155,9 +153,6 @@ impl Host {
     }
 
     async fn ask_last(&self, writer: &mut Writer<Token>) {
-        if !writer.asks_last() {
-            return;
-        }
         // Also a store that answers may fail again at once, as one whose disk is full.
         tokio::time::sleep(AWAY_PAUSE).await;
         let last = self.store.last().await;
