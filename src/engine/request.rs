@@ -34,6 +34,17 @@ impl Line<'_> {
     }
 }
 
+/// Requests of one account to another, or to a host, that the store may be being read for.
+pub(crate) const QUESTIONS_OF_ONE_MAX: usize = 32;
+
+/// Whether two requests come from the same account.
+pub(crate) fn have_one_asker(one: &Stanza, other: &Stanza) -> bool {
+    match (&one.head.from, &other.head.from) {
+        (Some(one), Some(other)) => (one.local(), one.domain()) == (other.local(), other.domain()),
+        (one, other) => one == other,
+    }
+}
+
 /// What an iq stanza is (RFC 6120 §8.2.3).
 pub enum Asks {
     /// A request with exactly one child.

@@ -22,6 +22,8 @@ pub const REQUEST_BYTES_MAX: usize = 4096;
 pub const LABEL_BYTES_MAX: usize = 1023;
 /// Groups of one item.
 pub const GROUPS_MAX: usize = 64;
+/// Addresses, names and groups of a roster together, in bytes.
+pub const ROSTER_BYTES_MAX: usize = 2 << 20;
 
 const QUERY: Name = Name::new(ns::ROSTER, "query");
 const ITEM: Name = Name::new(ns::ROSTER, "item");
@@ -115,6 +117,8 @@ pub struct Roster {
     /// Oldest first.
     removed: VecDeque<(Jid, i64)>,
     ver: i64,
+    /// What all items say, in bytes.
+    bytes: usize,
 }
 
 impl Roster {
@@ -124,8 +128,9 @@ impl Roster {
         let removed: VecDeque<_> = removed.into();
         let newest = items.iter().map(|item| item.ver).max().unwrap_or_default();
         let ver = newest.max(removed.back().map_or(0, |&(_, ver)| ver));
+        let bytes = items.iter().map(Item::bytes).sum();
         let items = items.into_iter().map(|item| (item.jid.clone(), item)).collect();
-        Self { items, removed, ver }
+        Self { items, removed, ver, bytes }
     }
 
     /// All items, those that are never shown too.
@@ -133,14 +138,9 @@ impl Roster {
         self.items.values()
     }
 
-    /// How many items there are, those that are never shown too.
-    pub fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+    /// About what it takes in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        self.bytes + self.items.len() * size_of::<Item>()
     }
 
     /// The item of this address.
@@ -281,12 +281,14 @@ impl Roster {
     }
 
     fn write(&mut self, owner: &Bare, item: Item) -> Change {
-        self.items.insert(item.jid.clone(), item.clone());
+        self.bytes += item.bytes();
+        let before = self.items.insert(item.jid.clone(), item.clone());
+        self.bytes -= before.map_or(0, |before| before.bytes());
         Change::Roster(owner.clone(), item)
     }
 
     fn forget(&mut self, owner: &Bare, jid: &Jid, ver: i64) -> Change {
-        self.items.remove(jid);
+        self.bytes -= self.items.remove(jid).map_or(0, |before| before.bytes());
         self.removed.retain(|(gone, _)| gone != jid);
         self.removed.push_back((jid.clone(), ver));
         if self.removed.len() > REMOVED_ITEMS_MAX {

@@ -8,7 +8,7 @@ use crate::{
     hook::{Of, Replied, World},
     parcel::{Parcel, Ticket},
     port::{Fault, Loaded, Pending},
-    request::{Asks, Found, Line, answer, asks, stanzas},
+    request::{Asks, Found, Line, QUESTIONS_OF_ONE_MAX, answer, asks, have_one_asker, stanzas},
     unit::{Committed, Unit},
 };
 use parked::{Parked, to_nobody, turn_away};
@@ -266,7 +266,7 @@ impl Shard {
         let line = Line { asked: host, sessions: &mut [], unit: Unit::default() };
         match answer(Of::Host, request, &stanza, line, ctx) {
             Found::Now(replied, _) => carry_all(stanzas(&stanza, replied), out),
-            Found::Beside(_) if self.asked.len() >= QUESTIONS_MAX => {
+            Found::Beside(_) if self.is_asked_too_much(&stanza) => {
                 let busy = stanza.refused(&StanzaCondition::ResourceConstraint.into());
                 carry_all(busy.into_iter().collect(), out);
             }
@@ -277,6 +277,12 @@ impl Shard {
                 out.push(Output::World { account, number, iq: stanza, answer });
             }
         }
+    }
+
+    /// By all together, or by this one.
+    fn is_asked_too_much(&self, iq: &Stanza) -> bool {
+        let of_one = self.asked.values().filter(|asked| have_one_asker(asked, iq)).count();
+        self.asked.len() >= QUESTIONS_MAX || of_one >= QUESTIONS_OF_ONE_MAX
     }
 }
 

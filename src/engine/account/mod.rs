@@ -28,8 +28,6 @@ pub use waiting::{WAITING_BYTES_MAX, WAITING_STANZAS_MAX};
 
 /// What an account weighs without its roster, in bytes.
 const ACCOUNT_BYTES: usize = 1024;
-/// What an item of the roster weighs, in bytes.
-const ITEM_BYTES: usize = 512;
 
 /// One account at its home.
 pub struct Account {
@@ -90,7 +88,7 @@ impl Account {
 
     /// About what it takes in memory, in bytes.
     pub fn weight(&self) -> usize {
-        ACCOUNT_BYTES + self.roster.len() * ITEM_BYTES
+        ACCOUNT_BYTES + self.roster.weight()
     }
 
     /// The one verb.

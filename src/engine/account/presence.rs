@@ -99,6 +99,7 @@ impl Account {
             let to_account = addressed(&stanza, self.jid.clone().into());
             self.write(to, to_account, ctx, out);
         }
+        // From the resource, as RFC 3921 had it, so that it alone hears the answers.
         let watched: Vec<_> = self.contacts(|state| state.to).collect();
         for contact in watched {
             let head = Head::new(Kind::Presence).with_type("probe").with_from(to.clone());
@@ -279,8 +280,13 @@ fn is_full(directed: &BTreeSet<Jid>, ctx: &Ctx<'_>) -> bool {
     directed.len() >= ctx.settings.limits.directed_max || bytes >= DIRECTED_BYTES_MAX
 }
 
-/// RFC 6121 §4.7.2.3: -128 to 127, 0 when it is not there. None: it is no such number.
+/// RFC 6121 §4.7.2.3: -128 to 127, 0 when it is not there or means nothing, as in unavailable
+/// presence. None: it is no such number.
 fn priority(presence: &Stanza) -> Option<i8> {
-    let Some(priority) = presence.child(PRIORITY) else { return Some(0) };
-    priority.text().trim().parse().ok()
+    match presence.child(PRIORITY) {
+        Some(priority) if presence.head.type_str().is_empty() => {
+            priority.text().trim().parse().ok()
+        }
+        _ => Some(0),
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
     ctx::Ctx,
     hook::Replied,
     parcel::{Link, Ticket},
-    request::stanzas,
+    request::{QUESTIONS_OF_ONE_MAX, have_one_asker, stanzas},
     shard::WorldAnswer,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,8 +63,11 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let alike = |asked: &&Asked| asked.settles.is_some() == settles.is_some();
-        if self.reads.asked.values().filter(alike).count() >= QUESTIONS_MAX {
+        let asked = || self.reads.asked.values();
+        let alike = asked().filter(|asked| asked.settles.is_some() == settles.is_some()).count();
+        let of_one = asked().filter(|asked| have_one_asker(&asked.iq, &iq)).count();
+        let insistent = settles.is_none() && of_one >= QUESTIONS_OF_ONE_MAX;
+        if insistent || alike >= QUESTIONS_MAX {
             self.refuse(&iq, &StanzaCondition::ResourceConstraint.into(), ctx, out);
             return settles.into_iter().for_each(|link| settle(link, out));
         }

@@ -54,6 +54,9 @@ struct Bed {
     outputs: Vec<Output>,
     said: usize,
     pos: i64,
+    /// Whether commits are kept for later.
+    holds: bool,
+    held: Vec<Input>,
 }
 
 impl Bed {
@@ -67,9 +70,12 @@ impl Bed {
             outputs: Vec::new(),
             said: 0,
             pos: 0,
+            holds: false,
+            held: Vec::new(),
         };
         bed.online(JULIET, 1);
         bed.online(ROMEO, 2);
+        bed.said = 0;
         bed
     }
 
@@ -85,6 +91,10 @@ impl Bed {
 
     fn feed(&mut self, parcel: Parcel) {
         self.inputs.push_back(Input::Parcel(parcel));
+        self.run();
+    }
+
+    fn run(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
             let Self { shard, hooks, settings, outputs, .. } = self;
             let ctx = Ctx { now: Moment(0), unix_ms: 1, random: &Zeros, settings, hooks };
@@ -105,7 +115,11 @@ impl Bed {
                             (entry.log.clone(), Pos(self.pos))
                         });
                         let committed = Committed(positions.collect());
-                        self.inputs.push_back(Input::Committed(jid, ticket, Ok(committed)));
+                        let committed = Input::Committed(jid, ticket, Ok(committed));
+                        match self.holds {
+                            true => self.held.push(committed),
+                            false => self.inputs.push_back(committed),
+                        }
                     }
                     Output::World { .. } => {}
                 }
@@ -125,7 +139,6 @@ fn chat(bencher: Bencher<'_, '_>, xeps: &'static [&'static Xep], to: &str) {
     message.head.from = Some(juliet.clone());
     let (account, link) = (juliet.bare(), Link { node: Node(0), number: 1 });
     let said = || Parcel::FromSocket(account.clone(), link, Said::Stanza(message.clone()));
-    bed.said = 0;
     bed.feed(said());
     assert_eq!(bed.said, 2, "delivered to one, settled for the other");
     bencher.bench_local(|| bed.feed(said()));
@@ -144,6 +157,34 @@ fn to_a_resource(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 200, sample_size = 200)]
 fn kept_in_both_logs(bencher: Bencher<'_, '_>) {
     chat(bencher, &[&KEEPER], "romeo@capulet.example");
+}
+
+/// Half of them wait behind one another, half alone, all for their commits.
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn four_thousand_wait(bencher: Bencher<'_, '_>) {
+    let mut bed = Bed::of(&[&KEEPER]);
+    let juliet = Jid::parse(JULIET).expect("well-formed");
+    let (account, link) = (juliet.bare(), Link { node: Node(0), number: 1 });
+    let messages: Vec<_> = (0..4_000)
+        .map(|number| {
+            let to = if number % 2 == 0 { ROMEO.into() } else { format!("{ROMEO}{number}") };
+            let xml = format!("<message to='{to}' type='chat'><body>{number}</body></message>");
+            let mut message = Stanza::parse_one(&xml).expect("well-formed");
+            message.head.from = Some(juliet.clone());
+            message
+        })
+        .collect();
+    bencher.bench_local(|| {
+        bed.holds = true;
+        for message in &messages {
+            bed.feed(Parcel::FromSocket(account.clone(), link, Said::Stanza(message.clone())));
+        }
+        bed.holds = false;
+        let held = std::mem::take(&mut bed.held);
+        bed.inputs.extend(held);
+        bed.run();
+    });
+    assert_eq!(bed.said % 8_000, 0, "each delivered and settled");
 }
 
 fn main() {

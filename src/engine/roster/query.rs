@@ -10,6 +10,19 @@ struct Wish {
     labels: Option<(Text, Vec<Text>)>,
 }
 
+impl Item {
+    /// What it says, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let request = self.request.as_ref().map_or(0, Stanza::wire_len);
+        self.jid.as_str().len() + labels_bytes(self.name.as_ref(), &self.groups) + request
+    }
+}
+
+/// What a name and groups take, in bytes.
+fn labels_bytes(name: Option<&Text>, groups: &[Text]) -> usize {
+    name.into_iter().chain(groups).map(|label| label.len()).sum()
+}
+
 impl Roster {
     /// Answers a roster get (§2.2, §2.6).
     pub fn get(&self, iq: &Stanza) -> RosterReply {
@@ -37,7 +50,8 @@ impl Roster {
         let Some((name, groups)) = labels else {
             return self.remove(owner, jid, ctx);
         };
-        if self.is_full(&jid, ctx) {
+        let more = jid.as_str().len() + labels_bytes(Some(&name), &groups);
+        if self.is_full(&jid, ctx) || self.bytes + more > ROSTER_BYTES_MAX {
             return Err(StanzaCondition::ResourceConstraint.into());
         }
         let before = self.item(&jid).cloned();

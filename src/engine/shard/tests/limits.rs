@@ -60,15 +60,20 @@ fn requests_that_read_the_store_are_bounded_and_strangers_leave_room_for_the_own
     let mut world = World::of(TOYS);
     let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
     let read = "<iq type='get' id='1' to='romeo@x'><read xmlns='toy'/></iq>";
-    for _ in 0..300 {
+    for _ in 0..40 {
         world.says(juliet, JULIET, read);
     }
     let heard = world.heard(juliet);
-    assert_eq!(heard.len(), 44);
+    assert_eq!(heard.len(), 8, "a stranger leaves room for others");
     assert!(heard.iter().all(|xml| xml.contains("resource-constraint")));
+    for number in 0..300 {
+        let iq = read.replace("type=", &format!("from='{number}@y/r' type="));
+        world.routed(&iq);
+    }
+    assert_eq!(world.questions.len(), 1 + 256 - 32);
     world.says(romeo, ROMEO, read);
     assert_eq!(world.heard(romeo), [""; 0], "his is read for");
-    assert_eq!(world.questions.len(), 2);
+    assert_eq!(world.questions.len(), 2 + 256 - 32);
 }
 
 #[test]
@@ -111,4 +116,35 @@ fn the_end_of_directed_presence_is_told_to_own_resources_once_rfc6121_4_6_3() {
     world.leaves(romeo, ROMEO);
     assert_eq!(world.heard(other).len(), 1);
     assert_eq!(world.heard(quiet).len(), 1, "it is not available: nobody else tells it");
+}
+
+#[test]
+fn a_roster_is_bounded_in_bytes() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    let groups: String =
+        (0..60).map(|group| format!("<group>{group}{}</group>", "g".repeat(1_000))).collect();
+    let set = |jid: usize| {
+        let item = format!("<item jid='{jid}@x'>{groups}</item>");
+        format!("<iq type='set' id='1'><query xmlns='jabber:iq:roster'>{item}</query></iq>")
+    };
+    (0..40).for_each(|jid| world.says(juliet, JULIET, &set(jid)));
+    let heard = world.heard(juliet);
+    let refused = heard.iter().filter(|xml| xml.contains("resource-constraint")).count();
+    assert!((4..8).contains(&refused), "{refused}");
+    let remove = "<item jid='0@x' subscription='remove'/>";
+    let remove = format!("<query xmlns='jabber:iq:roster'>{remove}</query>");
+    world.says(juliet, JULIET, &format!("<iq type='set' id='2'>{remove}</iq>"));
+    world.heard(juliet);
+    world.says(juliet, JULIET, &set(41));
+    let heard = world.heard(juliet);
+    assert!(!heard[0].contains("resource-constraint"), "there is room again");
+}
+
+#[test]
+fn unavailable_presence_needs_no_right_priority_rfc6121_4_7_2_3() {
+    let mut world = World::of(NONE);
+    let (juliet, other) = (world.online(JULIET, 1), world.online("juliet@x/garden", 2));
+    world.says(juliet, JULIET, "<presence type='unavailable'><priority>x</priority></presence>");
+    assert!(world.heard(other)[0].contains("unavailable"));
 }

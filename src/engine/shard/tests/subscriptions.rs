@@ -343,7 +343,7 @@ fn nobody_sees_a_ghost_however_commits_and_stanzas_cross() {
                 continue;
             }
             stage.settle();
-            for who in 0..2 {
+            for (who, name) in WHO.iter().enumerate() {
                 stage.world.heard(stage.desks[who]);
                 stage.model.sees[who] = Sees::Yes; // what there is to be seen
                 let there = stage.seen_by(who);
@@ -352,7 +352,7 @@ fn nobody_sees_a_ghost_however_commits_and_stanzas_cross() {
                         .believes
                         .iter()
                         .find(|(jid, shows)| there.get(*jid) != Some(shows));
-                    assert_eq!(ghost, None, "step {step}: {} believes", WHO[who]);
+                    assert_eq!(ghost, None, "step {step}: {name} believes");
                 }
             }
         }
