@@ -4,7 +4,7 @@ use super::carry_all;
 use crate::{
     account::Input,
     delivery::{Untaken, nobody, untaken},
-    parcel::{Owed, Parcel, Said, Say},
+    parcel::{Link, Owed, Parcel, Said, Say},
     unit::Unit,
 };
 use std::collections::VecDeque;
@@ -35,8 +35,11 @@ impl Parked {
         out: &mut Vec<super::Output>,
     ) {
         let bytes = weight(&input);
+        if matches!(input, Input::Said(link, Said::Gone(_)) if !self.binds(link)) {
+            return; // it ends nothing
+        }
         // Streams are bounded by their sockets; and what the operator did has been done.
-        let exempt = matches!(input, Input::Said(_, Said::Bind(_)) | Input::Order(_));
+        let exempt = matches!(input, Input::Said(..) | Input::Order(_));
         let full = self.0.len() >= PARKED_INPUTS_MAX || *total + bytes > PARKED_BYTES_MAX;
         if full && !exempt {
             let error = StanzaCondition::ResourceConstraint.into();
@@ -44,6 +47,13 @@ impl Parked {
         }
         *total += bytes;
         self.0.push_back(input);
+    }
+
+    /// Whether this stream will have a session.
+    fn binds(&self, of: Link) -> bool {
+        let binds =
+            |input: &Input| matches!(input, Input::Said(link, Said::Bind(_)) if *link == of);
+        self.0.iter().any(binds)
     }
 
     /// All of it; `total` is the shard's.
@@ -76,12 +86,12 @@ pub(super) fn wakes(input: &Input) -> bool {
     }
 }
 
-/// Whether it ends something that a leaving account has begun, or ends its streams; all else is
-/// for the account that is read after it.
+/// Whether it ends something that a leaving account has begun, or comes from a stream that it has
+/// ended; all else is for the account that is read after it.
 pub(super) fn concludes(input: &Input) -> bool {
     match input {
         Input::Half(..) | Input::Release(..) | Input::Committed(..) | Input::Answered(..) => true,
-        Input::Said(_, said) => !matches!(said, Said::Bind(_)),
+        Input::Said(_, said) => matches!(said, Said::Stanza(_) | Said::Nonza(_)),
         Input::Order(_) => true,
         Input::Routed(..) => false,
     }

@@ -17,6 +17,7 @@ use crate::{
 use std::{cell::Cell, collections::VecDeque};
 use wire::{Draft, Element, Jid, Name, StreamError, Text};
 
+mod chaos;
 mod credit;
 mod delivery;
 mod endings;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Every kind of stanza, to everybody, right and wrong.
-fn everything() -> Vec<String> {
+pub(super) fn everything() -> Vec<String> {
     let addresses = [
         "",
         "to='juliet@x'",
