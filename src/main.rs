@@ -66,7 +66,7 @@ async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
         readers_max: *readers_max,
         ..store::Options::default()
     };
-    Ok(store::open(url, &options).await?)
+    Ok(Arc::new(store::Cached::new(store::open(url, &options).await?)))
 }
 
 /// One node: what is carried anywhere is delivered here.

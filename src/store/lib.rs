@@ -2,6 +2,7 @@
 //! `postgres`, for production. One suite, which every one of them runs, says what they do.
 
 mod bisect;
+mod cached;
 mod check;
 mod memory;
 mod migrate;
@@ -15,6 +16,7 @@ mod sqlite;
 #[cfg(test)]
 mod suite;
 
+pub use cached::Cached;
 pub use check::ROSTER_JID_BYTES_MAX;
 pub use memory::Memory;
 pub use options::{Options, open};

@@ -105,11 +105,11 @@ impl Store for Memory {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::suite::{self, Bed};
 
-    struct Kept(Memory);
+    pub(crate) struct Kept(Memory);
 
     impl Bed for Kept {
         async fn new() -> Self {
