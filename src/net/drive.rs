@@ -313,7 +313,7 @@ impl Drive {
             }
             Said::Bind(_) => self.bound = Some(account.clone()),
             Said::Gone(_) => self.bound = None,
-            Said::Nonza(_) => {}
+            Said::Nonza(nonza) => self.credit.spend(nonza.as_str().len()),
         }
         let cluster = &self.shell.cluster;
         let home = cluster.home(&account);

@@ -110,7 +110,10 @@ impl Account {
             Said::Stanza(stanza) if self.session(link).is_some() => {
                 self.sent(link, stanza, ctx, out);
             }
-            Said::Nonza(nonza) => self.hear(link, &nonza, ctx, out),
+            Said::Nonza(nonza) => {
+                self.hear(link, &nonza, ctx, out);
+                settle(link, out);
+            }
             Said::Gone(End::Closed | End::Broken) => self.leave(link, ctx, out),
             // Its session has ended meanwhile, and it has been told.
             Said::Stanza(_) => {}
@@ -292,7 +295,7 @@ impl Account {
     }
 }
 
-/// Gives a stream back the credit of one stanza.
+/// Gives a stream back the credit of one stanza, or nonza.
 fn settle(link: Link, out: &mut Vec<Output>) {
     out.push(Output::Parcel(Parcel::ToSocket(link, Say::Settled(1))));
 }
