@@ -2,7 +2,7 @@
 //! per line, one JSON answer per line.
 
 use crate::{
-    limits::REQUEST_BYTES_MAX,
+    limits::{EXHAUSTED_PAUSE, REQUEST_BYTES_MAX},
     operator::{Answer, Operator, Request},
 };
 use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
@@ -48,8 +48,8 @@ pub(crate) async fn serve(
                 });
             }
             Err(error) => {
-                tracing::error!(%error, "the operator cannot be heard any more");
-                return;
+                tracing::error!(%error, "cannot hear the operator");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
             }
         }
     }

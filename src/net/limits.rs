@@ -1,5 +1,7 @@
 //! Every limit of the shell, each with its unit last.
 
+use std::time::Duration;
+
 /// What one peer, or all of them, may make the shell hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -59,6 +61,8 @@ pub(crate) const READ_BYTES_MAX: usize = 16 << 10;
 pub(crate) const TLS_BYTES_MAX: usize = 16 << 10;
 /// Connections that the kernel may hold ready for us.
 pub(crate) const BACKLOG_CONNECTIONS_MAX: u32 = 4096;
+/// How long accepting pauses when the system has no more sockets.
+pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// One request of the operator.
 pub(crate) const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Accounts in one answer to the operator.

@@ -2,7 +2,7 @@
 
 use crate::{
     drive,
-    limits::{BACKLOG_CONNECTIONS_MAX, Limits},
+    limits::{BACKLOG_CONNECTIONS_MAX, EXHAUSTED_PAUSE, Limits},
     shell::Shell,
 };
 use engine::stream::c2s::Security;
@@ -14,15 +14,11 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{Notify, watch},
 };
-
-/// How long accepting pauses when the system has no more sockets.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// An address that cannot be listened on.
 #[derive(Debug)]
