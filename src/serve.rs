@@ -3,7 +3,7 @@
 use crate::{logs, open_store, settings::Settings, user};
 use anyhow::{Context, bail};
 use engine::hooks::Hooks;
-use net::{Listeners, Parts, Post, Server, Tls, control, listen};
+use net::{Limits, Listeners, Parts, Post, Server, Tls, control, listen};
 use std::{
     io::{Write, stdout},
     net::SocketAddr,
@@ -23,7 +23,7 @@ use tokio::{
 pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> anyhow::Result<()> {
     let level = logs::start(&settings)?;
     let mut signals = Signals::new()?;
-    raise_file_limit(settings.shell.connections_max);
+    let limits = within_files(settings.shell);
     settings.make_data()?;
     let certificate = settings.certificate().load().context("no certificate can be served")?;
     let tls = Tls::new(&certificate).context("TLS")?;
@@ -35,10 +35,10 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
         bail!("another server runs with the data folder {}", settings.data.display());
     }
     let control = control::bind(&path).with_context(|| path.display().to_string())?;
-    let post = Post::new(settings.shell, std::thread::available_parallelism()?.get());
+    let post = Post::new(limits, std::thread::available_parallelism()?.get());
     let parts = Parts {
         settings: settings.engine(secret),
-        limits: settings.shell,
+        limits,
         hooks: Hooks::of(crate::XEPS),
         store,
         cluster: Arc::new(crate::cluster(post.clone())),
@@ -155,17 +155,24 @@ fn greet(told: &str, begun: Instant) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Each connection is a file to the system.
-fn raise_file_limit(connections_max: usize) {
-    const OTHER_FILES: u64 = 256;
-    let wanted = u64::try_from(connections_max).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(files) if files < wanted => {
-            tracing::info!(files, wanted, "fewer open files allowed than limits.connections_max");
+/// Each connection is a file to the system. What else needs files, the store above all, must
+/// never find that clients have taken the last.
+fn within_files(limits: Limits) -> Limits {
+    const OTHER_FILES: usize = 256;
+    let wanted = limits.connections_max.saturating_add(OTHER_FILES);
+    let files = match rlimit::increase_nofile_limit(u64::try_from(wanted).unwrap_or(u64::MAX)) {
+        Ok(files) => usize::try_from(files).unwrap_or(usize::MAX),
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files cannot be raised");
+            return limits;
         }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    };
+    if files >= wanted {
+        return limits;
     }
+    let connections_max = files.saturating_sub(OTHER_FILES).max(files / 2);
+    tracing::warn!(files, wanted, connections_max, "so few open files are allowed");
+    Limits { connections_max, ..limits }
 }
 
 /// What SIGHUP does.
