@@ -172,9 +172,14 @@ fn address(octets: &[u8]) -> Option<String> {
 fn self_signed(folder: &Path, domains: &[String]) -> Result<Certificate, CertificateError> {
     let (certificate, key) = (folder.join("self-signed.pem"), folder.join("self-signed.key"));
     if certificate.exists() && key.exists() {
-        let kept = read(&certificate, &key)?;
-        if domains.iter().all(|domain| kept.covers(domain)) && kept.days_left() > 0 {
-            return Ok(kept);
+        match read(&certificate, &key) {
+            // It was stopped between writing the one and the other.
+            Err(CertificateError::Mismatch(..)) => {}
+            Err(error) => return Err(error),
+            Ok(kept) if kept.days_left() > 0 && domains.iter().all(|it| kept.covers(it)) => {
+                return Ok(kept);
+            }
+            Ok(_) => {}
         }
     }
     let make = |error: rcgen::Error| CertificateError::Make(error.to_string());
@@ -231,6 +236,15 @@ mod tests {
         assert_eq!(again.key.cert, first.key.cert);
         let other = made(folder.path(), &["localhost", "example.org"]);
         assert_ne!(other.key.cert, first.key.cert);
+    }
+
+    #[test]
+    fn a_key_whose_certificate_was_not_written_any_more_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        made(folder.path(), &["localhost"]);
+        let key = KeyPair::generate().unwrap().serialize_pem();
+        fs::write(folder.path().join("self-signed.key"), key).unwrap();
+        assert!(made(folder.path(), &["localhost"]).covers("localhost"));
     }
 
     #[test]
