@@ -17,8 +17,8 @@ use tokio_rustls::{
     },
 };
 
-const HEADER: &str = "<?xml version='1.0'?><stream:stream to='localhost' version='1.0' \
-                      xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+pub const HEADER: &str = "<?xml version='1.0'?><stream:stream to='localhost' version='1.0' \
+                          xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
 /// `\0juliet\0secret`.
 const PLAIN: &str = "AGp1bGlldABzZWNyZXQ=";
 

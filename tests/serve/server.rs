@@ -1,6 +1,6 @@
 //! The real binary, in a folder of its own, on free ports.
 
-use std::{net::SocketAddr, path::Path, process::Output, process::Stdio, time::Duration};
+use std::{fs::File, net::SocketAddr, path::Path, process::Output, process::Stdio, time::Duration};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -11,6 +11,9 @@ use tokio::{
 
 /// Nothing here takes so long, but on a machine that is busy with other things.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where what it says on standard error is kept, in its folder.
+pub const LOG: &str = "log";
 
 pub struct Server {
     pub folder: TempDir,
@@ -32,7 +35,7 @@ pub fn settings(folder: &Path, more: &str) {
     std::fs::write(folder.join("waxwing.toml"), format!("{listen}{more}")).unwrap();
 }
 
-fn command(folder: &Path, words: &[&str]) -> Command {
+pub fn command(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waxwing"));
     command.args(words).current_dir(folder).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -65,20 +68,23 @@ impl Server {
     }
 
     pub async fn start_in(folder: TempDir) -> Self {
-        let mut child = command(folder.path(), &["serve"]).spawn().unwrap();
+        let mut serve = command(folder.path(), &["serve"]);
+        serve.stderr(File::create(folder.path().join(LOG)).unwrap());
+        Self::start_as(folder, serve).await
+    }
+
+    /// Starts it with a command of one's own, whose standard output is a pipe.
+    pub async fn start_as(folder: TempDir, mut serve: Command) -> Self {
+        let mut child = serve.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.lines().any(|line| line.starts_with("ready")) {
             let read = timeout(PATIENCE, lines.read_line(&mut greeting)).await;
             if read.expect("it is ready soon").unwrap() == 0 {
-                let mut said = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut said).await.unwrap();
-                panic!("it has ended: {greeting}{said}");
+                let said = std::fs::read_to_string(folder.path().join(LOG));
+                panic!("it has ended: {greeting}{}", said.unwrap_or_default());
             }
         }
-        // Its log must not fill the pipe.
-        let mut log = child.stderr.take().unwrap();
-        tokio::spawn(async move { tokio::io::copy(&mut log, &mut tokio::io::sink()).await });
         Self { folder, child, greeting }
     }
 

@@ -1,0 +1,20 @@
+//! Attacks against the built server, from the catalogue of what has gone wrong in others (AT-…).
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "hostile/assault.rs"]
+mod assault;
+#[path = "hostile/chance.rs"]
+mod chance;
+#[path = "serve/client.rs"]
+mod client;
+#[path = "hostile/operator.rs"]
+mod operator;
+#[path = "serve/server.rs"]
+mod server;
+#[path = "hostile/strangers.rs"]
+mod strangers;
+#[path = "hostile/watch.rs"]
+mod watch;
+#[path = "hostile/xml.rs"]
+mod xml;
