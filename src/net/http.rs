@@ -1,6 +1,6 @@
 //! What Prometheus and supervisors ask, by HTTP.
 
-use crate::{shell::Shell, writer::Queue};
+use crate::{door::Door, shell::Shell, writer::Queue};
 use axum::{
     Router,
     extract::State,
@@ -37,7 +37,7 @@ pub(crate) async fn serve(
         // An error: whoever could say it is gone, so it is over too.
         drop(stopping.wait_for(|stopping| *stopping).await);
     };
-    let served = axum::serve(listener, routes).with_graceful_shutdown(stopped).await;
+    let served = axum::serve(Door::new(listener), routes).with_graceful_shutdown(stopped).await;
     if let Err(error) = served {
         tracing::error!(%error, "http has ended");
     }

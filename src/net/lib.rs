@@ -8,6 +8,7 @@ pub mod certificate;
 mod clock;
 pub mod control;
 mod credit;
+mod door;
 mod drive;
 mod http;
 mod limits;

@@ -67,3 +67,7 @@ pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Accounts in one answer to the operator.
 pub(crate) const PAGE_ACCOUNTS_MAX: usize = 1000;
+/// Connections of HTTP at the same time, for each address that is listened on. More wait.
+pub(crate) const HTTP_CONNECTIONS_MAX: usize = 64;
+/// Silence before such a connection is closed: longer than Prometheus usually pauses.
+pub(crate) const HTTP_SILENCE_MAX: Duration = Duration::from_secs(75);

@@ -3,7 +3,7 @@
 use crate::{
     client::{Client, HEADER},
     server::Server,
-    watch::{Echo, files, is_calm, memory, settled},
+    watch::{Echo, files, is_calm, memory, settled, until},
 };
 use std::sync::Arc;
 use tokio::{
@@ -98,11 +98,29 @@ async fn at_06_who_stays_is_counted_and_one_too_many_is_closed() {
     }
     let full = "waxwing_active_connections 300";
     let counted = async || server.get("/metrics").await.lines().any(|line| line == full);
-    crate::watch::until(full, counted).await;
+    until(full, counted).await;
     let mut refused = Client::connect(server.starttls()).await;
     assert_eq!(refused.hear_all().await, "");
     echo.sounds().await;
     drop(here);
     settled(&server, 1, memory_before, files_before).await;
+    is_calm(&server);
+}
+
+#[tokio::test]
+async fn silent_connections_to_http_do_not_take_all_files() {
+    let server = Server::start("").await;
+    let before = files(&server);
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(server.address("http")).await.unwrap());
+    }
+    until("there is no more room", async || files(&server) >= before + 64).await;
+    server.add("juliet@localhost", "secret").await;
+    Echo::start(&server).await.sounds().await;
+    // That session's file may be there still.
+    assert!(files(&server) < before + 64 + 20, "{before}, then {}", files(&server));
+    drop(silent);
+    assert_eq!(server.get("/health").await, "ok\n");
     is_calm(&server);
 }
