@@ -1,15 +1,17 @@
 //! The operator's side: the control socket, signals, the log, files that run out.
 
 use crate::{
+    assault::exchange,
     client::{Client, HEADER, handshake},
-    server::{PATIENCE, Server, command, fails, folder, run, settings},
+    server::{LOG, PATIENCE, Server, command, fails, folder, run, settings},
     watch::{Echo, files, is_calm, log, until},
 };
-use std::{fs, os::unix::fs::PermissionsExt, process::Stdio, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, process::Stdio, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixStream},
     process::Command,
+    task::JoinSet,
     time::timeout,
 };
 
@@ -203,4 +205,44 @@ async fn clients_never_take_the_last_files() {
     echo.sounds().await;
     assert!(!log(&server).contains("cannot accept connections"));
     is_calm(&server);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_stops_in_time_while_everybody_wants_something() {
+    let server = Arc::new(Server::start("").await);
+    server.add("juliet@localhost", "secret").await;
+    let mut echo = Echo::start(&server).await;
+    echo.sounds().await;
+    let mut crowd = JoinSet::new();
+    for number in 0..60 {
+        let server = server.clone();
+        // Until the server listens no more.
+        crowd.spawn(async move {
+            let to = if number % 2 == 0 { server.direct() } else { server.starttls() };
+            while let Ok(socket) = TcpStream::connect(to).await {
+                match number % 4 {
+                    0 => drop(handshake(&server, socket, &[]).await),
+                    1 => drop(exchange(socket, HEADER.as_bytes(), 7).await),
+                    2 => drop(exchange(socket, b"\x16\x03\x01", 1).await),
+                    _ => drop(exchange(socket, b"</>", 1).await),
+                }
+            }
+        });
+    }
+    let mut deaf = Client::starttls(&server).await;
+    deaf.login("deaf").await;
+    for signal in ["HUP", "TERM", "HUP", "TERM"] {
+        server.signal(signal).await;
+    }
+    while let Some(done) = crowd.join_next().await {
+        done.unwrap();
+    }
+    let server = Arc::into_inner(server).expect("the crowd has gone");
+    let Server { folder, mut child, .. } = server;
+    let ended = timeout(PATIENCE, child.wait()).await.expect("it ends").unwrap();
+    let said = fs::read_to_string(folder.path().join(LOG)).unwrap();
+    assert_eq!(ended.code(), Some(0), "{said}");
+    assert!(!said.contains("panicked") && !said.contains("not all streams"), "{said}");
+    // Neither has read or said goodbye.
+    drop((echo, deaf));
 }
