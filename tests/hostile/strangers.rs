@@ -23,7 +23,7 @@ async fn visit(server: &Server, number: usize) {
         1 => {
             let mut client = Client::connect(server.starttls()).await;
             client.say(HEADER).await;
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 client.hear("</stream:features>").await;
             }
         }
