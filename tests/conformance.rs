@@ -1,5 +1,7 @@
 //! The scripts of `conformance/scripts`, over TCP and TLS, against the built server with SQLite.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use conformance::{
     driver::Broken,
     run::{Untold, play},
