@@ -3,7 +3,6 @@
 
 use crate::{
     credit::Credit,
-    limits::READ_BYTES_MAX,
     listen::Pass,
     mailbox::{Letters, Mailbox, Wants},
     outgoing::Outgoing,
@@ -25,15 +24,13 @@ use engine::{
 use std::{
     borrow::Cow,
     cell::Cell,
-    io,
-    mem::{self, MaybeUninit},
+    mem,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 use tokio::{
-    io::ReadBuf,
     net::TcpStream,
     time::{Sleep, sleep_until},
 };
@@ -256,22 +253,20 @@ impl Drive {
         if !reads {
             return false;
         }
-        let mut bytes = [const { MaybeUninit::uninit() }; READ_BYTES_MAX];
-        let mut bytes = ReadBuf::uninit(&mut bytes);
-        match self.socket.poll_read(cx, &mut bytes) {
+        match self.socket.poll_read(cx) {
             Poll::Pending => return false,
-            Poll::Ready(Ok(())) if !bytes.filled().is_empty() => {
+            Poll::Ready(Ok(bytes)) if !bytes.is_empty() => {
                 if self.phase == Phase::Open {
-                    self.tell(Input::Bytes(bytes.filled()), out);
+                    self.tell(Input::Bytes(&bytes), out);
                 }
             }
-            Poll::Ready(ended) => self.peer_gone(&ended, out),
+            Poll::Ready(ended) => self.peer_gone(ended.is_err(), out),
         }
         true
     }
 
-    fn peer_gone(&mut self, ended: &io::Result<()>, out: &mut Out) {
-        if ended.is_err() {
+    fn peer_gone(&mut self, failed: bool, out: &mut Out) {
+        if failed {
             self.socket = Socket::Gone;
         }
         match self.phase {
@@ -357,7 +352,7 @@ impl Drive {
                 // Whoever is unheard need not be listened to.
                 self.outgoing = Outgoing::default();
                 self.socket = Socket::Gone;
-                self.peer_gone(&Ok(()), out);
+                self.peer_gone(true, out);
                 return true;
             }
         };

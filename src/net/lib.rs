@@ -18,6 +18,7 @@ mod meters;
 pub mod operator;
 mod outgoing;
 mod post;
+mod secure;
 mod server;
 mod shard;
 mod shell;

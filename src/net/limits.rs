@@ -57,8 +57,10 @@ pub(crate) const TAKEN_BYTES_MAX: usize = 32 << 10;
 /// Bytes read from a socket at once. On the stack while it is polled: an idle connection has no
 /// buffer.
 pub(crate) const READ_BYTES_MAX: usize = 16 << 10;
-/// Bytes that rustls may hold back for a peer that does not read.
-pub(crate) const TLS_BYTES_MAX: usize = 16 << 10;
+/// Bytes of a TLS record, or of a handshake message of several, with room for some more.
+pub(crate) const TLS_INCOMING_BYTES_MAX: usize = 20 << 10;
+/// Bytes encrypted at once.
+pub(crate) const TLS_PLAIN_BYTES_MAX: usize = 64 << 10;
 /// Connections that the kernel may hold ready for us.
 pub(crate) const BACKLOG_CONNECTIONS_MAX: u32 = 4096;
 /// How long accepting pauses when the system has no more sockets.

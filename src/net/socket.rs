@@ -1,38 +1,37 @@
 //! A socket: in the clear, in the middle of a handshake, or under TLS.
 
-use crate::limits::TLS_BYTES_MAX;
+use crate::{limits::READ_BYTES_MAX, secure::Secure};
 use engine::stream::machine;
-use rustls::ProtocolVersion;
+use rustls::{ProtocolVersion, ServerConfig};
 use std::{
-    io, mem,
+    io,
+    mem::{self, MaybeUninit},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-use tokio_rustls::{Accept, TlsAcceptor, server::TlsStream};
 
-/// A socket. The large ones are boxed: a connection is in the handshake once.
+/// A socket. What TLS needs is boxed: a connection begins without it, or ends without.
 pub(crate) enum Socket {
     Plain(TcpStream),
-    Handshake(Box<Accept<TcpStream>>),
-    Secure(Box<TlsStream<TcpStream>>),
+    Handshake(Box<Secure>),
+    Secure(Box<Secure>),
     /// It failed, or was never there.
     Gone,
 }
 
 impl Socket {
     /// Begins a TLS handshake as its server.
-    pub(crate) fn secure(&mut self, with: &TlsAcceptor) {
+    pub(crate) fn secure(&mut self, config: &Arc<ServerConfig>) {
         *self = match mem::replace(self, Self::Gone) {
-            Self::Plain(socket) => {
-                let limited = |tls: &mut rustls::ServerConnection| {
-                    tls.set_buffer_limit(Some(TLS_BYTES_MAX));
-                };
-                Self::Handshake(Box::new(with.accept_with(socket, limited)))
-            }
+            Self::Plain(socket) => match Secure::new(socket, config.clone()) {
+                Ok(secure) => Self::Handshake(Box::new(secure)),
+                Err(_) => Self::Gone,
+            },
             other => other,
         };
     }
@@ -42,32 +41,31 @@ impl Socket {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<machine::Tls>> {
-        let Self::Handshake(handshake) = self else { return Poll::Pending };
-        match ready!(Pin::new(&mut **handshake).poll(cx)) {
-            Ok(tls) => {
-                let version = match tls.get_ref().1.protocol_version() {
-                    Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
-                    Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
-                    _ => "unknown",
-                };
-                *self = Self::Secure(Box::new(tls));
-                Poll::Ready(Ok(machine::Tls { version }))
-            }
-            Err(error) => {
-                *self = Self::Gone;
-                Poll::Ready(Err(error))
-            }
-        }
+        let Self::Handshake(secure) = self else { return Poll::Pending };
+        let shaken = ready!(secure.poll_handshake(cx));
+        let Self::Handshake(secure) = mem::replace(self, Self::Gone) else {
+            unreachable!("it was a handshake two lines before");
+        };
+        shaken?;
+        let version = match secure.version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "unknown",
+        };
+        *self = Self::Secure(secure);
+        Poll::Ready(Ok(machine::Tls { version }))
     }
 
-    pub(crate) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    /// What the peer says; nothing at the end.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         match self {
-            Self::Plain(socket) => Pin::new(socket).poll_read(cx, into),
-            Self::Secure(socket) => Pin::new(&mut **socket).poll_read(cx, into),
+            Self::Plain(socket) => {
+                let mut bytes = [const { MaybeUninit::uninit() }; READ_BYTES_MAX];
+                let mut bytes = ReadBuf::uninit(&mut bytes);
+                ready!(Pin::new(socket).poll_read(cx, &mut bytes))?;
+                Poll::Ready(Ok(bytes.filled().to_vec()))
+            }
+            Self::Secure(secure) => secure.poll_read(cx),
             Self::Handshake(_) => Poll::Pending,
             Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
@@ -80,7 +78,7 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
-            Self::Secure(socket) => Pin::new(&mut **socket).poll_write(cx, bytes),
+            Self::Secure(secure) => secure.poll_write(cx, bytes),
             Self::Handshake(_) => Poll::Pending,
             Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
@@ -89,7 +87,7 @@ impl Socket {
     /// Pushes out what TLS holds back.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Secure(socket) => Pin::new(&mut **socket).poll_flush(cx),
+            Self::Secure(secure) => secure.poll_flush(cx),
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -98,7 +96,7 @@ impl Socket {
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
-            Self::Secure(socket) => Pin::new(&mut **socket).poll_shutdown(cx),
+            Self::Secure(secure) => secure.poll_shutdown(cx),
             Self::Handshake(_) | Self::Gone => Poll::Ready(Ok(())),
         }
     }

@@ -10,7 +10,6 @@ use rustls::{
     sign::CertifiedKey,
 };
 use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
 
 /// RFC 7590 §3, XEP-0368 §3: the protocol of a stream that begins with TLS.
 const ALPN: &[u8] = b"xmpp-client";
@@ -29,9 +28,9 @@ pub fn install_provider() {
 pub struct Tls {
     current: Arc<Current>,
     /// After STARTTLS.
-    pub(crate) starttls: TlsAcceptor,
+    pub(crate) starttls: Arc<ServerConfig>,
     /// From the first byte.
-    pub(crate) direct: TlsAcceptor,
+    pub(crate) direct: Arc<ServerConfig>,
 }
 
 #[derive(Debug)]
@@ -69,8 +68,7 @@ impl Tls {
         config.send_tls13_tickets = 1;
         let mut direct = config.clone();
         direct.alpn_protocols = vec![ALPN.to_vec()];
-        let acceptor = |config| TlsAcceptor::from(Arc::new(config));
-        Ok(Self { current, starttls: acceptor(config), direct: acceptor(direct) })
+        Ok(Self { current, starttls: Arc::new(config), direct: Arc::new(direct) })
     }
 
     /// Connections from now on see this certificate.
