@@ -187,6 +187,8 @@ impl Account {
             let said = feel(&mut session, ctx);
             session.say(said, ctx, &mut |written| out.push(to_socket(link, written)));
         }
+        // Most accounts have one: a vector that grows on its own would make room for four.
+        self.sessions.reserve_exact(1);
         self.sessions.push(session);
     }
 
@@ -214,6 +216,7 @@ impl Account {
         };
         self.withdraw(link, None, ctx, out);
         let mut session = self.sessions.remove(place);
+        self.sessions.shrink_to_fit();
         for feel in ctx.hooks.unbound() {
             feel(&mut session, ctx);
         }
