@@ -127,19 +127,23 @@ pub(crate) fn wide_char(bytes: &[u8]) -> Result<Option<(char, usize)>, Flaw> {
     }
 }
 
-/// Leading bytes that are whole characters above ASCII. 0 if the bytes end inside the first.
+/// Leading bytes that are whole characters above ASCII. 0 if the bytes end inside the first. What
+/// is wrong is told when nothing stands before it, so that it cannot depend on how the bytes were
+/// cut whether that or a limit is met first.
 pub(crate) fn wide_len(bytes: &[u8]) -> Result<usize, Flaw> {
     let run = &bytes[..bytes.iter().position(u8::is_ascii).unwrap_or(bytes.len())];
-    let (valid, error) = match std::str::from_utf8(run) {
+    let (utf8, error) = match std::str::from_utf8(run) {
         Ok(_) => (run.len(), None),
         Err(error) => (error.valid_up_to(), Some(error)),
     };
-    if run[..valid].windows(3).any(|three| matches!(three, [0xef, 0xbf, 0xbe | 0xbf])) {
-        return Err(NOT_A_CHAR);
-    }
-    match error {
-        Some(error) if error.error_len().is_some() || run.len() < bytes.len() => Err(NOT_UTF8),
-        _ => Ok(valid),
+    let forbidden =
+        run[..utf8].windows(3).position(|three| matches!(three, [0xef, 0xbf, 0xbe | 0xbf]));
+    match (forbidden.unwrap_or(utf8), forbidden, error) {
+        (0, Some(_), _) => Err(NOT_A_CHAR),
+        (0, None, Some(error)) if error.error_len().is_some() || run.len() < bytes.len() => {
+            Err(NOT_UTF8)
+        }
+        (valid, ..) => Ok(valid),
     }
 }
 

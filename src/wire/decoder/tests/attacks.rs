@@ -205,6 +205,20 @@ fn at_07_the_outcome_at_the_limit_does_not_depend_on_chunks() {
     }
 }
 
+/// Found by fuzzing: the canonical form of `<b>` is longer than what was received.
+#[test]
+fn at_07_bytes_that_are_not_utf8_at_the_limit_do_not_depend_on_chunks() {
+    let text = b"<a><b>x>y\xef\xbb\xbf\x86</b></a>";
+    for limit in 8..64 {
+        let limits = Limits { stanza_bytes_max: limit, ..Limits::CLIENT };
+        let whole = decode(&[text], limits);
+        for at in 0..text.len() {
+            let (one, two) = text.split_at(at);
+            assert_eq!(decode(&[one, two], limits), whole, "within {limit} at {at}");
+        }
+    }
+}
+
 #[test]
 fn at_07_a_frame_of_exactly_the_limit_passes() {
     let xml = "<message><body>0123456789</body></message>";
