@@ -52,6 +52,9 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let mut server = Server::start(parts, listeners).await?;
     greet(&told, begun)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
+    for key in &settings.listen.unserved {
+        tracing::warn!(setting = format!("listen.{key}"), "is set, but not served by this version");
+    }
     let reload = Reload { named, level, tls, secret };
     loop {
         tokio::select! {
