@@ -1,7 +1,7 @@
 //! The brain: streams, sessions, accounts, routing, delivery, hooks, ports.
 //!
 //! Deterministic: `(state, now, input) -> outputs`. Nothing here does I/O, asks a clock or a
-//! dice, or knows a runtime. Read `hook.rs` first; then `passage.rs` and `account.rs`.
+//! dice, or knows a runtime. Read `hook.rs` first; then `passage.rs` and `account/`.
 
 pub mod account;
 pub mod ctx;
