@@ -12,7 +12,7 @@ fuzz_target!(|document: &[u8]| {
         Ok(Some(bytes)) => {
             let meant = tree::normalize(by_expat.expect("expat accepts what we accept"));
             let other = tree::normalize(by_libxml2.expect("libxml2 accepts what we accept"));
-            assert_eq!(meant, other, "expat and libxml2 agree");
+            assert_eq!(folded(&meant), folded(&other), "expat and libxml2 agree");
             let ours = expat::items(&bytes).map(tree::normalize).expect("expat reads our bytes");
             assert_eq!(ours[1..], meant[1..], "expat reads what was meant");
             let ours = libxml2::items(&bytes).map(tree::normalize).expect("libxml2 does");
@@ -28,6 +28,16 @@ fuzz_target!(|document: &[u8]| {
         }
     }
 });
+
+/// libxml2 2.9 leaves a lone carriage return in a CDATA section as it is, which XML 1.0 §2.11
+/// makes a line feed. In the bytes that are routed none is left, so there the two agree exactly.
+fn folded(items: &[tree::Item]) -> Vec<tree::Item> {
+    let fold = |item: &tree::Item| match item {
+        tree::Item::Text(text) => tree::Item::Text(text.replace('\r', "\n")),
+        other => other.clone(),
+    };
+    items.iter().map(fold).collect()
+}
 
 /// What XML allows and RFC 6120 §11, the limits or prudence forbid.
 fn is_stricter(flaw: &Flaw) -> bool {
