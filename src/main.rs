@@ -64,6 +64,7 @@ async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
         node: net::NODE,
         relaxed: *relaxed,
         readers_max: *readers_max,
+        at_hand: Hooks::of(XEPS).at_hand().to_vec(),
         ..store::Options::default()
     };
     Ok(Arc::new(store::Cached::new(store::open(url, &options).await?)))

@@ -9,7 +9,7 @@ use engine::{
     port::{Loaded, Node},
     request::{Found, Line, answer},
     settings::Settings,
-    unit::{Committed, Unit},
+    unit::Committed,
     wire::*,
 };
 
@@ -43,7 +43,7 @@ pub fn asked(of: Of, kind: &str, query: &str) -> Result<String, StanzaError> {
     let iq = Stanza::parse_one(&iq).unwrap();
     let asked = Bare::parse(of_whom).unwrap();
     let kind = if kind == "get" { IqKind::Get } else { IqKind::Set };
-    let line = Line { asked: &asked, sessions: &mut [], unit: Unit::default() };
+    let line = Line::of_host(&asked);
     match at(0, |ctx| answer(of, kind, &iq, line, ctx)) {
         Found::Now(Ok(Reply::Payload(payload)), _) => Ok(payload.as_str().to_owned()),
         Found::Now(Ok(Reply::Empty), _) => Ok(String::new()),

@@ -2,8 +2,9 @@
 //!
 //! A vocabulary: other XEPs write their dates with it.
 
-use chrono::{DateTime, SecondsFormat};
 use engine::hook::{Status, Xep};
+
+pub use engine::ctx::date_time;
 
 /// How dates are written.
 pub const XEP: Xep = Xep {
@@ -13,14 +14,6 @@ pub const XEP: Xep = Xep {
     status: Status::Complete,
     hooks: &[],
 };
-
-/// The DateTime profile (section 3.2), in UTC, to the second; `unix_ms` since 1970.
-pub fn date_time(unix_ms: u64) -> String {
-    // What chrono cannot express lies 260,000 years ahead.
-    let ms = i64::try_from(unix_ms).ok();
-    let at = ms.and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::UNIX_EPOCH);
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
 
 #[cfg(test)]
 mod tests {

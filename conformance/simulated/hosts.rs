@@ -1,11 +1,12 @@
 //! What the shell hosts beside the line: the writer, the store, the answers that read it.
 
+use super::registrar::Lent;
 use crate::driver::Broken;
 use engine::{
-    ctx::Ctx,
+    ctx::{Ctx, Moment},
     hook::World,
     parcel::Ticket,
-    port::{Reads, Store},
+    port::{Fault, Online, Reads, Store},
     shard::{Input, Output},
     stream::{
         machine::{Fact, Question},
@@ -28,7 +29,7 @@ const ROUNDS: u32 = 2;
 /// The writer and its store.
 pub(super) struct Desk {
     writer: Writer<(Bare, Ticket)>,
-    store: Memory,
+    pub(super) store: Memory,
 }
 
 impl Desk {
@@ -37,18 +38,20 @@ impl Desk {
         ctx: &Ctx<'_>,
         accounts: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Broken> {
-        let store = Memory::new(&[]);
+        let store = Memory::new(ctx.hooks.at_hand());
         let last = ready(store.last()).map_err(|fault| Broken(fault.to_string()))?;
         let mut desk = Self { writer: Writer::resume(last, WriterLimits::default()), store };
         for (account, password) in accounts {
             let jid = Bare::parse(account).map_err(|why| Broken(format!("{account}: {why}")))?;
-            let changes = vec![Change::Create(jid.clone(), credentials(password, ctx))];
+            let mut salt = [0; 16];
+            ctx.random.fill(&mut salt);
+            let changes = vec![Change::Create(jid.clone(), credentials(password, &salt))];
             let unit = Unit { changes, ..Unit::default() };
             // Nobody waits for ticket 0.
             let pushed = desk.writer.push((jid, Ticket(0)), unit, ctx.now);
             pushed.map_err(|(_, fault)| Broken(fault.to_string()))?;
         }
-        for (_, outcome) in desk.outcomes(ctx).into_iter().flatten() {
+        for (_, outcome) in desk.outcomes(ctx.unix_ms).into_iter().flatten() {
             outcome.map_err(|fault| Broken(fault.to_string()))?;
         }
         Ok(desk)
@@ -56,34 +59,66 @@ impl Desk {
 
     /// Commits what waits; `None`: nothing does.
     pub(super) fn commit(&mut self, ctx: &Ctx<'_>) -> Option<Vec<Input>> {
-        let outcomes = self.outcomes(ctx)?.into_iter();
+        let outcomes = self.outcomes(ctx.unix_ms)?.into_iter();
         Some(outcomes.map(|((jid, ticket), done)| Input::Committed(jid, ticket, done)).collect())
     }
 
-    fn outcomes(&mut self, ctx: &Ctx<'_>) -> Option<Vec<Outcome<(Bare, Ticket)>>> {
-        let batch = self.writer.next_batch(ctx.unix_ms)?;
+    /// Makes one change, behind what waits already.
+    pub(super) fn change(
+        &mut self,
+        change: Change,
+        now: Moment,
+        unix_ms: u64,
+    ) -> Result<Vec<Input>, Fault> {
+        let nobody = (Bare::host("nobody.invalid").expect("an address"), Ticket(0));
+        let unit = Unit { changes: vec![change], ..Unit::default() };
+        self.writer.push(nobody.clone(), unit, now).map_err(|(_, fault)| fault)?;
+        let (mut caused, mut changed) = (Vec::new(), Ok(()));
+        while let Some(outcomes) = self.outcomes(unix_ms) {
+            for ((jid, ticket), outcome) in outcomes {
+                match jid == nobody.0 {
+                    true => changed = outcome.map(drop),
+                    false => caused.push(Input::Committed(jid, ticket, outcome)),
+                }
+            }
+        }
+        changed.map(|()| caused)
+    }
+
+    fn outcomes(&mut self, unix_ms: u64) -> Option<Vec<Outcome<(Bare, Ticket)>>> {
+        let batch = self.writer.next_batch(unix_ms)?;
         let answer = ready(self.store.commit(&batch));
         Some(self.writer.outcome(answer))
     }
 
     /// Does what a shard wants of the store.
-    pub(super) fn serve(&mut self, ctx: &Ctx<'_>, output: Output) -> Option<Input> {
+    pub(super) fn serve(&mut self, ctx: &Ctx<'_>, output: Output, online: Online) -> Vec<Input> {
         match output {
             Output::Load(jid) => {
                 let loaded = ready(self.store.load(&jid));
-                Some(Input::Loaded(jid, loaded))
+                vec![Input::Loaded(jid, loaded)]
             }
             Output::Commit(jid, ticket, unit) => {
-                let ((jid, ticket), fault) =
-                    self.writer.push((jid, ticket), unit, ctx.now).err()?;
-                Some(Input::Committed(jid, ticket, Err(fault)))
+                let pushed = self.writer.push((jid, ticket), unit, ctx.now).err();
+                let failed = |((jid, ticket), fault)| Input::Committed(jid, ticket, Err(fault));
+                pushed.map(failed).into_iter().collect()
             }
             Output::World { account, number, iq, answer } => {
-                let world = World { store: &self.store, account: &account };
+                let store = self.store.share();
+                let lent = Lent::new(self, ctx, online);
+                let world = World {
+                    store: &store,
+                    registrar: &lent,
+                    account: &account,
+                    unix_ms: ctx.unix_ms,
+                    settings: ctx.settings,
+                };
                 let replied = ready(answer(&iq, &world));
-                Some(Input::Answered(account, number, replied))
+                let mut caused = lent.caused();
+                caused.push(Input::Answered(account, number, replied));
+                caused
             }
-            Output::Parcel(_) => None,
+            Output::Parcel(_) | Output::Counted(..) => Vec::new(),
         }
     }
 
@@ -96,17 +131,13 @@ impl Desk {
     }
 }
 
-fn credentials(password: &str, ctx: &Ctx<'_>) -> Credentials {
-    let keys = |hash| {
-        let mut salt = [0; 16];
-        ctx.random.fill(&mut salt);
-        Some(sasl::derive(password, &salt, ROUNDS, hash))
-    };
+pub(super) fn credentials(password: &str, salt: &[u8]) -> Credentials {
+    let keys = |hash| Some(sasl::derive(password, salt, ROUNDS, hash));
     Credentials { sha1: keys(Hash::Sha1), sha256: keys(Hash::Sha256), sha512: keys(Hash::Sha512) }
 }
 
 /// An executor: what awaits nothing but a store in memory is ready when it is asked.
-fn ready<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

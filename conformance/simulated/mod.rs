@@ -3,6 +3,7 @@
 
 mod dice;
 mod hosts;
+mod registrar;
 
 use crate::driver::{Broken, Came, Door, Driver, Link, Patience};
 use dice::Dice;
@@ -10,7 +11,7 @@ use engine::{
     ctx::{Ctx, Moment},
     hooks::Hooks,
     parcel::{Link as Socket, Parcel, Say},
-    port::Node,
+    port::{Node, Online},
     settings::Settings,
     shard::{self, Shard},
     stream::{
@@ -118,8 +119,23 @@ impl Simulated {
                 self.tell(number, Input::Say(say));
             }
             shard::Output::Parcel(parcel) => self.inbox.push_back(shard::Input::Parcel(parcel)),
-            other => self.inbox.extend(self.desk.serve(&self.told.ctx(), other)),
+            other => {
+                let online = self.online();
+                self.inbox.extend(self.desk.serve(&self.told.ctx(), other, online));
+            }
         }
+    }
+
+    fn online(&mut self) -> Online {
+        let ctx = self.told.ctx();
+        let Some(domain) = ctx.settings.domains.first().cloned() else { return Online::default() };
+        let mut caused = Vec::new();
+        self.shard.handle(&ctx, shard::Input::Count(0, domain, usize::MAX), &mut caused);
+        let counted = caused.into_iter().find_map(|output| match output {
+            shard::Output::Counted(_, online) => Some(online),
+            _ => None,
+        });
+        counted.unwrap_or_default()
     }
 
     /// Gives the first hungry stream what its client said.

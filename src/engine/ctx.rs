@@ -1,6 +1,7 @@
 //! What every call is told from outside: time, chance, settings.
 
 use crate::{hooks::Hooks, settings::Settings};
+use chrono::{DateTime, SecondsFormat};
 use std::fmt::Write;
 
 /// Milliseconds of a monotonic clock. Ours, so that a simulator can make one.
@@ -45,4 +46,12 @@ impl Ctx<'_> {
             word
         })
     }
+}
+
+/// A date as XEP-0082 §3.2 has it, in UTC, to the second; `unix_ms` since 1970.
+pub fn date_time(unix_ms: u64) -> String {
+    // What chrono cannot express lies 260,000 years ahead.
+    let ms = i64::try_from(unix_ms).ok();
+    let at = ms.and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::UNIX_EPOCH);
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

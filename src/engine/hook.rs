@@ -3,10 +3,12 @@
 use crate::{
     ctx::Ctx,
     passage::Passage,
-    port::{Pending, Reads},
+    port::{Pending, Reads, Registrar},
     request::Line,
     session::Session,
+    settings::Settings,
     slot::{Plan, Slot},
+    unit::{Change, Table},
 };
 use wire::{Element, Name, Payload, Stanza, StanzaError, StreamError};
 
@@ -56,6 +58,9 @@ pub enum Hook {
     Write(Desk, Write),
     /// State kept with a session.
     Slot(Plan),
+    /// The cells of this table are read with an account and stay in memory with it: looks and
+    /// answers find them in [`Cells`](crate::cells::Cells).
+    AtHand(Table),
     /// An element of `<stream:features/>`, offered at this stage.
     StreamFeature(Stage, Offer),
     /// A resource has been bound.
@@ -181,8 +186,14 @@ pub enum Answer {
 pub struct World<'a> {
     /// Reads of the store.
     pub store: &'a dyn Reads,
+    /// Accounts as wholes.
+    pub registrar: &'a dyn Registrar,
     /// The account that is asked.
     pub account: &'a wire::Bare,
+    /// Milliseconds since 1970, when it was asked.
+    pub unix_ms: u64,
+    /// What the operator chose.
+    pub settings: &'a Settings,
 }
 
 /// An iq's good answer.
@@ -194,6 +205,9 @@ pub enum Reply {
     Payload(Payload),
     /// These stanzas, and behind them a result with this child.
     After(Vec<Stanza>, Option<Payload>),
+    /// A result with this child, once these changes are committed. Of an account, by an
+    /// `Answer::World`: what it has read decides what is written.
+    Write(Vec<Change>, Option<Payload>),
 }
 
 /// What a session says to its peer.

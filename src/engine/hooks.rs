@@ -1,6 +1,6 @@
 //! What all XEPs hung where, found by what a stanza brings. Built once, at the start.
 
-use crate::{hook::*, slot::Plan};
+use crate::{account::LAST_PRESENCE, hook::*, slot::Plan, unit::Table};
 use std::{collections::BTreeMap, sync::Arc};
 use wire::{Element, Name};
 
@@ -18,6 +18,7 @@ pub struct Hooks {
     bound: Vec<Feel>,
     unbound: Vec<Feel>,
     plans: Arc<[Plan]>,
+    at_hand: Vec<Table>,
 }
 
 impl Hooks {
@@ -33,6 +34,7 @@ impl Hooks {
             bound: Vec::new(),
             unbound: Vec::new(),
             plans: Arc::new([]),
+            at_hand: vec![LAST_PRESENCE],
         };
         let mut plans = Vec::new();
         for (number, hook) in
@@ -56,6 +58,7 @@ impl Hooks {
             Hook::Nonza(name, hear) => self.nonzas.push((name, hear)),
             Hook::Write(desk, write) => self.writes.push((desk, write)),
             Hook::Slot(plan) => plans.push(plan),
+            Hook::AtHand(table) => self.at_hand.push(table),
             Hook::StreamFeature(stage, offer) => self.offers.push((stage, offer)),
             Hook::Bound(feel) => self.bound.push(feel),
             Hook::Unbound(feel) => self.unbound.push(feel),
@@ -123,6 +126,11 @@ impl Hooks {
     /// Who wants to know of a session's end.
     pub fn unbound(&self) -> &[Feel] {
         &self.unbound
+    }
+
+    /// The tables whose cells are read with an account.
+    pub fn at_hand(&self) -> &[Table] {
+        &self.at_hand
     }
 
     /// How slots are made.

@@ -36,6 +36,7 @@ pub fn table(hooks: &Hooks) -> String {
         ("Offered while a stream is negotiated", told(hooks, offer)),
         ("When a session begins and ends", told(hooks, event)),
         ("Kept with a session", told(hooks, slot)),
+        ("Kept in memory with an account", told(hooks, at_hand)),
     ];
     for (title, lines) in rest {
         chapter(&mut page, title);
@@ -110,6 +111,11 @@ fn slot(hook: &Hook) -> Option<String> {
     Some(format!("{}, {fate}", plan.key))
 }
 
+fn at_hand(hook: &Hook) -> Option<String> {
+    let Hook::AtHand(table) = hook else { return None };
+    Some(table.name().to_owned())
+}
+
 /// Whether a fresh slot would be written to disk.
 fn is_saved(plan: &Plan) -> bool {
     (plan.save)(&(plan.fresh)()).is_some()
@@ -122,7 +128,7 @@ fn writes(page: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::Slot;
+    use crate::{slot::Slot, unit::Table};
     use wire::Name;
 
     #[derive(Default)]
@@ -171,6 +177,7 @@ mod tests {
             Hook::StreamFeature(Stage::Bind, |_| None),
             Hook::Bound(|_, _| Vec::new()),
             Hook::slot::<Kept>(),
+            Hook::AtHand(Table::named("cells")),
         ],
     };
 
@@ -209,6 +216,9 @@ When a session begins and ends
 Kept with a session
   kept, survives a restart                                   0020 Second
   lost, lost at a restart                                    0001 First
+
+Kept in memory with an account
+  cells                                                      0020 Second
 ";
 
     #[test]

@@ -119,10 +119,17 @@ pub enum Say {
 }
 
 /// What an operator did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Order {
     /// The account is gone: its sessions end with `not-authorized`.
     Deleted,
     /// The password is another: its sessions end with `reset`, to log in again.
-    PasswordChanged,
+    PasswordChanged {
+        /// The resource that changed it, and goes on.
+        spared: Option<Jid>,
+    },
+    /// Its sessions end, or the one of this resource.
+    End(Option<Jid>),
+    /// Every available resource of it hears this.
+    Hear(Stanza),
 }

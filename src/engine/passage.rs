@@ -31,6 +31,10 @@ pub struct Passage<'a> {
     pub account: &'a mut Account,
     /// Which sessions took it: known from Miss on.
     pub reached: Vec<Jid>,
+    /// It was said before, then, in milliseconds since 1970, and is told now.
+    pub said_ms: Option<u64>,
+    /// The key of the cell that keeps it for who comes (see [`Passage::hold`]).
+    pub held: Option<String>,
     unit: Unit,
     stamp: Option<Stamp>,
     also: Vec<(Jid, Stanza)>,
@@ -45,6 +49,8 @@ pub struct Walked {
     pub stanza: Stanza,
     /// It is in this account's log; the stamp is put on at release.
     pub kept: Option<Stamp>,
+    /// It waits in a cell of this account, at this key.
+    pub held: Option<String>,
 }
 
 /// A stanza that went no further.
@@ -58,8 +64,8 @@ pub struct Ended {
 
 impl<'a> Passage<'a> {
     fn of(walk: Walk, stanza: Stanza, account: &'a mut Account) -> Self {
-        let (reached, unit, stamp, also) = Default::default();
-        Self { walk, stanza, account, reached, unit, stamp, also }
+        let (reached, said_ms, held, unit, stamp, also) = Default::default();
+        Self { walk, stanza, account, reached, said_ms, held, unit, stamp, also }
     }
 
     /// Puts it into the account's log. The stamp is put on at release.
@@ -86,6 +92,22 @@ impl<'a> Passage<'a> {
     /// `not-acceptable` when the key is longer than `KEY_BYTES_MAX`.
     pub fn put(&mut self, table: Table, key: &str, value: Vec<u8>) -> Result<(), StanzaError> {
         put(&mut self.unit, &self.account.jid, table, key, value)
+    }
+
+    /// Removes a cell in the same unit.
+    pub fn cut(&mut self, table: Table, key: &str) {
+        self.unit.changes.push(Change::Cut(table, self.account.jid.clone(), key.into()));
+    }
+
+    /// Keeps it in a cell for a resource that comes later: its sender hears of no error, though
+    /// nobody takes it.
+    ///
+    /// # Errors
+    /// As [`Passage::put`].
+    pub fn hold(&mut self, table: Table, key: String, value: Vec<u8>) -> Result<(), StanzaError> {
+        self.put(table, &key, value)?;
+        self.held = Some(key);
+        Ok(())
     }
 
     /// Sends one more stanza because of this one, to a session of this account.
@@ -134,8 +156,23 @@ pub fn decide(
         };
         return Err(Box::new(Ended { stanza: passage.stanza, error }));
     }
-    let Passage { walk, stanza, unit, stamp: kept, .. } = passage;
-    Ok((unit, Walked { walk, stanza, kept }))
+    let Passage { walk, stanza, unit, stamp: kept, held, .. } = passage;
+    Ok((unit, Walked { walk, stanza, kept, held }))
+}
+
+/// A stanza that the server makes for the account, or tells again, if it may leave: Guard and Mark
+/// alone. Presence that everybody is told passes here once for each who would hear it.
+pub fn leave(
+    stanza: Stanza,
+    said_ms: Option<u64>,
+    account: &mut Account,
+    ctx: &Ctx<'_>,
+) -> Option<Stanza> {
+    let mut passage = Passage::of(Walk::Sent, stanza, account);
+    passage.said_ms = said_ms;
+    let mut looks = ctx.hooks.looks(Station::Guard, Station::Mark).iter();
+    let goes = looks.all(|(_, _, look)| matches!(look(&mut passage, ctx), Verdict::Go));
+    goes.then_some(passage.stanza)
 }
 
 /// The second half, with the sessions of this moment: Copy, delivery, Miss, Push.
@@ -147,11 +184,13 @@ pub fn release(
     ctx: &Ctx<'_>,
     out: &mut Vec<Output>,
 ) -> Option<Stanza> {
-    let Walked { walk, mut stanza, kept } = walked;
+    let Walked { walk, mut stanza, kept, held } = walked;
+    let refusable = kept.is_none() && held.is_none();
     if let (Some(stamp), Some(pos)) = (kept, committed.in_log(&account.jid)) {
         stanza = stamp(stanza, &account.jid, pos);
     }
     let mut passage = Passage::of(walk, stanza, account);
+    passage.held = held;
     stop(Station::Copy, &mut passage, ctx, out);
     if walk == Walk::Sent {
         return None;
@@ -160,7 +199,7 @@ pub fn release(
     if ctx.hooks.looks(Station::Miss, Station::Push).is_empty() {
         let Passage { account, stanza, .. } = passage;
         let Some((&last, others)) = takers.split_last() else {
-            return Some(stanza).filter(|_| kept.is_none());
+            return Some(stanza).filter(|_| refusable);
         };
         others.iter().for_each(|&place| account.deliver(place, stanza.clone(), ctx, out));
         account.deliver(last, stanza, ctx, out);
@@ -174,7 +213,7 @@ pub fn release(
         stop(Station::Miss, &mut passage, ctx, out);
     }
     stop(Station::Push, &mut passage, ctx, out);
-    Some(passage.stanza).filter(|_| takers.is_empty() && kept.is_none())
+    Some(passage.stanza).filter(|_| takers.is_empty() && refusable)
 }
 
 /// What its looks send besides goes out before the next station.

@@ -1,11 +1,13 @@
 //! The life of an iq: who answers, and what is at hand.
 
 use crate::{
+    cells::Cells,
     ctx::Ctx,
     hook::{Answer, IqKind, Of, Replied, Reply},
     passage::put,
+    roster::Roster,
     session::Session,
-    unit::{Table, Unit},
+    unit::{Change, Table, Unit},
 };
 use wire::{Bare, Stanza, StanzaCondition, StanzaError};
 
@@ -15,11 +17,27 @@ pub struct Line<'a> {
     pub asked: &'a Bare,
     /// Its sessions; a host has none.
     pub sessions: &'a mut [Session],
+    /// The account; none for a host.
+    pub home: Option<Home<'a>>,
     /// Written with the answer: the reply waits for the commit.
     pub unit: Unit,
 }
 
-impl Line<'_> {
+/// What an account knows without asking the store.
+#[derive(Clone, Copy)]
+pub struct Home<'a> {
+    /// Its contacts.
+    pub roster: &'a Roster,
+    /// Its cells at hand.
+    pub cells: &'a Cells,
+}
+
+impl<'a> Line<'a> {
+    /// A host is asked.
+    pub fn of_host(host: &'a Bare) -> Self {
+        Self { asked: host, sessions: &mut [], home: None, unit: Unit::default() }
+    }
+
     /// The asker's session; none for a stranger.
     pub fn asker(&mut self, iq: &Stanza) -> Option<&mut Session> {
         self.sessions.iter_mut().find(|session| Some(&session.jid) == iq.head.from.as_ref())
@@ -31,6 +49,11 @@ impl Line<'_> {
     /// `not-acceptable` when the key is longer than `KEY_BYTES_MAX`.
     pub fn put(&mut self, table: Table, key: &str, value: Vec<u8>) -> Result<(), StanzaError> {
         put(&mut self.unit, self.asked, table, key, value)
+    }
+
+    /// Removes a cell of a table of the account that is asked.
+    pub fn cut(&mut self, table: Table, key: &str) {
+        self.unit.changes.push(Change::Cut(table, self.asked.clone(), key.into()));
     }
 }
 
@@ -100,8 +123,10 @@ pub fn answer(of: Of, kind: IqKind, iq: &Stanza, mut line: Line<'_>, ctx: &Ctx<'
 /// The stanzas that answer `iq`, in order.
 pub fn stanzas(iq: &Stanza, replied: Replied) -> Vec<Stanza> {
     match replied {
-        Ok(Reply::Empty) => vec![iq.result()],
-        Ok(Reply::Payload(payload)) => vec![iq.result().with(payload)],
+        Ok(Reply::Empty | Reply::Write(_, None)) => vec![iq.result()],
+        Ok(Reply::Payload(payload) | Reply::Write(_, Some(payload))) => {
+            vec![iq.result().with(payload)]
+        }
         Ok(Reply::After(mut stanzas, last)) => {
             stanzas.push(match last {
                 Some(payload) => iq.result().with(payload),

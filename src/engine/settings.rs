@@ -13,6 +13,9 @@ pub struct Settings {
     pub limits: StreamLimits,
     /// Keyed into the salts of accounts that do not exist, so that they look like those that do.
     pub secret: [u8; 32],
+    /// Whether stanzas go to domains that are not served here. What is sent to one leaves the
+    /// shard as a parcel for it.
+    pub federates: bool,
     /// What XEP-0092 tells of the operating system; `None` tells nothing.
     pub os: Option<String>,
 }
@@ -23,10 +26,15 @@ impl Settings {
         self.domains.iter().any(|served| served.domain() == domain)
     }
 
+    /// Whether a stanza for `domain` can be sent there: it is served here, or federates with us.
+    pub fn reaches(&self, domain: &str) -> bool {
+        self.federates || self.serves(domain)
+    }
+
     /// Settings of a server for these domains, everything else as documented.
     pub fn of(domains: Vec<Bare>, secret: [u8; 32]) -> Self {
         let limits = StreamLimits::default();
-        Self { domains, admins: Vec::new(), limits, secret, os: None }
+        Self { domains, admins: Vec::new(), limits, secret, federates: false, os: None }
     }
 }
 

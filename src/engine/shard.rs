@@ -6,9 +6,10 @@ use crate::{
     ctx::Ctx,
     delivery::nobody,
     hook::{Of, Replied, World},
-    parcel::{Parcel, Ticket},
-    port::{Fault, Loaded, Pending},
+    parcel::{Order, Parcel, Ticket},
+    port::{Fault, Loaded, Online, Pending},
     request::{Asks, Found, Line, QUESTIONS_OF_ONE_MAX, answer, asks, have_one_asker, stanzas},
+    session::Session,
     unit::{Committed, Unit},
 };
 use parked::{Parked, to_nobody, turn_away};
@@ -35,6 +36,10 @@ pub enum Input {
     Committed(Bare, Ticket, Result<Committed, Fault>),
     /// The store has been read for an iq.
     Answered(Bare, u64, Replied),
+    /// Who of this domain is online is wanted, with at most so many names.
+    Count(u64, Bare, usize),
+    /// Every available resource of this domain gets this.
+    Announce(Bare, Stanza),
 }
 
 /// What a shard causes.
@@ -56,6 +61,8 @@ pub enum Output {
         /// The function.
         answer: WorldAnswer,
     },
+    /// The answer to `Input::Count`, of this shard.
+    Counted(u64, Online),
 }
 
 enum Hosted {
@@ -70,6 +77,15 @@ enum Hosted {
         /// or a successor that it is not for. What came meanwhile is for the successor.
         leaves: Option<Parked>,
     },
+}
+
+impl Hosted {
+    fn sessions(&self) -> &[Session] {
+        match self {
+            Self::Loading(_) => &[],
+            Self::Here { account, .. } => &account.sessions,
+        }
+    }
 }
 
 /// Since when nobody uses an account, and what it weighs.
@@ -108,6 +124,15 @@ impl Shard {
             Input::Answered(jid, number, replied) => {
                 self.hand_over(jid, account::Input::Answered(number, replied), ctx, out);
             }
+            Input::Count(number, domain, max) => {
+                out.push(Output::Counted(number, self.online(&domain, max)));
+            }
+            Input::Announce(domain, stanza) => {
+                for jid in self.busy(&domain) {
+                    let order = account::Input::Order(Order::Hear(stanza.clone()));
+                    self.hand_over(jid, order, ctx, out);
+                }
+            }
         }
     }
 
@@ -116,8 +141,37 @@ impl Shard {
         self.hosted.len()
     }
 
+    /// The accounts of this domain that have sessions.
+    #[expect(clippy::iter_over_hash_type, reason = "sorted before anybody sees the order")]
+    fn busy(&self, domain: &Bare) -> Vec<Bare> {
+        let mut busy = Vec::new();
+        for (jid, hosted) in &self.hosted {
+            if jid.domain() == domain.domain() && !hosted.sessions().is_empty() {
+                busy.push(jid.clone());
+            }
+        }
+        busy.sort();
+        busy
+    }
+
+    fn online(&self, domain: &Bare, max: usize) -> Online {
+        let busy = self.busy(domain);
+        let mut online = Online { accounts: busy.len(), ..Online::default() };
+        for session in busy.iter().filter_map(|jid| self.hosted.get(jid)).flat_map(Hosted::sessions)
+        {
+            online.available += usize::from(session.presence.is_some());
+            if online.resources.len() < max {
+                online.resources.push(session.jid.clone());
+            }
+        }
+        online
+    }
+
     fn parcel(&mut self, parcel: Parcel, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let (jid, input) = match parcel {
+            Parcel::Routed { ref to, .. } if !ctx.settings.serves(to.domain()) => {
+                return out.push(Output::Parcel(parcel));
+            }
             Parcel::FromSocket(jid, link, said) => (jid, account::Input::Said(link, said)),
             Parcel::Routed { to, stanza, owed: None } if to.local().is_none() => {
                 return self.ask_host(&to, stanza, ctx, out);
@@ -263,8 +317,7 @@ impl Shard {
             (Kind::Iq, Ok(Asks::Request(kind))) if bare => kind,
             _ => return carry_all(nobody(&stanza).into_iter().collect(), out),
         };
-        let line = Line { asked: host, sessions: &mut [], unit: Unit::default() };
-        match answer(Of::Host, request, &stanza, line, ctx) {
+        match answer(Of::Host, request, &stanza, Line::of_host(host), ctx) {
             Found::Now(replied, _) => carry_all(stanzas(&stanza, replied), out),
             Found::Beside(_) if self.is_asked_too_much(&stanza) => {
                 let busy = stanza.refused(&StanzaCondition::ResourceConstraint.into());

@@ -18,6 +18,7 @@ mod meters;
 pub mod operator;
 mod outgoing;
 mod post;
+mod registrar;
 mod secure;
 mod server;
 mod shard;

@@ -6,14 +6,13 @@ use crate::{
     limits::{Limits, PAGE_ACCOUNTS_MAX},
     meters::Meters,
     post::Post,
+    registrar::Accounts,
     shell::Hashing,
     writer::{self, Queue},
 };
 use engine::{
-    parcel::{Order, Parcel},
-    port::{Fault, Reads, Store},
+    port::{Fault, Registrar, Store, Unregistered},
     stream::machine::Secret,
-    unit::{Change, Unit},
     wire::Bare,
 };
 use serde::{Deserialize, Serialize};
@@ -79,10 +78,7 @@ pub enum Answer {
 #[derive(Clone)]
 pub struct Operator {
     pub(crate) domains: Arc<[Bare]>,
-    pub(crate) store: Arc<dyn Reads>,
-    pub(crate) writer: Queue,
-    pub(crate) hashing: Arc<Hashing>,
-    pub(crate) post: Arc<Post>,
+    pub(crate) accounts: Accounts,
 }
 
 impl Operator {
@@ -102,8 +98,9 @@ impl Operator {
         };
         let last = store.last().await?;
         tokio::spawn(host.run(last, limits.store_patience_ms));
-        let hashing = Hashing::new(1);
-        Ok(Self { domains: domains.into(), store, writer: queue, hashing, post })
+        let (hashing, counts) = (Hashing::new(1), Arc::default());
+        let accounts = Accounts { store, writer: queue, hashing, post, counts };
+        Ok(Self { domains: domains.into(), accounts })
     }
 
     /// Does it.
@@ -115,29 +112,21 @@ impl Operator {
         match request {
             Request::UserAdd { jid, password } => {
                 let jid = self.account(&jid)?;
-                if self.exists(&jid).await? {
-                    return Err(format!("{jid} exists already"));
-                }
-                let keys = self.hash(password).await?;
-                self.commit(Change::Create(jid, keys)).await
+                done(&jid, self.accounts.create(&jid, Secret(password)).await)
             }
             Request::UserPasswd { jid, password } => {
-                let jid = self.existing(&jid).await?;
-                let keys = self.hash(password).await?;
-                let done = self.commit(Change::Password(jid.clone(), keys)).await?;
-                self.post.deliver(Parcel::Order(jid, Order::PasswordChanged));
-                Ok(done)
+                let jid = self.account(&jid)?;
+                done(&jid, self.accounts.change_password(&jid, Secret(password), None).await)
             }
             Request::UserDelete { jid } => {
-                let jid = self.existing(&jid).await?;
-                let done = self.commit(Change::Delete(jid.clone())).await?;
-                self.post.deliver(Parcel::Order(jid, Order::Deleted));
-                Ok(done)
+                let jid = self.account(&jid)?;
+                done(&jid, self.accounts.delete(&jid).await)
             }
             Request::UserList { domain, after } => {
                 let domain = Bare::host(&domain).map_err(|error| format!("{domain}: {error}"))?;
                 self.served(&domain)?;
-                let page = self.store.accounts(&domain, after.as_deref(), PAGE_ACCOUNTS_MAX).await;
+                let store = &self.accounts.store;
+                let page = store.accounts(&domain, after.as_deref(), PAGE_ACCOUNTS_MAX).await;
                 let page = page.map_err(|fault| fault.to_string())?;
                 Ok(Answer::Accounts(page.iter().map(ToString::to_string).collect()))
             }
@@ -160,33 +149,13 @@ impl Operator {
         let served: Vec<_> = self.domains.iter().map(|domain| domain.domain()).collect();
         Err(format!("{of}: this server serves {}", served.join(", ")))
     }
+}
 
-    async fn existing(&self, jid: &str) -> Result<Bare, String> {
-        let jid = self.account(jid)?;
-        match self.exists(&jid).await? {
-            true => Ok(jid),
-            false => Err(format!("{jid} does not exist")),
-        }
-    }
-
-    async fn exists(&self, jid: &Bare) -> Result<bool, String> {
-        let found = self.store.credentials(jid).await.map_err(|fault| fault.to_string())?;
-        Ok(found.is_some())
-    }
-
-    async fn hash(&self, password: String) -> Result<engine::unit::Credentials, String> {
-        if password.is_empty() {
-            return Err("an empty password is none".to_owned());
-        }
-        let keys = self.hashing.derive(Secret(password)).await;
-        keys.ok_or_else(|| "the password could not be hashed".to_owned())
-    }
-
-    async fn commit(&self, change: Change) -> Result<Answer, String> {
-        let unit = Unit { changes: vec![change], ..Unit::default() };
-        match self.writer.commit(unit).await {
-            Ok(_) => Ok(Answer::Done),
-            Err(fault) => Err(fault.to_string()),
-        }
+fn done(jid: &Bare, outcome: Result<(), Unregistered>) -> Result<Answer, String> {
+    match outcome {
+        Ok(()) => Ok(Answer::Done),
+        Err(Unregistered::Exists) => Err(format!("{jid} exists already")),
+        Err(Unregistered::Missing) => Err(format!("{jid} does not exist")),
+        Err(why) => Err(why.to_string()),
     }
 }

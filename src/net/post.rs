@@ -100,6 +100,14 @@ impl Post {
         self.inbox(of).push(input);
     }
 
+    /// Tells every shard.
+    pub(crate) fn tell_all(&self, input: impl Fn() -> shard::Input) {
+        for inbox in &self.inboxes {
+            self.work.begin();
+            inbox.push(input());
+        }
+    }
+
     /// Waits for what there is for a shard. `done` must be told how much of it was handled.
     pub(crate) async fn take(&self, shard: usize) -> Vec<shard::Input> {
         poll_fn(|cx| self.inboxes[shard].poll_take(cx.waker())).await

@@ -8,6 +8,7 @@ use crate::{
     meters::Meters,
     operator::Operator,
     post::Post,
+    registrar::Accounts,
     shard,
     shell::{Hashing, Shell},
     tls::Tls,
@@ -88,10 +89,13 @@ impl Server {
         core.spawn(host.run(last, limits.store_patience_ms));
         let operator = Operator {
             domains: settings.domains.clone().into(),
-            store: store.clone(),
-            writer: queue.clone(),
-            hashing: Hashing::new(post.shards()),
-            post: post.clone(),
+            accounts: Accounts {
+                store: store.clone(),
+                writer: queue.clone(),
+                hashing: Hashing::new(post.shards()),
+                post: post.clone(),
+                counts: Arc::default(),
+            },
         };
         let shell = Arc::new(Shell {
             clock,
@@ -105,7 +109,8 @@ impl Server {
             gate: Gate::new(limits),
             meters,
             reads: Semaphore::new(limits.reads_max),
-            hashing: operator.hashing.clone(),
+            hashing: operator.accounts.hashing.clone(),
+            accounts: operator.accounts.clone(),
         });
         for number in 0..shell.post.shards() {
             core.spawn(shard::run(shell.clone(), number, queue.clone()));

@@ -44,6 +44,7 @@ fn execute(shell: &Arc<Shell>, writer: &Queue, output: Output) {
         Output::World { account, number, iq, answer } => {
             read(shell.clone(), account, number, iq, answer);
         }
+        Output::Counted(number, online) => shell.accounts.counts.counted(number, online),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     listen::Gate,
     meters::Meters,
     post::Post,
+    registrar::Accounts,
     tls::Tls,
 };
 use arc_swap::ArcSwap;
@@ -41,6 +42,7 @@ pub(crate) struct Shell {
     /// Reads of the store at the same time.
     pub(crate) reads: Semaphore,
     pub(crate) hashing: Arc<Hashing>,
+    pub(crate) accounts: Accounts,
 }
 
 impl Shell {
@@ -79,7 +81,9 @@ impl Shell {
     ) -> Replied {
         let read = async {
             let _read = self.reads.acquire().await;
-            answer(iq, &World { store: &*self.store, account }).await
+            let (settings, unix_ms) = (self.settings.load_full(), unix_ms());
+            let (store, registrar) = (&*self.store, &self.accounts);
+            answer(iq, &World { store, registrar, account, unix_ms, settings: &settings }).await
         };
         let time = Duration::from_millis(self.limits.world_ms_max);
         tokio::time::timeout(time, read).await.unwrap_or_else(|_| {

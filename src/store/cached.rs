@@ -97,6 +97,10 @@ impl Reads for Cached {
         self.store.accounts(domain, after, max)
     }
 
+    fn count<'a>(&'a self, domain: &'a Bare) -> Stored<'a, u64> {
+        self.store.count(domain)
+    }
+
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         self.store.cell(at, of, key)
     }

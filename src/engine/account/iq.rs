@@ -10,7 +10,7 @@ use crate::{
     hook::{IqKind, Of},
     parcel::{Link, Parcel},
     passage::{Ended, Walk, decide},
-    request::{Asks, Found, Line, answer, asks, stanzas},
+    request::{Asks, Found, Home, Line, answer, asks, stanzas},
     roster::RosterReply,
     unit::Unit,
 };
@@ -30,10 +30,18 @@ impl Account {
         let mine = iq.head.to.as_ref().is_none_or(|to| to.is_bare() && to.bare() == self.jid);
         match kind {
             Some(kind) if mine => return self.asked_of_me(kind, iq, Some(link), ctx, out),
-            None if mine => {}
+            None if mine => self.response_heard(iq, ctx, out),
             _ => self.iq_on(iq, ctx, out),
         }
         settle(link, out);
+    }
+
+    /// The client answers its account: what XEPs have asked.
+    fn response_heard(&mut self, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let pair = (iq.head.from.clone(), Some(self.jid.clone().into()));
+        if let Ok((unit, _)) = decide(Walk::Sent, iq, self, ctx) {
+            self.wait(Wait::for_unit(unit, pair, Then::Nothing, None), ctx, out);
+        }
     }
 
     /// To somebody else, a host, or a resource of this account.
@@ -45,7 +53,7 @@ impl Account {
         let Some(to) = iq.head.to.as_ref().map(Jid::bare) else { return };
         if to == self.jid {
             self.take_turn(iq, ctx, out);
-        } else if ctx.settings.serves(to.domain()) {
+        } else if ctx.settings.reaches(to.domain()) {
             out.push(Output::Parcel(Parcel::Routed { to, stanza: iq, owed: None }));
         } else {
             self.refuse(&iq, &StanzaCondition::RemoteServerNotFound.into(), ctx, out);
@@ -95,7 +103,9 @@ impl Account {
         if iq.child(ROSTER).is_some() {
             return self.roster_asked(kind, iq, settles, ctx, out);
         }
-        let line = Line { asked: &self.jid, sessions: &mut self.sessions, unit: Unit::default() };
+        let home = Some(Home { roster: &self.roster, cells: &self.cells });
+        let sessions = &mut self.sessions;
+        let line = Line { asked: &self.jid, sessions, home, unit: Unit::default() };
         match answer(Of::Account, kind, &iq, line, ctx) {
             Found::Now(replied, unit) => {
                 let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
@@ -170,7 +180,7 @@ impl Account {
         };
         let mut stanzas = self.pushes(&set.push, ctx);
         stanzas.push(iq.result());
-        stanzas.extend(self.parting(&set));
+        stanzas.extend(self.parting(&set, ctx));
         let unit = Unit { entries: Vec::new(), changes: set.changes };
         self.commit_then_send(unit, pair, stanzas, settles, ctx, out);
     }

@@ -11,18 +11,33 @@ use crate::{
     parcel::{Link, Owed, Parcel, Ticket},
     passage::{Walked, release},
     port::Fault,
-    unit::{Committed, Unit},
+    unit::{Change, Committed, Table, Unit},
 };
 use wire::{ErrorType, Stanza, StanzaCondition, StanzaError, StreamCondition};
 
 impl Account {
     /// Puts something into the line; lets it go at once when it waits for nothing.
-    pub(super) fn wait(&mut self, wait: Wait, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(super) fn wait(&mut self, mut wait: Wait, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if let Some(unit) = &wait.unit {
+            wait.learns = self.learnt(unit, ctx);
+        }
         if matches!(wait.place, Place::Ready(_)) && !self.waiting.holds(&wait.pair) {
             return self.let_go(wait, ctx, out);
         }
         self.waiting.push(wait);
         self.give_units(out);
+    }
+
+    /// What of a unit the cells at hand will learn.
+    pub(super) fn learnt(&self, unit: &Unit, ctx: &Ctx<'_>) -> Vec<Change> {
+        let at_hand = |table: &Table| ctx.hooks.at_hand().contains(table);
+        let learnt = unit.changes.iter().filter(|change| match change {
+            Change::Put(table, of, ..) | Change::Cut(table, of, _) => {
+                *of == self.jid && at_hand(table)
+            }
+            _ => false,
+        });
+        learnt.cloned().collect()
     }
 
     /// Commits `unit`, then sends these; at once when there is nothing to commit.
@@ -86,8 +101,13 @@ impl Account {
             let (owed, outcome) = (Owed { sender: self.jid.clone(), ticket }, outcome.clone());
             out.push(Output::Parcel(Parcel::Release { to, owed, outcome }));
         }
+        let mut learns = std::mem::take(&mut wait.learns);
+        if outcome.is_err() {
+            learns.clear();
+        }
         wait.place = Place::Ready(outcome);
         let pair = wait.pair.clone();
+        learns.iter().for_each(|change| self.cells.learn(change));
         self.advance(&pair, ctx, out);
     }
 
@@ -101,11 +121,14 @@ impl Account {
         out: &mut Vec<Output>,
     ) {
         let Some(wait) = self.waiting.owed(owed) else { return };
+        let mut learns = std::mem::take(&mut wait.learns);
         if outcome.is_err() {
             wait.then = Then::Nothing;
+            learns.clear();
         }
         wait.place = Place::Ready(Ok(outcome.unwrap_or_default()));
         let pair = wait.pair.clone();
+        learns.iter().for_each(|change| self.cells.learn(change));
         self.advance(&pair, ctx, out);
     }
 

@@ -48,7 +48,7 @@ impl Account {
         if to == self.jid {
             return self.send_to_self(link, unit, walked, ctx, out);
         }
-        if !ctx.settings.serves(to.domain()) {
+        if !ctx.settings.reaches(to.domain()) {
             let error = StanzaCondition::RemoteServerNotFound.into();
             self.refuse(&walked.stanza, &error, ctx, out);
             return settle(link, out);
@@ -60,6 +60,11 @@ impl Account {
             let stanza = walked.stanza;
             out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
             return settle(link, out);
+        }
+        if !ctx.settings.serves(to.domain()) {
+            // The other server keeps a half of its own.
+            let then = Then::Answer(walked.stanza.clone(), vec![walked.stanza]);
+            return self.wait(Wait::for_unit(unit, pair, then, Some(link)), ctx, out);
         }
         let stanza = walked.stanza.clone();
         let mut wait = Wait::for_unit(unit, pair, Then::Walk(walked), Some(link));
@@ -116,9 +121,11 @@ impl Account {
                 self.wait(wait, ctx, out);
             }
             (Ok((unit, walked)), Some(owed)) => {
+                let learns = self.learnt(&unit, ctx);
                 give_half(&owed, Ok(unit), out);
                 let (place, pair) = (Place::Theirs(owed), pair(&walked.stanza));
-                self.wait(Wait::of(place, pair, Then::Walk(walked), None), ctx, out);
+                let wait = Wait::of(place, pair, Then::Walk(walked), None);
+                self.wait(wait.learning(learns), ctx, out);
             }
             (Err(ended), None) => self.ended(&ended, ctx, out),
             (Err(ended), Some(owed)) => {
@@ -130,7 +137,8 @@ impl Account {
     /// Walks Received up to the commit. What nobody takes and nothing keeps is refused here.
     fn take(&mut self, stanza: Stanza, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Box<Ended>> {
         let (unit, walked) = decide(Walk::Received, stanza, self, ctx)?;
-        if walked.kept.is_some() || !self.takers(&walked.stanza).is_empty() {
+        let waits = walked.kept.is_some() || walked.held.is_some();
+        if waits || !self.takers(&walked.stanza).is_empty() {
             return Ok((unit, walked));
         }
         let error = match untaken(&walked.stanza) {

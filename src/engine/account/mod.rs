@@ -2,6 +2,7 @@
 //! A value with one synchronous verb, [`Account::handle`].
 
 mod iq;
+mod last_presence;
 mod line;
 mod message;
 mod presence;
@@ -10,6 +11,7 @@ mod subscribe;
 mod waiting;
 
 use crate::{
+    cells::Cells,
     ctx::Ctx,
     hook::Replied,
     parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
@@ -20,10 +22,12 @@ use crate::{
     shard::WorldAnswer,
     unit::{Committed, Unit},
 };
+use presence::addressed;
 use reads::Reads;
 use waiting::{Place, Then, Wait, Waiting};
 use wire::{Bare, Jid, Payload, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
+pub use last_presence::{LAST_PRESENCE, LastPresence};
 pub use waiting::{WAITING_BYTES_MAX, WAITING_STANZAS_MAX};
 
 /// What an account weighs without its roster, in bytes.
@@ -37,6 +41,12 @@ pub struct Account {
     pub sessions: Vec<Session>,
     /// Its contacts.
     pub roster: Roster,
+    /// Its cells at hand.
+    pub cells: Cells,
+    /// The last number of [`Account::rise`].
+    risen: u64,
+    /// It is not written to any more: it is gone, or the store has it otherwise.
+    departs: bool,
     waiting: Waiting,
     reads: Reads,
 }
@@ -77,8 +87,9 @@ impl Account {
     /// As it was loaded.
     pub fn load(jid: Bare, loaded: Loaded) -> Self {
         let roster = Roster::load(loaded.roster, loaded.unrostered);
-        let (waiting, reads) = Default::default();
-        Self { jid, sessions: Vec::new(), roster, waiting, reads }
+        let cells = Cells::load(loaded.cells);
+        let (sessions, risen, departs, waiting, reads) = Default::default();
+        Self { jid, sessions, roster, cells, risen, departs, waiting, reads }
     }
 
     /// Whether nothing would be lost if it were forgotten.
@@ -88,7 +99,14 @@ impl Account {
 
     /// About what it takes in memory, in bytes.
     pub fn weight(&self) -> usize {
-        ACCOUNT_BYTES + self.roster.weight()
+        ACCOUNT_BYTES + self.roster.weight() + self.cells.weight()
+    }
+
+    /// A number above every one before and above `least`: the order in which things are kept. It
+    /// begins with the clock, so it goes on rising after a restart.
+    pub fn rise(&mut self, least: u64, ctx: &Ctx<'_>) -> u64 {
+        self.risen = (ctx.unix_ms << 20).max(self.risen + 1).max(least.saturating_add(1));
+        self.risen
     }
 
     /// The one verb.
@@ -225,20 +243,46 @@ impl Account {
     fn ordered(&mut self, order: Order, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match order {
             Order::Deleted => self.depart(StreamCondition::NotAuthorized, ctx, out),
-            Order::PasswordChanged => self.end_all(StreamCondition::Reset, ctx, out),
+            Order::PasswordChanged { spared } => {
+                let spared = |session: &Session| Some(&session.jid) == spared.as_ref();
+                self.end_those(|session| !spared(session), StreamCondition::Reset, ctx, out);
+            }
+            Order::End(resource) => {
+                let meant = |session: &Session| match &resource {
+                    Some(jid) => session.jid == *jid,
+                    None => true,
+                };
+                self.end_those(meant, StreamCondition::PolicyViolation, ctx, out);
+            }
+            Order::Hear(stanza) => self.hear_all(&stanza, ctx, out),
         }
     }
 
     /// Ends every stream, and does not come back as it was.
     fn depart(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        self.end_all(why, ctx, out);
+        self.departs = true;
+        self.end_those(|_| true, why, ctx, out);
         out.push(Output::Leave);
     }
 
-    /// Ends every stream.
-    fn end_all(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        while let Some(session) = self.sessions.last() {
-            self.end(session.link, why, ctx, out);
+    fn end_those(
+        &mut self,
+        which: impl Fn(&Session) -> bool,
+        why: StreamCondition,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let those = self.sessions.iter().filter(|session| which(session));
+        let links: Vec<_> = those.map(|session| session.link).collect();
+        links.into_iter().for_each(|link| self.end(link, why, ctx, out));
+    }
+
+    /// Every available resource gets this, each under its own address.
+    fn hear_all(&mut self, stanza: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let available = self.sessions.iter().filter(|session| session.presence.is_some());
+        let jids: Vec<_> = available.map(|session| session.jid.clone()).collect();
+        for jid in jids {
+            self.write(&jid, addressed(stanza, jid.clone()), ctx, out);
         }
     }
 
@@ -271,7 +315,7 @@ impl Account {
         let Some(to) = stanza.head.to.clone() else { return };
         if to.bare() == self.jid && !to.is_bare() {
             self.write(&to, stanza, ctx, out);
-        } else if ctx.settings.serves(to.domain()) {
+        } else if ctx.settings.reaches(to.domain()) {
             let to = to.bare();
             out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
         }

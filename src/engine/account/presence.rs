@@ -1,14 +1,14 @@
 //! Presence (RFC 6121 §4): a session tells, contacts hear; probes are answered here.
 
 use super::{
-    Account, Output, settle,
+    Account, LastPresence, Output, settle,
     waiting::{Place, Then, Wait},
 };
 use crate::{
     ctx::Ctx,
     delivery::unsubscribed,
     parcel::{Link, Parcel},
-    passage::{Ended, Walk, Walked, decide},
+    passage::{Ended, Walk, Walked, decide, leave},
     roster::State,
     session::Session,
     subscription::Ask,
@@ -85,7 +85,7 @@ impl Account {
             self.write(&jid, addressed(stanza, self.jid.clone().into()), ctx, out);
         }
         for contact in self.watchers() {
-            self.send(addressed(stanza, contact), ctx, out);
+            self.tell_one(addressed(stanza, contact), ctx, out);
         }
     }
 
@@ -103,7 +103,14 @@ impl Account {
         let watched: Vec<_> = self.contacts(|state| state.to).collect();
         for contact in watched {
             let head = Head::new(Kind::Presence).with_type("probe").with_from(to.clone());
-            self.send(Stanza::new(head.with_to(contact)), ctx, out);
+            self.tell_one(Stanza::new(head.with_to(contact)), ctx, out);
+        }
+    }
+
+    /// What the account tells on its own account, if it may reach that contact.
+    pub(super) fn tell_one(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if let Some(stanza) = leave(stanza, None, self, ctx) {
+            self.send(stanza, ctx, out);
         }
     }
 
@@ -125,12 +132,15 @@ impl Account {
         if was {
             self.tell(&stanza, ctx, out);
         }
+        if was && !self.departs && self.present().is_empty() {
+            self.remember_presence(&stanza, ctx, out);
+        }
         if was && heard_by_itself {
             self.write(&jid, addressed(&stanza, self.jid.clone().into()), ctx, out);
         }
         for to in directed {
             if !was || !self.is_told(&to) {
-                self.send(addressed(&stanza, to), ctx, out);
+                self.tell_one(addressed(&stanza, to), ctx, out);
             }
         }
     }
@@ -155,7 +165,7 @@ impl Account {
     ) -> Result<(), Box<Ended>> {
         let stanza = decide(Walk::Sent, stanza, self, ctx)?.1.stanza;
         let Some(to) = stanza.head.to.clone() else { return Ok(()) };
-        if !ctx.settings.serves(to.domain()) {
+        if !ctx.settings.reaches(to.domain()) {
             return refused(stanza, StanzaCondition::RemoteServerNotFound);
         }
         if let Some(session) = self.session(link) {
@@ -232,13 +242,25 @@ impl Account {
         }
         let to = probe.head.to.as_ref().filter(|to| !to.is_bare());
         let asked = self.sessions.iter().filter(|session| to.is_none_or(|to| session.jid == *to));
-        let mut answers: Vec<_> = asked.filter_map(|session| session.presence.clone()).collect();
+        let answers: Vec<_> = asked.filter_map(|session| session.presence.clone()).collect();
         if answers.is_empty() {
-            let gone = to.cloned().unwrap_or_else(|| self.jid.clone().into());
-            answers.push(unavailable(&gone));
+            return self.tell_absence(to.cloned(), from, ctx, out);
         }
         for answer in answers {
-            self.send(addressed(&answer, from.clone()), ctx, out);
+            self.tell_one(addressed(&answer, from.clone()), ctx, out);
+        }
+    }
+
+    /// What a probe of `of` hears when nobody is there: what was said last, and when.
+    fn tell_absence(&mut self, of: Option<Jid>, to: Jid, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let last = LastPresence::of(&self.cells);
+        let last = last.filter(|last| of.is_none() || last.stanza.head.from == of);
+        let (said_ms, stanza) = match last {
+            Some(LastPresence { unix_ms, stanza }) => (Some(unix_ms), stanza),
+            None => (None, unavailable(&of.unwrap_or_else(|| self.jid.clone().into()))),
+        };
+        if let Some(stanza) = leave(addressed(&stanza, to), said_ms, self, ctx) {
+            self.send(stanza, ctx, out);
         }
     }
 

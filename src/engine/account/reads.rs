@@ -1,13 +1,17 @@
 //! Requests that the store is read for, beside the line: in order for each who asks, and not
 //! before what the same session wrote is committed, so that it finds what it has said.
 
-use super::{Account, Output, settle};
+use super::{
+    Account, Output, settle,
+    waiting::{Then, Wait},
+};
 use crate::{
     ctx::Ctx,
-    hook::Replied,
+    hook::{Replied, Reply},
     parcel::{Link, Ticket},
     request::{QUESTIONS_OF_ONE_MAX, have_one_asker, stanzas},
     shard::WorldAnswer,
+    unit::Unit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Stanza, StanzaCondition};
@@ -105,8 +109,18 @@ impl Account {
         out: &mut Vec<Output>,
     ) {
         let Some(Asked { iq, settles, .. }) = self.reads.asked.remove(&number) else { return };
-        stanzas(&iq, replied).into_iter().for_each(|stanza| self.send(stanza, ctx, out));
-        settles.into_iter().for_each(|link| settle(link, out));
+        match replied {
+            Ok(Reply::Write(changes, last)) => {
+                let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
+                let unit = Unit { changes, ..Unit::default() };
+                let then = Then::Answer(iq.clone(), stanzas(&iq, Ok(Reply::Write(vec![], last))));
+                self.wait(Wait::for_unit(unit, pair, then, settles), ctx, out);
+            }
+            replied => {
+                stanzas(&iq, replied).into_iter().for_each(|stanza| self.send(stanza, ctx, out));
+                settles.into_iter().for_each(|link| settle(link, out));
+            }
+        }
         self.read_next(out);
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ctx::Ctx,
     parcel::Link,
-    passage::{Walk, decide},
+    passage::{Walk, decide, leave},
     roster::{Set, Step},
     session::Session,
     subscription::Ask,
@@ -56,7 +56,7 @@ impl Account {
             return settle(link, out); // everybody is subscribed to themselves (§4.2.2)
         }
         let stanza = match decide(Walk::Sent, stanza, self, ctx) {
-            Ok(_) if !ctx.settings.serves(to.domain()) => {
+            Ok(_) if !ctx.settings.reaches(to.domain()) => {
                 self.refuse(&asked, &StanzaCondition::RemoteServerNotFound.into(), ctx, out);
                 return settle(link, out);
             }
@@ -128,7 +128,7 @@ impl Account {
         if step.became_from {
             *show_to = Some(contact.clone());
         } else if step.lost_from {
-            send.extend(self.absences(contact));
+            send.extend(self.absences(contact, ctx));
         }
         let unit = Unit { entries: Vec::new(), changes: step.changes };
         self.commit_then_send(unit, pair, outgoing, settles, ctx, out);
@@ -143,25 +143,26 @@ impl Account {
         send.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
         if let Some(contact) = show_to {
             for presence in self.present() {
-                self.send(addressed(&presence, contact.clone().into()), ctx, out);
+                self.tell_one(addressed(&presence, contact.clone().into()), ctx, out);
             }
         }
     }
 
     /// What a removed contact hears (§2.5.2): that nobody watches any more, and why it sees nobody.
-    pub(super) fn parting(&self, set: &Set) -> Vec<Stanza> {
+    pub(super) fn parting(&mut self, set: &Set, ctx: &Ctx<'_>) -> Vec<Stanza> {
         let contact = set.contact.bare();
         let mut stanzas: Vec<_> = set.sends.iter().map(|ask| self.asking(*ask, &contact)).collect();
         if set.lost_from {
-            stanzas.extend(self.absences(&contact));
+            stanzas.extend(self.absences(&contact, ctx));
         }
         stanzas
     }
 
     /// Every available resource becomes unavailable to the contact (§3.2.1, §3.3.3).
-    fn absences(&self, contact: &Bare) -> Vec<Stanza> {
+    fn absences(&mut self, contact: &Bare, ctx: &Ctx<'_>) -> Vec<Stanza> {
         let gone = self.present().into_iter().filter_map(|presence| presence.head.from);
-        gone.map(|from| addressed(&unavailable(&from), contact.clone().into())).collect()
+        let gone = gone.map(|from| addressed(&unavailable(&from), contact.clone().into()));
+        gone.filter_map(|absence| leave(absence, None, self, ctx)).collect()
     }
 
     /// A subscription stanza that the server makes for the account.

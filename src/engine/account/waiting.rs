@@ -11,7 +11,7 @@ use crate::{
     parcel::{Link, Owed, Ticket},
     passage::Walked,
     port::Fault,
-    unit::{Committed, Unit},
+    unit::{Change, Committed, Unit},
 };
 use std::collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry};
 use wire::{Bare, Jid, Stanza};
@@ -56,6 +56,8 @@ pub(super) struct Wait {
     /// Who owes the other half of the unit; told of the outcome.
     pub recipient: Option<Bare>,
     pub then: Then,
+    /// What the cells at hand learn when it is committed.
+    pub learns: Vec<Change>,
     /// The stream whose credit it holds. None: it came from elsewhere.
     pub settles: Option<Link>,
     /// The next of its pair.
@@ -96,7 +98,13 @@ pub(super) enum Then {
 impl Wait {
     pub fn of(place: Place, pair: Pair, then: Then, settles: Option<Link>) -> Self {
         let bytes = then.bytes();
-        Self { place, pair, unit: None, recipient: None, then, settles, next: None, bytes }
+        let (unit, recipient, learns, next) = Default::default();
+        Self { place, pair, unit, recipient, then, learns, settles, next, bytes }
+    }
+
+    /// These, when it is committed.
+    pub fn learning(self, learns: Vec<Change>) -> Self {
+        Self { learns, ..self }
     }
 
     /// With a unit to be committed; nothing to wait for when it is empty.

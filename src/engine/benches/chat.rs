@@ -121,7 +121,7 @@ impl Bed {
                             false => self.inputs.push_back(committed),
                         }
                     }
-                    Output::World { .. } => {}
+                    Output::World { .. } | Output::Counted(..) => {}
                 }
             }
         }

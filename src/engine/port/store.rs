@@ -69,6 +69,8 @@ pub trait Reads: Send + Sync {
         after: Option<&'a str>,
         max: usize,
     ) -> Stored<'a, Vec<Bare>>;
+    /// How many accounts of a domain there are.
+    fn count<'a>(&'a self, domain: &'a Bare) -> Stored<'a, u64>;
     /// A cell of a table.
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>>;
     /// All cells of a table of this account, by key.

@@ -17,6 +17,7 @@ use crate::{
 use std::{cell::Cell, collections::VecDeque};
 use wire::{Draft, Element, Jid, Name, StreamError, Text};
 
+mod at_hand;
 mod chaos;
 mod credit;
 mod delivery;
@@ -115,6 +116,7 @@ struct World {
     stored: BTreeMap<Bare, BTreeMap<Jid, Item>>,
     pos: i64,
     questions: Vec<(Bare, u64)>,
+    counted: Online,
     said: Vec<(Link, Say)>,
 }
 
@@ -133,6 +135,7 @@ impl World {
             stored: ["juliet@x", "romeo@x", "nurse@x"].map(stored).into(),
             pos: 0,
             questions: Vec::new(),
+            counted: Online::default(),
             said: Vec::new(),
         }
     }
@@ -153,6 +156,7 @@ impl World {
                     Output::Load(jid) => self.loading.push_back(jid),
                     Output::Commit(jid, ticket, unit) => self.held.push_back((jid, ticket, unit)),
                     Output::World { account, number, .. } => self.questions.push((account, number)),
+                    Output::Counted(_, online) => self.counted = online,
                 }
             }
             if self.commits && inputs.is_empty() {

@@ -99,6 +99,11 @@ impl Data {
         accounts
     }
 
+    pub(super) fn count(&self, domain: &Bare) -> u64 {
+        let accounts = self.logs.iter().filter(|(_, log)| log.account.is_some());
+        accounts.filter(|(of, _)| of.domain() == domain.domain()).count() as u64
+    }
+
     pub(super) fn commit(&mut self, epoch: i64, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
         if self.epoch != epoch {
             return Err(Fault::Fenced);

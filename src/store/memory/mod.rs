@@ -33,6 +33,12 @@ impl Memory {
         Self::open(self.data.clone(), self.at_hand.clone())
     }
 
+    /// Another handle, of the same process.
+    pub fn share(&self) -> Self {
+        let Self { data, epoch, at_hand } = self;
+        Self { data: data.clone(), epoch: *epoch, at_hand: at_hand.clone() }
+    }
+
     fn open(data: Arc<Mutex<Data>>, at_hand: Vec<Table>) -> Self {
         let epoch = lock(&data).take();
         Self { data, epoch, at_hand }
@@ -67,6 +73,10 @@ impl Reads for Memory {
         max: usize,
     ) -> Stored<'a, Vec<Bare>> {
         self.read(|data| data.accounts(domain, after, max))
+    }
+
+    fn count<'a>(&'a self, domain: &'a Bare) -> Stored<'a, u64> {
+        self.read(|data| data.count(domain))
     }
 
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
@@ -118,8 +128,7 @@ pub(crate) mod tests {
 
         async fn open(&mut self) -> Arc<dyn Store> {
             self.0 = self.0.reopen();
-            let Memory { data, epoch, at_hand } = &self.0;
-            Arc::new(Memory { data: data.clone(), epoch: *epoch, at_hand: at_hand.clone() })
+            Arc::new(self.0.share())
         }
 
         async fn usurp(&self) {

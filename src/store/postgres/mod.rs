@@ -96,6 +96,10 @@ impl Reads for Postgres {
         Box::pin(async move { read::accounts(&self.reader().await?, domain, after, max).await })
     }
 
+    fn count<'a>(&'a self, domain: &'a Bare) -> Stored<'a, u64> {
+        Box::pin(async move { read::count(&self.reader().await?, domain).await })
+    }
+
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         Box::pin(async move { read::cell(&self.reader().await?, at, of, key).await })
     }

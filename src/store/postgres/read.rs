@@ -129,6 +129,13 @@ pub(super) async fn accounts(
     rows.iter().map(account).collect()
 }
 
+pub(super) async fn count(client: &Object, domain: &Bare) -> Result<u64, Fault> {
+    const SQL: &str = "SELECT count(*) FROM account WHERE domain = $1";
+    let rows = query(client, SQL, &[&domain.domain()]).await?;
+    let count: Option<i64> = rows.first().map(|row| get(row, 0)).transpose()?;
+    Ok(count.unwrap_or_default().unsigned_abs())
+}
+
 pub(super) async fn cell(
     client: &Object,
     at: Table,

@@ -106,6 +106,10 @@ impl Reads for Sqlite {
         Box::pin(read::accounts(&self.readers, domain, after, max))
     }
 
+    fn count<'a>(&'a self, domain: &'a Bare) -> Stored<'a, u64> {
+        Box::pin(read::count(&self.readers, domain))
+    }
+
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         Box::pin(read::cell(&self.readers, at, of, key))
     }

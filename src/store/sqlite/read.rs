@@ -97,6 +97,13 @@ pub(super) async fn accounts(
         .collect()
 }
 
+pub(super) async fn count(readers: &SqlitePool, domain: &Bare) -> Result<u64, Fault> {
+    const SQL: &str = "SELECT count(*) FROM account WHERE domain = $1";
+    let query = sqlx::query_scalar(SQL).bind(domain.domain());
+    let count: i64 = query.fetch_one(readers).await.map_err(fault)?;
+    Ok(count.unsigned_abs())
+}
+
 pub(super) async fn cell(
     readers: &SqlitePool,
     at: Table,

@@ -96,6 +96,17 @@ pub(crate) async fn deleting_removes_everything_and_a_new_account_starts_empty<B
     assert_eq!(desk.texts("b@example.com").await.len(), 1);
 }
 
+pub(crate) async fn the_accounts_of_a_domain_are_counted<B: Bed>() {
+    let (_bed, mut desk) =
+        Desk::with::<B>(&["a@example.com", "b@example.com", "a@example.net"]).await;
+    let host = Bare::host("example.com").unwrap();
+    desk.change(Change::Room(bare("room@example.com"))).await.unwrap();
+    assert_eq!(desk.store.count(&host).await.unwrap(), 2);
+    desk.change(Change::Delete(bare("a@example.com"))).await.unwrap();
+    assert_eq!(desk.store.count(&host).await.unwrap(), 1);
+    assert_eq!(desk.store.count(&Bare::host("example.org").unwrap()).await.unwrap(), 0);
+}
+
 pub(crate) async fn one_unit_may_delete_and_create<B: Bed>() {
     let (_bed, mut desk) = Desk::with::<B>(&["a@example.com"]).await;
     let a = bare("a@example.com");

@@ -58,6 +58,7 @@ macro_rules! suite {
             cells_are_put_cut_and_listed_by_key,
             a_key_has_up_to_1024_bytes,
             cells_at_hand_come_with_the_account,
+            the_accounts_of_a_domain_are_counted,
             a_host_has_cells_without_being_made,
             a_room_is_made_before_it_is_written_to,
             cells_of_nobody_are_refused,

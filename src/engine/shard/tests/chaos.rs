@@ -51,7 +51,9 @@ impl Chaos {
                 self.world_moves();
             }
             980..995 => self.world_fails(),
-            995..998 => self.world.orders(bare(seat).as_str(), Order::PasswordChanged),
+            995..998 => {
+                self.world.orders(bare(seat).as_str(), Order::PasswordChanged { spared: None })
+            }
             _ => self.world.orders(bare(seat).as_str(), Order::Deleted),
         }
         self.hear();

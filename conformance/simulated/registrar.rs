@@ -1,0 +1,117 @@
+//! Accounts as wholes, in the simulated world. What is done is done at once; whom it concerns hears
+//! of it with what happens next.
+
+use super::hosts::{Desk, credentials, ready};
+use engine::{
+    ctx::Ctx,
+    parcel::{Order, Parcel},
+    port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
+    shard::Input,
+    stream::machine::Secret,
+    unit::Change,
+    wire::{Bare, Jid, Stanza},
+};
+use std::{
+    future,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// The desk, lent for one question.
+pub(super) struct Lent<'a> {
+    desk: Mutex<(&'a mut Desk, Vec<Input>)>,
+    salt: Vec<u8>,
+    now: (engine::ctx::Moment, u64),
+    online: Online,
+}
+
+impl<'a> Lent<'a> {
+    pub(super) fn new(desk: &'a mut Desk, ctx: &Ctx<'_>, online: Online) -> Self {
+        let mut salt = vec![0; 16];
+        ctx.random.fill(&mut salt);
+        let now = (ctx.now, ctx.unix_ms);
+        Self { desk: Mutex::new((desk, Vec::new())), salt, now, online }
+    }
+
+    /// What happens because of it.
+    pub(super) fn caused(self) -> Vec<Input> {
+        self.desk.into_inner().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (&'a mut Desk, Vec<Input>)> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn exists(&self, account: &Bare) -> bool {
+        matches!(ready(self.lock().0.store.credentials(account)), Ok(Some(_)))
+    }
+
+    fn change(&self, change: Change, order: Option<(&Bare, Order)>) -> Result<(), Unregistered> {
+        let mut lent = self.lock();
+        let (desk, caused) = &mut *lent;
+        let (now, unix_ms) = self.now;
+        caused.extend(desk.change(change, now, unix_ms).map_err(Unregistered::Fault)?);
+        let order = order.map(|(account, order)| Parcel::Order(account.clone(), order));
+        caused.extend(order.map(Input::Parcel));
+        Ok(())
+    }
+}
+
+fn done<'a>(outcome: Result<(), Unregistered>) -> Registered<'a> {
+    Box::pin(future::ready(outcome))
+}
+
+impl Registrar for Lent<'_> {
+    fn create<'a>(&'a self, account: &'a Bare, Secret(password): Secret) -> Registered<'a> {
+        done(match (self.exists(account), password.is_empty()) {
+            (true, _) => Err(Unregistered::Exists),
+            (_, true) => Err(Unregistered::Unfit),
+            _ => {
+                let keys = credentials(&password, &self.salt);
+                self.change(Change::Create(account.clone(), keys), None)
+            }
+        })
+    }
+
+    fn change_password<'a>(
+        &'a self,
+        account: &'a Bare,
+        Secret(password): Secret,
+        spared: Option<&'a Jid>,
+    ) -> Registered<'a> {
+        done(match (self.exists(account), password.is_empty()) {
+            (false, _) => Err(Unregistered::Missing),
+            (_, true) => Err(Unregistered::Unfit),
+            _ => {
+                let keys = credentials(&password, &self.salt);
+                let order = Order::PasswordChanged { spared: spared.cloned() };
+                self.change(Change::Password(account.clone(), keys), Some((account, order)))
+            }
+        })
+    }
+
+    fn delete<'a>(&'a self, account: &'a Bare) -> Registered<'a> {
+        done(match self.exists(account) {
+            false => Err(Unregistered::Missing),
+            true => self.change(Change::Delete(account.clone()), Some((account, Order::Deleted))),
+        })
+    }
+
+    fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>> {
+        let count = ready(self.lock().0.store.count(domain));
+        Box::pin(future::ready(count))
+    }
+
+    fn online<'a>(&'a self, _: &'a Bare, max: usize) -> Pending<'a, Online> {
+        Box::pin(future::ready(Online::default().and(self.online.clone(), max)))
+    }
+
+    fn end(&self, whom: &Jid) {
+        let resource = Some(whom).filter(|whom| !whom.is_bare()).cloned();
+        let order = Parcel::Order(whom.bare(), Order::End(resource));
+        self.lock().1.push(Input::Parcel(order));
+    }
+
+    fn announce(&self, domain: &Bare, message: Stanza) {
+        self.lock().1.push(Input::Announce(domain.clone(), message));
+    }
+}

@@ -1,0 +1,90 @@
+//! Accounts as wholes: made, changed, removed; who is online.
+
+use super::{Fault, Pending};
+use crate::stream::machine::Secret;
+use std::fmt;
+use wire::{Bare, Jid, Stanza};
+
+/// What may be done to accounts by somebody other than themselves. Whoever asks has been found to
+/// be allowed to. All that is written passes the one writer, and is durable when the answer comes.
+pub trait Registrar: Send + Sync {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// `Exists`, `Unfit`, `Fault`.
+    fn create<'a>(&'a self, account: &'a Bare, password: Secret) -> Registered<'a>;
+    /// Gives an account another password. Its sessions end, but for the stream of `spared`.
+    ///
+    /// # Errors
+    /// `Missing`, `Unfit`, `Fault`.
+    fn change_password<'a>(
+        &'a self,
+        account: &'a Bare,
+        password: Secret,
+        spared: Option<&'a Jid>,
+    ) -> Registered<'a>;
+    /// Removes an account with everything it owned. Its sessions end.
+    ///
+    /// # Errors
+    /// `Missing`, `Fault`.
+    fn delete<'a>(&'a self, account: &'a Bare) -> Registered<'a>;
+    /// How many accounts of a domain there are.
+    fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>>;
+    /// Who of a domain is online: all of them counted, at most `max` of them named.
+    fn online<'a>(&'a self, domain: &'a Bare, max: usize) -> Pending<'a, Online>;
+    /// Ends the sessions of an account, or the one of this resource.
+    fn end(&self, whom: &Jid);
+    /// Sends a message to every available resource of a domain.
+    fn announce(&self, domain: &Bare, message: Stanza);
+}
+
+/// Whether it was done.
+pub type Registered<'a> = Pending<'a, Result<(), Unregistered>>;
+
+/// Why it was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unregistered {
+    /// There is such an account already.
+    Exists,
+    /// There is no such account.
+    Missing,
+    /// The password is empty or too long.
+    Unfit,
+    /// Our side failed.
+    Fault(Fault),
+}
+
+impl fmt::Display for Unregistered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists => f.write_str("the account exists already"),
+            Self::Missing => f.write_str("the account does not exist"),
+            Self::Unfit => f.write_str("the password is empty or too long"),
+            Self::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Unregistered {}
+
+/// Who is online.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Online {
+    /// Accounts with a bound resource.
+    pub accounts: usize,
+    /// Their resources that are available (RFC 6121 §4.2).
+    pub available: usize,
+    /// The addresses of bound resources, in no order.
+    pub resources: Vec<Jid>,
+}
+
+impl Online {
+    /// Both, with at most `max` resources.
+    pub fn and(mut self, other: Self, max: usize) -> Self {
+        self.accounts += other.accounts;
+        self.available += other.available;
+        self.resources.extend(other.resources);
+        self.resources.truncate(max);
+        self
+    }
+}
