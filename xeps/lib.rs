@@ -11,6 +11,7 @@ pub mod xep_0082_dates;
 pub mod xep_0092_version;
 pub mod xep_0199_ping;
 pub mod xep_0202_time;
+pub mod xep_0203_delay;
 
 pub use catalogue::{doap, readme_table};
 
@@ -24,4 +25,5 @@ pub const ALL: &[&Xep] = &[
     &xep_0030_disco::xep_0115_caps::XEP,
     &xep_0199_ping::XEP,
     &xep_0202_time::XEP,
+    &xep_0203_delay::XEP,
 ];

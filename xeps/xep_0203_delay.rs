@@ -1,0 +1,42 @@
+//! XEP-0203: Delayed Delivery. <https://xmpp.org/extensions/xep-0203.html>
+//!
+//! A vocabulary, and the look that says of what the server tells again when it was said.
+
+use crate::xep_0082_dates::date_time;
+use engine::{
+    ctx::Ctx,
+    hook::*,
+    passage::{Passage, Walk},
+    wire::*,
+};
+
+/// When it was said.
+pub const XEP: Xep = Xep {
+    number: 203,
+    name: "Delayed Delivery",
+    version: "2.0",
+    status: Status::Complete,
+    hooks: &[Hook::At(Station::Mark, tell_when)],
+};
+
+const DELAY: Name = Name::new("urn:xmpp:delay", "delay");
+
+/// The stanza with the word of `by` that it was said then, in milliseconds since 1970; in the place
+/// of what else was said of it in that name (section 4: who delays it writes its own).
+pub fn delayed(stanza: Stanza, by: &Bare, unix_ms: u64) -> Stanza {
+    let delay =
+        Draft::new(DELAY).attribute("from", by.as_str()).attribute("stamp", date_time(unix_ms));
+    let ours = |child: Element<'_>| {
+        child.is(DELAY) && child.attribute("from").as_deref() == Some(by.as_str())
+    };
+    stanza.retain(|child| !ours(child)).with(delay.finish())
+}
+
+/// RFC 6121 §4.3.2: the last presence of who is away.
+fn tell_when(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
+    let Some(said_ms) = passage.said_ms else { return Verdict::Go };
+    if passage.walk == Walk::Sent {
+        passage.stanza = delayed(passage.stanza.clone(), &passage.account.jid, said_ms);
+    }
+    Verdict::Go
+}
