@@ -6,7 +6,7 @@ const NOT_ALLOWED: &str = "<not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanz
 const BAD_REQUEST: &str = "<bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>";
 
 #[test]
-fn rc_37_bind_is_offered_with_what_rfc6121_adds_rfc6120_7_4() {
+fn bind_is_offered_with_what_rfc6121_adds_rfc6120_7_4() {
     let mut peer = Peer::greeted();
     peer.says(&auth_plain("juliet", PASSWORD));
     let said = peer.says(HEADER);
@@ -21,7 +21,7 @@ fn rc_37_bind_is_offered_with_what_rfc6121_adds_rfc6120_7_4() {
 }
 
 #[test]
-fn rc_38_the_account_answers_the_request_rfc6120_7_6_1() {
+fn the_account_answers_the_request_rfc6120_7_6_1() {
     let mut peer = Peer::authenticated();
     let none = "<iq type='set' id='b1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
     assert_eq!(peer.says(none), "");
@@ -50,7 +50,7 @@ fn an_empty_resource_is_left_to_the_server_rfc6120_7_6() {
 }
 
 #[test]
-fn rc_39_a_bad_resource_is_a_bad_request_and_may_be_mended_rfc6120_7_7_2_1() {
+fn a_bad_resource_is_a_bad_request_and_may_be_mended_rfc6120_7_7_2_1() {
     let mut peer = Peer::authenticated();
     for bad in ["a\u{7f}b", &"x".repeat(1024), "\u{e000}"] {
         let said = peer.says(&bind(bad));
@@ -69,7 +69,7 @@ fn a_request_without_id_is_a_bad_request_rfc6120_8_2_3() {
 }
 
 #[test]
-fn rc_41_the_accounts_refusal_is_told_and_another_try_allowed_rfc6120_7_6_2_1() {
+fn the_accounts_refusal_is_told_and_another_try_allowed_rfc6120_7_6_2_1() {
     let mut peer = Peer::authenticated();
     peer.says(&bind("x"));
     let error = StanzaError::from(StanzaCondition::ResourceConstraint);
@@ -81,7 +81,7 @@ fn rc_41_the_accounts_refusal_is_told_and_another_try_allowed_rfc6120_7_6_2_1() 
 }
 
 #[test]
-fn rc_37_no_other_stanza_before_the_resource_rfc6120_7_1() {
+fn no_other_stanza_before_the_resource_rfc6120_7_1() {
     for xml in [
         "<presence/>",
         "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>",
@@ -95,7 +95,7 @@ fn rc_37_no_other_stanza_before_the_resource_rfc6120_7_1() {
 }
 
 #[test]
-fn rc_42_a_second_bind_is_not_allowed_rfc6120_7_1() {
+fn a_second_bind_is_not_allowed_rfc6120_7_1() {
     let mut peer = Peer::bound();
     let said = peer.says(&bind("garden"));
     assert!(said.starts_with("<iq id='b1' type='error'>"), "{said}");
@@ -104,7 +104,7 @@ fn rc_42_a_second_bind_is_not_allowed_rfc6120_7_1() {
 }
 
 #[test]
-fn rc_43_a_session_is_granted_to_old_clients_rfc3921_3() {
+fn a_session_is_granted_to_old_clients_rfc3921_3() {
     let session = "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>";
     let mut peer = Peer::bound();
     let said = peer.says(&format!("<iq type='set' id='s' to='capulet.lit'>{session}</iq>"));
@@ -183,7 +183,7 @@ fn negotiation_is_over_once_bound_rfc6120_4_9_3_24() {
 }
 
 #[test]
-fn rc_17_another_element_before_the_resource_ends_the_stream_rfc6120_4_9_3_24() {
+fn another_element_before_the_resource_ends_the_stream_rfc6120_4_9_3_24() {
     for xml in ["<r xmlns='urn:xmpp:sm:3'/>", "<foo/>", "<c xmlns='urn:x'/>"] {
         Peer::greeted().fails(xml, "unsupported-stanza-type");
         Peer::authenticated().fails(xml, "unsupported-stanza-type");

@@ -15,7 +15,7 @@ fn said<'a>(answer: &'a str, attribute: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn rc_01_the_header_comes_before_features_and_its_id_is_new_rfc6120_4_7_3() {
+fn the_header_comes_before_features_and_its_id_is_new_rfc6120_4_7_3() {
     let mut ids = Vec::new();
     let mut peer = Peer::secured();
     let first = peer.says(HEADER);
@@ -30,7 +30,7 @@ fn rc_01_the_header_comes_before_features_and_its_id_is_new_rfc6120_4_7_3() {
 }
 
 #[test]
-fn rc_02_from_is_the_domain_asked_for_rfc6120_4_7_1() {
+fn from_is_the_domain_asked_for_rfc6120_4_7_1() {
     let mut peer = Peer::of(Security::Required, &["capulet.lit", "montague.lit"]);
     let answer = peer.says(&header("xmlns='jabber:client' version='1.0' to='MONTAGUE.lit'"));
     assert_eq!(said(&answer, "from"), Some("montague.lit"));
@@ -38,7 +38,7 @@ fn rc_02_from_is_the_domain_asked_for_rfc6120_4_7_1() {
 }
 
 #[test]
-fn rc_02_to_repeats_from_only_under_tls_rfc6120_4_7_2() {
+fn to_repeats_from_only_under_tls_rfc6120_4_7_2() {
     let header =
         header("xmlns='jabber:client' version='1.0' to='capulet.lit' from='juliet@capulet.lit/x'");
     let mut peer = Peer::new(Security::Required);
@@ -49,7 +49,7 @@ fn rc_02_to_repeats_from_only_under_tls_rfc6120_4_7_2() {
 }
 
 #[test]
-fn rc_02_after_authentication_to_is_the_account_rfc6120_4_7_2() {
+fn after_authentication_to_is_the_account_rfc6120_4_7_2() {
     let mut peer = Peer::greeted();
     peer.says(&auth_plain("juliet", PASSWORD));
     let answer = peer.says(&header(
@@ -59,7 +59,7 @@ fn rc_02_after_authentication_to_is_the_account_rfc6120_4_7_2() {
 }
 
 #[test]
-fn rc_03_versions_rfc6120_4_7_5() {
+fn versions_rfc6120_4_7_5() {
     for version in ["1.0", "1.7", "2.0", "01.00"] {
         let mut peer = Peer::secured();
         let xml = header(&format!("xmlns='jabber:client' to='capulet.lit' version='{version}'"));
@@ -78,7 +78,7 @@ fn rc_03_versions_rfc6120_4_7_5() {
 }
 
 #[test]
-fn rc_04_the_streams_language_is_that_of_stanzas_without_one_rfc6120_8_1_5() {
+fn the_streams_language_is_that_of_stanzas_without_one_rfc6120_8_1_5() {
     let mut peer = Peer::greeted();
     peer.says(&auth_plain("juliet", PASSWORD));
     peer.says(&header("xmlns='jabber:client' version='1.0' xml:lang='it' to='capulet.lit'"));
@@ -91,7 +91,7 @@ fn rc_04_the_streams_language_is_that_of_stanzas_without_one_rfc6120_8_1_5() {
 }
 
 #[test]
-fn rc_04_a_language_that_is_none_is_not_put_on_stanzas() {
+fn a_language_that_is_none_is_not_put_on_stanzas() {
     for lang in ["", "it it", &"x".repeat(65)] {
         let mut peer = Peer::greeted();
         peer.says(&auth_plain("juliet", PASSWORD));
@@ -105,7 +105,7 @@ fn rc_04_a_language_that_is_none_is_not_put_on_stanzas() {
 }
 
 #[test]
-fn rc_05_a_restart_drops_all_parser_state_rfc6120_4_3_3() {
+fn a_restart_drops_all_parser_state_rfc6120_4_3_3() {
     let mut peer = Peer::secured();
     peer.says(&header(
         "xmlns='jabber:client' xmlns:old='urn:old' version='1.0' to='capulet.lit' xml:lang='it'",
@@ -139,7 +139,7 @@ fn white_space_between_two_streams_is_nothing_rfc6120_4_6_1() {
 }
 
 #[test]
-fn rc_09_a_wrong_stream_namespace_is_invalid_rfc6120_4_9_3_10() {
+fn a_wrong_stream_namespace_is_invalid_rfc6120_4_9_3_10() {
     for xml in [
         "<stream:stream xmlns:stream='urn:x' xmlns='jabber:client' to='capulet.lit' version='1.0'>",
         "<stream xmlns='jabber:client' to='capulet.lit' version='1.0'>",
@@ -151,7 +151,7 @@ fn rc_09_a_wrong_stream_namespace_is_invalid_rfc6120_4_9_3_10() {
 }
 
 #[test]
-fn rc_09_a_wrong_content_namespace_is_invalid_rfc6120_4_8_2() {
+fn a_wrong_content_namespace_is_invalid_rfc6120_4_8_2() {
     for ns in ["jabber:server", "urn:x", "http://etherx.jabber.org/streams"] {
         let xml = header(&format!("xmlns='{ns}' to='capulet.lit' version='1.0'"));
         Peer::secured().fails(&xml, "invalid-namespace");
@@ -159,14 +159,14 @@ fn rc_09_a_wrong_content_namespace_is_invalid_rfc6120_4_8_2() {
 }
 
 #[test]
-fn rc_10_another_prefix_for_the_stream_is_refused_rfc6120_4_9_3_2() {
+fn another_prefix_for_the_stream_is_refused_rfc6120_4_9_3_2() {
     let xml = "<s:stream xmlns:s='http://etherx.jabber.org/streams' xmlns='jabber:client' \
                to='capulet.lit' version='1.0'>";
     Peer::secured().fails(xml, "bad-namespace-prefix");
 }
 
 #[test]
-fn rc_10_stream_without_prefix_and_content_with_one_rfc6120_4_8_5() {
+fn stream_without_prefix_and_content_with_one_rfc6120_4_8_5() {
     let mut peer = Peer::secured();
     let answer = peer
         .says("<stream xmlns='http://etherx.jabber.org/streams' to='capulet.lit' version='1.0'>");
@@ -187,7 +187,7 @@ fn a_root_that_is_no_stream_is_bad_format_rfc6120_4_9_3_1() {
 }
 
 #[test]
-fn rc_12_an_error_before_the_header_comes_in_a_stream_of_ours_rfc6120_4_9_1_2() {
+fn an_error_before_the_header_comes_in_a_stream_of_ours_rfc6120_4_9_1_2() {
     for xml in ["GET / HTTP/1.1\r\n\r\n", "</stream:stream>", "<<", "\u{1}"] {
         let answer = Peer::new(Security::Required).fails(xml, "not-well-formed");
         assert!(answer.starts_with("<?xml version='1.0'?><stream:stream "), "{answer}");
@@ -197,7 +197,7 @@ fn rc_12_an_error_before_the_header_comes_in_a_stream_of_ours_rfc6120_4_9_1_2() 
 }
 
 #[test]
-fn rc_13_an_unknown_host_is_told_by_a_known_one_rfc6120_4_9_3_6() {
+fn an_unknown_host_is_told_by_a_known_one_rfc6120_4_9_3_6() {
     for to in ["montague.lit", "juliet@capulet.lit", "", "a b", "capulet.lit/x"] {
         let xml = header(&format!("xmlns='jabber:client' version='1.0' to='{to}'"));
         let answer = Peer::secured().fails(&xml, "host-unknown");
@@ -231,14 +231,14 @@ fn at_12_the_domain_stays_what_it_was_rfc6120_4_3_3() {
 }
 
 #[test]
-fn rc_61_a_byte_order_mark_and_a_declaration_may_come_first_rfc6120_11_5() {
+fn a_byte_order_mark_and_a_declaration_may_come_first_rfc6120_11_5() {
     let answer = Peer::secured().says(&format!("\u{feff}{HEADER}"));
     assert!(answer.contains("<mechanisms"), "{answer}");
     Peer::secured().fails(&format!(" {HEADER}"), "restricted-xml");
 }
 
 #[test]
-fn rc_16_another_encoding_is_unsupported_rfc6120_4_9_3_22() {
+fn another_encoding_is_unsupported_rfc6120_4_9_3_22() {
     let latin = HEADER.replace("version='1.0'?", "version='1.0' encoding='ISO-8859-1'?");
     Peer::secured().fails(&latin, "unsupported-encoding");
     let mut peer = Peer::secured();
