@@ -1,6 +1,6 @@
 //! Characters of XML 1.0 (fifth edition): what may stand in names, in text, anywhere.
 
-use crate::Flaw;
+use crate::{Flaw, StreamCondition};
 
 /// May be copied to canonical text as it is.
 const TEXT: u8 = 1;
@@ -147,7 +147,8 @@ pub(crate) fn wide_len(bytes: &[u8]) -> Result<usize, Flaw> {
     }
 }
 
-const NOT_UTF8: Flaw = Flaw::not_well_formed("bytes that are not UTF-8");
+/// Badly encoded is as bad as otherwise encoded (RFC 6120 §4.9.3.22).
+const NOT_UTF8: Flaw = Flaw::new(StreamCondition::UnsupportedEncoding, "bytes that are not UTF-8");
 const NOT_A_CHAR: Flaw = Flaw::not_well_formed("character that XML forbids");
 /// A control character, standing as it is.
 pub(crate) const CONTROL: Flaw = NOT_A_CHAR;

@@ -74,8 +74,8 @@ enum Step {
 /// |---|---|
 /// | DTD, processing instruction, comment, entity not predefined (§11.1) | `restricted-xml` |
 /// | a name that only the fifth edition of XML 1.0 allows | `restricted-xml` |
-/// | all else that is not well-formed, also by namespaces; bad UTF-8 | `not-well-formed` |
-/// | UTF-16, UTF-32, a declared encoding that is not UTF-8 (§11.6) | `unsupported-encoding` |
+/// | all else that is not well-formed, also by namespaces | `not-well-formed` |
+/// | another encoding than UTF-8, or bad UTF-8 (§4.9.3.22, §11.6) | `unsupported-encoding` |
 /// | text directly in the stream, other than white space; XML 1.1 | `bad-format` |
 /// | a first-level element in the content namespace of another stream | `invalid-namespace` |
 /// | a breach of the limits | `policy-violation` |
