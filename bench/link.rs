@@ -63,8 +63,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// When the server answers with anything but a header and features.
     pub async fn open(&mut self, domain: &str) -> Result<Payload> {
         self.decoder.restart();
-        let header =
-            Header { content: Content::Client, from: None, to: Some(domain), id: None, lang: None };
+        let header = Header {
+            content: Content::Client,
+            from: None,
+            to: Some(domain),
+            id: None,
+            version: Some("1.0"),
+            lang: None,
+        };
         header.write(&mut self.output);
         match self.frame().await? {
             Frame::Open(_) => self.expect(FEATURES).await,

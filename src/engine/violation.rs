@@ -31,13 +31,17 @@ pub enum Violation {
     AuthAfterSuccess,
     /// More failed SASL exchanges than allowed (§6.4.5).
     AuthTries,
+    /// Authenticated as somebody else than the stream header said under TLS (§6.4.6).
+    FromOther,
+    /// More refused requests for a resource than allowed (§7.7.3).
+    BindTries,
     /// No resource bound in time (§4.9.3.4).
     AuthTime,
     /// `from` is not the address of this stream (§8.1.2.1).
     FromForged,
     /// `from` is no address (§8.1.2.1).
     FromMalformed,
-    /// Silence, also after white space was sent (§4.6.4).
+    /// Silence, also after white space was sent (§4.6.2).
     Silent,
 }
 
@@ -74,6 +78,8 @@ impl Violation {
             }
             Self::AuthAfterSuccess => (Is::PolicyViolation, "already authenticated"),
             Self::AuthTries => (Is::PolicyViolation, "too many failed authentications"),
+            Self::FromOther => (Is::InvalidFrom, "the stream header named another account"),
+            Self::BindTries => (Is::PolicyViolation, "too many refused resources"),
             Self::AuthTime => (Is::ConnectionTimeout, "no resource was bound in time"),
             Self::FromForged => (Is::InvalidFrom, "this is not the address of this stream"),
             Self::FromMalformed => (Is::InvalidFrom, "the sender's address is malformed"),

@@ -5,7 +5,7 @@ use crate::{Content, escape, ns};
 /// The footer: closes the stream (RFC 6120 §4.4).
 pub const CLOSE: &str = "</stream:stream>";
 
-/// What our stream header says. The version is always 1.0.
+/// What our stream header says.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
     /// The content namespace.
@@ -16,6 +16,8 @@ pub struct Header<'a> {
     pub to: Option<&'a str>,
     /// `id`, only said by the receiving entity.
     pub id: Option<&'a str>,
+    /// `version`; not said to who said none (RFC 6120 §4.7.5).
+    pub version: Option<&'a str>,
     /// `xml:lang`.
     pub lang: Option<&'a str>,
 }
@@ -27,7 +29,7 @@ impl Header<'_> {
         let attributes = [
             ("xmlns", Some(self.content.ns())),
             ("xmlns:stream", Some(ns::STREAM)),
-            ("version", Some("1.0")),
+            ("version", self.version),
             ("id", self.id),
             ("from", self.from),
             ("to", self.to),
@@ -54,6 +56,7 @@ mod tests {
             from: Some("a'b"),
             to: None,
             id: Some("<1>"),
+            version: Some("1.0"),
             lang: Some("en"),
         };
         header.write(&mut out);

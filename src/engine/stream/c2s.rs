@@ -21,6 +21,8 @@ mod negotiation;
 #[cfg(test)]
 mod tests;
 
+use negotiation::Spoken;
+
 /// What a first-level element may not be of once a resource is bound: it is the account's to
 /// judge all others.
 const NEGOTIATION: [&str; 3] = [ns::STREAM, ns::TLS, ns::SASL];
@@ -87,7 +89,11 @@ pub struct C2s {
     domain: Option<Bare>,
     /// For stanzas that do not say theirs (§8.1.5).
     lang: Option<Text>,
+    /// Who the client says that it is, before it proves it.
+    claimed: Option<Bare>,
     tries: u32,
+    /// Refused requests for a resource.
+    binds: u32,
     /// The mechanism of the exchange under way.
     trying: Option<Mechanism>,
     /// When the peer said something last.
@@ -112,7 +118,9 @@ impl C2s {
             spoken: false,
             domain: None,
             lang: None,
+            claimed: None,
             tries: 0,
+            binds: 0,
             trying: None,
             heard: ctx.now,
             timers,
@@ -234,8 +242,9 @@ impl C2s {
                 self.resume(ctx, out);
             }
             (Say::Unbound(error), State::Binding(account, request)) => {
-                refuse(request, &error, out);
-                self.state = State::Authenticated(account.clone());
+                let (account, request) = (account.clone(), request.clone());
+                self.state = State::Authenticated(account);
+                self.unbound(ctx, &request, &error, out);
                 self.resume(ctx, out);
             }
             (Say::End(error), _) => {
@@ -284,7 +293,7 @@ impl C2s {
                 Err(violation) => self.violated(ctx, violation, out),
             },
             State::Authenticated(account) => match bind::request(&stanza, account) {
-                Some(bind::Request::Bind) => self.bind(account.clone(), stanza, out),
+                Some(bind::Request::Bind) => self.bind(ctx, account.clone(), stanza, out),
                 _ => self.violated(ctx, Violation::StanzaBeforeBind, out),
             },
             _ => self.violated(ctx, Violation::StanzaBeforeAuth, out),
@@ -336,7 +345,7 @@ impl C2s {
         let condition = error.condition;
         if !matches!(self.state, State::Handshake | State::Ended) {
             if !self.spoken {
-                self.speak(ctx, None, None, out);
+                self.speak(ctx, Spoken::default(), out);
             }
             let text = error.text.or(Some(Cow::Borrowed(why)));
             StreamError { text, ..error }.write(&mut out.bytes);

@@ -6,6 +6,8 @@ use wire::{Bare, Content, Open, Text, ns};
 /// Bytes of the longest `xml:lang` that is remembered; it goes onto every stanza without one.
 /// RFC 5646 §4.4.1 expects no tag over 35.
 const LANG_BYTES_MAX: usize = 64;
+/// The version of XMPP that we speak (§4.7.5).
+pub const OURS: &str = "1.0";
 
 /// The domain of ours that it is for. Without `to` it is the one we serve, if it is but one
 /// (RFC 6120 §4.7.2 leaves it open).
@@ -35,17 +37,24 @@ pub fn check(open: &Open, content: Content) -> Result<(), Violation> {
         "stream" => return Err(Violation::ContentNamespace),
         _ => return Err(Violation::StreamPrefix),
     }
-    speaks(open.version.as_deref()).then_some(()).ok_or(Violation::VersionTooLow)
+    (version(open.version.as_deref()) == Some(OURS)).then_some(()).ok_or(Violation::VersionTooLow)
 }
 
-/// Of a higher version we speak our own; of a lower one nothing is left that could be spoken,
-/// as TLS and SASL are features (§4.7.5).
-fn speaks(version: Option<&str>) -> bool {
-    let digits = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts = version.and_then(|version| version.split_once('.'));
-    let major =
-        parts.filter(|(major, minor)| digits(major) && digits(minor)).map(|(major, _)| major);
-    major.is_some_and(|major| !major.trim_start_matches('0').is_empty())
+/// The version that both speak: the lower one, with numbers compared as numbers; none when the
+/// peer says none that is a version (§4.7.5). Below 1.0 there are no features, so neither TLS nor
+/// SASL, and nothing is left that could be spoken.
+pub fn version(theirs: Option<&str>) -> Option<&str> {
+    let theirs = theirs?;
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (major, minor) = theirs.split_once('.')?;
+    if !digits(major) || !digits(minor) {
+        return None;
+    }
+    match major.trim_start_matches('0') {
+        // Leading zeros are never sent.
+        "" => Some(&theirs[major.len() - 1..]),
+        _ => Some(OURS),
+    }
 }
 
 /// The language of stanzas that do not say theirs (§4.7.4).
@@ -71,11 +80,14 @@ mod tests {
     #[test]
     fn versions_rfc6120_4_7_5() {
         for good in ["1.0", "1.1", "01.00", "2.0", "99999999999999999999.0"] {
-            assert!(speaks(Some(good)), "{good}");
+            assert_eq!(version(Some(good)), Some("1.0"), "{good}");
         }
-        for bad in ["", "0.9", "0.0", "00.9", "1", "1.", ".0", "1.0.0", "one", "-1.0", "+1.0"] {
-            assert!(!speaks(Some(bad)), "{bad}");
+        for (low, answer) in [("0.9", "0.9"), ("0.0", "0.0"), ("00.9", "0.9")] {
+            assert_eq!(version(Some(low)), Some(answer), "{low}");
         }
-        assert!(!speaks(None));
+        for bad in ["", "1", "1.", ".0", "1.0.0", "one", "-1.0", "+1.0"] {
+            assert_eq!(version(Some(bad)), None, "{bad}");
+        }
+        assert_eq!(version(None), None);
     }
 }

@@ -12,32 +12,53 @@ use crate::{
     violation::Violation,
 };
 use std::mem;
-use wire::{Bare, CLOSE, Content, Element, Header, Name, Open, Stanza, ns};
+use wire::{Bare, CLOSE, Content, Element, Header, Name, Open, Stanza, StanzaError, ns};
 
 const STARTTLS: Name = Name::new(ns::TLS, "starttls");
 const PEER_ERROR: Name = Name::new(ns::STREAM, "error");
+/// Refused requests for a resource on one stream: the first and nine retries. RFC 6120 §7.7.3 wants
+/// 5 to 10 of these.
+const BIND_TRIES_MAX: u32 = 10;
+
+/// What our header repeats or takes from the client's.
+pub(super) struct Spoken<'a> {
+    /// The domain that it is for, if it is one of ours.
+    pub from: Option<&'a Bare>,
+    /// Who the client says it is, bare (§4.7.2).
+    pub to: Option<&'a Bare>,
+    /// The version that both speak (§4.7.5).
+    pub version: Option<&'a str>,
+}
+
+impl Default for Spoken<'_> {
+    /// The client has said nothing yet.
+    fn default() -> Self {
+        Self { from: None, to: None, version: Some(header::OURS) }
+    }
+}
 
 /// Header and TLS.
 impl C2s {
     pub(super) fn open(&mut self, ctx: &Ctx<'_>, open: &Open, out: &mut Out) {
         let domain = header::domain(open, ctx.settings);
-        let to = header::from(open);
-        let to = match &self.state {
-            // Who the client is says nothing in the clear, and what it says is not repeated.
-            State::Plain => None,
-            State::Authenticated(account) => to.map(|_| account.clone()),
-            _ => to,
+        let claimed = header::from(open);
+        let checked = header::check(open, Content::Client);
+        let version = match checked {
+            Err(Violation::VersionTooLow) => header::version(open.version.as_deref()),
+            _ => Some(header::OURS),
         };
-        self.speak(ctx, domain.as_ref().ok(), to.as_ref(), out);
+        self.speak(ctx, Spoken { from: domain.as_ref().ok(), to: claimed.as_ref(), version }, out);
         let same = |domain: Bare| match &self.domain {
             Some(before) if *before != domain => Err(Violation::HostChanged),
             _ => Ok(domain),
         };
-        match header::check(open, Content::Client).and(domain).and_then(same) {
+        match checked.and(domain).and_then(same) {
             Ok(domain) => self.domain = Some(domain),
             Err(violation) => return self.violated(ctx, violation, out),
         }
         self.lang = header::lang(open);
+        // Only what is said under TLS is its own word.
+        self.claimed = claimed.filter(|_| matches!(self.state, State::Secure));
         match &self.state {
             State::Plain => features::insecure(&mut out.bytes),
             State::Authenticated(_) => features::authenticated(ctx, &mut out.bytes),
@@ -46,19 +67,14 @@ impl C2s {
     }
 
     /// Our header (RFC 6120 §4.7), with an id that nobody can guess.
-    pub(super) fn speak(
-        &mut self,
-        ctx: &Ctx<'_>,
-        from: Option<&Bare>,
-        to: Option<&Bare>,
-        out: &mut Out,
-    ) {
-        let from = from.or(self.domain.as_ref()).or(ctx.settings.domains.first());
+    pub(super) fn speak(&mut self, ctx: &Ctx<'_>, spoken: Spoken<'_>, out: &mut Out) {
+        let from = spoken.from.or(self.domain.as_ref()).or(ctx.settings.domains.first());
         let header = Header {
             content: Content::Client,
             from: from.map(|domain| domain.as_str()),
-            to: to.map(|to| to.as_str()),
+            to: spoken.to.map(|to| to.as_str()),
             id: Some(&ctx.token()),
+            version: spoken.version,
             lang: Some("en"),
         };
         header.write(&mut out.bytes);
@@ -117,7 +133,8 @@ impl C2s {
             _ => None,
         };
         let step = match (said, exchange, &self.domain) {
-            (Ok(Said::Auth(mechanism, initial)), None, Some(domain)) => {
+            // One that is under way is given up for it (§6.4.2).
+            (Ok(Said::Auth(mechanism, initial)), _, Some(domain)) => {
                 self.trying = Some(mechanism);
                 let exchange = Exchange::new(mechanism, domain.clone());
                 match initial {
@@ -145,6 +162,11 @@ impl C2s {
                 out.acts.push(Act::Ask(question));
                 self.state = State::Asking(exchange);
             }
+            // §6.4.6: who it said that it is under TLS is who it must be.
+            Step::Success(account, _) if self.claimed.as_ref().is_some_and(|it| *it != account) => {
+                self.tried(Err(Failure::NotAuthorized), out);
+                self.violated(ctx, Violation::FromOther, out);
+            }
             Step::Success(account, message) => {
                 envelope::success(message.as_deref(), &mut out.bytes);
                 self.tried(Ok(()), out);
@@ -170,13 +192,28 @@ impl C2s {
         out.acts.push(Act::Tried(mechanism, outcome));
     }
 
-    pub(super) fn bind(&mut self, account: Bare, request: Stanza, out: &mut Out) {
+    pub(super) fn bind(&mut self, ctx: &Ctx<'_>, account: Bare, request: Stanza, out: &mut Out) {
         match bind::resource(&request, &account) {
             Ok(resource) => {
                 out.acts.push(Act::Submit(account.clone(), Said::Bind(resource)));
                 self.state = State::Binding(account, Box::new(request));
             }
-            Err(error) => refuse(&request, &error, out),
+            Err(error) => self.unbound(ctx, &request, &error, out),
+        }
+    }
+
+    /// The resource is refused; how often, is bounded (§7.7.3).
+    pub(super) fn unbound(
+        &mut self,
+        ctx: &Ctx<'_>,
+        request: &Stanza,
+        error: &StanzaError,
+        out: &mut Out,
+    ) {
+        refuse(request, error, out);
+        self.binds += 1;
+        if self.binds >= BIND_TRIES_MAX {
+            self.violated(ctx, Violation::BindTries, out);
         }
     }
 }

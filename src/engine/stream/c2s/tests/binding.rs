@@ -81,6 +81,20 @@ fn the_accounts_refusal_is_told_and_another_try_allowed_rfc6120_7_6_2_1() {
 }
 
 #[test]
+fn too_many_refused_resources_end_the_stream_rfc6120_7_7_3() {
+    let mut peer = Peer::authenticated();
+    let refusal = || StanzaError::from(StanzaCondition::ResourceConstraint);
+    for _ in 0..4 {
+        assert!(peer.says(&bind("\u{e000}")).contains(BAD_REQUEST));
+        peer.says(&bind("x"));
+        peer.hears(Input::Say(Say::Unbound(refusal())));
+    }
+    assert!(peer.says(&bind("\u{e000}")).contains(BAD_REQUEST));
+    let said = peer.fails(&bind("\u{e000}"), "policy-violation");
+    assert!(said.contains(BAD_REQUEST), "{said}");
+}
+
+#[test]
 fn no_other_stanza_before_the_resource_rfc6120_7_1() {
     for xml in [
         "<presence/>",

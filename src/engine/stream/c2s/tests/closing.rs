@@ -162,7 +162,7 @@ fn at_65_who_does_not_bind_in_time_is_closed_rfc6120_4_9_3_4() {
 }
 
 #[test]
-fn silence_is_broken_by_white_space_and_then_ends_rfc6120_4_6_4() {
+fn silence_is_broken_by_white_space_and_then_ends_rfc6120_4_6_2() {
     let mut peer = Peer::bound();
     let idle = peer.settings.limits.idle_ms_max;
     peer.says("<presence/>");

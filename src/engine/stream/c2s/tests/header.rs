@@ -38,24 +38,38 @@ fn from_is_the_domain_asked_for_rfc6120_4_7_1() {
 }
 
 #[test]
-fn to_repeats_from_only_under_tls_rfc6120_4_7_2() {
+fn to_repeats_from_as_a_bare_address_and_is_not_there_without_it_rfc6120_4_7_2() {
     let header =
         header("xmlns='jabber:client' version='1.0' to='capulet.lit' from='juliet@capulet.lit/x'");
     let mut peer = Peer::new(Security::Required);
-    assert_eq!(said(&peer.says(&header), "to"), None);
+    assert_eq!(said(&peer.says(&header), "to"), Some("juliet@capulet.lit"));
     peer.says(STARTTLS);
     peer.hears(Input::Secured(Tls::default()));
     assert_eq!(said(&peer.says(&header), "to"), Some("juliet@capulet.lit"));
+    peer.says(&auth_plain("juliet", PASSWORD));
+    assert_eq!(said(&peer.says(&header), "to"), Some("juliet@capulet.lit"));
+    assert_eq!(said(&Peer::secured().says(HEADER), "to"), None);
 }
 
 #[test]
-fn after_authentication_to_is_the_account_rfc6120_4_7_2() {
-    let mut peer = Peer::greeted();
-    peer.says(&auth_plain("juliet", PASSWORD));
-    let answer = peer.says(&header(
-        "xmlns='jabber:client' version='1.0' to='capulet.lit' from='romeo@montague.lit'",
-    ));
-    assert_eq!(said(&answer, "to"), Some("juliet@capulet.lit"));
+fn who_the_header_says_under_tls_is_who_must_log_in_rfc6120_6_4_6() {
+    let from = |jid: &str| {
+        header(&format!("xmlns='jabber:client' version='1.0' to='capulet.lit' from='{jid}'"))
+    };
+    let mut peer = Peer::secured();
+    peer.says(&from("romeo@capulet.lit"));
+    let said = peer.fails(&auth_plain("juliet", PASSWORD), "invalid-from");
+    assert!(!said.contains("<success"), "{said}");
+    let mut peer = Peer::secured();
+    peer.says(&from("JULIET@capulet.lit"));
+    assert!(peer.says(&auth_plain("juliet", PASSWORD)).starts_with("<success"));
+    // What was said in the clear may be anybody's.
+    let mut peer = Peer::new(Security::Required);
+    peer.says(&from("romeo@capulet.lit"));
+    peer.says(STARTTLS);
+    peer.hears(Input::Secured(Tls::default()));
+    peer.says(HEADER);
+    assert!(peer.says(&auth_plain("juliet", PASSWORD)).starts_with("<success"));
 }
 
 #[test]
@@ -67,12 +81,16 @@ fn versions_rfc6120_4_7_5() {
         assert_eq!(said(&answer, "version"), Some("1.0"), "{version}");
         assert!(answer.contains("<mechanisms"), "{version}");
     }
-    for version in ["", "version='0.9'", "version='1'", "version='x'"] {
+    for (version, answered) in
+        [("", None), ("version='0.9'", Some("0.9")), ("version='1'", None), ("version='x'", None)]
+    {
         let mut peer = Peer::secured();
         let answer = peer.fails(
             &header(&format!("xmlns='jabber:client' to='capulet.lit' {version}")),
             "unsupported-version",
         );
+        let opening = answer.split_once("?>").unwrap().1;
+        assert_eq!(said(opening, "version"), answered, "{version}");
         assert!(!answer.contains("features"), "{answer}");
     }
 }
