@@ -3,7 +3,7 @@
 use super::{
     Account, Output, settle,
     subscribe::Outgoing,
-    waiting::{Pair, Place, Then, Wait},
+    waiting::{Accounts, Pair, Place, Then, Wait},
 };
 use crate::{
     ctx::Ctx,
@@ -139,7 +139,7 @@ impl Account {
     }
 
     /// Lets go all of this pair that wait for nothing any more.
-    fn advance(&mut self, pair: &Pair, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    fn advance(&mut self, pair: &Accounts, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         while let Some((ticket, wait)) = self.waiting.ready(pair) {
             self.let_go(*wait, ctx, out);
             self.read_on(ticket, out);

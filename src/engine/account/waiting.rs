@@ -1,8 +1,9 @@
 //! The line of what waits for a commit, in the order of the account's stanzas.
 //!
 //! Units go to the writer in that order, so a committed count is a true prefix. Outputs are
-//! released per (from, to) pair in that order (RFC 6120 §10.1): a slow store holds nothing that
-//! has no unit, unless the same pair has an uncommitted one before it.
+//! released per pair of accounts in that order, whichever resources are named (RFC 6120 §10.1):
+//! a slow store holds nothing that has no unit, unless the same pair has an uncommitted one
+//! before it.
 //!
 //! Everything here takes the same time however many wait.
 
@@ -13,7 +14,10 @@ use crate::{
     port::Fault,
     unit::{Change, Committed, Unit},
 };
-use std::collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 use wire::{Bare, Jid, Stanza};
 
 /// Stanzas of the account's own sessions that may wait; as many again that came from elsewhere.
@@ -34,7 +38,7 @@ pub(super) struct Waiting {
     /// The numbers of those that wait for a sender.
     theirs: BTreeMap<Owed, u64>,
     /// Asked, never iterated.
-    pairs: HashMap<Pair, Ends>,
+    pairs: HashMap<Accounts, Ends>,
     own: usize,
     routed: usize,
     routed_bytes: usize,
@@ -50,7 +54,7 @@ struct Ends {
 pub(super) struct Wait {
     pub place: Place,
     /// The order that it must keep.
-    pub pair: Pair,
+    pub pair: Accounts,
     /// Not given to the writer yet.
     pub unit: Option<Unit>,
     /// Who owes the other half of the unit; told of the outcome.
@@ -65,8 +69,30 @@ pub(super) struct Wait {
     bytes: usize,
 }
 
-/// From and to.
+/// From and to, as the stanza has them.
 pub(super) type Pair = (Option<Jid>, Option<Jid>);
+
+/// A pair without its resources, as a number. RFC 6120 §10.1: the bare and the full address are the
+/// same recipient. The same sender too: its subscriptions come from the bare one (RFC 6121 §3). Two
+/// pairs that have the same number by chance only wait for each other.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Accounts(u64);
+
+impl From<&Pair> for Accounts {
+    fn from((from, to): &Pair) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for jid in [from, to] {
+            jid.as_ref().map(|jid| (jid.local(), jid.domain())).hash(&mut hasher);
+        }
+        Self(hasher.finish())
+    }
+}
+
+impl From<&Accounts> for Accounts {
+    fn from(accounts: &Accounts) -> Self {
+        accounts.clone()
+    }
+}
 
 pub(super) enum Place {
     /// A unit of ours, the recipient's half still to come.
@@ -97,6 +123,7 @@ pub(super) enum Then {
 
 impl Wait {
     pub fn of(place: Place, pair: Pair, then: Then, settles: Option<Link>) -> Self {
+        let pair = Accounts::from(&pair);
         let bytes = then.bytes();
         let (unit, recipient, learns, next) = Default::default();
         Self { place, pair, unit, recipient, then, learns, settles, next, bytes }
@@ -142,8 +169,8 @@ impl Waiting {
     }
 
     /// Whether anything of this pair waits.
-    pub fn holds(&self, pair: &Pair) -> bool {
-        !self.pairs.is_empty() && self.pairs.contains_key(pair)
+    pub fn holds(&self, pair: impl Into<Accounts>) -> bool {
+        !self.pairs.is_empty() && self.pairs.contains_key(&pair.into())
     }
 
     /// The ticket of what is pushed next.
@@ -217,7 +244,7 @@ impl Waiting {
     }
 
     /// The first of this pair, if it waits for nothing else.
-    pub fn ready(&mut self, pair: &Pair) -> Option<(Ticket, Box<Wait>)> {
+    pub fn ready(&mut self, pair: &Accounts) -> Option<(Ticket, Box<Wait>)> {
         let ticket = Ticket(self.pairs.get(pair)?.first);
         if !matches!(self.at(ticket)?.place, Place::Ready(_)) {
             return None;

@@ -54,6 +54,21 @@ fn iq_and_presence_keep_their_place_behind_a_message_of_their_pair_rfc6120_10_1(
     assert_eq!(names, ["message", "iq", "presence"]);
 }
 
+/// RFC 6120 §10.1: the bare and the full address are one recipient.
+#[test]
+fn what_is_addressed_to_a_resource_keeps_its_place_behind_what_is_for_the_account_rfc6120_10_1() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(juliet, JULIET, &message("romeo@x", "first"));
+    world.says(juliet, JULIET, &format!("<iq type='get' id='1' to='{ROMEO}'><q xmlns='q'/></iq>"));
+    world.says(juliet, JULIET, "<presence to='romeo@x' type='subscribe'/>");
+    assert_eq!(world.heard(romeo), [""; 0]);
+    world.feed_commits();
+    let names: Vec<_> = world.heard(romeo).iter().map(|xml| xml[1..3].to_owned()).collect();
+    assert_eq!(names, ["me", "iq", "pr"]);
+}
+
 #[test]
 fn an_iq_to_a_resource_that_left_while_it_waited_is_answered_rfc6121_8_5_3_2_3() {
     let mut world = World::of(TOYS);
