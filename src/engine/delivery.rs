@@ -57,11 +57,15 @@ pub fn untaken(stanza: &Stanza) -> Untaken {
     let unavailable = Untaken::Refuse(StanzaCondition::ServiceUnavailable);
     match (stanza.kind(), stanza.head.type_str()) {
         (Kind::Presence, _) | (_, "error" | "result") => Untaken::Ignore,
-        (Kind::Message, "headline") if stanza.head.to.as_ref().is_some_and(Jid::is_bare) => {
+        (Kind::Message, "headline") if stanza.head.to.as_ref().is_some_and(is_account) => {
             Untaken::Ignore
         }
         _ => unavailable,
     }
+}
+
+fn is_account(to: &Jid) -> bool {
+    to.is_bare() && to.local().is_some()
 }
 
 /// The same for an account that does not exist: it must look like one that is away (RFC 6120
@@ -70,7 +74,7 @@ pub fn nobody(stanza: &Stanza) -> Option<Stanza> {
     if (stanza.kind(), stanza.head.type_str()) == (Kind::Presence, "probe") {
         return unsubscribed(stanza);
     }
-    let account = stanza.head.to.as_ref().is_some_and(|to| to.is_bare() && to.local().is_some());
+    let account = stanza.head.to.as_ref().is_some_and(is_account);
     match untaken(stanza) {
         Untaken::Ignore => None,
         // What an account that exists says to a stranger (RFC 6121 §2.3.3).
@@ -81,9 +85,11 @@ pub fn nobody(stanza: &Stanza) -> Option<Stanza> {
     }
 }
 
-/// What a probe hears from whom it is not subscribed to (RFC 6121 §4.3.2).
+/// What a probe hears from whom it is not subscribed to (RFC 6121 §4.3.2), with its id (§4.3.2.1).
 pub(crate) fn unsubscribed(probe: &Stanza) -> Option<Stanza> {
     let (from, to) = (probe.head.to.as_ref()?.bare(), probe.head.from.as_ref()?.bare());
     let head = Head::new(Kind::Presence).with_type(Ask::Unsubscribed.as_str());
-    Some(Stanza::new(head.with_from(from).with_to(to)))
+    let mut told = Stanza::new(head.with_from(from).with_to(to));
+    told.head.id.clone_from(&probe.head.id);
+    Some(told)
 }

@@ -36,10 +36,11 @@ impl Account {
         }
         let done = match (kind, &stanza.head.to) {
             ("" | "unavailable", None) => self.broadcast(link, stanza, ctx, out),
-            ("" | "unavailable" | "error", Some(_)) => self.direct(link, stanza, ctx, out),
-            // RFC 6121 §4.3: probing is the server's. What a client would learn by it, its
-            // contacts' presence has told it.
-            ("probe" | "error", _) => Ok(()),
+            // §4.3: a client need not probe, but what it sends is answered like any probe.
+            ("" | "unavailable" | "error" | "probe", Some(_)) => {
+                self.direct(link, stanza, ctx, out)
+            }
+            ("probe" | "error", None) => Ok(()),
             _ => refused(stanza, StanzaCondition::BadRequest),
         };
         if let Err(ended) = done {
@@ -155,7 +156,7 @@ impl Account {
         self.roster.is_from(&bare) || (bare == self.jid && (to.is_bare() || available(to)))
     }
 
-    /// Directed presence (§4.6), and errors: to whom they are addressed.
+    /// Directed presence (§4.6), errors and probes: to whom they are addressed.
     fn direct(
         &mut self,
         link: Link,
@@ -166,7 +167,11 @@ impl Account {
         let stanza = decide(Walk::Sent, stanza, self, ctx)?.1.stanza;
         let Some(to) = stanza.head.to.clone() else { return Ok(()) };
         if !ctx.settings.reaches(to.domain()) {
-            return refused(stanza, StanzaCondition::RemoteServerNotFound);
+            // §4.3: a probe alone is no cause for an error.
+            return match stanza.head.type_str() {
+                "probe" => Ok(()),
+                _ => refused(stanza, StanzaCondition::RemoteServerNotFound),
+            };
         }
         if let Some(session) = self.session(link) {
             match stanza.head.type_str() {
@@ -174,6 +179,7 @@ impl Account {
                     return refused(stanza, StanzaCondition::ResourceConstraint);
                 }
                 "" => session.directed.insert(to.clone()),
+                "probe" => false,
                 _ => session.directed.remove(&to),
             };
         }
@@ -201,9 +207,14 @@ impl Account {
             return self.probed(&walked.stanza, ctx, out);
         }
         if let Some(ask) = Ask::parse(kind) {
+            // §8.5.3.2.2: for a resource that is gone there are only requests.
+            let gone = |to: &Jid| !to.is_bare() && self.sessions.iter().all(|one| one.jid != *to);
+            if ask != Ask::Subscribe && walked.stanza.head.to.as_ref().is_some_and(gone) {
+                return;
+            }
             return self.ask_received(ask, walked.stanza, ctx, out);
         }
-        if kind == "error" {
+        if let "error" | "unavailable" = kind {
             self.forget_directed(&walked.stanza);
         }
         self.after_its_subscription(walked, ctx, out);
@@ -224,11 +235,11 @@ impl Account {
         self.wait(Wait::of(place, pair, Then::Walk(walked), None), ctx, out);
     }
 
-    /// §4.6.3: who answered directed presence with an error need not hear of its end.
-    fn forget_directed(&mut self, error: &Stanza) {
-        let Some(from) = &error.head.from else { return };
-        let to = error.head.to.as_ref();
-        if let Some(session) = self.sessions.iter_mut().find(|one| Some(&one.jid) == to) {
+    /// §4.6.1: who is unavailable, or answered directed presence with an error, need not hear of
+    /// its end.
+    fn forget_directed(&mut self, said: &Stanza) {
+        let (Some(from), Some(to)) = (&said.head.from, &said.head.to) else { return };
+        for session in self.sessions.iter_mut().filter(|one| to.is_bare() || one.jid == *to) {
             session.directed.remove(from);
         }
     }
@@ -237,6 +248,10 @@ impl Account {
     /// so a subscription of which only one side knows ends.
     fn probed(&mut self, probe: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(from) = probe.head.from.clone() else { return };
+        let mere = self.mere_presence(probe, &from);
+        if !mere.is_empty() {
+            return mere.into_iter().for_each(|answer| self.tell_one(answer, ctx, out));
+        }
         if from.bare() != self.jid && !self.roster.is_from(&from.bare()) {
             return unsubscribed(probe).into_iter().for_each(|told| self.send(told, ctx, out));
         }
@@ -244,24 +259,50 @@ impl Account {
         let asked = self.sessions.iter().filter(|session| to.is_none_or(|to| session.jid == *to));
         let answers: Vec<_> = asked.filter_map(|session| session.presence.clone()).collect();
         if answers.is_empty() {
-            return self.tell_absence(to.cloned(), from, ctx, out);
+            return self.tell_absence(probe, from, ctx, out);
         }
         for answer in answers {
             self.tell_one(addressed(&answer, from.clone()), ctx, out);
         }
     }
 
-    /// What a probe of `of` hears when nobody is there: what was said last, and when.
-    fn tell_absence(&mut self, of: Option<Jid>, to: Jid, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    /// What a probe hears when nobody is there: what was said last, and when. From the account, as
+    /// there is no resource, and with the probe's id (§4.3.2.1).
+    fn tell_absence(&mut self, probe: &Stanza, to: Jid, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let of = probe.head.to.clone().unwrap_or_else(|| self.jid.clone().into());
         let last = LastPresence::of(&self.cells);
-        let last = last.filter(|last| of.is_none() || last.stanza.head.from == of);
+        let last = last.filter(|last| of.is_bare() || last.stanza.head.from.as_ref() == Some(&of));
         let (said_ms, stanza) = match last {
             Some(LastPresence { unix_ms, stanza }) => (Some(unix_ms), stanza),
-            None => (None, unavailable(&of.unwrap_or_else(|| self.jid.clone().into()))),
+            None => (None, unavailable(&of)),
         };
-        if let Some(stanza) = leave(addressed(&stanza, to), said_ms, self, ctx) {
+        let mut stanza = addressed(&stanza, to);
+        stanza.head.from = Some(of);
+        stanza.head.id.clone_from(&probe.head.id);
+        if let Some(stanza) = leave(stanza, said_ms, self, ctx) {
             self.send(stanza, ctx, out);
         }
+    }
+
+    /// Of a resource that is named no more than that it is there, to who sees the account (§4.3.2);
+    /// likewise of those that sent it presence, to who does not (§4.6.6).
+    fn mere_presence(&self, probe: &Stanza, from: &Jid) -> Vec<Stanza> {
+        let named = probe.head.to.as_ref().filter(|to| !to.is_bare());
+        let sees = from.bare() == self.jid || self.roster.is_from(&from.bare());
+        let told = [from.clone(), from.bare().into()];
+        let shows = |session: &&Session| match named {
+            Some(named) if session.jid != *named => false,
+            Some(_) if sees && session.presence.is_some() => true,
+            None if sees => false,
+            _ => told.iter().any(|to| session.directed.contains(to)),
+        };
+        let mere = |session: &Session| {
+            let head = Head::new(Kind::Presence).with_from(session.jid.clone());
+            let mut mere = Stanza::new(head.with_to(from.clone()));
+            mere.head.id = session.presence.as_ref().and_then(|said| said.head.id.clone());
+            mere
+        };
+        self.sessions.iter().filter(shows).map(mere).collect()
     }
 
     /// Who sees the account's presence.

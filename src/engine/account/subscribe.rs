@@ -128,7 +128,8 @@ impl Account {
         if step.became_from {
             *show_to = Some(contact.clone());
         } else if step.lost_from {
-            send.extend(self.absences(contact, ctx));
+            // §3.2.2: before the contact hears that it sees nothing any more.
+            send.splice(0..0, self.absences(contact, ctx));
         }
         let unit = Unit { entries: Vec::new(), changes: step.changes };
         self.commit_then_send(unit, pair, outgoing, settles, ctx, out);
@@ -148,13 +149,14 @@ impl Account {
         }
     }
 
-    /// What a removed contact hears (§2.5.2): that nobody watches any more, and why it sees nobody.
+    /// What a removed contact hears (§2.5.2): that nobody is there (§3.2.2), and why.
     pub(super) fn parting(&mut self, set: &Set, ctx: &Ctx<'_>) -> Vec<Stanza> {
         let contact = set.contact.bare();
-        let mut stanzas: Vec<_> = set.sends.iter().map(|ask| self.asking(*ask, &contact)).collect();
+        let mut stanzas = Vec::new();
         if set.lost_from {
             stanzas.extend(self.absences(&contact, ctx));
         }
+        stanzas.extend(set.sends.iter().map(|ask| self.asking(*ask, &contact)));
         stanzas
     }
 

@@ -24,6 +24,7 @@ mod delivery;
 mod endings;
 mod limits;
 mod order;
+mod presence;
 mod subscriptions;
 
 /// A XEP for these tests: keeps messages with a body, refuses swear words, counts what is written.

@@ -308,6 +308,7 @@ fn listed(xml: &str) -> Option<(String, bool, bool)> {
     (subscription != "remove").then(|| (subscription, has("ask"), has("approved")))
 }
 
+/// RFC 6121 Appendix A.2, Appendix A.3.
 #[test]
 fn a_random_walk_agrees_with_the_model_at_every_step_rfc6121_appendix_a() {
     for seed in [1, 2026] {

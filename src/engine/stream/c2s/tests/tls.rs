@@ -84,7 +84,7 @@ fn starttls_under_tls_fails_and_closes_rfc6120_5_4_2_2() {
 }
 
 #[test]
-fn at_65_a_handshake_that_never_ends_is_closed_without_a_word() {
+fn at_65_a_handshake_that_never_ends_is_closed_without_a_word_rfc6120_5_4_3_2() {
     let mut peer = Peer::new(Security::Direct);
     assert_eq!(peer.hears(Input::Tick), "");
     assert_eq!(peer.wakes(), [Moment(31_000)]);
