@@ -226,6 +226,7 @@ async fn tls_from_the_first_byte_knows_its_protocol_xep_0368() {
     assert!(handshake(&server, connect().await, &["h2"]).await.is_err());
 }
 
+/// RFC 6120 §5.4.2.1.
 #[tokio::test]
 async fn at_19_what_is_said_before_tls_is_not_heard_after_it() {
     let server = Server::start("").await;

@@ -4,6 +4,7 @@
 
 mod arrows;
 mod names;
+mod rules;
 mod sizes;
 #[cfg(test)]
 mod source;

@@ -1,3 +1,5 @@
+//! The roster and subscriptions (RFC 6121 §2, §3, Appendix A): tests are named after the section.
+
 use super::*;
 use crate::{
     ctx::{Moment, Random},
@@ -397,7 +399,7 @@ fn a_pre_approved_contact_is_let_in_without_asking_the_user_3_4() {
 }
 
 #[test]
-fn a_pre_approval_can_be_taken_back_3_4() {
+fn a_pre_approval_can_be_taken_back_3_4_2() {
     let mut roster = Roster::default();
     sent(&mut roster, 1, Ask::Subscribed);
     let step = sent(&mut roster, 2, Ask::Unsubscribed);
@@ -448,7 +450,7 @@ impl Belief {
 }
 
 #[test]
-fn whoever_listens_or_comes_back_believes_what_is_true_2_1_6_2_6() {
+fn whoever_listens_or_comes_back_believes_what_is_true_2_1_6_and_2_6() {
     let asks = [Ask::Subscribe, Ask::Subscribed, Ask::Unsubscribe, Ask::Unsubscribed];
     let (mut roster, mut dice) = (Roster::default(), 3_u32);
     let (mut listens, mut away) = (Belief::default(), Belief::default());
