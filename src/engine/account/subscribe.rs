@@ -161,7 +161,11 @@ impl Account {
     }
 
     /// Every available resource becomes unavailable to the contact (§3.2.1, §3.3.3).
+    /// What they told it by directed presence ends with it (§4.6.1).
     fn absences(&mut self, contact: &Bare, ctx: &Ctx<'_>) -> Vec<Stanza> {
+        for session in &mut self.sessions {
+            session.directed.retain(|to| to.bare() != *contact);
+        }
         let gone = self.present().into_iter().filter_map(|presence| presence.head.from);
         let gone = gone.map(|from| addressed(&unavailable(&from), contact.clone().into()));
         gone.filter_map(|absence| leave(absence, None, self, ctx)).collect()

@@ -158,6 +158,18 @@ fn resources_become_unavailable_before_the_cancellation_rfc6121_3_2_2() {
 }
 
 #[test]
+fn directed_presence_ends_with_the_subscription_rfc6121_4_6_1() {
+    let mut world = World::of(NONE);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    subscribed(&mut world, romeo, juliet);
+    world.says(juliet, JULIET, &format!("<presence to='{ROMEO}'/>"));
+    world.says(juliet, JULIET, "<presence to='romeo@x' type='unsubscribed'/>");
+    assert!(world.heard(romeo).iter().any(|xml| xml.contains("unavailable")));
+    world.says(juliet, JULIET, "<presence type='unavailable'/>");
+    assert_eq!(world.heard(romeo), [""; 0], "he sees her no more");
+}
+
+#[test]
 fn for_a_resource_that_is_gone_there_are_only_requests_rfc6121_8_5_3_2_2() {
     let mut world = World::of(NONE);
     let juliet = world.online(JULIET, 1);
