@@ -352,3 +352,26 @@ fn describe(condition: &str, text: Option<&str>, f: &mut fmt::Formatter<'_>) -> 
         None => f.write_str(condition),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Condition and type, transcribed. Where there are two types, the first.
+    const TYPES: &str = "bad-request modify, conflict cancel, feature-not-implemented cancel, \
+        forbidden auth, gone cancel, internal-server-error cancel, item-not-found cancel, \
+        jid-malformed modify, not-acceptable modify, not-allowed cancel, not-authorized auth, \
+        policy-violation modify, recipient-unavailable wait, redirect modify, \
+        registration-required auth, remote-server-not-found cancel, remote-server-timeout wait, \
+        resource-constraint wait, service-unavailable cancel, subscription-required auth, \
+        unexpected-request wait";
+
+    #[test]
+    fn each_condition_has_the_type_that_rfc6120_8_3_3_gives_it() {
+        for pair in TYPES.split(", ") {
+            let (name, type_) = pair.split_once(' ').unwrap();
+            let condition = StanzaCondition::from_name(name).unwrap();
+            assert_eq!(condition.default_type().as_str(), type_, "{name}");
+        }
+    }
+}
