@@ -7,6 +7,7 @@ mod serve;
 mod settings;
 mod settings_table;
 mod settings_values;
+mod settings_xeps;
 mod user;
 
 use clap::Parser;

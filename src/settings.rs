@@ -1,6 +1,9 @@
 //! What the operator chose, from plain values to what the rings want.
 
-use crate::settings_values::{Values, Wrong};
+use crate::{
+    settings_values::{Values, Wrong},
+    settings_xeps::Chosen,
+};
 use anyhow::{Context, bail};
 use engine::wire::{Bare, Limits};
 use std::{
@@ -38,6 +41,8 @@ pub struct Settings {
     pub log_level: String,
     /// Whether `/metrics` is there.
     pub metrics: bool,
+    /// What was chosen about XEPs.
+    pub xeps: Chosen,
 }
 
 /// Where it listens.
@@ -122,6 +127,7 @@ impl Settings {
             log_level: values.text("log", "level").unwrap_or_default(),
             metrics: values.text("metrics", "serve").as_deref() == Some("yes"),
             data,
+            xeps: std::mem::take(&mut values.xeps),
         })
     }
 
@@ -130,6 +136,7 @@ impl Settings {
         engine::settings::Settings {
             admins: self.admins.clone(),
             limits: self.streams,
+            chosen: self.xeps.clone(),
             ..engine::settings::Settings::of(self.domains.clone(), secret)
         }
     }

@@ -229,7 +229,7 @@ pub fn print() -> String {
             };
         }
     }
-    file
+    file + &crate::settings_xeps::print()
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! From a file to values that the table allows; every error names its line.
 
-use crate::settings_table::{Kind, SETTINGS, Setting};
+use crate::{
+    settings_table::{Kind, SETTINGS, Setting},
+    settings_xeps::{self, Chosen},
+};
 use std::{collections::BTreeMap, fmt, net::SocketAddr, ops::Range};
 use toml::de::{DeTable, DeValue};
 
@@ -8,6 +11,8 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug)]
 pub struct Values {
     values: BTreeMap<(&'static str, &'static str), Value>,
+    /// Of the tables `[xep.NNNN]`.
+    pub xeps: Chosen,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +46,7 @@ impl Values {
     /// # Errors
     /// The first thing that is wrong.
     pub fn read(file: &str) -> Result<Self, Wrong> {
-        let mut values = defaults();
+        let (mut values, mut xeps) = (defaults(), Chosen::new());
         let line = |at: Range<usize>| 1 + file[..at.start].matches('\n').count();
         let root = DeTable::parse(file).map_err(|error| Wrong {
             line: error.span().map_or(0, line),
@@ -49,6 +54,10 @@ impl Values {
         })?;
         for (name, table) in root.get_ref() {
             let wrong = |what| Wrong { line: line(name.span()), what };
+            if let ("xep", DeValue::Table(tables)) = (name.get_ref().as_ref(), table.get_ref()) {
+                xeps = settings_xeps::read(tables, line)?;
+                continue;
+            }
             let section = section(name.get_ref()).map_err(wrong)?;
             let DeValue::Table(table) = table.get_ref() else {
                 return Err(wrong(format!("{section} is a table: write [{section}]")));
@@ -61,7 +70,7 @@ impl Values {
                 values.insert((setting.section, setting.key), value);
             }
         }
-        Ok(Self { values })
+        Ok(Self { values, xeps })
     }
 
     /// A string; none when absent.
@@ -135,7 +144,7 @@ fn setting(section: &str, key: &str) -> Result<&'static Setting, String> {
 }
 
 /// The nearest name, when one is near.
-fn hint(name: &str, known: impl Iterator<Item = &'static str>) -> String {
+pub fn hint(name: &str, known: impl Iterator<Item = &'static str>) -> String {
     let near = known.map(|known| (strsim::jaro_winkler(name, known), known));
     match near.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
         Some((near, known)) if near > 0.7 => format!("; did you mean {known}?"),
@@ -171,21 +180,21 @@ fn checked(setting: &Setting, value: &DeValue<'_>) -> Result<Value, String> {
     }
 }
 
-fn text(value: &DeValue<'_>) -> Option<String> {
+pub fn text(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         _ => None,
     }
 }
 
-fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
+pub fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
     match value {
         DeValue::Array(list) => list.iter().map(|value| text(value.get_ref())).collect(),
         _ => None,
     }
 }
 
-fn number(value: &DeValue<'_>) -> Option<u64> {
+pub fn number(value: &DeValue<'_>) -> Option<u64> {
     match value {
         DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix()).ok(),
         _ => None,
@@ -250,5 +259,6 @@ mod tests {
     fn the_file_that_is_printed_is_a_file_that_is_read_and_changes_nothing() {
         let printed = Values::read(&crate::settings_table::print()).expect("it is right");
         assert_eq!(printed.values, defaults());
+        assert!(!printed.xeps.is_empty(), "those of XEPs are there too");
     }
 }

@@ -28,23 +28,41 @@ impl Random for Zero {
     }
 }
 
+/// What an operator has who chose nothing.
+pub fn settings() -> Settings {
+    Settings::of(vec![Bare::host("wax.example").unwrap()], [0; 32])
+}
+
 /// Runs `with` at this moment.
 pub fn at<T>(now: u64, with: impl FnOnce(&Ctx<'_>) -> T) -> T {
-    let settings = Settings::of(vec![Bare::host("wax.example").unwrap()], [0; 32]);
+    under(&settings(), now, with)
+}
+
+/// Runs `with` at this moment, with these settings.
+pub fn under<T>(settings: &Settings, now: u64, with: impl FnOnce(&Ctx<'_>) -> T) -> T {
     let hooks = Hooks::of(crate::ALL);
-    let now = Moment(now);
-    with(&Ctx { now, unix_ms: NOW, random: &Zero, settings: &settings, hooks: &hooks })
+    with(&Ctx { now: Moment(now), unix_ms: NOW, random: &Zero, settings, hooks: &hooks })
 }
 
 /// What a stranger hears who asks this of the host or of an account; `""` is an empty result.
 pub fn asked(of: Of, kind: &str, query: &str) -> Result<String, StanzaError> {
+    asked_under(&settings(), of, kind, query)
+}
+
+/// The same with these settings.
+pub fn asked_under(
+    settings: &Settings,
+    of: Of,
+    kind: &str,
+    query: &str,
+) -> Result<String, StanzaError> {
     let of_whom = if of == Of::Host { "wax.example" } else { JULIET };
     let iq = format!("<iq type='{kind}' id='1' from='{ROMEO}/r' to='{of_whom}'>{query}</iq>");
     let iq = Stanza::parse_one(&iq).unwrap();
     let asked = Bare::parse(of_whom).unwrap();
     let kind = if kind == "get" { IqKind::Get } else { IqKind::Set };
     let line = Line::of_host(&asked);
-    match at(0, |ctx| answer(of, kind, &iq, line, ctx)) {
+    match under(settings, 0, |ctx| answer(of, kind, &iq, line, ctx)) {
         Found::Now(Ok(Reply::Payload(payload)), _) => Ok(payload.as_str().to_owned()),
         Found::Now(Ok(Reply::Empty), _) => Ok(String::new()),
         Found::Now(Err(error), _) => Err(error),

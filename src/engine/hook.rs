@@ -6,6 +6,7 @@ use crate::{
     port::{Pending, Reads, Registrar},
     request::Line,
     session::Session,
+    setting::Setting,
     settings::Settings,
     slot::{Plan, Slot},
     unit::{Change, Table},
@@ -58,6 +59,8 @@ pub enum Hook {
     Write(Desk, Write),
     /// State kept with a session.
     Slot(Plan),
+    /// What the operator may choose about it.
+    Setting(&'static Setting),
     /// The cells of this table are read with an account and stay in memory with it: looks and
     /// answers find them in [`Cells`](crate::cells::Cells).
     AtHand(Table),

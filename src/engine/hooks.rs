@@ -50,7 +50,7 @@ impl Hooks {
 
     fn hang(&mut self, number: u16, hook: &Hook, plans: &mut Vec<Plan>) {
         match *hook {
-            Hook::Feature(..) => {}
+            Hook::Feature(..) | Hook::Setting(_) => {}
             Hook::Iq { of, kind, payload, answer } => {
                 self.answers.insert((of, kind, payload.ns, payload.local), (number, answer));
             }

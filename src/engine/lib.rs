@@ -16,6 +16,7 @@ pub mod port;
 pub mod request;
 pub mod roster;
 pub mod session;
+pub mod setting;
 pub mod settings;
 pub mod shard;
 pub mod slot;

@@ -1,5 +1,7 @@
 //! What the engine must know of the operator's choices. Parsed elsewhere, from TOML.
 
+use crate::setting::Value;
+use std::collections::BTreeMap;
 use wire::{Bare, Limits};
 
 /// The engine's part of the settings.
@@ -16,8 +18,8 @@ pub struct Settings {
     /// Whether stanzas go to domains that are not served here. What is sent to one leaves the
     /// shard as a parcel for it.
     pub federates: bool,
-    /// What XEP-0092 tells of the operating system; `None` tells nothing.
-    pub os: Option<String>,
+    /// What was chosen about XEPs, by number and key.
+    pub chosen: BTreeMap<(u16, &'static str), Value>,
 }
 
 impl Settings {
@@ -34,7 +36,8 @@ impl Settings {
     /// Settings of a server for these domains, everything else as documented.
     pub fn of(domains: Vec<Bare>, secret: [u8; 32]) -> Self {
         let limits = StreamLimits::default();
-        Self { domains, admins: Vec::new(), limits, secret, federates: false, os: None }
+        let (admins, chosen) = Default::default();
+        Self { domains, admins, limits, secret, federates: false, chosen }
     }
 }
 
