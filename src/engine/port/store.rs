@@ -5,7 +5,7 @@ use crate::{
     unit::{Credentials, Entry, Pos, Table, Unit},
 };
 use std::{fmt, future::Future, pin::Pin};
-use wire::{Bare, Jid};
+use wire::{Bare, ErrorType, Jid, StanzaCondition, StanzaError};
 
 /// A read or write under way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -35,6 +35,13 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// Who asked is told nothing of it, but that it may be asked again (RFC 6120 §8.3.3.7).
+impl From<Fault> for StanzaError {
+    fn from(_: Fault) -> Self {
+        Self::new(ErrorType::Wait, StanzaCondition::InternalServerError)
+    }
+}
 
 /// Everything an account must know to work, read in one round trip.
 #[derive(Clone, Debug, Default, PartialEq)]
