@@ -7,6 +7,7 @@ mod catalogue;
 mod stage;
 
 pub mod xep_0030_disco;
+pub mod xep_0049_private;
 pub mod xep_0082_dates;
 pub mod xep_0092_version;
 pub mod xep_0199_ping;
@@ -20,6 +21,7 @@ use engine::hook::Xep;
 /// The XEPs, by number.
 pub const ALL: &[&Xep] = &[
     &xep_0030_disco::XEP,
+    &xep_0049_private::XEP,
     &xep_0082_dates::XEP,
     &xep_0092_version::XEP,
     &xep_0030_disco::xep_0115_caps::XEP,
