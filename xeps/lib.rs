@@ -8,6 +8,7 @@ mod stage;
 
 pub mod xep_0030_disco;
 pub mod xep_0049_private;
+pub mod xep_0054_vcard;
 pub mod xep_0082_dates;
 pub mod xep_0092_version;
 pub mod xep_0199_ping;
@@ -22,6 +23,7 @@ use engine::hook::Xep;
 pub const ALL: &[&Xep] = &[
     &xep_0030_disco::XEP,
     &xep_0049_private::XEP,
+    &xep_0054_vcard::XEP,
     &xep_0082_dates::XEP,
     &xep_0092_version::XEP,
     &xep_0030_disco::xep_0115_caps::XEP,
