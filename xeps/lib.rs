@@ -14,6 +14,7 @@ pub mod xep_0092_version;
 pub mod xep_0199_ping;
 pub mod xep_0202_time;
 pub mod xep_0203_delay;
+pub mod xep_0478_limits;
 
 pub use catalogue::{doap, readme_table};
 
@@ -30,4 +31,5 @@ pub const ALL: &[&Xep] = &[
     &xep_0199_ping::XEP,
     &xep_0202_time::XEP,
     &xep_0203_delay::XEP,
+    &xep_0478_limits::XEP,
 ];
