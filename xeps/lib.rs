@@ -28,6 +28,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0082_dates::XEP,
     &xep_0092_version::XEP,
     &xep_0030_disco::xep_0115_caps::XEP,
+    &xep_0030_disco::xep_0157_contact::XEP,
     &xep_0199_ping::XEP,
     &xep_0202_time::XEP,
     &xep_0203_delay::XEP,

@@ -12,6 +12,7 @@ use engine::{
     hooks::Hooks,
     parcel::{Link as Socket, Parcel, Say},
     port::{Node, Online},
+    setting::Value,
     settings::Settings,
     shard::{self, Shard},
     stream::{
@@ -28,6 +29,8 @@ const ANSWER_MS_MAX: u64 = 10_000;
 /// 1 January 2026, when every simulation begins.
 const BEGIN_UNIX_MS: u64 = 1_767_225_600_000;
 const NODE: Node = Node(1);
+/// Who hears of abuse (XEP-0157).
+const CONTACTS: [&str; 2] = ["mailto:abuse@localhost", "xmpp:abuse@localhost"];
 
 /// A server and the connections to it.
 pub struct Simulated {
@@ -87,7 +90,8 @@ impl Simulated {
     ) -> Result<Self, Broken> {
         let host = Bare::host(domain).map_err(|error| Broken(format!("{domain}: {error}")))?;
         let dice = Dice::new(1);
-        let settings = Settings::of(vec![host], dice.bytes());
+        let mut settings = Settings::of(vec![host], dice.bytes());
+        settings.chosen.insert((157, "abuse"), Value::Texts(CONTACTS.map(String::from).into()));
         let hooks = Hooks::of(xeps::ALL);
         let told = Told { now_ms: 0, dice, settings, hooks };
         let desk = Desk::new(&told.ctx(), accounts)?;

@@ -1,6 +1,7 @@
 //! XEP-0030: Service Discovery. <https://xmpp.org/extensions/xep-0030.html>
 
 pub mod xep_0115_caps;
+pub mod xep_0157_contact;
 
 use engine::{
     ctx::Ctx,
@@ -40,11 +41,19 @@ struct Entity {
     category: &'static str,
     kind: &'static str,
     name: Option<&'static str>,
+    /// What else is told of it (XEP-0128).
+    form: fn(&Ctx<'_>) -> Option<Draft>,
 }
 
-const HOST: Entity = Entity { of: Of::Host, category: "server", kind: "im", name: Some("Waxwing") };
+const HOST: Entity = Entity {
+    of: Of::Host,
+    category: "server",
+    kind: "im",
+    name: Some("Waxwing"),
+    form: xep_0157_contact::form,
+};
 const ACCOUNT: Entity =
-    Entity { of: Of::Account, category: "account", kind: "registered", name: None };
+    Entity { of: Of::Account, category: "account", kind: "registered", name: None, form: |_| None };
 
 impl Entity {
     /// What it is and can do, as the answer to a question about `node`.
@@ -57,7 +66,8 @@ impl Entity {
         };
         let features = ctx.hooks.features(self.of).into_iter();
         let features = features.map(|feature| Draft::new(FEATURE).attribute("var", feature));
-        features.fold(mirror(INFO, node).child(identity), Draft::child).finish()
+        let query = features.fold(mirror(INFO, node).child(identity), Draft::child);
+        (self.form)(ctx).into_iter().fold(query, Draft::child).finish()
     }
 }
 

@@ -36,9 +36,9 @@ const C: Name = Name::new("http://jabber.org/protocol/caps", "c");
 const NODE: &str = "https://waxwing.im";
 
 const DATA: &str = "jabber:x:data";
-const FORM: Name = Name::new(DATA, "x");
-const FIELD: Name = Name::new(DATA, "field");
-const VALUE: Name = Name::new(DATA, "value");
+pub(super) const FORM: Name = Name::new(DATA, "x");
+pub(super) const FIELD: Name = Name::new(DATA, "field");
+pub(super) const VALUE: Name = Name::new(DATA, "value");
 
 /// Whether the resource is about to become available.
 #[derive(Default)]
