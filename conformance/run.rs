@@ -302,6 +302,9 @@ impl Play<'_> {
             let password = actor.character().property("password").unwrap_or_default();
             return Some(sasl::plain(actor.character().local(), password));
         }
+        if let Some(actor) = of("'s localpart") {
+            return Some(actor.character().local().to_owned());
+        }
         of("'s JID").map(|actor| actor.character().bare().to_owned())
     }
 }

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 const WAXWING: &str = env!("CARGO_BIN_EXE_waxwing");
 const SETTINGS: &str = "[listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_tls = [\"127.0.0.1:0\"]\n\
     s2s = []\nhttp = []\nhttps = []\n\
+    [xep.0077]\nregistration = \"open\"\naccounts_per_address_per_hour_max = 100\n\
     [xep.0157]\nabuse = [\"mailto:abuse@localhost\", \"xmpp:abuse@localhost\"]\n";
 /// Scripts at once. Each mostly waits.
 const THREADS: usize = 8;

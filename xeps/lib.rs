@@ -9,6 +9,7 @@ mod stage;
 pub mod xep_0030_disco;
 pub mod xep_0049_private;
 pub mod xep_0054_vcard;
+pub mod xep_0077_register;
 pub mod xep_0082_dates;
 pub mod xep_0092_version;
 pub mod xep_0199_ping;
@@ -25,6 +26,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0030_disco::XEP,
     &xep_0049_private::XEP,
     &xep_0054_vcard::XEP,
+    &xep_0077_register::XEP,
     &xep_0082_dates::XEP,
     &xep_0092_version::XEP,
     &xep_0030_disco::xep_0115_caps::XEP,

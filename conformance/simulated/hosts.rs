@@ -4,16 +4,16 @@ use super::registrar::Lent;
 use crate::driver::Broken;
 use engine::{
     ctx::{Ctx, Moment},
-    hook::World,
+    hook::{Replied, World},
     parcel::Ticket,
     port::{Fault, Online, Reads, Store},
-    shard::{Input, Output},
+    shard::{Input, Output, WorldAnswer},
     stream::{
         machine::{Fact, Question},
         sasl::{self, Hash},
     },
     unit::{Change, Credentials, Unit},
-    wire::Bare,
+    wire::{Bare, Stanza},
     writer::{Outcome, Writer, WriterLimits},
 };
 use std::{
@@ -104,17 +104,7 @@ impl Desk {
                 pushed.map(failed).into_iter().collect()
             }
             Output::World { account, number, iq, answer } => {
-                let store = self.store.share();
-                let lent = Lent::new(self, ctx, online);
-                let world = World {
-                    store: &store,
-                    registrar: &lent,
-                    account: &account,
-                    unix_ms: ctx.unix_ms,
-                    settings: ctx.settings,
-                };
-                let replied = ready(answer(&iq, &world));
-                let mut caused = lent.caused();
+                let (replied, mut caused) = self.read(ctx, &account, &iq, answer, online);
                 caused.push(Input::Answered(account, number, replied));
                 caused
             }
@@ -122,12 +112,34 @@ impl Desk {
         }
     }
 
-    /// Answers a stream.
-    pub(super) fn find_out(&self, question: Question) -> Fact {
-        match question {
+    /// What a request is answered that reads the store, and what happens because of it.
+    fn read(
+        &mut self,
+        ctx: &Ctx<'_>,
+        account: &Bare,
+        iq: &Stanza,
+        answer: WorldAnswer,
+        online: Online,
+    ) -> (Replied, Vec<Input>) {
+        let (store, Ctx { unix_ms, settings, .. }) = (self.store.share(), *ctx);
+        let lent = Lent::new(self, ctx, online);
+        let (store, registrar) = (&store, &lent);
+        let world = World { store, registrar, account, peer: None, unix_ms, settings };
+        let replied = ready(answer(iq, &world));
+        (replied, lent.caused())
+    }
+
+    /// Answers a stream; and what happens because of it.
+    pub(super) fn find_out(&mut self, ctx: &Ctx<'_>, question: Question) -> (Fact, Vec<Input>) {
+        let fact = match question {
+            Question::Request { host, iq, answer } => {
+                let (replied, caused) = self.read(ctx, &host, &iq, answer, Online::default());
+                return (Fact::Replied(replied), caused);
+            }
             Question::Credentials(of) => Fact::Credentials(ready(self.store.credentials(&of))),
             Question::Verify { password, keys } => Fact::Verified(sasl::verify(&password.0, &keys)),
-        }
+        };
+        (fact, Vec::new())
     }
 }
 

@@ -92,6 +92,8 @@ impl Simulated {
         let dice = Dice::new(1);
         let mut settings = Settings::of(vec![host], dice.bytes());
         settings.chosen.insert((157, "abuse"), Value::Texts(CONTACTS.map(String::from).into()));
+        // Closed by default; scripts make accounts.
+        settings.chosen.insert((77, "registration"), Value::Choice("open".into()));
         let hooks = Hooks::of(xeps::ALL);
         let told = Told { now_ms: 0, dice, settings, hooks };
         let desk = Desk::new(&told.ctx(), accounts)?;
@@ -177,7 +179,8 @@ impl Simulated {
                 self.connections[number].phase = Phase::Handshake;
             }
             Act::Ask(question) => {
-                let fact = self.desk.find_out(question);
+                let (fact, caused) = self.desk.find_out(&self.told.ctx(), question);
+                self.inbox.extend(caused);
                 self.tell(number, Input::Fact(fact));
             }
             Act::Submit(account, said) => {

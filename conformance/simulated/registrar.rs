@@ -8,11 +8,13 @@ use engine::{
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
     shard::Input,
     stream::machine::Secret,
+    subscription::farewells,
     unit::Change,
     wire::{Bare, Jid, Stanza},
 };
 use std::{
     future,
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -89,11 +91,20 @@ impl Registrar for Lent<'_> {
         })
     }
 
-    fn delete<'a>(&'a self, account: &'a Bare) -> Registered<'a> {
-        done(match self.exists(account) {
-            false => Err(Unregistered::Missing),
-            true => self.change(Change::Delete(account.clone()), Some((account, Order::Deleted))),
-        })
+    fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {
+        let loaded = ready(self.lock().0.store.load(account));
+        let Ok(Some(loaded)) = loaded else { return done(Err(Unregistered::Missing)) };
+        let order = Order::Deleted(last);
+        let deleted = self.change(Change::Delete(account.clone()), Some((account, order)));
+        for stanza in farewells(account, &loaded.roster) {
+            let Some(to) = stanza.head.to.as_ref().map(Jid::bare) else { continue };
+            self.lock().1.push(Input::Parcel(Parcel::Routed { to, stanza, owed: None }));
+        }
+        done(deleted)
+    }
+
+    fn admits(&self, _: Option<IpAddr>, _: (u64, u64)) -> bool {
+        true
     }
 
     fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>> {

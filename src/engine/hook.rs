@@ -11,6 +11,7 @@ use crate::{
     slot::{Plan, Slot},
     unit::{Change, Table},
 };
+use std::net::IpAddr;
 use wire::{Element, Name, Payload, Stanza, StanzaError, StreamError};
 
 /// A XEP that this server speaks.
@@ -113,6 +114,9 @@ pub enum Of {
     Room,
     /// A service at a domain of its own.
     Service,
+    /// A stream that is secure, but has not logged in. By `Answer::World`; the account that is
+    /// asked is its host.
+    Stream,
 }
 
 /// Where a message or presence stops on its way, in this order. The commit lies between Keep and
@@ -193,6 +197,8 @@ pub struct World<'a> {
     pub registrar: &'a dyn Registrar,
     /// The account that is asked.
     pub account: &'a wire::Bare,
+    /// Where a stream comes from that has not logged in (IPv6: which /64).
+    pub peer: Option<IpAddr>,
     /// Milliseconds since 1970, when it was asked.
     pub unix_ms: u64,
     /// What the operator chose.

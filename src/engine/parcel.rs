@@ -121,8 +121,8 @@ pub enum Say {
 /// What an operator did.
 #[derive(Clone, Debug)]
 pub enum Order {
-    /// The account is gone: its sessions end with `not-authorized`.
-    Deleted,
+    /// The account is gone: its sessions end with `not-authorized`, after this has been sent.
+    Deleted(Option<Stanza>),
     /// The password is another: its sessions end with `reset`, to log in again.
     PasswordChanged {
         /// The resource that changed it, and goes on.

@@ -29,7 +29,7 @@ pub enum Violation {
     ElementUnknown,
     /// SASL again after success (§6.4.6).
     AuthAfterSuccess,
-    /// More failed SASL exchanges than allowed (§6.4.5).
+    /// More failed SASL exchanges, or refused requests before login, than allowed (§6.4.5).
     AuthTries,
     /// Authenticated as somebody else than the stream header said under TLS (§6.4.6).
     FromOther,

@@ -61,7 +61,7 @@ struct Drive {
     /// An account has heard of this stream and must hear of its end.
     bound: Option<Bare>,
     story: Story,
-    _pass: Pass,
+    pass: Pass,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub(crate) fn spawn(
         bound: None,
         story: Story::opened(peer, shell.clock.now()),
         shell: shell.clone(),
-        _pass: pass,
+        pass,
     };
     // It answers with its first deadline.
     drive.tell(Input::Tick, &mut Out::default());
@@ -292,7 +292,9 @@ impl Drive {
     fn obey(&mut self, act: Act) {
         match act {
             Act::StartTls => self.phase = Phase::Upgrading,
-            Act::Ask(question) => self.asked = Some(self.shell.find_out(question)),
+            Act::Ask(question) => {
+                self.asked = Some(self.shell.find_out(question, self.pass.address()));
+            }
             Act::Submit(account, said) => self.submit(account, said),
             Act::Tried(mechanism, outcome) => self.story.tried(&self.shell, mechanism, outcome),
             Act::Wake(at) => self.wake = Some(at),

@@ -25,6 +25,7 @@ mod shard;
 mod shell;
 mod socket;
 mod story;
+mod throttle;
 mod tls;
 mod writer;
 

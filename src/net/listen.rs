@@ -159,6 +159,13 @@ impl Gate {
     }
 }
 
+impl Pass {
+    /// Where it comes from; of IPv6 the /64.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
         let mut addresses = self.gate.addresses();

@@ -98,8 +98,8 @@ impl Operator {
         };
         let last = store.last().await?;
         tokio::spawn(host.run(last, limits.store_patience_ms));
-        let (hashing, counts) = (Hashing::new(1), Arc::default());
-        let accounts = Accounts { store, writer: queue, hashing, post, counts };
+        let (hashing, counts, throttle) = (Hashing::new(1), Arc::default(), Arc::default());
+        let accounts = Accounts { store, writer: queue, hashing, post, counts, throttle };
         Ok(Self { domains: domains.into(), accounts })
     }
 
@@ -120,7 +120,7 @@ impl Operator {
             }
             Request::UserDelete { jid } => {
                 let jid = self.account(&jid)?;
-                done(&jid, self.accounts.delete(&jid).await)
+                done(&jid, self.accounts.delete(&jid, None).await)
             }
             Request::UserList { domain, after } => {
                 let domain = Bare::host(&domain).map_err(|error| format!("{domain}: {error}"))?;

@@ -1,16 +1,18 @@
 //! Accounts as wholes, on this node: made and removed by the one writer, counted by all shards.
 
-use crate::{post::Post, shell::Hashing, writer::Queue};
+use crate::{post::Post, shell::Hashing, throttle::Throttle, writer::Queue};
 use engine::{
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
     shard::Input,
     stream::machine::Secret,
+    subscription::farewells,
     unit::{Change, Credentials, Unit},
     wire::{Bare, Jid, Stanza},
 };
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::mpsc;
@@ -26,6 +28,7 @@ pub struct Accounts {
     pub(crate) hashing: Arc<Hashing>,
     pub(crate) post: Arc<Post>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) throttle: Arc<Throttle>,
 }
 
 impl Registrar for Accounts {
@@ -61,13 +64,22 @@ impl Registrar for Accounts {
         })
     }
 
-    fn delete<'a>(&'a self, account: &'a Bare) -> Registered<'a> {
+    fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {
         Box::pin(async move {
-            self.must_exist(account).await?;
+            let loaded = self.store.load(account).await.map_err(Unregistered::Fault)?;
+            let roster = loaded.ok_or(Unregistered::Missing)?.roster;
             self.commit(Change::Delete(account.clone())).await?;
-            self.order(account, Order::Deleted);
+            self.order(account, Order::Deleted(last));
+            for stanza in farewells(account, &roster) {
+                let Some(to) = stanza.head.to.as_ref().map(Jid::bare) else { continue };
+                self.post.deliver(Parcel::Routed { to, stanza, owed: None });
+            }
             Ok(())
         })
+    }
+
+    fn admits(&self, peer: Option<IpAddr>, maxima: (u64, u64)) -> bool {
+        self.throttle.admits(peer, maxima)
     }
 
     fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>> {

@@ -95,6 +95,7 @@ impl Server {
                 hashing: Hashing::new(post.shards()),
                 post: post.clone(),
                 counts: Arc::default(),
+                throttle: Arc::default(),
             },
         };
         let shell = Arc::new(Shell {

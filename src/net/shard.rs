@@ -68,7 +68,7 @@ fn load(shell: Arc<Shell>, account: Bare) {
 fn read(shell: Arc<Shell>, account: Bare, number: u64, iq: Stanza, answer: WorldAnswer) {
     shell.post.work().begin();
     tokio::spawn(async move {
-        let replied = shell.read_world(&account, &iq, answer).await;
+        let replied = shell.read_world(&account, &iq, answer, None).await;
         shell.post.tell(&account.clone(), Input::Answered(account, number, replied));
         shell.post.work().done();
     });

@@ -24,7 +24,7 @@ use engine::{
     unit::Credentials,
     wire::{Bare, ErrorType, Stanza, StanzaCondition, StanzaError},
 };
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 /// What all tasks of the shell share.
@@ -59,7 +59,11 @@ impl Shell {
     }
 
     /// Finds out what a stream asks.
-    pub(crate) fn find_out(self: &Arc<Self>, question: Question) -> Pending<'static, Fact> {
+    pub(crate) fn find_out(
+        self: &Arc<Self>,
+        question: Question,
+        peer: IpAddr,
+    ) -> Pending<'static, Fact> {
         let shell = self.clone();
         match question {
             Question::Credentials(of) => Box::pin(async move {
@@ -69,6 +73,9 @@ impl Shell {
             Question::Verify { password, keys } => {
                 Box::pin(async move { Fact::Verified(shell.hashing.verify(password, keys).await) })
             }
+            Question::Request { host, iq, answer } => Box::pin(async move {
+                Fact::Replied(shell.read_world(&host, &iq, answer, Some(peer)).await)
+            }),
         }
     }
 
@@ -78,12 +85,14 @@ impl Shell {
         account: &Bare,
         iq: &Stanza,
         answer: WorldAnswer,
+        peer: Option<IpAddr>,
     ) -> Replied {
         let read = async {
             let _read = self.reads.acquire().await;
             let (settings, unix_ms) = (self.settings.load_full(), unix_ms());
             let (store, registrar) = (&*self.store, &self.accounts);
-            answer(iq, &World { store, registrar, account, unix_ms, settings: &settings }).await
+            let world = World { store, registrar, account, peer, unix_ms, settings: &settings };
+            answer(iq, &world).await
         };
         let time = Duration::from_millis(self.limits.world_ms_max);
         tokio::time::timeout(time, read).await.unwrap_or_else(|_| {

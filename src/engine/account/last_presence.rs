@@ -40,6 +40,8 @@ impl Account {
     ) {
         let cell = format!("{} {}", ctx.unix_ms, said.to_text()).into_bytes();
         let change = Change::Put(LAST_PRESENCE, self.jid.clone(), String::new(), cell);
+        // Who asks before it is committed is told it too.
+        self.cells.learn(&change);
         let unit = Unit { changes: vec![change], ..Unit::default() };
         let pair = (said.head.from.clone(), None);
         self.wait(Wait::for_unit(unit, pair, Then::Nothing, None), ctx, out);

@@ -242,7 +242,10 @@ impl Account {
 
     fn ordered(&mut self, order: Order, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match order {
-            Order::Deleted => self.depart(StreamCondition::NotAuthorized, ctx, out),
+            Order::Deleted(last) => {
+                last.into_iter().for_each(|last| self.send(last, ctx, out));
+                self.depart(StreamCondition::NotAuthorized, ctx, out);
+            }
             Order::PasswordChanged { spared } => {
                 let spared = |session: &Session| Some(&session.jid) == spared.as_ref();
                 self.end_those(|session| !spared(session), StreamCondition::Reset, ctx, out);

@@ -2,7 +2,7 @@
 
 use super::{Fault, Pending};
 use crate::stream::machine::Secret;
-use std::fmt;
+use std::{fmt, net::IpAddr};
 use wire::{Bare, Jid, Stanza};
 
 /// What may be done to accounts by somebody other than themselves. Whoever asks has been found to
@@ -23,11 +23,15 @@ pub trait Registrar: Send + Sync {
         password: Secret,
         spared: Option<&'a Jid>,
     ) -> Registered<'a>;
-    /// Removes an account with everything it owned. Its sessions end.
+    /// Removes an account with everything it owned, and tells its contacts that it no longer
+    /// subscribes nor may be subscribed to. Its sessions end, `last` written before.
     ///
     /// # Errors
     /// `Missing`, `Fault`.
-    fn delete<'a>(&'a self, account: &'a Bare) -> Registered<'a>;
+    fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a>;
+    /// Whether one more account may be made by somebody from there, and counts it: at most so many
+    /// by all, and by one of them, within an hour.
+    fn admits(&self, peer: Option<IpAddr>, maxima: (u64, u64)) -> bool;
     /// How many accounts of a domain there are.
     fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>>;
     /// Who of a domain is online: all of them counted, at most `max` of them named.

@@ -591,7 +591,7 @@ fn a_deleted_account_has_no_streams() {
     let mut world = World::of(NONE);
     let romeo = world.online(ROMEO, 1);
     let bare = Bare::parse("romeo@x").unwrap();
-    world.feed(Input::Parcel(Parcel::Order(bare, Order::Deleted)));
+    world.feed(Input::Parcel(Parcel::Order(bare, Order::Deleted(None))));
     assert_eq!(world.heard(romeo), ["end: not-authorized"]);
 }
 

@@ -18,6 +18,7 @@ use wire::{
 };
 
 mod negotiation;
+mod stranger;
 #[cfg(test)]
 mod tests;
 
@@ -56,6 +57,7 @@ pub enum Security {
 //   any ── error, footer, socket's end ──▶ Ended
 // ```
 //
+// From Secure a request may lead to Requested, and its answer back.
 // In Plain, Secure and Authenticated the stream header may still be awaited; the decoder gives
 // nothing else before it.
 enum State {
@@ -69,6 +71,8 @@ enum State {
     Challenged(Exchange),
     /// The world must answer.
     Asking(Exchange),
+    /// A request of somebody who has not logged in must be answered.
+    Requested(Box<Stanza>),
     /// A resource must be bound.
     Authenticated(Bare),
     /// The account must answer this request.
@@ -91,7 +95,10 @@ pub struct C2s {
     lang: Option<Text>,
     /// Who the client says that it is, before it proves it.
     claimed: Option<Bare>,
+    /// Failed logins, and refused requests before login.
     tries: u32,
+    /// A set before login has been granted: one is enough (XEP-0077 §3.1.1).
+    granted: bool,
     /// Refused requests for a resource.
     binds: u32,
     /// The mechanism of the exchange under way.
@@ -120,6 +127,7 @@ impl C2s {
             lang: None,
             claimed: None,
             tries: 0,
+            granted: false,
             binds: 0,
             trying: None,
             heard: ctx.now,
@@ -155,7 +163,11 @@ impl Machine for C2s {
             | State::Challenged(_)
             | State::Authenticated(_)
             | State::Bound(..) => true,
-            State::Handshake | State::Asking(_) | State::Binding(..) | State::Ended => false,
+            State::Handshake
+            | State::Asking(_)
+            | State::Requested(_)
+            | State::Binding(..)
+            | State::Ended => false,
         }
     }
 }
@@ -215,13 +227,17 @@ impl C2s {
     }
 
     fn fact(&mut self, ctx: &Ctx<'_>, fact: Fact, out: &mut Out) {
-        match mem::replace(&mut self.state, State::Secure) {
-            State::Asking(exchange) => {
+        match (mem::replace(&mut self.state, State::Secure), fact) {
+            (State::Asking(exchange), fact) => {
                 let step = exchange.fact(ctx, fact);
                 self.step(ctx, step, out);
                 self.resume(ctx, out);
             }
-            other => self.state = other,
+            (State::Requested(iq), Fact::Replied(replied)) => {
+                self.replied(ctx, &iq, replied, out);
+                self.resume(ctx, out);
+            }
+            (other, _) => self.state = other,
         }
     }
 
@@ -296,6 +312,7 @@ impl C2s {
                 Some(bind::Request::Bind) => self.bind(ctx, account.clone(), stanza, out),
                 _ => self.violated(ctx, Violation::StanzaBeforeBind, out),
             },
+            State::Secure => self.requested(ctx, stanza, out),
             _ => self.violated(ctx, Violation::StanzaBeforeAuth, out),
         }
     }

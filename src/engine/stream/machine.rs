@@ -3,12 +3,14 @@
 
 use crate::{
     ctx::{Ctx, Moment},
+    hook::Replied,
     parcel::{Said, Say},
     port::Fault,
+    shard::WorldAnswer,
     stream::sasl::Failure,
     unit::Credentials,
 };
-use wire::{Bare, StreamCondition};
+use wire::{Bare, Stanza, StreamCondition};
 
 /// What happens to a stream.
 pub enum Input<'a> {
@@ -48,6 +50,15 @@ pub enum Question {
         /// What it must derive.
         keys: Credentials,
     },
+    /// What a request is answered that came before login.
+    Request {
+        /// The host that is asked.
+        host: Bare,
+        /// The request.
+        iq: Stanza,
+        /// By whom it is answered.
+        answer: WorldAnswer,
+    },
 }
 
 /// A password in memory. Its `Debug` tells nothing.
@@ -66,6 +77,8 @@ pub enum Fact {
     Credentials(Result<Option<Credentials>, Fault>),
     /// To `Question::Verify`.
     Verified(bool),
+    /// To `Question::Request`.
+    Replied(Replied),
 }
 
 /// What the shell must do: write `bytes` first, then the acts in order.

@@ -54,7 +54,7 @@ impl Chaos {
             995..998 => {
                 self.world.orders(bare(seat).as_str(), Order::PasswordChanged { spared: None })
             }
-            _ => self.world.orders(bare(seat).as_str(), Order::Deleted),
+            _ => self.world.orders(bare(seat).as_str(), Order::Deleted(None)),
         }
         self.hear();
     }

@@ -10,7 +10,7 @@ fn a_deleted_account_is_nobody_at_once() {
     let mut world = World::of(TOYS);
     let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
     world.stored.remove("romeo@x");
-    world.orders("romeo@x", Order::Deleted);
+    world.orders("romeo@x", Order::Deleted(None));
     assert_eq!(world.heard(romeo), ["end: not-authorized"]);
     world.says(juliet, JULIET, &message("romeo@x", "hark"));
     let heard = world.heard(juliet);

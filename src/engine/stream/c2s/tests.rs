@@ -4,11 +4,13 @@ mod authentication;
 mod binding;
 mod closing;
 mod header;
+mod stranger;
 mod tls;
 
 use super::*;
 use crate::{
     ctx::Random,
+    hook::{Answer, Hook, Of, Replied, Reply, Status, Xep},
     hooks::Hooks,
     port::Fault,
     settings::Settings,
@@ -25,6 +27,20 @@ pub(super) const HEADER: &str = "<?xml version='1.0'?><stream:stream to='capulet
     xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
 pub(super) const STARTTLS: &str = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
 pub(super) const PASSWORD: &str = "r0m30myr0m30";
+
+const DOOR: wire::Name = wire::Name::new("toy", "door");
+
+/// A XEP that answers who has not logged in; what, the peer of the test decides.
+const DOORMAN: Xep = Xep {
+    number: 9997,
+    name: "Doorman",
+    version: "1",
+    status: Status::Partial("tests"),
+    hooks: &[
+        Hook::get(Of::Stream, DOOR, Answer::World(|_, _| unreachable!("the peer answers"))),
+        Hook::set(Of::Stream, DOOR, Answer::World(|_, _| unreachable!("the peer answers"))),
+    ],
+};
 
 /// Never the same twice, always the same from the start.
 struct Seeded(Cell<u8>);
@@ -46,6 +62,8 @@ pub(super) struct Peer {
     pub settings: Settings,
     /// What is kept of juliet's password, or why it cannot be read.
     pub juliet: Result<Credentials, Fault>,
+    /// What requests before login are answered.
+    pub reply: Replied,
     /// Whether questions are answered as they come.
     pub answering: bool,
     pub acts: Vec<Act>,
@@ -62,13 +80,13 @@ impl Peer {
         let domains = domains.iter().map(|domain| Bare::host(domain).unwrap()).collect();
         let settings = Settings::of(domains, [7; 32]);
         let random = Seeded(Cell::new(1));
-        let hooks = Hooks::of(&[]);
+        let hooks = Hooks::of(&[&DOORMAN]);
         let now = Moment(1_000);
         let ctx = Ctx { now, unix_ms: 0, random: &random, settings: &settings, hooks: &hooks };
         let machine = C2s::new(&ctx, security);
         let juliet = Ok(weak_credentials(PASSWORD));
-        let acts = Vec::new();
-        Self { machine, now, settings, juliet, answering: true, acts, hooks, random }
+        let (acts, reply) = (Vec::new(), Ok(Reply::Empty));
+        Self { machine, now, settings, juliet, reply, answering: true, acts, hooks, random }
     }
 
     /// Under TLS, nothing said yet.
@@ -134,6 +152,7 @@ impl Peer {
             }
             Question::Credentials(_) => Fact::Credentials(Ok(None)),
             Question::Verify { password, keys } => Fact::Verified(sasl::verify(&password.0, &keys)),
+            Question::Request { .. } => Fact::Replied(self.reply.clone()),
         }
     }
 

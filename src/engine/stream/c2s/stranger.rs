@@ -1,0 +1,49 @@
+//! Requests of somebody who has not logged in: what a XEP answers to `Of::Stream`.
+
+use super::{C2s, State, refuse};
+use crate::{
+    ctx::Ctx,
+    hook::{Answer, IqKind, Of, Replied},
+    request::{Asks, asks, stanzas},
+    stream::machine::{Act, Out, Question},
+    violation::Violation,
+};
+use wire::{Framing, Kind, Stanza, StanzaCondition};
+
+impl C2s {
+    /// What a XEP answers to who has not logged in; all else is too early (§4.9.3.12).
+    pub(super) fn requested(&mut self, ctx: &Ctx<'_>, mut iq: Stanza, out: &mut Out) {
+        let early = Violation::StanzaBeforeAuth;
+        let Some(host) = self.domain.clone() else { return self.violated(ctx, early, out) };
+        let ours = iq.head.to.as_ref().is_none_or(|to| *to == *host);
+        let kind = match asks(&iq) {
+            Ok(Asks::Request(kind)) if iq.kind() == Kind::Iq && ours => kind,
+            _ => return self.violated(ctx, early, out),
+        };
+        let payload = iq.children().next();
+        let found = payload.and_then(|payload| ctx.hooks.answer(Of::Stream, kind, payload));
+        let Some((_, Answer::World(answer))) = found else {
+            return self.violated(ctx, early, out);
+        };
+        iq.head.from = None;
+        if kind == IqKind::Set && self.granted {
+            return refuse(&iq, &StanzaCondition::NotAcceptable.into(), out);
+        }
+        let question = Question::Request { host, iq: iq.clone(), answer };
+        out.acts.push(Act::Ask(question));
+        self.state = State::Requested(Box::new(iq));
+    }
+
+    /// A refusal counts as a failed login does: who guesses names is not told many.
+    pub(super) fn replied(&mut self, ctx: &Ctx<'_>, iq: &Stanza, replied: Replied, out: &mut Out) {
+        let refused = replied.is_err();
+        self.granted |= !refused && iq.head.type_str() == "set";
+        for answer in stanzas(iq, replied) {
+            answer.write(Framing::Stream, &mut out.bytes);
+        }
+        self.tries += u32::from(refused);
+        if refused && self.tries >= ctx.settings.limits.auth_tries_max {
+            self.violated(ctx, Violation::AuthTries, out);
+        }
+    }
+}
