@@ -21,22 +21,28 @@ pub const XEP: Xep = Xep {
 
 const DELAY: Name = Name::new("urn:xmpp:delay", "delay");
 
+/// RFC 6121 §4.3.2: the account tells the last presence of who is away. XEP-0160 §2: the host
+/// tells a message that was kept.
+fn tell_when(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
+    let Some(said_ms) = passage.said_ms else { return Verdict::Go };
+    let account = passage.account.jid.clone();
+    let by = match passage.walk {
+        Walk::Sent => Ok(account),
+        Walk::Received => Bare::host(account.domain()),
+    };
+    if let Ok(by) = by {
+        passage.stanza = delayed(passage.stanza.clone(), &by, said_ms);
+    }
+    Verdict::Go
+}
+
 /// The stanza with the word of `by` that it was said then, in milliseconds since 1970; in the place
 /// of what else was said of it in that name (section 4: who delays it writes its own).
-pub fn delayed(stanza: Stanza, by: &Bare, unix_ms: u64) -> Stanza {
+fn delayed(stanza: Stanza, by: &Bare, unix_ms: u64) -> Stanza {
     let delay =
         Draft::new(DELAY).attribute("from", by.as_str()).attribute("stamp", date_time(unix_ms));
     let ours = |child: Element<'_>| {
         child.is(DELAY) && child.attribute("from").as_deref() == Some(by.as_str())
     };
     stanza.retain(|child| !ours(child)).with(delay.finish())
-}
-
-/// RFC 6121 §4.3.2: the last presence of who is away.
-fn tell_when(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
-    let Some(said_ms) = passage.said_ms else { return Verdict::Go };
-    if passage.walk == Walk::Sent {
-        passage.stanza = delayed(passage.stanza.clone(), &passage.account.jid, said_ms);
-    }
-    Verdict::Go
 }

@@ -5,9 +5,10 @@ use crate::{
     account::{Account, Output},
     ctx::Ctx,
     hook::{Station, Verdict, Why},
+    session::Session,
     unit::{Change, Committed, Entry, Flags, KEY_BYTES_MAX, Pos, Table, Unit},
 };
-use wire::{Bare, Jid, Stanza, StanzaCondition, StanzaError};
+use wire::{Bare, Head, Jid, Kind, Stanza, StanzaCondition, StanzaError};
 
 /// Whose account the line is walked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +111,29 @@ impl<'a> Passage<'a> {
         Ok(())
     }
 
+    /// Whether a session of this account takes it now (RFC 6121 §8.5).
+    pub fn is_taken(&self) -> bool {
+        !self.account.takers(&self.stanza).is_empty()
+    }
+
+    /// The session that tells its presence to all (RFC 6121 §4.2, §4.4, §4.5), when this is that.
+    pub fn broadcaster(&mut self) -> Option<&mut Session> {
+        let Head { kind, from, to, .. } = &self.stanza.head;
+        if self.walk != Walk::Sent || *kind != Kind::Presence || to.is_some() {
+            return None;
+        }
+        let mut sessions = self.account.sessions.iter_mut();
+        sessions.find(|session| Some(&session.jid) == from.as_ref())
+    }
+
+    /// Tells a session of this account what was said before, at `said_ms`, if it still may hear it.
+    pub fn tell_again(&mut self, to: &Jid, stanza: Stanza, said_ms: u64, ctx: &Ctx<'_>) {
+        let account = &mut *self.account;
+        if let Some(stanza) = let_pass(Walk::Received, stanza, Some(said_ms), account, ctx) {
+            self.also(to, stanza);
+        }
+    }
+
     /// Sends one more stanza because of this one, to a session of this account.
     pub fn also(&mut self, to: &Jid, stanza: Stanza) {
         self.also.push((to.clone(), stanza));
@@ -168,7 +192,17 @@ pub fn leave(
     account: &mut Account,
     ctx: &Ctx<'_>,
 ) -> Option<Stanza> {
-    let mut passage = Passage::of(Walk::Sent, stanza, account);
+    let_pass(Walk::Sent, stanza, said_ms, account, ctx)
+}
+
+fn let_pass(
+    walk: Walk,
+    stanza: Stanza,
+    said_ms: Option<u64>,
+    account: &mut Account,
+    ctx: &Ctx<'_>,
+) -> Option<Stanza> {
+    let mut passage = Passage::of(walk, stanza, account);
     passage.said_ms = said_ms;
     let mut looks = ctx.hooks.looks(Station::Guard, Station::Mark).iter();
     let goes = looks.all(|(_, _, look)| matches!(look(&mut passage, ctx), Verdict::Go));

@@ -5,14 +5,7 @@
 
 use super::{ACCOUNT, Entity, FEATURE, HOST, IDENTITY};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use engine::{
-    ctx::Ctx,
-    hook::*,
-    passage::{Passage, Walk},
-    session::Session,
-    slot::Slot,
-    wire::*,
-};
+use engine::{ctx::Ctx, hook::*, passage::Passage, slot::Slot, wire::*};
 use sha1::{Digest, Sha1};
 
 /// What we are and can do, in one hash that clients know already.
@@ -68,7 +61,7 @@ fn caps(entity: &Entity, ctx: &Ctx<'_>) -> Payload {
 /// Before the commit the session still has the presence it had before.
 fn notice(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     let available = passage.stanza.head.type_str() == "";
-    if let Some(session) = broadcaster(passage) {
+    if let Some(session) = passage.broadcaster() {
         session.slot::<Greeting>().due = available && session.presence.is_none();
     }
     Verdict::Go
@@ -76,23 +69,13 @@ fn notice(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
 
 /// The account tells the resource what it can do, as a contact would.
 fn greet(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
-    let Some(session) = broadcaster(passage) else { return Verdict::Go };
+    let Some(session) = passage.broadcaster() else { return Verdict::Go };
     if std::mem::take(&mut session.slot::<Greeting>().due) {
         let (to, from) = (session.jid.clone(), session.jid.bare());
         let head = Head::new(Kind::Presence).with_from(from).with_to(to.clone());
         passage.also(&to, Stanza::new(head).with(caps(&ACCOUNT, ctx)));
     }
     Verdict::Go
-}
-
-/// The session that tells its presence to all.
-fn broadcaster<'a>(passage: &'a mut Passage<'_>) -> Option<&'a mut Session> {
-    let Head { kind, from, to, .. } = &passage.stanza.head;
-    if passage.walk != Walk::Sent || *kind != Kind::Presence || to.is_some() {
-        return None;
-    }
-    let mut sessions = passage.account.sessions.iter_mut();
-    sessions.find(|session| Some(&session.jid) == from.as_ref())
 }
 
 /// What is hashed of a disco#info answer (section 5.1). `sort` on strings is i;octet.

@@ -28,7 +28,7 @@ use waiting::{Place, Then, Wait, Waiting};
 use wire::{Bare, Jid, Payload, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
 pub use last_presence::{LAST_PRESENCE, LastPresence};
-pub use waiting::{WAITING_BYTES_MAX, WAITING_STANZAS_MAX};
+pub use waiting::{Holding, WAITING_BYTES_MAX, WAITING_STANZAS_MAX};
 
 /// What an account weighs without its roster, in bytes.
 const ACCOUNT_BYTES: usize = 1024;
@@ -107,6 +107,11 @@ impl Account {
     pub fn rise(&mut self, least: u64, ctx: &Ctx<'_>) -> u64 {
         self.risen = (ctx.unix_ms << 20).max(self.risen + 1).max(least.saturating_add(1));
         self.risen
+    }
+
+    /// What is to be kept for who comes, and is on its way yet.
+    pub fn holding(&self) -> &Holding {
+        self.waiting.holding()
     }
 
     /// The one verb.

@@ -42,6 +42,41 @@ pub(super) struct Waiting {
     own: usize,
     routed: usize,
     routed_bytes: usize,
+    holding: Holding,
+}
+
+/// What waits that a cell is to keep for who comes (see `Passage::hold`), and has not been
+/// released: it may be committed, but who comes now is not told of it before its turn.
+#[derive(Default)]
+pub struct Holding {
+    keys: BTreeMap<String, usize>,
+    bytes: usize,
+}
+
+impl Holding {
+    /// Whether the cell of this key is one.
+    pub fn holds(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// About how long they are together, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn add(&mut self, key: &str, bytes: usize) {
+        self.bytes += bytes;
+        self.keys.insert(key.to_owned(), bytes);
+    }
+
+    fn remove(&mut self, key: &str) {
+        self.bytes -= self.keys.remove(key).unwrap_or_default();
+    }
 }
 
 /// The first and the last of a pair.
@@ -64,6 +99,8 @@ pub(super) struct Wait {
     pub learns: Vec<Change>,
     /// The stream whose credit it holds. None: it came from elsewhere.
     pub settles: Option<Link>,
+    /// The key of the cell that is to keep it when nobody takes it, and its bytes.
+    held: Option<(String, usize)>,
     /// The next of its pair.
     next: Option<u64>,
     bytes: usize,
@@ -124,9 +161,9 @@ pub(super) enum Then {
 impl Wait {
     pub fn of(place: Place, pair: Pair, then: Then, settles: Option<Link>) -> Self {
         let pair = Accounts::from(&pair);
-        let bytes = then.bytes();
+        let (bytes, held) = (then.bytes(), then.held());
         let (unit, recipient, learns, next) = Default::default();
-        Self { place, pair, unit, recipient, then, learns, settles, next, bytes }
+        Self { place, pair, unit, recipient, then, learns, settles, held, next, bytes }
     }
 
     /// These, when it is committed.
@@ -151,11 +188,25 @@ impl Then {
             Self::Walks(_) | Self::Send(_) | Self::Nothing => 0,
         }
     }
+
+    fn held(&self) -> Option<(String, usize)> {
+        let walked = match self {
+            Self::Walk(walked) => walked,
+            Self::Walks(both) => &both[1],
+            _ => return None,
+        };
+        Some((walked.held.clone()?, walked.stanza.wire_len()))
+    }
 }
 
 impl Waiting {
     pub fn is_empty(&self) -> bool {
         self.line.is_empty()
+    }
+
+    /// What of it is to be kept in a cell, and has not been released.
+    pub fn holding(&self) -> &Holding {
+        &self.holding
     }
 
     /// Whether there is no room for what the account's sessions say.
@@ -206,6 +257,9 @@ impl Waiting {
         }
         if let Place::Theirs(owed) = &wait.place {
             self.theirs.insert(owed.clone(), number);
+        }
+        if let Some((key, bytes)) = &wait.held {
+            self.holding.add(key, *bytes);
         }
         match wait.settles {
             Some(_) => self.own += 1,
@@ -269,6 +323,9 @@ impl Waiting {
         while let Some(None) = self.line.front() {
             self.line.pop_front();
             self.first += 1;
+        }
+        if let Some((key, _)) = &wait.held {
+            self.holding.remove(key);
         }
         match wait.settles {
             Some(_) => self.own -= 1,

@@ -202,6 +202,13 @@ impl World {
         self.feed(loaded);
     }
 
+    fn account(&self, jid: &str) -> &Account {
+        match self.shard.hosted.get(jid) {
+            Some(Hosted::Here { account, .. }) => account,
+            _ => panic!("{jid} is not here"),
+        }
+    }
+
     /// Commits all that is held.
     fn feed_commits(&mut self) {
         while let Some(committed) = self.next_commit() {

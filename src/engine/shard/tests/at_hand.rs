@@ -130,6 +130,31 @@ fn what_is_held_for_who_comes_is_no_loss_to_its_sender() {
 }
 
 #[test]
+fn what_is_held_is_on_its_way_until_it_is_released_or_given_up() {
+    let mut world = World::of(CLERKS);
+    let romeo = world.online(ROMEO, 2);
+    world.commits = false;
+    for body in ["hark", "hush"] {
+        world.says(romeo, ROMEO, &message("juliet@x", body));
+    }
+    let held = world.held.iter().map(|(_, _, unit)| match &unit.changes[..] {
+        [Change::Put(_, _, key, _)] => key.clone(),
+        changes => panic!("{changes:?}"),
+    });
+    let held: Vec<_> = held.collect();
+    let holding = |world: &World| {
+        let holding = world.account("juliet@x").holding();
+        let holds: Vec<_> = held.iter().map(|key| holding.holds(key)).collect();
+        (holding.count(), holding.bytes() > 0, holds)
+    };
+    assert_eq!(holding(&world), (2, true, vec![true, true]));
+    world.commit();
+    assert_eq!(holding(&world), (1, true, vec![false, true]));
+    world.fail();
+    assert_eq!(holding(&world), (0, false, vec![false, false]));
+}
+
+#[test]
 fn what_the_server_tells_for_an_account_passes_guard_for_each_who_would_hear() {
     let mut world = World::of(CLERKS);
     let [juliet, romeo, nurse] =
@@ -154,6 +179,7 @@ fn who_is_away_is_told_by_what_was_said_last_rfc6121_4_3_2() {
     world.says(romeo, ROMEO, "<presence type='subscribe' to='juliet@x'/>");
     world.says(juliet, JULIET, "<presence type='subscribed' to='romeo@x'/>");
     let farewell = "<presence type='unavailable'><status>adieu</status></presence>";
+    world.commits = false;
     world.says(juliet, JULIET, farewell);
     world.heard(romeo);
     for (to, told) in [("juliet@x", true), (JULIET, true), ("juliet@x/attic", false)] {
