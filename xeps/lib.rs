@@ -6,6 +6,7 @@ mod catalogue;
 #[cfg(test)]
 mod stage;
 
+pub mod xep_0012_last;
 pub mod xep_0030_disco;
 pub mod xep_0049_private;
 pub mod xep_0054_vcard;
@@ -23,6 +24,7 @@ use engine::hook::Xep;
 
 /// The XEPs, by number.
 pub const ALL: &[&Xep] = &[
+    &xep_0012_last::XEP,
     &xep_0030_disco::XEP,
     &xep_0049_private::XEP,
     &xep_0054_vcard::XEP,

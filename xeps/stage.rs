@@ -5,20 +5,20 @@ use engine::{
     ctx::{Ctx, Moment, Random},
     hook::{IqKind, Of, Reply},
     hooks::Hooks,
-    parcel::{Link, Parcel, Said, Say},
-    port::{Loaded, Node},
+    parcel::{End, Link, Parcel, Said, Say, Ticket},
+    port::{Fault, Loaded, Node},
     request::{Found, Line, answer},
     settings::Settings,
     unit::Committed,
     wire::*,
 };
+use std::collections::VecDeque;
 
 pub const ROMEO: &str = "romeo@wax.example";
 pub const JULIET: &str = "juliet@wax.example";
 
 /// 2006-12-19T17:58:35.999Z.
 const NOW: u64 = 1_166_551_115_999;
-const LINK: Link = Link { node: Node(1), number: 1 };
 
 struct Zero;
 
@@ -41,7 +41,8 @@ pub fn at<T>(now: u64, with: impl FnOnce(&Ctx<'_>) -> T) -> T {
 /// Runs `with` at this moment, with these settings.
 pub fn under<T>(settings: &Settings, now: u64, with: impl FnOnce(&Ctx<'_>) -> T) -> T {
     let hooks = Hooks::of(crate::ALL);
-    with(&Ctx { now: Moment(now), unix_ms: NOW, random: &Zero, settings, hooks: &hooks })
+    let (now, unix_ms) = (Moment(now), NOW + now);
+    with(&Ctx { now, unix_ms, random: &Zero, settings, hooks: &hooks })
 }
 
 /// What a stranger hears who asks this of the host or of an account; `""` is an empty result.
@@ -70,28 +71,64 @@ pub fn asked_under(
     }
 }
 
-/// An account with one resource, `balcony`.
+/// An account with one resource, `balcony`; more can join.
 pub struct Stage {
     account: Account,
+    now: u64,
+    /// The resources that ever joined; the number of a link is the place here, from 1.
+    joined: Vec<&'static str>,
+    /// What the operator chose.
+    pub settings: Settings,
+    /// What was written to whom.
+    written: Vec<(Link, Stanza)>,
+    /// Whether the store commits only when it is told to.
+    pub late: bool,
+    commits: VecDeque<Ticket>,
 }
 
 impl Stage {
     pub fn of(jid: &str) -> Self {
-        let account = Account::load(Bare::parse(jid).unwrap(), Loaded::default());
-        let mut stage = Self { account };
-        stage.plays(Input::Said(LINK, Said::Bind(Some("balcony".into()))));
+        let mut stage = Self::empty(jid);
+        stage.joins("balcony");
         stage
+    }
+
+    /// An account without resources.
+    pub fn empty(jid: &str) -> Self {
+        let account = Account::load(Bare::parse(jid).unwrap(), Loaded::default());
+        let (now, joined, written, late, commits) = Default::default();
+        Self { account, now, joined, settings: settings(), written, late, commits }
+    }
+
+    pub fn joins(&mut self, resource: &'static str) {
+        self.joined.push(resource);
+        self.plays(Input::Said(self.link(resource), Said::Bind(Some(resource.into()))));
+    }
+
+    pub fn vanishes(&mut self, resource: &str) {
+        self.plays(Input::Said(self.link(resource), Said::Gone(End::Broken)));
+    }
+
+    fn link(&self, resource: &str) -> Link {
+        let place = self.joined.iter().rposition(|joined| *joined == resource).unwrap();
+        Link { node: Node(1), number: 1 + place as u64 }
     }
 
     pub fn jid(&self) -> Jid {
         self.account.sessions[0].jid.clone()
     }
 
-    /// Its client says this. Returns all that leaves the account, to whomever.
+    /// Its first client says this. Returns all that leaves the account, to whomever.
     pub fn says(&mut self, xml: &str) -> Vec<Stanza> {
+        let first = self.jid();
+        self.says_at(first.resource().unwrap(), xml)
+    }
+
+    /// The same of another client.
+    pub fn says_at(&mut self, resource: &str, xml: &str) -> Vec<Stanza> {
         let mut stanza = Stanza::parse_one(xml).unwrap();
-        stanza.head.from = Some(self.jid());
-        self.plays(Input::Said(LINK, Said::Stanza(stanza)))
+        stanza.head.from = Some(self.account.jid.with_resource(resource).unwrap());
+        self.plays(Input::Said(self.link(resource), Said::Stanza(stanza)))
     }
 
     /// Somebody else says this to it.
@@ -99,18 +136,43 @@ impl Stage {
         self.plays(Input::Routed(Stanza::parse_one(xml).unwrap(), None))
     }
 
+    /// What was written to a client since the last time.
+    pub fn written_to(&mut self, resource: &str) -> Vec<Stanza> {
+        let link = self.link(resource);
+        let (its, others) = self.written.drain(..).partition(|(to, _)| *to == link);
+        self.written = others;
+        let its: Vec<(Link, Stanza)> = its;
+        its.into_iter().map(|(_, stanza)| stanza).collect()
+    }
+
+    /// Time passes.
+    pub fn pass(&mut self, ms: u64) {
+        self.now += ms;
+    }
+
+    /// The store commits what has waited longest, or does not.
+    pub fn commit(&mut self, outcome: Result<(), Fault>) -> Vec<Stanza> {
+        let ticket = self.commits.pop_front().unwrap();
+        self.plays(Input::Committed(ticket, outcome.map(|()| Committed::default())))
+    }
+
     fn plays(&mut self, input: Input) -> Vec<Stanza> {
         let (mut inputs, mut left) = (vec![input], Vec::new());
         while let Some(input) = inputs.pop() {
             let mut out = Vec::new();
-            at(0, |ctx| self.account.handle(ctx, input, &mut out));
+            let Self { account, settings, now, .. } = self;
+            under(settings, *now, |ctx| account.handle(ctx, input, &mut out));
             for output in out {
                 match output {
+                    Output::Commit(ticket, _) if self.late => self.commits.push_back(ticket),
                     Output::Commit(ticket, _) => {
                         inputs.push(Input::Committed(ticket, Ok(Committed::default())));
                     }
-                    Output::Parcel(Parcel::ToSocket(_, Say::Stanza(stanza)))
-                    | Output::Parcel(Parcel::Routed { stanza, .. }) => left.push(stanza),
+                    Output::Parcel(Parcel::ToSocket(link, Say::Stanza(stanza))) => {
+                        self.written.push((link, stanza.clone()));
+                        left.push(stanza);
+                    }
+                    Output::Parcel(Parcel::Routed { stanza, .. }) => left.push(stanza),
                     _ => {}
                 }
             }
