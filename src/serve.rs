@@ -37,7 +37,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let control = control::bind(&path).with_context(|| path.display().to_string())?;
     let post = Post::new(limits, std::thread::available_parallelism()?.get());
     let parts = Parts {
-        settings: settings.engine(secret),
+        settings: settings.engine(secret, &settings.shell),
         limits,
         hooks: Hooks::of(crate::XEPS),
         store,
@@ -208,7 +208,8 @@ impl Reload<'_> {
             tracing::error!(error, "SIGHUP: the old log.level stays");
         }
         let domains = old.domains.clone();
-        let settings = engine::settings::Settings { domains, ..new.engine(self.secret) };
+        let settings =
+            engine::settings::Settings { domains, ..new.engine(self.secret, &old.shell) };
         server.reload(settings);
         for name in old.fixed(&new) {
             tracing::warn!(name, "SIGHUP: takes effect at the next start only");

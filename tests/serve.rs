@@ -72,6 +72,66 @@ async fn accounts_come_and_go_while_it_does_not_run() {
     Client::starttls(&server).await.login("balcony").await;
 }
 
+/// What is said behind it is durable when this has been answered.
+const ROSTER_SET: &str = "<iq type='set' id='durable'><query xmlns='jabber:iq:roster'>\
+                          <item jid='romeo@localhost'/></query></iq>";
+
+#[tokio::test]
+async fn an_offline_message_outlives_the_server_but_not_the_account() {
+    let server = Server::start("").await;
+    server.add("juliet@localhost", "secret").await;
+    let mut juliet = Client::starttls(&server).await;
+    juliet.login("balcony").await;
+    let note = "<message to='juliet@localhost' type='chat' id='n'><body>hark</body></message>";
+    juliet.say(&format!("{note}{ROSTER_SET}")).await;
+    assert!(!juliet.hear("id='durable'").await.contains("hark"), "nobody is available");
+    server.signal("KILL").await;
+    let Server { folder, mut child, .. } = server;
+    child.wait().await.unwrap();
+    let server = Server::start_in(folder).await;
+    let mut told = Vec::new();
+    for resource in ["balcony", "garden"] {
+        let mut juliet = Client::starttls(&server).await;
+        juliet.login(resource).await;
+        juliet.say("<presence/>").await;
+        let said = juliet.hear("<ping ").await;
+        let message = said.find("<message ").unwrap();
+        told.push(said[message..].split("</message>").next().unwrap().to_owned());
+    }
+    assert!(told[0].contains("<body>hark</body><delay "), "{told:?}");
+    assert_eq!(told[0], told[1], "who does not answer has lost nothing");
+    let here = server.folder.path();
+    assert!(run(here, &["user", "delete", "juliet@localhost"], "").await.status.success());
+    server.add("juliet@localhost", "secret").await;
+    let mut juliet = Client::starttls(&server).await;
+    juliet.login("balcony").await;
+    juliet.say(&format!("<presence/>{ROSTER_SET}")).await;
+    assert!(!juliet.hear("id='durable'").await.contains("hark"), "another's");
+}
+
+#[tokio::test]
+async fn as_much_as_may_be_kept_for_an_account_finds_room_at_its_socket() {
+    let server = Server::start("").await;
+    server.add("juliet@localhost", "secret").await;
+    let mut juliet = Client::starttls(&server).await;
+    juliet.login("balcony").await;
+    let body = "x".repeat(800);
+    for number in 0..1000 {
+        let head = format!("<message to='juliet@localhost' type='chat' id='n{number}'>");
+        juliet.say(&format!("{head}<body>{body}</body></message>")).await;
+    }
+    juliet
+        .say(&format!("{}{ROSTER_SET}", "<message type='chat'><body>more</body></message>"))
+        .await;
+    let said = juliet.hear("id='durable'").await;
+    assert_eq!(said.matches("<service-unavailable ").count(), 1, "one too many: {said}");
+    juliet.say("<presence/>").await;
+    let said = juliet.hear("<ping ").await;
+    let told: Vec<_> = said.match_indices(" id='n").map(|(at, _)| &said[at + 6..]).collect();
+    let told = told.iter().map(|rest| rest.split('\'').next().unwrap().parse::<usize>().unwrap());
+    assert!(told.eq(0..1000), "in order");
+}
+
 #[tokio::test]
 async fn metrics_count_what_clients_do() {
     let server = Server::start("").await;

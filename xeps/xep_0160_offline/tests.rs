@@ -1,0 +1,333 @@
+use super::*;
+use crate::stage::{JULIET, ROMEO, Stage};
+use engine::{port::Fault, setting::Value};
+
+const BODY: Name = Name::new("jabber:client", "body");
+
+fn chat(to: &str, body: &str) -> String {
+    let from = format!("{ROMEO}/orchard");
+    format!(
+        "<message from='{from}' to='{to}' type='chat' id='{body}'><body>{body}</body></message>"
+    )
+}
+
+/// The bodies that were written to a client, `*` in front of those said again later; `?` is a ping.
+fn told(juliet: &mut Stage, resource: &str) -> Vec<String> {
+    let written = juliet.written_to(resource);
+    let told = written.iter().filter_map(|stanza| match stanza.child(BODY) {
+        Some(body) if stanza.children().any(|child| child.ns() == DELAY) => {
+            Some(format!("*{}", body.text()))
+        }
+        Some(body) => Some(body.text().into_owned()),
+        None => stanza.child(PING).map(|_| "?".to_owned()),
+    });
+    told.collect()
+}
+
+/// A client answers a ping of ours, with a result or an error.
+fn answers(juliet: &mut Stage, resource: &str, kind: &str, number: u64) {
+    juliet.says_at(resource, &format!("<iq type='{kind}' id='offline-{number}' to='{JULIET}'/>"));
+}
+
+/// Juliet, whom nobody reaches, has been told these.
+fn waiting(bodies: &[&str]) -> Stage {
+    let mut juliet = Stage::empty(JULIET);
+    for body in bodies {
+        assert!(juliet.hears(&chat(JULIET, body)).is_empty(), "the sender hears no error");
+    }
+    juliet
+}
+
+fn comes(juliet: &mut Stage, resource: &'static str) -> Vec<String> {
+    juliet.joins(resource);
+    juliet.says_at(resource, "<presence/>");
+    told(juliet, resource)
+}
+
+const KINDS: [&str; 7] = ["", "normal", "sonnet", "chat", "headline", "groupchat", "error"];
+const HINTED: [&str; 6] =
+    ["", "store", "no-store", "no-permanent-store", "no-copy", "store no-store"];
+/// What a message contains, and whether that is worth keeping.
+const CONTENTS: [(&str, bool); 10] = [
+    ("", false),
+    ("<composing xmlns='http://jabber.org/protocol/chatstates'/>", false),
+    ("<thread>t</thread><active xmlns='http://jabber.org/protocol/chatstates'/>", false),
+    ("<origin-id xmlns='urn:xmpp:sid:0' id='1'/>", false),
+    ("<delay xmlns='urn:xmpp:delay' stamp='2006-12-19T17:58:35Z'/>", false),
+    ("<body>hark</body>", true),
+    ("<body>hark</body><active xmlns='http://jabber.org/protocol/chatstates'/>", true),
+    ("<subject>hark</subject>", true),
+    ("<received xmlns='urn:xmpp:receipts' id='1'/>", true),
+    ("<encrypted xmlns='eu.siacs.conversations.axolotl'/>", true),
+];
+
+/// Whether a message of this kind, to a resource that is gone or to the account, is kept.
+fn is_kept(kind: &str, gone: bool, worthy: bool, hints: &str) -> bool {
+    let by_type = match kind {
+        "chat" => true,
+        "headline" | "groupchat" | "error" => false,
+        _ => !gone,
+    };
+    let forbidden = hints.contains("no-store") || hints == "no-copy" && gone;
+    by_type && !forbidden && (worthy || hints == "store")
+}
+
+#[test]
+fn what_is_kept_is_decided_by_type_address_content_and_hints() {
+    let gone = format!("{JULIET}/gone");
+    let addresses = [(JULIET, false), (gone.as_str(), true)];
+    let kinds = KINDS.iter().flat_map(|kind| addresses.map(|address| (kind, address)));
+    let all = kinds.flat_map(|kind| CONTENTS.map(|content| (kind, content)));
+    let all: Vec<_> = all.flat_map(|one| HINTED.map(|hints| (one, hints))).collect();
+    assert_eq!(all.len(), 840);
+    for (((kind, (to, gone)), (content, worthy)), hints) in all {
+        let hinted = hints.split_whitespace().map(|hint| format!("<{hint} xmlns='{HINTS}'/>"));
+        let hinted: String = hinted.collect();
+        let head = format!("<message from='{ROMEO}/r' to='{to}' type='{kind}' id='m'>");
+        let xml = format!("{head}{content}{hinted}</message>");
+        let mut juliet = Stage::empty(JULIET);
+        let heard = juliet.hears(&xml);
+        juliet.joins("balcony");
+        juliet.says("<presence/>");
+        let told = juliet.written_to("balcony");
+        let told = told.iter().any(|stanza| stanza.kind() == Kind::Message);
+        assert_eq!(told, is_kept(kind, gone, worthy, hints), "{xml}");
+        let ignored = kind == &"error" || kind == &"headline" && !gone;
+        assert_eq!(heard.len(), usize::from(!told && !ignored), "kept, ignored or refused: {xml}");
+    }
+}
+
+#[test]
+fn all_is_told_in_order_with_its_time_behind_the_presence_and_a_ping_behind_it() {
+    let mut juliet = Stage::empty(JULIET);
+    for body in ["1", "2", "3"] {
+        juliet.hears(&chat(JULIET, body));
+        juliet.pass(60_000);
+    }
+    juliet.joins("balcony");
+    juliet.says_at("balcony", "<presence/>");
+    juliet.hears(&chat(JULIET, "4"));
+    let written = juliet.written_to("balcony");
+    let presence = written.iter().rposition(|stanza| stanza.kind() == Kind::Presence).unwrap();
+    let first = written.iter().position(|stanza| stanza.kind() == Kind::Message).unwrap();
+    assert!(presence < first, "{written:?}");
+    let first = &written[first];
+    let wanted = format!(
+        "<message xmlns='jabber:client' type='chat' id='1' from='{ROMEO}/orchard' to='{JULIET}'>\
+         <body>1</body><delay xmlns='urn:xmpp:delay' from='wax.example' \
+         stamp='2006-12-19T17:58:35Z'/></message>"
+    );
+    assert_eq!(*first, Stanza::parse_one(&wanted).unwrap());
+    juliet.says_at("balcony", "<presence type='unavailable'/>");
+    let mut again = waiting(&["1", "2", "3"]);
+    again.joins("balcony");
+    again.says_at("balcony", "<presence/>");
+    again.hears(&chat(JULIET, "4"));
+    assert_eq!(told(&mut again, "balcony"), ["*1", "*2", "*3", "?", "4"]);
+}
+
+#[test]
+fn the_word_of_others_on_the_delay_stays_and_a_forged_one_of_ours_goes_xep0203() {
+    let mut juliet = Stage::empty(JULIET);
+    let delay = |from: &str| {
+        format!("<delay xmlns='urn:xmpp:delay' from='{from}' stamp='2001-01-01T00:00:00Z'/>")
+    };
+    let (room, ours) = (delay("coven@macbeth.example"), delay("wax.example"));
+    let body = "<body>1</body>";
+    juliet.hears(&format!("<message from='{ROMEO}/r' to='{JULIET}'>{body}{room}{ours}</message>"));
+    juliet.joins("balcony");
+    juliet.says("<presence/>");
+    let written = juliet.written_to("balcony");
+    let message = written.iter().find(|stanza| stanza.kind() == Kind::Message).unwrap();
+    let delays = message.children().filter(|child| child.ns() == DELAY);
+    let from: Vec<_> = delays.map(|delay| delay.attribute("from").unwrap()).collect();
+    assert_eq!(from, ["coven@macbeth.example", "wax.example"]);
+    assert!(!message.to_text().contains(&ours));
+}
+
+#[test]
+fn what_is_answered_is_delivered_and_what_is_not_is_told_to_the_next() {
+    for kind in ["result", "error"] {
+        let mut juliet = waiting(&["1", "2"]);
+        assert_eq!(comes(&mut juliet, "balcony"), ["*1", "*2", "?"]);
+        juliet.vanishes("balcony");
+        assert_eq!(comes(&mut juliet, "phone"), ["*1", "*2", "?"], "nothing is lost");
+        answers(&mut juliet, "phone", kind, 1);
+        juliet.vanishes("phone");
+        assert_eq!(comes(&mut juliet, "garden"), [""; 0], "it was delivered");
+    }
+}
+
+#[test]
+fn only_the_answer_to_a_ping_of_ours_counts() {
+    let mut juliet = waiting(&["1"]);
+    assert_eq!(comes(&mut juliet, "balcony"), ["*1", "?"]);
+    for answer in [
+        "<iq type='result' id='offline-0'/>".to_owned(),
+        "<iq type='result' id='offline-'/>".to_owned(),
+        "<iq type='result' id='1'/>".to_owned(),
+        "<iq type='get' id='offline-1'><ping xmlns='urn:xmpp:ping'/></iq>".to_owned(),
+        format!("<iq type='result' id='offline-1' to='{ROMEO}'/>"),
+        format!("<iq type='result' id='offline-1' to='{JULIET}/balcony'/>"),
+        "<message id='offline-1'/>".to_owned(),
+    ] {
+        juliet.says(&answer);
+    }
+    assert_eq!(comes(&mut juliet, "phone"), ["*1", "?"]);
+    juliet.hears(&format!("<iq type='result' id='offline-1' from='{ROMEO}/r' to='{JULIET}'/>"));
+    juliet.vanishes("balcony");
+    juliet.vanishes("phone");
+    assert_eq!(comes(&mut juliet, "garden"), ["*1", "?"]);
+    juliet.says("<iq type='result' id='offline-18446744073709551615'/>");
+    juliet.vanishes("garden");
+    assert_eq!(comes(&mut juliet, "attic"), [""; 0], "whoever answers more has answered this");
+}
+
+#[test]
+fn no_client_is_told_anything_twice() {
+    let mut juliet = waiting(&["1"]);
+    assert_eq!(comes(&mut juliet, "balcony"), ["*1", "?"]);
+    for presence in ["<presence/>", "<presence><show>away</show></presence>"] {
+        juliet.says(presence);
+        assert_eq!(told(&mut juliet, "balcony"), [""; 0]);
+    }
+    juliet.says("<presence type='unavailable'/>");
+    juliet.hears(&chat(JULIET, "2"));
+    juliet.says("<presence/>");
+    assert_eq!(told(&mut juliet, "balcony"), ["*2", "?"]);
+    juliet.late = true;
+    answers(&mut juliet, "balcony", "result", 2);
+    juliet.says("<presence type='unavailable'/>");
+    juliet.says("<presence/>");
+    assert_eq!(told(&mut juliet, "balcony"), [""; 0], "though its cells are not cut yet");
+}
+
+#[test]
+fn who_comes_before_the_first_has_answered_is_told_too() {
+    let mut juliet = waiting(&["1"]);
+    assert_eq!(comes(&mut juliet, "balcony"), ["*1", "?"]);
+    assert_eq!(comes(&mut juliet, "phone"), ["*1", "?"]);
+    answers(&mut juliet, "balcony", "result", 1);
+    answers(&mut juliet, "phone", "result", 1);
+    assert_eq!(comes(&mut juliet, "garden"), [""; 0]);
+}
+
+#[test]
+fn a_negative_priority_takes_nothing_until_it_rises_rfc6121_8_5_2_1_1() {
+    let mut juliet = Stage::of(JULIET);
+    juliet.says("<presence><priority>-1</priority></presence>");
+    assert!(juliet.hears(&chat(JULIET, "1")).is_empty());
+    assert_eq!(told(&mut juliet, "balcony"), [""; 0]);
+    juliet.says("<presence><priority>0</priority></presence>");
+    assert_eq!(told(&mut juliet, "balcony"), ["*1", "?"]);
+}
+
+#[test]
+fn chat_for_a_resource_that_is_gone_waits_for_any_rfc6121_8_5_3_2_1() {
+    let mut juliet = Stage::empty(JULIET);
+    let gone = format!("{JULIET}/gone");
+    assert!(juliet.hears(&chat(&gone, "1")).is_empty());
+    juliet.joins("balcony");
+    juliet.says("<presence/>");
+    let written = juliet.written_to("balcony");
+    let message = written.iter().find(|stanza| stanza.kind() == Kind::Message).unwrap();
+    assert_eq!(message.head.to.as_ref().unwrap().as_str(), gone);
+    let refused =
+        juliet.hears(&format!("<message from='{ROMEO}/r' to='{gone}'><body>1</body></message>"));
+    assert!(
+        refused[0].to_text().contains("<service-unavailable "),
+        "a normal one is not for others"
+    );
+}
+
+#[test]
+fn a_note_to_oneself_is_kept_too() {
+    let mut juliet = Stage::of(JULIET);
+    let note = format!("<message to='{JULIET}' type='chat'><body>note</body></message>");
+    assert!(juliet.says(&note).is_empty());
+    juliet.says("<presence/>");
+    assert_eq!(told(&mut juliet, "balcony"), ["*note", "?"]);
+}
+
+/// An account that may keep two messages, of so many bytes.
+fn narrow(bytes: u64) -> Stage {
+    let mut juliet = Stage::empty(JULIET);
+    juliet.settings.choose(&MESSAGES_MAX, Value::Number(2));
+    juliet.settings.choose(&BYTES_MAX, Value::Number(bytes));
+    juliet
+}
+
+#[test]
+fn beyond_the_limits_the_sender_is_told_section_2() {
+    let mut juliet = narrow(10_000);
+    for (body, refused) in [("1", 0), ("2", 0), ("3", 1)] {
+        let heard = juliet.hears(&chat(JULIET, body));
+        assert_eq!(heard.len(), refused);
+        let refusal = |heard: &Stanza| heard.to_text().contains("<service-unavailable ");
+        assert!(heard.iter().all(refusal), "{heard:?}");
+    }
+    assert_eq!(comes(&mut juliet, "balcony"), ["*1", "*2", "?"]);
+    answers(&mut juliet, "balcony", "result", 1);
+    juliet.vanishes("balcony");
+    assert_eq!(juliet.hears(&chat(JULIET, "4")).len(), 0, "there is room again");
+    let mut juliet = narrow(1_000);
+    let long = "l".repeat(500);
+    assert_eq!(juliet.hears(&chat(JULIET, &long)).len(), 1, "body and id: more than 1,000 bytes");
+    assert_eq!(juliet.hears(&chat(JULIET, &long[200..])).len(), 0);
+    assert_eq!(juliet.hears(&chat(JULIET, &long[200..])).len(), 1);
+}
+
+#[test]
+fn what_is_on_its_way_counts() {
+    let mut juliet = narrow(10_000);
+    juliet.late = true;
+    for (body, refused) in [("1", 0), ("2", 0), ("3", 1)] {
+        assert_eq!(juliet.hears(&chat(JULIET, body)).len(), refused);
+    }
+    for _ in 0..2 {
+        juliet.commit(Ok(()));
+    }
+    assert_eq!(juliet.hears(&chat(JULIET, "4")).len(), 1);
+}
+
+#[test]
+fn who_comes_before_the_commit_gets_it_live_and_answers_for_it() {
+    for answered in [true, false] {
+        let mut juliet = waiting(&["1"]);
+        juliet.late = true;
+        juliet.hears(&chat(JULIET, "2"));
+        juliet.hears(&chat(JULIET, "3"));
+        assert_eq!(comes(&mut juliet, "balcony"), ["*1", "?"], "2 and 3 are not in the store");
+        juliet.commit(Ok(()));
+        juliet.commit(Ok(()));
+        assert_eq!(told(&mut juliet, "balcony"), ["2", "?", "3", "?"]);
+        juliet.late = false;
+        if answered {
+            answers(&mut juliet, "balcony", "result", 2);
+        }
+        juliet.vanishes("balcony");
+        let rest: &[&str] = if answered { &["*3", "?"] } else { &["*1", "*2", "*3", "?"] };
+        assert_eq!(comes(&mut juliet, "phone"), rest);
+    }
+}
+
+#[test]
+fn a_store_that_fails_keeps_nothing_and_the_sender_is_told() {
+    let mut juliet = Stage::empty(JULIET);
+    juliet.late = true;
+    juliet.hears(&chat(JULIET, "1"));
+    let refused = juliet.commit(Err(Fault::Refused("disk full".into())));
+    let refused = refused[0].to_text();
+    assert!(refused.contains("type='wait'") && refused.contains("<internal-server-error "));
+    juliet.late = false;
+    assert_eq!(comes(&mut juliet, "balcony"), [""; 0]);
+    juliet.vanishes("balcony");
+    juliet.hears(&chat(JULIET, "2"));
+    assert_eq!(comes(&mut juliet, "balcony"), ["*2", "?"]);
+    juliet.late = true;
+    answers(&mut juliet, "balcony", "result", 1);
+    juliet.commit(Err(Fault::Refused("disk full".into())));
+    juliet.late = false;
+    juliet.vanishes("balcony");
+    assert_eq!(comes(&mut juliet, "phone"), ["*2", "?"], "what could not be cut is told again");
+}
