@@ -68,9 +68,8 @@ fn checked(setting: &Setting, value: &DeValue<'_>) -> Result<Value, String> {
         Kind::Choice(_) => text(value).map(Value::Choice),
         Kind::Texts { .. } => texts(value).map(Value::Texts),
     };
-    // What is not even of its type is told as what is not allowed.
-    let read = read.unwrap_or(Value::Texts(vec![String::new()]));
     let must = |what| format!("xep.{:04}.{} must be {what}", setting.xep, setting.key);
+    let read = read.ok_or_else(|| must(setting.kind.to_string()))?;
     setting.check(&read).map_err(must)?;
     Ok(read)
 }

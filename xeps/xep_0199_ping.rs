@@ -1,6 +1,6 @@
 //! XEP-0199: XMPP Ping. <https://xmpp.org/extensions/xep-0199.html>
 
-use engine::{ctx::Ctx, hook::*, request::Line, wire::*};
+use engine::{ctx::Ctx, hook::*, request::Line, session::Session, wire::*};
 
 /// Are you there?
 pub const XEP: Xep = Xep {
@@ -13,6 +13,7 @@ pub const XEP: Xep = Xep {
         Hook::Feature(Of::Account, NS),
         Hook::get(Of::Host, PING, Answer::Pure(host)),
         Hook::get(Of::Account, PING, Answer::Pure(account)),
+        Hook::Silent(ask),
     ],
 };
 
@@ -29,6 +30,13 @@ fn host(_: &Stanza, _: &mut Line<'_>, _: &Ctx<'_>) -> Replied {
 fn account(iq: &Stanza, line: &mut Line<'_>, _: &Ctx<'_>) -> Replied {
     line.asker(iq).ok_or(StanzaCondition::ServiceUnavailable)?;
     Ok(Reply::Empty)
+}
+
+/// Section 4.1: white space needs no answer, so it proves nothing; this does, whatever the answer.
+fn ask(session: &mut Session, ctx: &Ctx<'_>) -> Vec<Output> {
+    let head = Head::new(Kind::Iq).with_type("get").with_id(ctx.token());
+    let head = head.with_from(session.jid.bare()).with_to(session.jid.clone());
+    vec![Output::Stanza(Stanza::new(head).with(Draft::new(PING).finish()))]
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub struct Hooks {
     offers: Vec<(Stage, Offer)>,
     bound: Vec<Feel>,
     unbound: Vec<Feel>,
+    silent: Vec<Feel>,
     plans: Arc<[Plan]>,
     at_hand: Vec<Table>,
 }
@@ -33,6 +34,7 @@ impl Hooks {
             offers: Vec::new(),
             bound: Vec::new(),
             unbound: Vec::new(),
+            silent: Vec::new(),
             plans: Arc::new([]),
             at_hand: vec![LAST_PRESENCE],
         };
@@ -62,6 +64,7 @@ impl Hooks {
             Hook::StreamFeature(stage, offer) => self.offers.push((stage, offer)),
             Hook::Bound(feel) => self.bound.push(feel),
             Hook::Unbound(feel) => self.unbound.push(feel),
+            Hook::Silent(feel) => self.silent.push(feel),
         }
     }
 
@@ -126,6 +129,11 @@ impl Hooks {
     /// Who wants to know of a session's end.
     pub fn unbound(&self) -> &[Feel] {
         &self.unbound
+    }
+
+    /// Who breaks a session's silence.
+    pub fn silent(&self) -> &[Feel] {
+        &self.silent
     }
 
     /// The tables whose cells are read with an account.

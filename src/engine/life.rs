@@ -34,7 +34,7 @@ pub fn table(hooks: &Hooks) -> String {
         ("A request, and who answers", told(hooks, request)),
         ("An element that is not a stanza, and who hears it", told(hooks, nonza)),
         ("Offered while a stream is negotiated", told(hooks, offer)),
-        ("When a session begins and ends", told(hooks, event)),
+        ("When a session begins, ends and is silent", told(hooks, event)),
         ("Kept with a session", told(hooks, slot)),
         ("Kept in memory with an account", told(hooks, at_hand)),
     ];
@@ -101,6 +101,7 @@ fn event(hook: &Hook) -> Option<String> {
     match hook {
         Hook::Bound(_) => Some("Bound".to_owned()),
         Hook::Unbound(_) => Some("Unbound".to_owned()),
+        Hook::Silent(_) => Some("Silent".to_owned()),
         _ => None,
     }
 }
@@ -210,7 +211,7 @@ An element that is not a stanza, and who hears it
 Offered while a stream is negotiated
   Bind                                                       0020 Second
 
-When a session begins and ends
+When a session begins, ends and is silent
   Bound                                                      0020 Second
 
 Kept with a session

@@ -88,6 +88,8 @@ pub enum Said {
     Stanza(Stanza),
     /// The client sent another element.
     Nonza(Payload),
+    /// The client has said nothing for long.
+    Silent,
     /// The stream has ended.
     Gone(End),
 }

@@ -1,6 +1,7 @@
 //! What an operator may choose about a XEP: a key of the table `[xep.NNNN]`.
 
 use crate::settings::Settings;
+use std::fmt;
 
 /// One choice. Hung up with `Hook::Setting`, read with `Settings::number`, `choice`, `texts`.
 #[derive(Debug)]
@@ -55,22 +56,27 @@ impl Setting {
     /// # Errors
     /// What it must be.
     pub fn check(&self, value: &Value) -> Result<(), String> {
-        match (self.kind, value) {
-            (Kind::Number { from, to, .. }, Value::Number(number))
-                if (from..=to).contains(number) =>
-            {
-                Ok(())
-            }
-            (Kind::Number { from, to, .. }, _) => Err(format!("a number from {from} to {to}")),
-            (Kind::Choice(of), Value::Choice(choice)) if of.contains(&choice.as_str()) => Ok(()),
-            (Kind::Choice(of), _) => Err(format!("one of: {}", of.join(", "))),
-            (Kind::Texts { each, is }, Value::Texts(texts)) => {
-                match texts.iter().find(|text| !is(text)) {
-                    Some(bad) => Err(format!("a list, each {each}, not {bad:?}")),
+        let good = match (self.kind, value) {
+            (Kind::Number { from, to, .. }, Value::Number(number)) => (from..=to).contains(number),
+            (Kind::Choice(of), Value::Choice(choice)) => of.contains(&choice.as_str()),
+            (Kind::Texts { is, .. }, Value::Texts(texts)) => {
+                return match texts.iter().find(|text| !is(text)) {
+                    Some(bad) => Err(format!("{}, not {bad:?}", self.kind)),
                     None => Ok(()),
-                }
+                };
             }
-            (Kind::Texts { each, .. }, _) => Err(format!("a list of strings, each {each}")),
+            _ => false,
+        };
+        if good { Ok(()) } else { Err(self.kind.to_string()) }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number { from, to, .. } => write!(f, "a number from {from} to {to}"),
+            Self::Choice(of) => write!(f, "one of: {}", of.join(", ")),
+            Self::Texts { each, .. } => write!(f, "a list of strings, each {each}"),
         }
     }
 }
@@ -152,7 +158,7 @@ mod tests {
         assert_eq!(wrong(&WHEN, Value::Choice("often".into())), "one of: never, always");
         assert_eq!(WHOM.check(&Value::Texts(vec!["a@b".into()])), Ok(()));
         let bad = wrong(&WHOM, Value::Texts(vec!["a@b".into(), "c".into()]));
-        assert_eq!(bad, "a list, each an address, not \"c\"");
+        assert_eq!(bad, "a list of strings, each an address, not \"c\"");
         assert!(wrong(&WHOM, Value::Number(1)).contains("a list of strings"));
     }
 }

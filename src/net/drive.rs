@@ -311,6 +311,7 @@ impl Drive {
             Said::Bind(_) => self.bound = Some(account.clone()),
             Said::Gone(_) => self.bound = None,
             Said::Nonza(nonza) => self.credit.spend(nonza.as_str().len()),
+            Said::Silent => {}
         }
         let cluster = &self.shell.cluster;
         let home = cluster.home(&account);

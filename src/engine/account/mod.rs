@@ -13,7 +13,7 @@ mod waiting;
 use crate::{
     cells::Cells,
     ctx::Ctx,
-    hook::Replied,
+    hook::{Feel, Replied},
     parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
     passage::Ended,
     port::{Fault, Loaded},
@@ -137,6 +137,7 @@ impl Account {
                 self.hear(link, &nonza, ctx, out);
                 settle(link, out);
             }
+            Said::Silent => self.feel(link, ctx.hooks.silent(), ctx, out),
             Said::Gone(End::Closed | End::Broken) => self.leave(link, ctx, out),
             // Its session has ended meanwhile, and it has been told.
             Said::Stanza(_) => {}
@@ -204,15 +205,20 @@ impl Account {
             let refused = Say::Unbound(StanzaCondition::ResourceConstraint.into());
             return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
         }
-        let mut session = Session::bound(link, jid.clone(), ctx.hooks.plans());
+        let session = Session::bound(link, jid.clone(), ctx.hooks.plans());
         out.push(Output::Parcel(Parcel::ToSocket(link, Say::Bound(jid))));
-        for feel in ctx.hooks.bound() {
-            let said = feel(&mut session, ctx);
-            session.say(said, ctx, &mut |written| out.push(to_socket(link, written)));
-        }
         // Most accounts have one: a vector that grows on its own would make room for four.
         self.sessions.reserve_exact(1);
         self.sessions.push(session);
+        self.feel(link, ctx.hooks.bound(), ctx, out);
+    }
+
+    fn feel(&mut self, link: Link, feels: &[Feel], ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(session) = self.session(link) else { return };
+        for feel in feels {
+            let said = feel(session, ctx);
+            session.say(said, ctx, &mut |written| out.push(to_socket(link, written)));
+        }
     }
 
     fn hear(&mut self, link: Link, nonza: &Payload, ctx: &Ctx<'_>, out: &mut Vec<Output>) {

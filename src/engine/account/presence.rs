@@ -100,10 +100,15 @@ impl Account {
             let to_account = addressed(&stanza, self.jid.clone().into());
             self.write(to, to_account, ctx, out);
         }
-        // From the resource, as RFC 3921 had it, so that it alone hears the answers.
         let watched: Vec<_> = self.contacts(|state| state.to).collect();
         for contact in watched {
-            let head = Head::new(Kind::Presence).with_type("probe").with_from(to.clone());
+            // From the bare address (§4.3.1). To who is here from the resource, as RFC 3921 had it,
+            // so that it alone hears the answers.
+            let from = match ctx.settings.serves(contact.domain()) {
+                true => to.clone(),
+                false => self.jid.clone().into(),
+            };
+            let head = Head::new(Kind::Presence).with_type("probe").with_from(from);
             self.tell_one(Stanza::new(head.with_to(contact)), ctx, out);
         }
     }

@@ -296,6 +296,9 @@ impl C2s {
             return self.timers.set(Timer::Idle, ping);
         }
         out.bytes.push(b' ');
+        if let State::Bound(account, _) = &self.state {
+            out.acts.push(Act::Submit(account.clone(), Said::Silent));
+        }
         self.timers.set(Timer::Idle, give_up);
     }
 }

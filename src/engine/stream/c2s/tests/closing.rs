@@ -170,6 +170,7 @@ fn silence_is_broken_by_white_space_and_then_ends_rfc6120_4_6_2() {
     assert!(peer.wakes().is_empty(), "told when bound");
     peer.now = ping;
     assert_eq!(peer.hears(Input::Tick), " ");
+    assert!(matches!(peer.submitted()[..], [_, Said::Silent]), "a XEP may make it answer");
     assert_eq!(peer.wakes(), [ping.after(idle)]);
     peer.now = ping.after(idle);
     let said = peer.hears(Input::Tick);
