@@ -41,6 +41,8 @@ pub enum Status {
 pub enum Hook {
     /// A line in the disco reply of this entity.
     Feature(Of, &'static str),
+    /// Finds nodes of this entity, for service discovery (XEP-0030 §3.2).
+    Nodes(Of, Find),
     /// Answers an iq with this payload.
     Iq {
         /// On whose behalf.
@@ -93,6 +95,8 @@ impl Hook {
     }
 }
 
+/// What stands at a node, for who asks with this iq; `None`: nothing that this XEP knows of.
+pub type Find = fn(&str, &Stanza, &Ctx<'_>) -> Option<Result<Node, StanzaError>>;
 /// A look at a passage: may change the stanza, cause more, or end it.
 pub type Look = fn(&mut Passage<'_>, &Ctx<'_>) -> Verdict;
 /// What a session answers to a nonza.
@@ -120,6 +124,30 @@ pub enum Of {
     /// A stream that is secure, but has not logged in. By `Answer::World`; the account that is
     /// asked is its host.
     Stream,
+}
+
+/// What stands at a node of an entity, as service discovery tells it (XEP-0030 §3, §4).
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The category of its identity.
+    pub category: &'static str,
+    /// The type of its identity.
+    pub kind: &'static str,
+    /// Its name, for humans.
+    pub name: &'static str,
+    /// What it can do.
+    pub features: &'static [&'static str],
+    /// The nodes below it, of the same entity.
+    pub items: Vec<Item>,
+}
+
+/// A node below another.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// What it is called.
+    pub node: &'static str,
+    /// Its name, for humans.
+    pub name: &'static str,
 }
 
 /// Where a message or presence stops on its way, in this order. The commit lies between Keep and

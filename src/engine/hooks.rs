@@ -1,8 +1,8 @@
 //! What all XEPs hung where, found by what a stanza brings. Built once, at the start.
 
-use crate::{account::LAST_PRESENCE, hook::*, slot::Plan, unit::Table};
+use crate::{account::LAST_PRESENCE, ctx::Ctx, hook::*, slot::Plan, unit::Table};
 use std::{collections::BTreeMap, sync::Arc};
-use wire::{Element, Name};
+use wire::{Element, Name, Stanza, StanzaError};
 
 /// An iq's key: whom, how, namespace, name.
 type Asked<'a> = (Of, IqKind, &'a str, &'a str);
@@ -12,6 +12,7 @@ pub struct Hooks {
     xeps: &'static [&'static Xep],
     looks: Vec<(Station, u16, Look)>,
     answers: BTreeMap<Asked<'static>, (u16, Answer)>,
+    nodes: Vec<(Of, Find)>,
     nonzas: Vec<(Name, Hear)>,
     writes: Vec<(Desk, Write)>,
     offers: Vec<(Stage, Offer)>,
@@ -29,6 +30,7 @@ impl Hooks {
             xeps,
             looks: Vec::new(),
             answers: BTreeMap::new(),
+            nodes: Vec::new(),
             nonzas: Vec::new(),
             writes: Vec::new(),
             offers: Vec::new(),
@@ -53,6 +55,7 @@ impl Hooks {
     fn hang(&mut self, number: u16, hook: &Hook, plans: &mut Vec<Plan>) {
         match *hook {
             Hook::Feature(..) | Hook::Setting(_) => {}
+            Hook::Nodes(of, find) => self.nodes.push((of, find)),
             Hook::Iq { of, kind, payload, answer } => {
                 self.answers.insert((of, kind, payload.ns, payload.local), (number, answer));
             }
@@ -85,6 +88,19 @@ impl Hooks {
             }
         }
         features
+    }
+
+    /// What stands at a node of an entity, for who asks with this iq. The first XEP that knows of
+    /// it tells; `None`: nobody does.
+    pub fn node(
+        &self,
+        of: Of,
+        node: &str,
+        iq: &Stanza,
+        ctx: &Ctx<'_>,
+    ) -> Option<Result<Node, StanzaError>> {
+        let finds = self.nodes.iter().filter(|(whose, _)| *whose == of);
+        finds.map(|(_, find)| find).find_map(|find| find(node, iq, ctx))
     }
 
     /// Who answers, and the number of its XEP.

@@ -15,6 +15,7 @@ pub mod passage;
 pub mod port;
 pub mod request;
 pub mod roster;
+pub mod seal;
 pub mod session;
 pub mod setting;
 pub mod settings;

@@ -32,6 +32,7 @@ pub fn table(hooks: &Hooks) -> String {
     }
     let rest = [
         ("A request, and who answers", told(hooks, request)),
+        ("A node of service discovery, and who knows it", told(hooks, nodes)),
         ("An element that is not a stanza, and who hears it", told(hooks, nonza)),
         ("Offered while a stream is negotiated", told(hooks, offer)),
         ("When a session begins, ends and is silent", told(hooks, event)),
@@ -85,6 +86,11 @@ fn request(hook: &Hook) -> Option<String> {
     let reads = if matches!(answer, Answer::World(_)) { ", reads the store" } else { "" };
     let (of, kind) = (format!("{of:?}"), format!("{kind:?}").to_lowercase());
     Some(format!("{of:<7} {kind} {{{}}}{}{reads}", payload.ns, payload.local))
+}
+
+fn nodes(hook: &Hook) -> Option<String> {
+    let Hook::Nodes(of, _) = hook else { return None };
+    Some(format!("{of:?}"))
 }
 
 fn nonza(hook: &Hook) -> Option<String> {

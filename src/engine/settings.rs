@@ -9,7 +9,7 @@ use wire::{Bare, Limits};
 pub struct Settings {
     /// The domains served, prepared. Never empty; the first is the default.
     pub domains: Vec<Bare>,
-    /// Administrators: stanzas to a domain are theirs.
+    /// Administrators: who may do to accounts what the operator may.
     pub admins: Vec<Bare>,
     /// Limits on what one peer may make us hold.
     pub limits: StreamLimits,

@@ -23,9 +23,9 @@ pub const XEP: Xep = Xep {
         Hook::Feature(Of::Account, INFO.ns),
         Hook::Feature(Of::Account, ITEMS.ns),
         Hook::get(Of::Host, INFO, Answer::Pure(|iq, _, ctx| info(&HOST, iq, ctx))),
-        Hook::get(Of::Host, ITEMS, Answer::Pure(|iq, _, _| items(iq))),
+        Hook::get(Of::Host, ITEMS, Answer::Pure(|iq, _, ctx| items(&HOST, iq, ctx))),
         Hook::get(Of::Account, INFO, Answer::Pure(|iq, _, ctx| info(&ACCOUNT, iq, ctx))),
-        Hook::get(Of::Account, ITEMS, Answer::Pure(|iq, _, _| items(iq))),
+        Hook::get(Of::Account, ITEMS, Answer::Pure(|iq, _, ctx| items(&ACCOUNT, iq, ctx))),
         Hook::At(Station::Guard, keep_strangers_out),
     ],
 };
@@ -34,6 +34,7 @@ const INFO: Name = Name::new("http://jabber.org/protocol/disco#info", "query");
 const IDENTITY: Name = Name::new(INFO.ns, "identity");
 const FEATURE: Name = Name::new(INFO.ns, "feature");
 const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
+const ITEM: Name = Name::new(ITEMS.ns, "item");
 
 /// Somebody who can be asked, with the one identity that they have.
 struct Entity {
@@ -58,37 +59,56 @@ const ACCOUNT: Entity =
 impl Entity {
     /// What it is and can do, as the answer to a question about `node`.
     fn info(&self, node: Option<&str>, ctx: &Ctx<'_>) -> Payload {
-        let identity = Draft::new(IDENTITY).attribute("category", self.category);
-        let identity = identity.attribute("type", self.kind);
-        let identity = match self.name {
-            Some(name) => identity.attribute("name", name),
-            None => identity,
-        };
-        let features = ctx.hooks.features(self.of).into_iter();
-        let features = features.map(|feature| Draft::new(FEATURE).attribute("var", feature));
-        let query = features.fold(mirror(INFO, node).child(identity), Draft::child);
+        let identity = identity(self.category, self.kind, self.name);
+        let query = described(mirror(INFO, node), identity, &ctx.hooks.features(self.of));
         (self.form)(ctx).into_iter().fold(query, Draft::child).finish()
     }
+
+    /// What a XEP tells of `node` (section 3.2).
+    fn node(&self, node: &str, iq: &Stanza, ctx: &Ctx<'_>) -> Result<Node, StanzaError> {
+        let found = ctx.hooks.node(self.of, node, iq, ctx);
+        found.unwrap_or_else(|| Err(StanzaCondition::ItemNotFound.into()))
+    }
 }
 
-/// Section 3. The one node there is says the same: that of our entity capabilities (XEP-0115).
+/// Section 3. The node of our entity capabilities (XEP-0115) says the same as none.
 fn info(entity: &Entity, iq: &Stanza, ctx: &Ctx<'_>) -> Replied {
     let query: DiscoInfoQuery = read(iq)?;
-    match query.node.as_deref() {
-        Some(node) if node != xep_0115_caps::node(entity, ctx) => {
-            Err(StanzaCondition::ItemNotFound.into())
+    let payload = match query.node.as_deref() {
+        Some(name) if name != xep_0115_caps::node(entity, ctx) => {
+            let node = entity.node(name, iq, ctx)?;
+            let identity = identity(node.category, node.kind, Some(node.name));
+            described(mirror(INFO, Some(name)), identity, node.features).finish()
         }
-        node => Ok(Reply::Payload(entity.info(node, ctx))),
+        node => entity.info(node, ctx),
+    };
+    Ok(Reply::Payload(payload))
+}
+
+/// Section 4. Nothing stands below us but nodes; resources are told by presence, not here.
+fn items(entity: &Entity, iq: &Stanza, ctx: &Ctx<'_>) -> Replied {
+    let query: DiscoItemsQuery = read(iq)?;
+    let (Some(name), Some(to)) = (query.node, &iq.head.to) else {
+        return Ok(Reply::Payload(mirror(ITEMS, None).finish()));
+    };
+    let items = entity.node(&name, iq, ctx)?.items.into_iter().map(|item| {
+        let draft = Draft::new(ITEM).attribute("jid", to.as_str());
+        draft.attribute("node", item.node).attribute("name", item.name)
+    });
+    Ok(Reply::Payload(items.fold(mirror(ITEMS, Some(&name)), Draft::child).finish()))
+}
+
+fn identity(category: &str, kind: &str, name: Option<&str>) -> Draft {
+    let identity = Draft::new(IDENTITY).attribute("category", category).attribute("type", kind);
+    match name {
+        Some(name) => identity.attribute("name", name),
+        None => identity,
     }
 }
 
-/// Section 4. Nothing stands below us yet; resources are told by presence, not here.
-fn items(iq: &Stanza) -> Replied {
-    let query: DiscoItemsQuery = read(iq)?;
-    match query.node {
-        Some(_) => Err(StanzaCondition::ItemNotFound.into()),
-        None => Ok(Reply::Payload(mirror(ITEMS, None).finish())),
-    }
+fn described(query: Draft, identity: Draft, features: &[&str]) -> Draft {
+    let features = features.iter().map(|feature| Draft::new(FEATURE).attribute("var", feature));
+    features.fold(query.child(identity), Draft::child)
 }
 
 /// Section 8: who may not see an account's presence must not learn that it exists. RFC 6121
