@@ -7,8 +7,10 @@ mod catalogue;
 mod stage;
 
 pub mod xep_0012_last;
+pub mod xep_0004_forms;
 pub mod xep_0030_disco;
 pub mod xep_0049_private;
+pub mod xep_0050_commands;
 pub mod xep_0054_vcard;
 pub mod xep_0077_register;
 pub mod xep_0082_dates;
@@ -26,13 +28,16 @@ use engine::hook::Xep;
 /// The XEPs, by number.
 pub const ALL: &[&Xep] = &[
     &xep_0012_last::XEP,
+    &xep_0004_forms::XEP,
     &xep_0030_disco::XEP,
     &xep_0049_private::XEP,
+    &xep_0050_commands::XEP,
     &xep_0054_vcard::XEP,
     &xep_0077_register::XEP,
     &xep_0082_dates::XEP,
     &xep_0092_version::XEP,
     &xep_0030_disco::xep_0115_caps::XEP,
+    &xep_0050_commands::xep_0133_administration::XEP,
     &xep_0030_disco::xep_0157_contact::XEP,
     &xep_0160_offline::XEP,
     &xep_0199_ping::XEP,

@@ -340,7 +340,8 @@ impl Item {
         query(ver).child(self.draft()).finish()
     }
 
-    fn draft(&self) -> Draft {
+    /// The `<item/>` that its owner sees (§2.1.2).
+    pub fn draft(&self) -> Draft {
         let mut draft = Draft::new(ITEM).attribute("jid", self.jid.as_str());
         if let Some(name) = self.name.as_ref().filter(|name| !name.is_empty()) {
             draft = draft.attribute("name", name);

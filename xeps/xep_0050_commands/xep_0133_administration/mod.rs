@@ -1,0 +1,152 @@
+//! XEP-0133: Service Administration. <https://xmpp.org/extensions/xep-0133.html>
+
+mod accounts;
+mod announce;
+mod lists;
+mod numbers;
+mod one;
+
+use super::{Command, Done, Order, Severity, not_acceptable};
+use crate::xep_0004_forms::{Field, Kind, Layout};
+use engine::{hook::*, port::Fault, port::Unregistered, wire::*};
+
+/// What an administrator does with accounts.
+pub const XEP: Xep = Xep {
+    number: 133,
+    name: "Service Administration",
+    version: "1.3.1",
+    status: Status::Partial(
+        "accounts are added, deleted, listed, counted and looked at, passwords changed, sessions \
+         ended, announcements made; nobody is disabled or told to be idle, and there are no \
+         black- and whitelists, messages of the day, welcome messages, edited admins, restarts",
+    ),
+    hooks: &[],
+};
+
+const NS: &str = "http://jabber.org/protocol/admin";
+
+/// The commands that there are, in the order of the document.
+pub(super) const COMMANDS: &[Command] = &[
+    accounts::ADD,
+    accounts::DELETE,
+    accounts::END_SESSION,
+    accounts::CHANGE_PASSWORD,
+    one::ROSTER,
+    one::STATISTICS,
+    numbers::REGISTERED,
+    numbers::ONLINE,
+    lists::REGISTERED,
+    lists::ONLINE,
+    announce::ANNOUNCE,
+];
+
+/// Those of the document that there are not.
+const LACKING: &[&str] = &[
+    "disable-user",
+    "reenable-user",
+    "get-user-lastlogin",
+    "edit-blacklist",
+    "add-to-blacklist-in",
+    "add-to-blacklist-out",
+    "edit-whitelist",
+    "add-to-whitelist",
+    "add-to-whitelist-in",
+    "add-to-whitelist-out",
+    "get-disabled-users-num",
+    "get-active-users-num",
+    "get-idle-users-num",
+    "get-disabled-users-list",
+    "get-active-users",
+    "get-idle-users",
+    "set-motd",
+    "edit-motd",
+    "delete-motd",
+    "set-welcome",
+    "delete-welcome",
+    "edit-admin",
+    "restart",
+    "shutdown",
+];
+
+/// Addresses that one command may be about.
+const ACCOUNTS_PER_COMMAND_MAX: usize = 100;
+
+/// Why a node names no command: it is one that is not supported (section 5), or none at all
+/// (XEP-0050 section 4.4).
+pub(super) fn lacking(node: &str) -> StanzaError {
+    let name = node.strip_prefix(NS).and_then(|rest| rest.strip_prefix('#'));
+    match name.is_some_and(|name| LACKING.contains(&name)) {
+        true => StanzaCondition::FeatureNotImplemented.into(),
+        false => StanzaCondition::ItemNotFound.into(),
+    }
+}
+
+const ACCOUNT: Field = Field {
+    var: "accountjid",
+    kind: Kind::JidSingle,
+    label: "The address of the account",
+    required: true,
+};
+const ACCOUNTS: Field = Field {
+    var: "accountjids",
+    kind: Kind::JidMulti,
+    label: "The addresses of the accounts",
+    required: true,
+};
+
+impl Order<'_> {
+    /// The account that this field names: of the host that is asked, for a host does nothing on
+    /// behalf of another (section 3).
+    fn account(&self, jid: &Jid) -> Result<Bare, StanzaError> {
+        if !jid.is_bare() || jid.local().is_none() {
+            return Err(not_acceptable(format!("{jid} is not the address of an account")));
+        }
+        if jid.domain() != self.world.account.domain() {
+            return Err(not_acceptable(format!("{jid} is not an account of this host")));
+        }
+        Ok(jid.bare())
+    }
+
+    /// The one account that the form names.
+    fn one_account(&self) -> Result<Bare, StanzaError> {
+        match *self.given.jids(ACCOUNT.var) {
+            [ref jid] => self.account(jid),
+            _ => Err(not_acceptable("one account is wanted")),
+        }
+    }
+
+    /// The addresses that the form names.
+    fn jids(&self) -> Result<Vec<Jid>, StanzaError> {
+        let jids = self.given.jids(ACCOUNTS.var);
+        if jids.len() > ACCOUNTS_PER_COMMAND_MAX {
+            return Err(not_acceptable(format!("more than {ACCOUNTS_PER_COMMAND_MAX} accounts")));
+        }
+        Ok(jids)
+    }
+
+    /// That there is this account.
+    async fn must_exist(&self, account: &Bare) -> Result<(), StanzaError> {
+        let found = self.world.store.credentials(account).await.map_err(failed)?;
+        found.map(drop).ok_or_else(|| missing(account))
+    }
+}
+
+fn missing(account: &Bare) -> StanzaError {
+    StanzaError::from(StanzaCondition::ItemNotFound).with_text(format!("there is no {account}"))
+}
+
+/// Section 5 for who exists already.
+fn unregistered(account: &Bare, why: Unregistered) -> StanzaError {
+    match why {
+        Unregistered::Exists => StanzaError::from(StanzaCondition::Conflict)
+            .with_text(format!("{account} exists already")),
+        Unregistered::Missing => missing(account),
+        Unregistered::Unfit => not_acceptable(why.to_string()),
+        Unregistered::Fault(fault) => failed(fault),
+    }
+}
+
+/// Our side failed, for now.
+fn failed(_: Fault) -> StanzaError {
+    StanzaError::new(ErrorType::Wait, StanzaCondition::InternalServerError)
+}
