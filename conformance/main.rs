@@ -3,7 +3,7 @@
 use clap::Parser;
 use conformance::{
     run::{Failure, Untold, play},
-    script::{Script, moved},
+    script::{ADMIN, Script, moved},
     tcp::{Server, Tcp},
 };
 use std::{
@@ -35,7 +35,8 @@ struct Args {
     /// A shell command that deletes an account, run before `--create`; it may fail.
     #[arg(long)]
     delete: Option<String>,
-    /// Put behind the local part of every account of the cast; `{n}` is the script's number.
+    /// Put behind the local part of every account of the cast but `admin`, who must be an
+    /// administrator of the server; `{n}` is the script's number.
     #[arg(long, default_value = "")]
     suffix: String,
     /// Stanzas that a script does not tell of are wrong.
@@ -55,9 +56,10 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     let (mut passed, mut failed) = (0, 0);
+    let mut has_admin = false;
     for (number, path) in files(&args.scripts).iter().enumerate() {
         let name = path.display();
-        match one(&args, number, path) {
+        match one(&args, number, path, &mut has_admin) {
             Ok(true) => {
                 passed += 1;
                 println!("pass {name}");
@@ -93,7 +95,7 @@ fn is_script(path: &Path) -> bool {
 }
 
 /// Whether the script was played; `false`: skipped.
-fn one(args: &Args, number: usize, path: &Path) -> Result<bool, String> {
+fn one(args: &Args, number: usize, path: &Path, has_admin: &mut bool) -> Result<bool, String> {
     let source = std::fs::read_to_string(path).map_err(|error| format!(" {error}"))?;
     let suffix = args.suffix.replace("{n}", &number.to_string());
     let source = moved(&source, &suffix, &args.domain).map_err(|wrong| wrong.to_string())?;
@@ -101,7 +103,8 @@ fn one(args: &Args, number: usize, path: &Path) -> Result<bool, String> {
     if args.skip_tag.iter().any(|tag| script.has_tag(tag)) {
         return Ok(false);
     }
-    accounts(args, &script)?;
+    accounts(args, &script, *has_admin)?;
+    *has_admin |= script.has_admin();
     let mut driver = Tcp::new(Server {
         starttls: args.server,
         direct: args.direct,
@@ -117,9 +120,13 @@ fn one(args: &Args, number: usize, path: &Path) -> Result<bool, String> {
     }
 }
 
-fn accounts(args: &Args, script: &Script) -> Result<(), String> {
+/// Makes the accounts of the cast; that of the administrator only once.
+fn accounts(args: &Args, script: &Script, has_admin: bool) -> Result<(), String> {
     for (account, password) in script.accounts() {
         let (user, domain) = account.split_once('@').unwrap_or((account, ""));
+        if has_admin && user == ADMIN {
+            continue;
+        }
         let filled = |command: &String| {
             let command = command.replace("{user}", user).replace("{domain}", domain);
             command.replace("{password}", password)

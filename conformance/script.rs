@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
+/// The local part of the administrator's account: the same one in all scripts, for a server knows
+/// its administrators before they are played.
+pub const ADMIN: &str = "admin";
+
 /// A whole script.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -164,6 +168,11 @@ impl Script {
         Ok(script)
     }
 
+    /// Whether an administrator plays. What one does may concern everybody on the server.
+    pub fn has_admin(&self) -> bool {
+        self.characters.iter().any(|character| character.local() == ADMIN)
+    }
+
     /// Whether it carries `## tag`.
     pub fn has_tag(&self, tag: &str) -> bool {
         self.tags.iter().any(|have| have == tag)
@@ -319,13 +328,15 @@ impl<'a> Lines<'a> {
 }
 
 /// The script as it is played elsewhere: `suffix` is put behind the local part of every account
-/// of the cast, and `domain` in the place of `localhost`. So many scripts share one server.
+/// of the cast but the administrator's, and `domain` in the place of `localhost`. So many scripts
+/// share one server.
 ///
 /// # Errors
 /// As [`Script::parse`].
 pub fn moved(source: &str, suffix: &str, domain: &str) -> Result<String, Misspelt> {
     let script = Script::parse(source)?;
-    let mut accounts: Vec<&str> = script.characters.iter().map(Character::bare).collect();
+    let others = script.characters.iter().filter(|character| character.local() != ADMIN);
+    let mut accounts: Vec<&str> = others.map(Character::bare).collect();
     accounts.sort_unstable();
     accounts.dedup();
     let mut text = source.to_owned();
@@ -404,6 +415,9 @@ mod tests {
         let text = moved(SCRIPT, ".7", "example.org").unwrap();
         assert!(text.contains("jid: juliet.7@example.org/phone"));
         assert!(text.contains("to='juliet.7@example.org'"));
+        let text = moved(&SCRIPT.replace("juliet@", "admin@"), ".7", "example.org").unwrap();
+        assert!(text.contains("to='admin@example.org'"));
+        assert!(Script::parse(&text).unwrap().has_admin());
         assert_eq!(replaced("a@b xa@b A@B a@b.c", "a@b", |_| "!".into()), "! xa@b ! !.c");
     }
 }

@@ -5,7 +5,7 @@
 use conformance::{
     driver::Broken,
     run::{Untold, play},
-    script::{Script, moved},
+    script::{ADMIN, Script, moved},
     tcp::{self, Tcp},
 };
 use std::{
@@ -21,7 +21,8 @@ use std::{
 use tempfile::TempDir;
 
 const WAXWING: &str = env!("CARGO_BIN_EXE_waxwing");
-const SETTINGS: &str = "[listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_tls = [\"127.0.0.1:0\"]\n\
+const SETTINGS: &str = "[server]\nadmins = [\"admin@localhost\"]\n\
+    [listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_tls = [\"127.0.0.1:0\"]\n\
     s2s = []\nhttp = []\nhttps = []\n\
     [xep.0077]\nregistration = \"open\"\naccounts_per_address_per_hour_max = 100\n\
     [xep.0157]\nabuse = [\"mailto:abuse@localhost\", \"xmpp:abuse@localhost\"]\n";
@@ -112,7 +113,8 @@ fn one(server: &Server, number: usize, path: &Path) -> Result<bool, String> {
     if script.has_tag("simulated") {
         return Ok(false);
     }
-    for (account, password) in script.accounts() {
+    let accounts = script.accounts().into_iter();
+    for (account, password) in accounts.filter(|(account, _)| !is_admin(account)) {
         server.add(account, password);
     }
     let mut driver = server.driver().map_err(|broken| broken.to_string())?;
@@ -120,10 +122,23 @@ fn one(server: &Server, number: usize, path: &Path) -> Result<bool, String> {
     Ok(true)
 }
 
+fn is_admin(account: &str) -> bool {
+    account.split_once('@').is_some_and(|(local, _)| local == ADMIN)
+}
+
+/// The password of the administrator, the first time that a script tells it.
+fn admin_password(path: &Path) -> Option<String> {
+    let script = Script::parse(&fs::read_to_string(path).ok()?).ok()?;
+    let mut accounts = script.accounts().into_iter();
+    accounts.find(|(account, _)| is_admin(account)).map(|(_, password)| password.to_owned())
+}
+
 #[test]
 fn every_script_passes_over_tcp() {
     let server = Server::start();
-    let scripts = scripts();
+    // What an administrator does concerns all: those are played last, one after the other.
+    let (admin, scripts): (Vec<_>, Vec<_>) =
+        scripts().into_iter().partition(|path| admin_password(path).is_some());
     let (next, played) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let worker = || {
         let mut failures = Vec::new();
@@ -137,10 +152,17 @@ fn every_script_passes_over_tcp() {
             }
         }
     };
-    let failures: Vec<String> = thread::scope(|scope| {
+    let mut failures: Vec<String> = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(worker)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
+    if let Some(password) = admin.first().and_then(|path| admin_password(path)) {
+        server.add("admin@localhost", &password);
+    }
+    for (number, path) in admin.iter().enumerate() {
+        let outcome = one(&server, scripts.len() + number, path);
+        failures.extend(outcome.err().map(|why| format!("{}, {why}", path.display())));
+    }
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
     assert!(played.into_inner() > 30, "too few scripts were played");
     server.stop();

@@ -5,7 +5,10 @@ mod dice;
 mod hosts;
 mod registrar;
 
-use crate::driver::{Broken, Came, Door, Driver, Link, Patience};
+use crate::{
+    driver::{Broken, Came, Door, Driver, Link, Patience},
+    script::ADMIN,
+};
 use dice::Dice;
 use engine::{
     ctx::{Ctx, Moment},
@@ -80,7 +83,7 @@ enum Phase {
 }
 
 impl Simulated {
-    /// A server of `domain` with these accounts and their passwords.
+    /// A server of `domain` with these accounts and their passwords. Its administrator is [`ADMIN`].
     ///
     /// # Errors
     /// When the domain or an account is not an address.
@@ -91,6 +94,8 @@ impl Simulated {
         let host = Bare::host(domain).map_err(|error| Broken(format!("{domain}: {error}")))?;
         let dice = Dice::new(1);
         let mut settings = Settings::of(vec![host], dice.bytes());
+        let admin = Bare::parse(&format!("{ADMIN}@{domain}"));
+        settings.admins = vec![admin.map_err(|error| Broken(format!("{domain}: {error}")))?];
         settings.chosen.insert((157, "abuse"), Value::Texts(CONTACTS.map(String::from).into()));
         // Closed by default; scripts make accounts.
         settings.chosen.insert((77, "registration"), Value::Choice("open".into()));
