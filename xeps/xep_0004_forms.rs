@@ -4,6 +4,7 @@
 //! and reads what was submitted.
 
 use engine::{hook::*, wire::*};
+use std::collections::BTreeSet;
 
 /// What is asked, what is given, what is told.
 pub const XEP: Xep =
@@ -203,13 +204,9 @@ impl Given {
 
     /// The addresses that a field gives, each once (section 3.3).
     pub fn jids(&self, var: &str) -> Vec<Jid> {
-        let mut jids: Vec<Jid> = Vec::new();
-        for jid in self.all(var).iter().filter_map(|value| Jid::parse(value).ok()) {
-            if !jids.contains(&jid) {
-                jids.push(jid);
-            }
-        }
-        jids
+        let jids = self.all(var).iter().filter_map(|value| Jid::parse(value).ok());
+        let mut seen = BTreeSet::new();
+        jids.filter(|jid| seen.insert(jid.clone())).collect()
     }
 
     /// The lines of a text, put together again (section 3.3).

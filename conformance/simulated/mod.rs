@@ -83,7 +83,7 @@ enum Phase {
 }
 
 impl Simulated {
-    /// A server of `domain` with these accounts and their passwords. Its administrator is [`ADMIN`].
+    /// A server of `domain` with these accounts and their passwords; [`ADMIN`] administrates it.
     ///
     /// # Errors
     /// When the domain or an account is not an address.

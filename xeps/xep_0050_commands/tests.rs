@@ -3,7 +3,6 @@
 use super::*;
 use crate::stage;
 use engine::{
-    hooks::Hooks,
     port::{Fault, Loaded, Logged, Online, Reads, Registered, Registrar, Stored, Unregistered},
     request::stanzas,
     settings::Settings,
@@ -12,6 +11,7 @@ use engine::{
 };
 use std::{
     future::ready,
+    net::IpAddr,
     sync::Mutex,
     task::{Context, Poll, Waker},
 };
@@ -55,6 +55,7 @@ impl Town {
             store: self,
             registrar: self,
             account: &account,
+            peer: None,
             unix_ms: self.now,
             settings: &self.settings,
         };
@@ -98,7 +99,7 @@ impl Registrar for Town {
         Box::pin(ready(if self.has(account) { Ok(()) } else { Err(Unregistered::Missing) }))
     }
 
-    fn delete<'a>(&'a self, account: &'a Bare) -> Registered<'a> {
+    fn delete<'a>(&'a self, account: &'a Bare, _: Option<Stanza>) -> Registered<'a> {
         if account.local() == self.stuck {
             let away = Fault::Away("out for lunch".into());
             return Box::pin(ready(Err(Unregistered::Fault(away))));
@@ -106,6 +107,10 @@ impl Registrar for Town {
         self.note(format!("delete {account}"));
         self.people.lock().unwrap().retain(|person| person != account);
         Box::pin(ready(Ok(())))
+    }
+
+    fn admits(&self, _: Option<IpAddr>, _: (u64, u64)) -> bool {
+        true
     }
 
     fn count<'a>(&'a self, _: &'a Bare) -> Pending<'a, Result<u64, Fault>> {
@@ -232,12 +237,10 @@ fn at_13_only_the_whole_address_makes_an_administrator() {
 fn at_13_nobody_else_is_shown_a_command() {
     let admins = vec![bare("admin@wax.example")];
     let settings = Settings { admins, ..Settings::of(vec![bare(HOST)], [0; 32]) };
-    let hooks = Hooks::of(crate::ALL);
-    stage::at(0, |ctx| {
-        let ctx = Ctx { settings: &settings, hooks: &hooks, ..*ctx };
+    stage::under(&settings, 0, |ctx| {
         let found = |from: &str, node: &str| {
             let iq = format!("<iq type='get' id='1' from='{from}' to='{HOST}'><q xmlns='q'/></iq>");
-            find(node, &Stanza::parse_one(&iq).unwrap(), &ctx).unwrap()
+            find(node, &Stanza::parse_one(&iq).unwrap(), ctx).unwrap()
         };
         assert_eq!(found(ADMIN, NS).unwrap().items.len(), COMMANDS.len());
         assert_eq!(found(ADMIN, NODE).unwrap().kind, "command-node");

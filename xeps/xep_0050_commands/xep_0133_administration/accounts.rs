@@ -90,7 +90,7 @@ fn delete(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
             order.must_exist(account).await?;
         }
         for (done, account) in accounts.iter().enumerate() {
-            match order.world.registrar.delete(account).await {
+            match order.world.registrar.delete(account, None).await {
                 // Somebody else was faster.
                 Ok(()) | Err(Unregistered::Missing) => {}
                 Err(why) if done == 0 => return Err(unregistered(account, why)),

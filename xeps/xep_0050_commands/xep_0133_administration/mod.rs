@@ -8,7 +8,12 @@ mod one;
 
 use super::{Command, Done, Order, Severity, not_acceptable};
 use crate::xep_0004_forms::{Field, Kind, Layout};
-use engine::{hook::*, port::Fault, port::Unregistered, wire::*};
+use engine::{
+    hook::*,
+    port::{Fault, Unregistered},
+    setting::{Kind::Number, Setting},
+    wire::*,
+};
 
 /// What an administrator does with accounts.
 pub const XEP: Xep = Xep {
@@ -16,11 +21,10 @@ pub const XEP: Xep = Xep {
     name: "Service Administration",
     version: "1.3.1",
     status: Status::Partial(
-        "accounts are added, deleted, listed, counted and looked at, passwords changed, sessions \
-         ended, announcements made; nobody is disabled or told to be idle, and there are no \
-         black- and whitelists, messages of the day, welcome messages, edited admins, restarts",
+        "no disabled, active and idle users, last login, black- and whitelists, messages of the \
+         day, welcome messages, admin list, restart and shutdown",
     ),
-    hooks: &[],
+    hooks: &[Hook::Setting(&ACCOUNTS_PER_COMMAND)],
 };
 
 const NS: &str = "http://jabber.org/protocol/admin";
@@ -68,8 +72,12 @@ const LACKING: &[&str] = &[
     "shutdown",
 ];
 
-/// Addresses that one command may be about.
-const ACCOUNTS_PER_COMMAND_MAX: usize = 100;
+const ACCOUNTS_PER_COMMAND: Setting = Setting {
+    xep: 133,
+    key: "accounts_per_command_max",
+    kind: Number { default: 100, from: 1, to: 10_000 },
+    doc: "Addresses that one command of an administrator may be about.",
+};
 
 /// Why a node names no command: it is one that is not supported (section 5), or none at all
 /// (XEP-0050 section 4.4).
@@ -118,8 +126,9 @@ impl Order<'_> {
     /// The addresses that the form names.
     fn jids(&self) -> Result<Vec<Jid>, StanzaError> {
         let jids = self.given.jids(ACCOUNTS.var);
-        if jids.len() > ACCOUNTS_PER_COMMAND_MAX {
-            return Err(not_acceptable(format!("more than {ACCOUNTS_PER_COMMAND_MAX} accounts")));
+        let max = self.world.settings.number(&ACCOUNTS_PER_COMMAND);
+        if jids.len() as u64 > max {
+            return Err(not_acceptable(format!("more than {max} accounts")));
         }
         Ok(jids)
     }
