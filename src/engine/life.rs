@@ -182,6 +182,7 @@ mod tests {
             Hook::Write(Desk::Count, |stanza, _| vec![stanza]),
             Hook::Nonza(ASK, |_, _, _| Ok(Vec::new())),
             Hook::StreamFeature(Stage::Bind, |_| None),
+            Hook::Nodes(Of::Host, |_, _, _| None),
             Hook::Bound(|_, _| Vec::new()),
             Hook::slot::<Kept>(),
             Hook::AtHand(Table::named("cells")),
@@ -210,6 +211,9 @@ A stanza on its way out of a session
 A request, and who answers
   Account get {urn:a}ask                                     0001 First
   Host    set {urn:a}ask, reads the store                    0001 First
+
+A node of service discovery, and who knows it
+  Host                                                       0020 Second
 
 An element that is not a stanza, and who hears it
   {urn:a}ask                                                 0020 Second

@@ -4,6 +4,7 @@
 //! each resource that becomes available. Those of clients pass through in their presence.
 
 use super::{ACCOUNT, Entity, FEATURE, HOST, IDENTITY};
+use crate::xep_0004_forms as forms;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use engine::{ctx::Ctx, hook::*, passage::Passage, slot::Slot, wire::*};
 use sha1::{Digest, Sha1};
@@ -27,11 +28,6 @@ pub const XEP: Xep = Xep {
 const C: Name = Name::new("http://jabber.org/protocol/caps", "c");
 /// Which software this is.
 const NODE: &str = "https://waxwing.im";
-
-const DATA: &str = "jabber:x:data";
-pub(super) const FORM: Name = Name::new(DATA, "x");
-pub(super) const FIELD: Name = Name::new(DATA, "field");
-pub(super) const VALUE: Name = Name::new(DATA, "value");
 
 /// Whether the resource is about to become available.
 #[derive(Default)]
@@ -87,20 +83,20 @@ fn verification_string(info: Element<'_>) -> String {
     });
     let features = info.children().filter(|child| child.is(FEATURE));
     let features = features.map(|feature| feature.attribute("var").unwrap_or_default().into());
-    let forms = info.children().filter(|child| child.is(FORM)).map(form_string);
+    let forms = info.children().filter(|child| child.is(forms::X)).map(form_string);
     ended(identities) + &ended(features) + &sorted(forms)
 }
 
 /// A form (XEP-0128): its type, then its fields with their values.
 fn form_string(form: Element<'_>) -> String {
     let values = |field: Element<'_>| {
-        let values: Vec<_> = field.children().filter(|child| child.is(VALUE)).collect();
+        let values: Vec<_> = field.children().filter(|child| child.is(forms::VALUE)).collect();
         ended(values.into_iter().map(|value| value.text().into_owned()))
     };
     let (mut kind, mut fields) = (String::new(), Vec::new());
-    for field in form.children().filter(|child| child.is(FIELD)) {
+    for field in form.children().filter(|child| child.is(forms::FIELD)) {
         match field.attribute("var").unwrap_or_default() {
-            var if var == "FORM_TYPE" => kind = values(field),
+            var if var == forms::FORM_TYPE => kind = values(field),
             var => fields.push(format!("{var}<{}", values(field))),
         }
     }

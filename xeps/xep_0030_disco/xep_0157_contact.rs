@@ -1,6 +1,6 @@
 //! XEP-0157: Contact Addresses for XMPP Services. <https://xmpp.org/extensions/xep-0157.html>
 
-use super::xep_0115_caps::{FIELD, FORM, VALUE};
+use crate::xep_0004_forms as forms;
 use engine::{
     ctx::Ctx,
     hook::*,
@@ -48,14 +48,12 @@ pub(super) fn form(ctx: &Ctx<'_>) -> Option<Draft> {
     let mut fields =
         chosen.map(|(key, addresses)| field(&format!("{key}-addresses"), addresses)).peekable();
     fields.peek()?;
-    let kind = field("FORM_TYPE", &[FORM_TYPE.to_owned()]).attribute("type", "hidden");
-    let form = Draft::new(FORM).attribute("type", "result").child(kind);
-    Some(fields.fold(form, Draft::child))
+    Some(fields.fold(forms::result(FORM_TYPE), Draft::child))
 }
 
 fn field(var: &str, values: &[String]) -> Draft {
-    let values = values.iter().map(|value| Draft::new(VALUE).text(value));
-    values.fold(Draft::new(FIELD).attribute("var", var), Draft::child)
+    let values = values.iter().map(|value| Draft::new(forms::VALUE).text(value));
+    values.fold(Draft::new(forms::FIELD).attribute("var", var), Draft::child)
 }
 
 /// A scheme, and something in it (RFC 3986 §3); what else could not stand in a URI is encoded.
