@@ -6,8 +6,8 @@ mod catalogue;
 #[cfg(test)]
 mod stage;
 
-pub mod xep_0012_last;
 pub mod xep_0004_forms;
+pub mod xep_0012_last;
 pub mod xep_0030_disco;
 pub mod xep_0049_private;
 pub mod xep_0050_commands;
@@ -27,8 +27,8 @@ use engine::hook::Xep;
 
 /// The XEPs, by number.
 pub const ALL: &[&Xep] = &[
-    &xep_0012_last::XEP,
     &xep_0004_forms::XEP,
+    &xep_0012_last::XEP,
     &xep_0030_disco::XEP,
     &xep_0049_private::XEP,
     &xep_0050_commands::XEP,
