@@ -1,4 +1,4 @@
-"""The servers under test, each in a folder of its own on free loopback ports.
+"""The servers under test, each in a folder of its own, on loopback.
 
 Both serve the domain localhost, with the same certificate, and want TLS from their clients.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from waiting import Failure, Process, until
 
+ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "localhost"
 
 
@@ -29,12 +30,18 @@ class Certificate:
 
 
 class Server:
-    """`port` is for STARTTLS, `port_tls` for TLS from the first byte."""
+    """`port` is for STARTTLS, `port_tls` for TLS from the first byte; free ones by default.
 
-    def __init__(self, folder, certificate):
+    `admins` are the accounts that may administer it.
+    """
+
+    def __init__(self, folder, certificate, host="127.0.0.1", port=None, admins=()):
         self.folder = folder
         self.certificate = certificate
+        self.host = host
         self.port, self.port_tls = free_ports(2)
+        self.port = port or self.port
+        self.admins = ", ".join(f'"{user}@{DOMAIN}"' for user in admins)
         self.process = None
 
     def launch(self, command, **options):
@@ -51,8 +58,8 @@ class Server:
 class Waxwing(Server):
     name = "waxwing"
 
-    def __init__(self, folder, certificate, binary, store):
-        super().__init__(folder, certificate)
+    def __init__(self, folder, certificate, binary, store, **place):
+        super().__init__(folder, certificate, **place)
         self.binary = binary
         self.config = folder / "waxwing.toml"
         store = store or f"sqlite:{folder}/data/waxwing.db"
@@ -60,10 +67,11 @@ class Waxwing(Server):
             f"""[server]
 domains = ["{DOMAIN}"]
 data = "{folder}/data"
+admins = [{self.admins}]
 
 [listen]
-c2s = ["127.0.0.1:{self.port}"]
-c2s_tls = ["127.0.0.1:{self.port_tls}"]
+c2s = ["{self.host}:{self.port}"]
+c2s_tls = ["{self.host}:{self.port_tls}"]
 s2s = []
 http = []
 https = []
@@ -89,23 +97,24 @@ url = "{store}"
 class Prosody(Server):
     name = "prosody"
 
-    def __init__(self, folder, certificate):
-        super().__init__(folder, certificate)
+    def __init__(self, folder, certificate, **place):
+        super().__init__(folder, certificate, **place)
         self.config = folder / "prosody.cfg.lua"
         self.config.write_text(
             f"""run_as_root = true
 pidfile = "{folder}/prosody.pid"
 data_path = "{folder}"
 certificates = "{folder}"
-interfaces = {{ "127.0.0.1" }}
+interfaces = {{ "{self.host}" }}
 c2s_ports = {{ {self.port} }}
 c2s_direct_tls_ports = {{ {self.port_tls} }}
 c2s_require_encryption = true
 ssl = {{ certificate = "{certificate.file}"; key = "{certificate.key}" }}
 modules_disabled = {{ "s2s" }}
+admins = {{ {self.admins} }}
 modules_enabled = {{
     "roster"; "saslauth"; "tls"; "disco"; "carbons"; "pep"; "blocklist"; "private"; "mam";
-    "vcard4"; "vcard_legacy"; "smacks"; "csi_simple"; "ping"; "time"; "version";
+    "vcard4"; "vcard_legacy"; "smacks"; "csi_simple"; "ping"; "time"; "version"; "admin_adhoc";
 }}
 log = {{ info = "*console" }}
 VirtualHost "{DOMAIN}"
@@ -118,7 +127,7 @@ VirtualHost "{DOMAIN}"
     def start(self):
         self.launch(["prosody", "-F", "--config", self.config])
         for port in (self.port, self.port_tls):
-            until(lambda: accepts(port), f"prosody to listen on port {port}")
+            until(lambda: accepts(self.host, port), f"prosody to listen on port {port}")
 
 
 def run(command, given=None):
@@ -132,15 +141,14 @@ def run(command, given=None):
 
 def build():
     """Builds the server and returns the path of the binary."""
-    root = Path(__file__).resolve().parents[2]
-    run(["cargo", "build", "--quiet", "--manifest-path", root / "Cargo.toml", "--bin", "waxwing"])
+    manifest = ROOT / "Cargo.toml"
+    run(["cargo", "build", "--quiet", "--manifest-path", manifest, "--bin", "waxwing"])
     return target() / "debug" / "waxwing"
 
 
 def target():
     """Cargo's target folder; the clients live in it too."""
-    root = Path(__file__).resolve().parents[2]
-    return Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 def free_ports(count):
@@ -152,6 +160,14 @@ def free_ports(count):
     return ports
 
 
-def accepts(port):
+def free_host(port):
+    """The first address of loopback where nobody listens on this port."""
+    return next(
+        host for host in (f"127.0.0.{number}" for number in range(77, 255))
+        if not accepts(host, port)
+    )
+
+
+def accepts(host, port):
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0

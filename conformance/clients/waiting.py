@@ -53,12 +53,12 @@ class Process:
         self.child.stdin.write(line.encode() + b"\n")
         self.child.stdin.flush()
 
-    def ended(self):
+    def ended(self, seconds=SECONDS_MAX):
         """Waits for the end and returns the exit code."""
         try:
-            return self.child.wait(SECONDS_MAX)
+            return self.child.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failure(f"{self.name} did not end within {SECONDS_MAX} s") from None
+            raise Failure(f"{self.name} did not end within {seconds} s") from None
 
     def stop(self):
         """For the way out, whatever happened: SIGTERM, then SIGKILL."""
