@@ -68,7 +68,7 @@ class Smack:
             "adminAccountUsername": ADMIN,
             "adminAccountPassword": PASSWORD,
             "replyTimeout": REPLY_MS,
-            "enabledConnections": "tcp",
+            "enabledConnections": "tcp",  # see left_out; the others speak WebSocket
             "disabledTests": ",".join(self.left_out),
             "dnsResolver": "javax",
             "testRunResultProcessors": "Results",
