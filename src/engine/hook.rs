@@ -73,8 +73,8 @@ pub enum Hook {
     Bound(Feel),
     /// A session ends; its presence has been withdrawn already.
     Unbound(Feel),
-    /// Nothing has been heard of the client for long (`idle_seconds_max`): what is said now, it must
-    /// answer within the same time again.
+    /// Nothing has been heard of the client for long (`idle_seconds_max`): what is said now must be
+    /// answered within the same time again.
     Silent(Feel),
 }
 
