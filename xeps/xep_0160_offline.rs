@@ -98,8 +98,13 @@ impl Slot for Told {
 fn keep(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     let message = &passage.stanza;
     let is_message = passage.walk == Walk::Received && message.kind() == Kind::Message;
-    if !is_message || passage.is_taken() || !is_to_be_kept(message) {
+    if !is_message || passage.is_taken() {
         return Verdict::Go;
+    }
+    match fate(message) {
+        Fate::Keep => {}
+        Fate::Refuse => return Verdict::Go,
+        Fate::Forget => return Verdict::Drop(Why("it told of a moment that is over")),
     }
     let cell = format!("{} {}", ctx.unix_ms, message.to_text()).into_bytes();
     if !has_room(passage.account, cell.len(), ctx) {
@@ -114,22 +119,35 @@ fn keep(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     }
 }
 
+/// What becomes of a message that nobody takes.
+enum Fate {
+    Keep,
+    /// The sender is told.
+    Refuse,
+    /// It only tells of the moment, which is over: to refuse it would show people an error for
+    /// every letter that they type to who is away.
+    Forget,
+}
+
 /// Section 3, and the hints of XEP-0334. A message of an unknown type is normal (RFC 6121 §5.2.2).
-fn is_to_be_kept(message: &Stanza) -> bool {
+fn fate(message: &Stanza) -> Fate {
     let to_resource = message.head.to.as_ref().is_some_and(|to| !to.is_bare());
-    let kind = match message.head.type_str() {
+    match message.head.type_str() {
         // RFC 6121 §8.5.2.2.1, §8.5.3.2.1: these are refused or ignored, whatever they hint at.
-        "error" | "groupchat" | "headline" => return false,
-        kind => kind,
-    };
-    // RFC 6121 §8.5.3.2.1: for a resource that is gone, only chat goes to the account.
-    let refused = to_resource && kind != "chat";
+        "error" | "groupchat" | "headline" => return Fate::Refuse,
+        // RFC 6121 §8.5.3.2.1: for a resource that is gone, only chat goes to the account.
+        kind if to_resource && kind != "chat" => return Fate::Refuse,
+        _ => {}
+    }
     // XEP-0334 §4.2; §4.3: for this resource alone. `no-permanent-store` is about archives: it may
     // wait for who is away (§3.3).
     let hinted =
         message.child(NO_STORE).is_some() || to_resource && message.child(NO_COPY).is_some();
-    let worthy = || message.child(STORE).is_some() || message.children().any(is_content);
-    !refused && !hinted && worthy()
+    match (hinted, message.children().any(is_content), message.child(STORE).is_some()) {
+        (false, true, _) | (false, _, true) => Fate::Keep,
+        (true, true, _) => Fate::Refuse,
+        (_, false, _) => Fate::Forget,
+    }
 }
 
 /// Not what only accompanies it, or tells of the moment, as chat states do (XEP-0085).

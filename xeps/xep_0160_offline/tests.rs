@@ -92,7 +92,8 @@ fn what_is_kept_is_decided_by_type_address_content_and_hints() {
         let told = juliet.written_to("balcony");
         let told = told.iter().any(|stanza| stanza.kind() == Kind::Message);
         assert_eq!(told, is_kept(kind, gone, worthy, hints), "{xml}");
-        let ignored = kind == &"error" || kind == &"headline" && !gone;
+        let by_type = is_kept(kind, gone, true, "");
+        let ignored = kind == &"error" || kind == &"headline" && !gone || by_type && !worthy;
         assert_eq!(heard.len(), usize::from(!told && !ignored), "kept, ignored or refused: {xml}");
     }
 }
