@@ -74,14 +74,21 @@ pub fn nobody(stanza: &Stanza) -> Option<Stanza> {
     if (stanza.kind(), stanza.head.type_str()) == (Kind::Presence, "probe") {
         return unsubscribed(stanza);
     }
+    match untaken_by_nobody(stanza) {
+        Untaken::Ignore => None,
+        Untaken::Refuse(condition) => stanza.refused(&condition.into()),
+    }
+}
+
+/// The error alone.
+pub fn untaken_by_nobody(stanza: &Stanza) -> Untaken {
     let account = stanza.head.to.as_ref().is_some_and(is_account);
     match untaken(stanza) {
-        Untaken::Ignore => None,
         // What an account that exists says to a stranger (RFC 6121 §2.3.3).
         Untaken::Refuse(_) if account && stanza.child(ROSTER).is_some() => {
-            stanza.refused(&StanzaCondition::Forbidden.into())
+            Untaken::Refuse(StanzaCondition::Forbidden)
         }
-        Untaken::Refuse(condition) => stanza.refused(&condition.into()),
+        untaken => untaken,
     }
 }
 

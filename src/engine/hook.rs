@@ -11,7 +11,7 @@ use crate::{
     slot::{Plan, Slot},
     unit::{Change, Table},
 };
-use std::net::IpAddr;
+use std::{fmt::Debug, net::IpAddr, sync::Arc};
 use wire::{Element, Name, Payload, Stanza, StanzaError, StreamError};
 
 /// A XEP that this server speaks.
@@ -248,6 +248,16 @@ pub enum Reply {
     /// A result with this child, once these changes are committed. Of an account, by an
     /// `Answer::World`: what it has read decides what is written.
     Write(Vec<Change>, Option<Payload>),
+    /// What this tells once what was written is committed, and behind it an empty result. Of an
+    /// account, by an `Answer::Pure`.
+    Told(Arc<dyn Tell>),
+}
+
+/// What is told of a change, by the sessions and the presence of the moment when it is committed:
+/// those of the moment when it was asked for may be over.
+pub trait Tell: Debug + Send + Sync {
+    /// The stanzas, in order. What is written to `line` now is not committed.
+    fn tell(&self, line: &mut Line<'_>, ctx: &Ctx<'_>) -> Vec<Stanza>;
 }
 
 /// What a session says to its peer.

@@ -21,6 +21,8 @@ pub struct Hooks {
     silent: Vec<Feel>,
     plans: Arc<[Plan]>,
     at_hand: Vec<Table>,
+    /// The XEPs that have cells at hand.
+    lookers: Vec<u16>,
 }
 
 impl Hooks {
@@ -39,6 +41,7 @@ impl Hooks {
             silent: Vec::new(),
             plans: Arc::new([]),
             at_hand: vec![LAST_PRESENCE],
+            lookers: Vec::new(),
         };
         let mut plans = Vec::new();
         for (number, hook) in
@@ -63,7 +66,10 @@ impl Hooks {
             Hook::Nonza(name, hear) => self.nonzas.push((name, hear)),
             Hook::Write(desk, write) => self.writes.push((desk, write)),
             Hook::Slot(plan) => plans.push(plan),
-            Hook::AtHand(table) => self.at_hand.push(table),
+            Hook::AtHand(table) => {
+                self.at_hand.push(table);
+                self.lookers.push(number);
+            }
             Hook::StreamFeature(stage, offer) => self.offers.push((stage, offer)),
             Hook::Bound(feel) => self.bound.push(feel),
             Hook::Unbound(feel) => self.unbound.push(feel),
@@ -107,6 +113,12 @@ impl Hooks {
     pub fn answer(&self, of: Of, kind: IqKind, payload: Element<'_>) -> Option<(u16, Answer)> {
         let answers: &BTreeMap<Asked<'_>, _> = &self.answers;
         answers.get(&(of, kind, payload.ns(), payload.local())).copied()
+    }
+
+    /// Whether an account's answer to it is of a XEP that has cells at hand.
+    pub fn looks_at_hand(&self, kind: IqKind, payload: Element<'_>) -> bool {
+        let answer = self.answer(Of::Account, kind, payload);
+        answer.is_some_and(|(number, _)| self.lookers.contains(&number))
     }
 
     /// The looks between two stations, both included.

@@ -195,6 +195,11 @@ pub fn leave(
     let_pass(Walk::Sent, stanza, said_ms, account, ctx)
 }
 
+/// A request that came before and is delivered again, if it may still reach the account.
+pub fn arrive(stanza: Stanza, account: &mut Account, ctx: &Ctx<'_>) -> Option<Stanza> {
+    let_pass(Walk::Received, stanza, None, account, ctx)
+}
+
 fn let_pass(
     walk: Walk,
     stanza: Stanza,

@@ -33,6 +33,16 @@ pub struct Home<'a> {
 }
 
 impl<'a> Line<'a> {
+    /// An account is asked.
+    pub fn of(
+        asked: &'a Bare,
+        sessions: &'a mut [Session],
+        roster: &'a Roster,
+        cells: &'a Cells,
+    ) -> Self {
+        Self { asked, sessions, home: Some(Home { roster, cells }), unit: Unit::default() }
+    }
+
     /// A host is asked.
     pub fn of_host(host: &'a Bare) -> Self {
         Self { asked: host, sessions: &mut [], home: None, unit: Unit::default() }
@@ -123,7 +133,7 @@ pub fn answer(of: Of, kind: IqKind, iq: &Stanza, mut line: Line<'_>, ctx: &Ctx<'
 /// The stanzas that answer `iq`, in order.
 pub fn stanzas(iq: &Stanza, replied: Replied) -> Vec<Stanza> {
     match replied {
-        Ok(Reply::Empty | Reply::Write(_, None)) => vec![iq.result()],
+        Ok(Reply::Empty | Reply::Write(_, None) | Reply::Told(_)) => vec![iq.result()],
         Ok(Reply::Payload(payload) | Reply::Write(_, Some(payload))) => {
             vec![iq.result().with(payload)]
         }

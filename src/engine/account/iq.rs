@@ -7,14 +7,17 @@ use super::{
 use crate::{
     ctx::Ctx,
     delivery::ROSTER,
-    hook::{IqKind, Of},
+    hook::{IqKind, Of, Reply},
     parcel::{Link, Parcel},
     passage::{Ended, Walk, decide},
-    request::{Asks, Found, Home, Line, answer, asks, stanzas},
+    request::{Asks, Found, Line, answer, asks, stanzas},
     roster::RosterReply,
     unit::Unit,
 };
 use wire::{Bare, Jid, Stanza, StanzaCondition};
+
+/// Requests of its own sessions that may wait for the cells at hand of an account.
+pub(super) const ASKED_MAX: usize = 256;
 
 impl Account {
     pub(super) fn iq_sent(&mut self, link: Link, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
@@ -29,7 +32,7 @@ impl Account {
         // RFC 6120 §10.3.3: without `to` the server answers on behalf of the account.
         let mine = iq.head.to.as_ref().is_none_or(|to| to.is_bare() && to.bare() == self.jid);
         match kind {
-            Some(kind) if mine => return self.asked_of_me(kind, iq, Some(link), ctx, out),
+            Some(kind) if mine => return self.ask_in_turn(kind, iq, link, ctx, out),
             None if mine => self.response_heard(iq, ctx, out),
             _ => self.iq_on(iq, ctx, out),
         }
@@ -91,6 +94,42 @@ impl Account {
         }
     }
 
+    /// What looks at cells at hand finds there what was asked for before: it waits until that is
+    /// committed, and what is asked next waits behind it.
+    fn ask_in_turn(
+        &mut self,
+        kind: IqKind,
+        iq: Stanza,
+        link: Link,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if self.asked.is_empty() && !self.must_wait(kind, &iq, ctx) {
+            return self.asked_of_me(kind, iq, Some(link), ctx, out);
+        }
+        if self.asked.len() < ASKED_MAX {
+            return self.asked.push_back((kind, iq, link));
+        }
+        self.refuse(&iq, &StanzaCondition::ResourceConstraint.into(), ctx, out);
+        settle(link, out);
+    }
+
+    fn must_wait(&self, kind: IqKind, iq: &Stanza, ctx: &Ctx<'_>) -> bool {
+        let mut payload = iq.children();
+        self.waiting.is_learning()
+            && payload.next().is_some_and(|payload| ctx.hooks.looks_at_hand(kind, payload))
+    }
+
+    /// What waited for the cells at hand goes on, one after the other.
+    pub(super) fn ask_on(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        while let Some((kind, iq, link)) = self.asked.pop_front() {
+            if self.must_wait(kind, &iq, ctx) {
+                return self.asked.push_front((kind, iq, link));
+            }
+            self.asked_of_me(kind, iq, Some(link), ctx, out);
+        }
+    }
+
     /// Answered on behalf of the account: the roster here, the rest by XEPs.
     fn asked_of_me(
         &mut self,
@@ -103,16 +142,16 @@ impl Account {
         if iq.child(ROSTER).is_some() {
             return self.roster_asked(kind, iq, settles, ctx, out);
         }
-        let home = Some(Home { roster: &self.roster, cells: &self.cells });
-        let sessions = &mut self.sessions;
-        let line = Line { asked: &self.jid, sessions, home, unit: Unit::default() };
+        let line = Line::of(&self.jid, &mut self.sessions, &self.roster, &self.cells);
         match answer(Of::Account, kind, &iq, line, ctx) {
             Found::Now(replied, unit) => {
                 let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
                 let unit = if replied.is_ok() { unit } else { Unit::default() };
-                let stanzas = stanzas(&iq, replied);
-                let wait = Wait::for_unit(unit, pair, Then::Answer(iq, stanzas), settles);
-                self.wait(wait, ctx, out);
+                let then = match replied {
+                    Ok(Reply::Told(told)) => Then::Tell(iq, told),
+                    replied => Then::Answer(iq.clone(), stanzas(&iq, replied)),
+                };
+                self.wait(Wait::for_unit(unit, pair, then, settles), ctx, out);
             }
             Found::Beside(read) => self.read(iq, read, settles, ctx, out),
         }

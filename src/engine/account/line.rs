@@ -11,6 +11,7 @@ use crate::{
     parcel::{Link, Owed, Parcel, Ticket},
     passage::{Walked, release},
     port::Fault,
+    request::Line,
     unit::{Change, Committed, Table, Unit},
 };
 use wire::{ErrorType, Stanza, StanzaCondition, StanzaError, StreamCondition};
@@ -79,7 +80,9 @@ impl Account {
                 (wait.unit, wait.recipient) = (None, None);
                 wait.place = Place::Ready(Ok(Committed::default()));
                 let pair = wait.pair.clone();
+                self.waiting.lesson(ticket);
                 self.advance(&pair, ctx, out);
+                self.ask_on(ctx, out);
             }
         }
         self.give_units(out);
@@ -101,14 +104,12 @@ impl Account {
             let (owed, outcome) = (Owed { sender: self.jid.clone(), ticket }, outcome.clone());
             out.push(Output::Parcel(Parcel::Release { to, owed, outcome }));
         }
-        let mut learns = std::mem::take(&mut wait.learns);
-        if outcome.is_err() {
-            learns.clear();
-        }
+        let is_committed = outcome.is_ok();
         wait.place = Place::Ready(outcome);
         let pair = wait.pair.clone();
-        learns.iter().for_each(|change| self.cells.learn(change));
+        self.learn(ticket, is_committed);
         self.advance(&pair, ctx, out);
+        self.ask_on(ctx, out);
     }
 
     /// A unit of a sender's, with a half of ours, has been committed, or not; then it is the
@@ -120,16 +121,23 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Some(wait) = self.waiting.owed(owed) else { return };
-        let mut learns = std::mem::take(&mut wait.learns);
-        if outcome.is_err() {
+        let Some(ticket) = self.waiting.owed(owed) else { return };
+        let Some(wait) = self.waiting.at(ticket) else { return };
+        let is_committed = outcome.is_ok();
+        if !is_committed {
             wait.then = Then::Nothing;
-            learns.clear();
         }
         wait.place = Place::Ready(Ok(outcome.unwrap_or_default()));
         let pair = wait.pair.clone();
-        learns.iter().for_each(|change| self.cells.learn(change));
+        self.learn(ticket, is_committed);
         self.advance(&pair, ctx, out);
+        self.ask_on(ctx, out);
+    }
+
+    /// What was committed is at hand from now on.
+    fn learn(&mut self, ticket: Ticket, is_committed: bool) {
+        let lesson = self.waiting.lesson(ticket);
+        lesson.iter().filter(|_| is_committed).for_each(|change| self.cells.learn(change));
     }
 
     fn give_units(&mut self, out: &mut Vec<Output>) {
@@ -167,6 +175,12 @@ impl Account {
             Then::Answer(_, stanzas) => {
                 stanzas.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
             }
+            Then::Tell(iq, told) => {
+                let mut line = Line::of(&self.jid, &mut self.sessions, &self.roster, &self.cells);
+                let stanzas = told.tell(&mut line, ctx);
+                stanzas.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
+                self.send(iq.result(), ctx, out);
+            }
             Then::Handle(stanza) => self.handle_routed(stanza, ctx, out),
             Then::Nothing => {}
         }
@@ -197,7 +211,7 @@ impl Account {
         let refusal = match &then {
             Then::Walk(walked) => refused(&walked.stanza),
             Then::Walks(both) => refused(&both[0].stanza),
-            Then::Answer(iq, _) => refused(iq),
+            Then::Answer(iq, _) | Then::Tell(iq, _) => refused(iq),
             Then::Send(_) => {
                 return self.depart(StreamCondition::InternalServerError, ctx, out);
             }

@@ -13,7 +13,7 @@ mod waiting;
 use crate::{
     cells::Cells,
     ctx::Ctx,
-    hook::{Feel, Replied},
+    hook::{Feel, IqKind, Replied},
     parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
     passage::Ended,
     port::{Fault, Loaded},
@@ -24,6 +24,7 @@ use crate::{
 };
 use presence::addressed;
 use reads::Reads;
+use std::collections::VecDeque;
 use waiting::{Place, Then, Wait, Waiting};
 use wire::{Bare, Jid, Payload, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
@@ -48,6 +49,8 @@ pub struct Account {
     /// It is not written to any more: it is gone, or the store has it otherwise.
     departs: bool,
     waiting: Waiting,
+    /// Requests that wait until what is to change at hand is committed.
+    asked: VecDeque<(IqKind, Stanza, Link)>,
     reads: Reads,
 }
 
@@ -88,8 +91,8 @@ impl Account {
     pub fn load(jid: Bare, loaded: Loaded) -> Self {
         let roster = Roster::load(loaded.roster, loaded.unrostered);
         let cells = Cells::load(loaded.cells);
-        let (sessions, risen, departs, waiting, reads) = Default::default();
-        Self { jid, sessions, roster, cells, risen, departs, waiting, reads }
+        let (sessions, risen, departs, waiting, asked, reads) = Default::default();
+        Self { jid, sessions, roster, cells, risen, departs, waiting, asked, reads }
     }
 
     /// Whether nothing would be lost if it were forgotten.

@@ -8,7 +8,7 @@ use crate::{
     ctx::Ctx,
     delivery::unsubscribed,
     parcel::{Link, Parcel},
-    passage::{Ended, Walk, Walked, decide, leave},
+    passage::{Ended, Walk, Walked, arrive, decide, leave},
     roster::State,
     session::Session,
     subscription::Ask,
@@ -95,7 +95,9 @@ impl Account {
     fn greet(&mut self, to: &Jid, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let siblings = self.sessions.iter().filter(|session| session.jid != *to);
         let mut heard: Vec<_> = siblings.filter_map(|session| session.presence.clone()).collect();
-        heard.extend(self.roster.requests().cloned());
+        let requests: Vec<_> = self.roster.requests().cloned().collect();
+        let mut arrive = |request| arrive(request, self, ctx);
+        heard.extend(requests.into_iter().filter_map(&mut arrive));
         for stanza in heard {
             let to_account = addressed(&stanza, self.jid.clone().into());
             self.write(to, to_account, ctx, out);

@@ -9,6 +9,7 @@
 
 use super::subscribe::Outgoing;
 use crate::{
+    hook::Tell,
     parcel::{Link, Owed, Ticket},
     passage::Walked,
     port::Fault,
@@ -17,6 +18,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
 };
 use wire::{Bare, Jid, Stanza};
 
@@ -39,6 +41,8 @@ pub(super) struct Waiting {
     theirs: BTreeMap<Owed, u64>,
     /// Asked, never iterated.
     pairs: HashMap<Accounts, Ends>,
+    /// How many of them the cells at hand will learn from.
+    learning: usize,
     own: usize,
     routed: usize,
     routed_bytes: usize,
@@ -152,6 +156,8 @@ pub(super) enum Then {
     Send(Outgoing),
     /// This request is answered so; when it cannot, it is refused.
     Answer(Stanza, Vec<Stanza>),
+    /// This request has an empty result, behind what is to be told then.
+    Tell(Stanza, Arc<dyn Tell>),
     /// This came from elsewhere and is handled in its turn.
     Handle(Stanza),
     /// Nothing: whoever must be told is told by another.
@@ -184,7 +190,9 @@ impl Then {
     fn bytes(&self) -> usize {
         match self {
             Self::Walk(walked) => walked.stanza.wire_len(),
-            Self::Handle(stanza) | Self::Answer(stanza, _) => stanza.wire_len(),
+            Self::Handle(stanza) | Self::Answer(stanza, _) | Self::Tell(stanza, _) => {
+                stanza.wire_len()
+            }
             Self::Walks(_) | Self::Send(_) | Self::Nothing => 0,
         }
     }
@@ -261,6 +269,7 @@ impl Waiting {
         if let Some((key, bytes)) = &wait.held {
             self.holding.add(key, *bytes);
         }
+        self.learning += usize::from(!wait.learns.is_empty());
         match wait.settles {
             Some(_) => self.own += 1,
             None => {
@@ -275,10 +284,22 @@ impl Waiting {
         self.line.get_mut(place)?.as_deref_mut()
     }
 
+    /// Whether the cells at hand are about to change.
+    pub fn is_learning(&self) -> bool {
+        self.learning > 0
+    }
+
+    /// What the cells at hand learn from it, once.
+    pub fn lesson(&mut self, ticket: Ticket) -> Vec<Change> {
+        let learns = self.at(ticket).map(|wait| std::mem::take(&mut wait.learns));
+        let learns = learns.unwrap_or_default();
+        self.learning -= usize::from(!learns.is_empty());
+        learns
+    }
+
     /// Who waits for this sender.
-    pub fn owed(&mut self, owed: &Owed) -> Option<&mut Wait> {
-        let number = self.theirs.remove(owed)?;
-        self.at(Ticket(number))
+    pub fn owed(&mut self, owed: &Owed) -> Option<Ticket> {
+        self.theirs.remove(owed).map(Ticket)
     }
 
     /// The next unit that may go to the writer: not behind one that lacks its other half.
@@ -327,6 +348,7 @@ impl Waiting {
         if let Some((key, _)) = &wait.held {
             self.holding.remove(key);
         }
+        self.learning -= usize::from(!wait.learns.is_empty());
         match wait.settles {
             Some(_) => self.own -= 1,
             None => {

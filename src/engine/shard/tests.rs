@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     ctx::{Moment, Random},
-    hook::{Answer, Desk, Hook, Output as Spoken, Station, Status, Verdict, Why, Xep},
+    hook::{Answer, Desk, Hook, Output as Spoken, Reply, Station, Status, Tell, Verdict, Why, Xep},
     hooks::Hooks,
     parcel::{End, Link, Order, Said, Say},
     passage::Passage,
@@ -12,10 +12,10 @@ use crate::{
     session::Session,
     settings::Settings,
     slot::Slot,
-    unit::{Change, Flags, Pos},
+    unit::{Change, Flags, Pos, Table},
 };
-use std::{cell::Cell, collections::VecDeque};
-use wire::{Draft, Element, Jid, Name, StreamError, Text};
+use std::{cell::Cell, collections::VecDeque, sync::Arc};
+use wire::{Draft, Element, Head, Jid, Name, StreamError, Text};
 
 mod at_hand;
 mod chaos;
@@ -40,6 +40,8 @@ const TOY: Xep = Xep {
         Hook::Nonza(HOW_MANY, how_many),
         Hook::Write(Desk::Count, count),
         Hook::get(Of::Account, READ, Answer::World(|_, _| Box::pin(std::future::ready(read())))),
+        Hook::AtHand(PAGES),
+        Hook::set(Of::Account, PAGE, Answer::Pure(turn)),
     ],
 };
 const NONE: &[&Xep] = &[];
@@ -47,6 +49,8 @@ const TOYS: &[&Xep] = &[&TOY];
 const BODY: Name = Name::new("jabber:client", "body");
 const HOW_MANY: Name = Name::new("toy", "how-many");
 const READ: Name = Name::new("toy", "read");
+const PAGE: Name = Name::new("toy", "page");
+const PAGES: Table = Table::named("pages");
 
 #[derive(Default)]
 struct Count(u32);
@@ -90,7 +94,29 @@ fn how_many(
 }
 
 fn read() -> Replied {
-    Ok(crate::hook::Reply::Empty)
+    Ok(Reply::Empty)
+}
+
+/// Turns one page, and tells every resource which one is open when that is committed.
+fn turn(_: &Stanza, line: &mut Line<'_>, _: &Ctx<'_>) -> Replied {
+    let open = line.home.unwrap().cells.get(PAGES, "open").map_or(0, |open| open[0]);
+    line.put(PAGES, "open", vec![open.wrapping_add(1)])?;
+    Ok(Reply::Told(Arc::new(Turned)))
+}
+
+#[derive(Debug)]
+struct Turned;
+
+impl Tell for Turned {
+    fn tell(&self, line: &mut Line<'_>, _: &Ctx<'_>) -> Vec<Stanza> {
+        let open = line.home.unwrap().cells.get(PAGES, "open").unwrap()[0];
+        let page = Draft::new(PAGE).text(open.to_string()).finish();
+        let all = line.sessions.iter().map(|session| {
+            let head = Head::new(Kind::Message).with_to(session.jid.clone());
+            Stanza::new(head).with(page.clone())
+        });
+        all.collect()
+    }
 }
 
 struct Counter(Cell<u8>);

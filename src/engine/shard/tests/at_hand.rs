@@ -1,7 +1,6 @@
 //! Cells at hand, what waits in them, and what is done to all accounts at once.
 
 use super::*;
-use crate::{hook::Reply, unit::Table};
 
 const NOTES: Table = Table::named("notes");
 const NOTE: Name = Name::new("toy", "note");
@@ -86,6 +85,62 @@ fn a_cell_at_hand_is_what_is_committed_and_never_before() {
     world.commit();
     world.heard(juliet);
     assert!(!asked(&mut world, juliet, JULIET).contains("hark"));
+}
+
+#[test]
+fn what_looks_at_cells_at_hand_waits_until_what_was_asked_for_before_is_committed() {
+    let mut world = World::of(TOYS);
+    let (balcony, garden) = (world.online(JULIET, 1), world.online("juliet@x/garden", 2));
+    let turn = iq("set", "<page xmlns='toy'/>");
+    world.commits = false;
+    world.says(balcony, JULIET, &turn);
+    world.says(garden, "juliet@x/garden", &turn);
+    world.says(balcony, JULIET, &turn);
+    assert_eq!((world.held.len(), world.settled(garden)), (1, 0));
+    world.says(garden, "juliet@x/garden", &iq("get", "<q xmlns='q'/>"));
+    world.commit();
+    world.fail();
+    world.commit();
+    let pages = |heard: Vec<String>| {
+        let heard = heard.iter().map(|xml| xml.split_once("<page xmlns='toy'>"));
+        let pages = heard.flatten().map(|(_, rest)| rest[..1].to_owned());
+        pages.collect::<String>()
+    };
+    assert_eq!(pages(world.heard(balcony)), "12", "the second was not committed");
+    let heard = world.heard(garden);
+    assert!(heard[heard.len() - 1].contains("service-unavailable"), "in its turn: {heard:?}");
+    assert_eq!(pages(heard), "12");
+    assert_eq!((world.settled(balcony), world.settled(garden)), (2, 2));
+}
+
+#[test]
+fn what_waits_for_cells_at_hand_is_bounded() {
+    let mut world = World::of(TOYS);
+    let juliet = world.online(JULIET, 1);
+    world.commits = false;
+    for _ in 0..260 {
+        world.says(juliet, JULIET, &iq("set", "<page xmlns='toy'/>"));
+    }
+    let heard = world.heard(juliet);
+    assert_eq!(heard.len(), 3);
+    assert!(heard.iter().all(|xml| xml.contains("resource-constraint")), "{heard:?}");
+    world.commits = true;
+    world.feed_commits();
+    assert_eq!((world.heard(juliet).len(), world.settled(juliet)), (2 * 257, 260));
+}
+
+#[test]
+fn what_is_told_of_a_change_is_told_to_who_is_there_when_it_is_committed() {
+    let mut world = World::of(TOYS);
+    let (balcony, garden) = (world.online(JULIET, 1), world.online("juliet@x/garden", 2));
+    world.commits = false;
+    world.says(balcony, JULIET, &iq("set", "<page xmlns='toy'/>"));
+    world.leaves(garden, "juliet@x/garden");
+    let attic = world.connected("juliet@x/attic", 3);
+    world.commit();
+    assert!(world.heard(attic)[0].contains("page"));
+    let heard = world.heard(balcony);
+    assert!(heard[heard.len() - 1].contains("type='result'"), "it comes last: {heard:?}");
 }
 
 #[test]

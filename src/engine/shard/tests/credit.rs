@@ -36,6 +36,7 @@ pub(super) fn everything() -> Vec<String> {
     let payloads = [
         "",
         "<read xmlns='toy'/>",
+        "<page xmlns='toy'/>",
         "<q xmlns='q'/>",
         "<q xmlns='q'/><q xmlns='q'/>",
         "<query xmlns='jabber:iq:roster'/>",
