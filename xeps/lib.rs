@@ -16,6 +16,7 @@ pub mod xep_0077_register;
 pub mod xep_0082_dates;
 pub mod xep_0092_version;
 pub mod xep_0160_offline;
+pub mod xep_0191_blocking;
 pub mod xep_0199_ping;
 pub mod xep_0202_time;
 pub mod xep_0203_delay;
@@ -40,6 +41,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0050_commands::xep_0133_administration::XEP,
     &xep_0030_disco::xep_0157_contact::XEP,
     &xep_0160_offline::XEP,
+    &xep_0191_blocking::XEP,
     &xep_0199_ping::XEP,
     &xep_0202_time::XEP,
     &xep_0203_delay::XEP,

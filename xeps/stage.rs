@@ -30,7 +30,8 @@ impl Random for Zero {
 
 /// What an operator has who chose nothing.
 pub fn settings() -> Settings {
-    Settings::of(vec![Bare::host("wax.example").unwrap()], [0; 32])
+    let domains = ["wax.example", "y.example"].map(|domain| Bare::host(domain).unwrap());
+    Settings::of(domains.into(), [0; 32])
 }
 
 /// Runs `with` at this moment.
@@ -105,8 +106,8 @@ impl Stage {
         self.plays(Input::Said(self.link(resource), Said::Bind(Some(resource.into()))));
     }
 
-    pub fn vanishes(&mut self, resource: &str) {
-        self.plays(Input::Said(self.link(resource), Said::Gone(End::Broken)));
+    pub fn vanishes(&mut self, resource: &str) -> Vec<Stanza> {
+        self.plays(Input::Said(self.link(resource), Said::Gone(End::Broken)))
     }
 
     fn link(&self, resource: &str) -> Link {
@@ -148,6 +149,11 @@ impl Stage {
     /// Time passes.
     pub fn pass(&mut self, ms: u64) {
         self.now += ms;
+    }
+
+    /// Whether anything waits for the store.
+    pub fn waits(&self) -> bool {
+        !self.commits.is_empty()
     }
 
     /// The store commits what has waited longest, or does not.
