@@ -76,7 +76,7 @@ pub struct Step {
     pub became_from: bool,
     /// The user sees the contact from now on.
     pub became_to: bool,
-    /// The contact no longer does: the user's resources become unavailable to it (§3.2.1, §3.3.3).
+    /// The contact no longer does: the user's resources become unavailable to it (§3.2.2, §3.3.3).
     pub lost_from: bool,
     /// The user no longer sees the contact.
     pub lost_to: bool,

@@ -120,7 +120,7 @@ fn without_from(at: Standing) -> Standing {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// RFC 6121 Appendix A.2 and A.3, transcribed row by row. A cell is what the presence does:
@@ -148,7 +148,7 @@ mod tests {
         Both        | + .           | + From          | - .            | + To      \
                     | ! .           | + To            | - .            | + From";
 
-    fn standing(name: &str) -> Standing {
+    pub(crate) fn standing(name: &str) -> Standing {
         let (base, pending) = name.split_once('+').unwrap_or((name, ""));
         let state = State {
             to: ["To", "Both"].contains(&base),
@@ -158,7 +158,8 @@ mod tests {
         Standing { state, requested: pending.contains("PI") }
     }
 
-    fn table() -> (Vec<String>, Vec<Vec<String>>) {
+    /// The head, and the rows.
+    pub(crate) fn table() -> (Vec<String>, Vec<Vec<String>>) {
         let split = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect();
         let mut lines = APPENDIX_A.trim_start_matches('\n').lines().map(split);
         (lines.next().unwrap(), lines.collect())

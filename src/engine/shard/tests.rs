@@ -17,6 +17,7 @@ use crate::{
 use std::{cell::Cell, collections::VecDeque, sync::Arc};
 use wire::{Draft, Element, Head, Jid, Name, StreamError, Text};
 
+mod appendix_a;
 mod at_hand;
 mod chaos;
 mod credit;
@@ -130,6 +131,8 @@ impl Random for Counter {
 
 struct World {
     shard: Shard,
+    /// Another server of the same people's store.
+    elsewhere: Option<(Shard, Settings)>,
     hooks: Hooks,
     settings: Settings,
     random: Counter,
@@ -145,6 +148,8 @@ struct World {
     questions: Vec<(Bare, u64)>,
     counted: Online,
     said: Vec<(Link, Say)>,
+    /// Every stanza that went from one home to another.
+    carried: Vec<String>,
 }
 
 impl World {
@@ -152,6 +157,7 @@ impl World {
         let domain = Bare::parse("x").unwrap();
         Self {
             shard: Shard::default(),
+            elsewhere: None,
             hooks: Hooks::of(xeps),
             settings: Settings::of(vec![domain], [0; 32]),
             random: Counter(Cell::new(0)),
@@ -164,13 +170,18 @@ impl World {
             questions: Vec::new(),
             counted: Online::default(),
             said: Vec::new(),
+            carried: Vec::new(),
         }
     }
 
     fn feed(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let Self { shard, hooks, settings, random, .. } = self;
+            let Self { shard, elsewhere, hooks, settings, random, .. } = self;
+            let (shard, settings) = match elsewhere {
+                Some((there, theirs)) if theirs.serves(home(&input).domain()) => (there, theirs),
+                _ => (shard, settings),
+            };
             let (hooks, settings, random) = (&*hooks, &*settings, &*random);
             let ctx = Ctx { now: Moment(0), unix_ms: 1, random, settings, hooks };
             let mut out = Vec::new();
@@ -178,7 +189,7 @@ impl World {
             for output in out {
                 match output {
                     Output::Parcel(Parcel::ToSocket(link, say)) => self.said.push((link, say)),
-                    Output::Parcel(parcel) => inputs.push_back(Input::Parcel(parcel)),
+                    Output::Parcel(parcel) => inputs.extend(self.carry(parcel)),
                     Output::Load(jid) if self.loads => inputs.push_back(self.loaded(jid)),
                     Output::Load(jid) => self.loading.push_back(jid),
                     Output::Commit(jid, ticket, unit) => self.held.push_back((jid, ticket, unit)),
@@ -190,6 +201,17 @@ impl World {
                 inputs.extend(self.next_commit());
             }
         }
+    }
+
+    /// To where it is addressed; what is for nobody's domain only lies in `carried`.
+    fn carry(&mut self, parcel: Parcel) -> Option<Input> {
+        let domain = parcel.account()?.domain();
+        let there = self.elsewhere.as_ref().is_some_and(|(_, theirs)| theirs.serves(domain));
+        let served = there || self.settings.serves(domain);
+        if let Parcel::Routed { stanza, .. } = &parcel {
+            self.carried.push(stanza.to_text().to_string());
+        }
+        served.then_some(Input::Parcel(parcel))
     }
 
     fn next_commit(&mut self) -> Option<Input> {
@@ -320,6 +342,14 @@ impl World {
     fn bodies(&mut self, by: Link) -> Vec<String> {
         let heard = self.heard(by).into_iter().filter_map(|xml| Stanza::parse_one(&xml).ok());
         heard.filter_map(|stanza| Some(stanza.child(BODY)?.text().into_owned())).collect()
+    }
+}
+
+/// Whose input it is.
+fn home(input: &Input) -> &Bare {
+    match input {
+        Input::Parcel(parcel) => parcel.account().expect("no socket is a shard"),
+        Input::Loaded(jid, _) | Input::Committed(jid, ..) | Input::Answered(jid, ..) => jid,
     }
 }
 
