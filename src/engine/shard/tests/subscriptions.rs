@@ -2,8 +2,10 @@
 //! model that knows only who wants to see whom (RFC 6121 §3, §4, Appendix A).
 
 use super::*;
+use crate::{roster::State, subscription::Standing};
 
-const WHO: [&str; 2] = ["juliet@x", "romeo@x"];
+const LOCAL: [&str; 2] = ["juliet@x", "romeo@x"];
+const STEPS: usize = 5_000;
 const RESOURCES: [&str; 2] = ["a", "b"];
 
 /// Whether one sees the other.
@@ -63,6 +65,14 @@ impl Model {
         heard
     }
 
+    /// Its place among the nine states, and whether the other is approved before it asks.
+    fn standing(&self, me: usize) -> (Standing, bool) {
+        let (mine, theirs) = (self.sees[me], self.sees[1 - me]);
+        let (to, asked) = (mine == Sees::Yes, mine == Sees::Asked);
+        let state = State { to, from: theirs == Sees::Yes, asked };
+        (Standing { state, requested: theirs == Sees::Asked }, self.approved[me])
+    }
+
     /// `subscription`, `ask` and `approved` of the other in this one's roster.
     fn item(&self, me: usize) -> Option<(&'static str, bool, bool)> {
         let (to, from) = (self.sees[me] == Sees::Yes, self.sees[1 - me] == Sees::Yes);
@@ -84,6 +94,7 @@ struct Resource {
 
 struct Stage {
     world: World,
+    who: [&'static str; 2],
     dice: u32,
     /// Whether the model is to be compared: not while stanzas cross.
     exact: bool,
@@ -98,13 +109,13 @@ struct Stage {
 }
 
 impl Stage {
-    fn of(seed: u32) -> Self {
-        let mut world = World::of(NONE);
+    fn of(mut world: World, who: [&'static str; 2], seed: u32) -> Self {
         // Whoever is idle is forgotten at once.
         world.shard.idle_bytes = IDLE_BYTES_MAX;
         let link = Link { node: Node(0), number: 0 };
         let mut stage = Self {
             world,
+            who,
             dice: seed,
             exact: true,
             links: 0,
@@ -126,7 +137,7 @@ impl Stage {
 
     fn connect(&mut self, who: usize, resource: &str) -> Link {
         self.links += 1;
-        self.world.connected(&format!("{}/{resource}", WHO[who]), self.links)
+        self.world.connected(&format!("{}/{resource}", self.who[who]), self.links)
     }
 
     fn open_desk(&mut self, who: usize) {
@@ -139,13 +150,13 @@ impl Stage {
 
     fn ask(&mut self, who: usize, xml: &str) {
         self.said += 1;
-        self.world.says(self.desks[who], &format!("{}/desk", WHO[who]), xml);
+        self.world.says(self.desks[who], &format!("{}/desk", self.who[who]), xml);
     }
 
     /// One step of somebody; returns what desks are to be delivered.
     fn step(&mut self) -> [Vec<&'static str>; 2] {
         let (me, resource) = (self.roll(2) as usize, self.roll(2) as usize);
-        let you = WHO[1 - me];
+        let you = self.who[1 - me];
         match self.roll(16) {
             0..8 => {
                 let asks = ["subscribe", "subscribe", "subscribed", "subscribed"];
@@ -173,7 +184,7 @@ impl Stage {
     }
 
     fn come(&mut self, who: usize, resource: usize) {
-        let jid = format!("{}/{}", WHO[who], RESOURCES[resource]);
+        let jid = format!("{}/{}", self.who[who], RESOURCES[resource]);
         if self.resources[who][resource].link.is_none() {
             let link = self.connect(who, RESOURCES[resource]);
             self.resources[who][resource].link = Some(link);
@@ -193,7 +204,7 @@ impl Stage {
 
     fn withdraw(&mut self, who: usize, resource: usize) {
         let Some(link) = self.resources[who][resource].link else { return };
-        let jid = format!("{}/{}", WHO[who], RESOURCES[resource]);
+        let jid = format!("{}/{}", self.who[who], RESOURCES[resource]);
         self.said += 1;
         self.world.says(link, &jid, "<presence type='unavailable'/>");
         self.resources[who][resource].shows = None;
@@ -201,7 +212,7 @@ impl Stage {
 
     fn leave(&mut self, who: usize, resource: usize) {
         let Some(link) = self.resources[who][resource].link.take() else { return };
-        let jid = format!("{}/{}", WHO[who], RESOURCES[resource]);
+        let jid = format!("{}/{}", self.who[who], RESOURCES[resource]);
         self.world.leaves(link, &jid);
         self.drain();
         self.resources[who][resource] = Resource::default();
@@ -210,7 +221,7 @@ impl Stage {
     /// The account is forgotten and read again.
     fn everybody_leaves(&mut self, who: usize) {
         (0..2).for_each(|resource| self.leave(who, resource));
-        self.world.leaves(self.desks[who], &format!("{}/desk", WHO[who]));
+        self.world.leaves(self.desks[who], &format!("{}/desk", self.who[who]));
         self.settle();
         self.open_desk(who);
     }
@@ -245,7 +256,9 @@ impl Stage {
         for of in [Some(who), Some(1 - who).filter(|_| self.model.sees[who] == Sees::Yes)] {
             let Some(of) = of else { continue };
             for (resource, name) in self.resources[of].iter().zip(RESOURCES) {
-                seen.extend(resource.shows.map(|shows| (format!("{}/{name}", WHO[of]), shows)));
+                seen.extend(
+                    resource.shows.map(|shows| (format!("{}/{name}", self.who[of]), shows)),
+                );
             }
         }
         seen
@@ -254,7 +267,7 @@ impl Stage {
     /// Everything is as the model says.
     fn check(&mut self, heard: &[Vec<&'static str>; 2], step: usize) {
         for who in 0..2 {
-            let at = format!("step {step}, {}: {:?}", WHO[who], self.model);
+            let at = format!("step {step}, {}: {:?}", self.who[who], self.model);
             let desk = self.world.heard(self.desks[who]);
             let asks: Vec<_> = desk.iter().filter_map(|xml| ask_in(xml)).collect();
             assert_eq!(asks, heard[who], "{at}: {desk:?}");
@@ -263,8 +276,11 @@ impl Stage {
             }
             let item = self.rosters[who].as_ref().map(|(to, ask, ok)| (to.as_str(), *ask, *ok));
             assert_eq!(item, self.model.item(who), "{at}");
-            let stored = self.world.stored[WHO[who]].values().any(|item| item.is_listed());
-            assert_eq!(stored, self.model.listed[who], "{at}");
+            let stored = self.world.stored[self.who[who]].values().next();
+            let listed = stored.is_some_and(Item::is_listed);
+            assert_eq!(listed, self.model.listed[who], "{at}");
+            let stored = stored.map(|item| (item.standing(), item.approved));
+            assert_eq!(stored.unwrap_or_default(), self.model.standing(who), "{at}");
             let expected = self.seen_by(who);
             for resource in self.resources[who].iter().filter(|one| one.shows.is_some()) {
                 assert_eq!(resource.believes, expected, "{at}");
@@ -308,19 +324,25 @@ fn listed(xml: &str) -> Option<(String, bool, bool)> {
     (subscription != "remove").then(|| (subscription, has("ask"), has("approved")))
 }
 
+/// Returns how often the model was in which state.
+fn walk(mut stage: Stage) -> BTreeMap<String, usize> {
+    let mut seen = BTreeMap::new();
+    for step in 0..STEPS {
+        stage.world.commits = stage.roll(2) == 0;
+        let heard = stage.step();
+        stage.settle();
+        stage.check(&heard, step);
+        assert_eq!(stage.said, stage.settled, "step {step}");
+        *seen.entry(format!("{:?}", stage.model)).or_default() += 1;
+    }
+    seen
+}
+
 /// RFC 6121 Appendix A.2, Appendix A.3.
 #[test]
 fn a_random_walk_agrees_with_the_model_at_every_step_rfc6121_appendix_a() {
     for seed in [1, 2026] {
-        let mut stage = Stage::of(seed);
-        let mut seen = BTreeMap::new();
-        for step in 0..2_500 {
-            stage.world.commits = stage.roll(2) == 0;
-            let heard = stage.step();
-            stage.settle();
-            stage.check(&heard, step);
-            *seen.entry(format!("{:?}", stage.model)).or_insert(0) += 1;
-        }
+        let seen = walk(Stage::of(World::of(NONE), LOCAL, seed));
         assert_eq!(seen.len(), 25, "all that the model can be: {seen:?}");
     }
 }
@@ -330,7 +352,7 @@ fn a_random_walk_agrees_with_the_model_at_every_step_rfc6121_appendix_a() {
 #[test]
 fn nobody_sees_a_ghost_however_commits_and_stanzas_cross() {
     for seed in [3, 1912] {
-        let mut stage = Stage::of(seed);
+        let mut stage = Stage::of(World::of(NONE), LOCAL, seed);
         stage.exact = false;
         for step in 0..2_500 {
             stage.world.commits = stage.roll(3) == 0;
@@ -344,7 +366,7 @@ fn nobody_sees_a_ghost_however_commits_and_stanzas_cross() {
                 continue;
             }
             stage.settle();
-            for (who, name) in WHO.iter().enumerate() {
+            for (who, name) in stage.who.into_iter().enumerate() {
                 stage.world.heard(stage.desks[who]);
                 stage.model.sees[who] = Sees::Yes; // what there is to be seen
                 let there = stage.seen_by(who);
