@@ -68,11 +68,20 @@ fn is_account(to: &Jid) -> bool {
     to.is_bare() && to.local().is_some()
 }
 
+/// Whether there are presences of this type (RFC 6121 §4.7.1).
+pub(crate) fn is_presence_type(name: &str) -> bool {
+    matches!(name, "" | "unavailable" | "probe" | "error") || Ask::parse(name).is_some()
+}
+
 /// The same for an account that does not exist: it must look like one that is away (RFC 6120
 /// §13.11), so a headline is refused just where an existing account would refuse it.
 pub fn nobody(stanza: &Stanza) -> Option<Stanza> {
-    if (stanza.kind(), stanza.head.type_str()) == (Kind::Presence, "probe") {
-        return unsubscribed(stanza);
+    match (stanza.kind(), stanza.head.type_str()) {
+        (Kind::Presence, "probe") => return unsubscribed(stanza),
+        (Kind::Presence, name) if !is_presence_type(name) => {
+            return stanza.refused(&StanzaCondition::BadRequest.into());
+        }
+        _ => {}
     }
     match untaken_by_nobody(stanza) {
         Untaken::Ignore => None,

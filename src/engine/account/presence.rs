@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
-    delivery::unsubscribed,
+    delivery::{is_presence_type, unsubscribed},
     parcel::{Link, Parcel},
     passage::{Ended, Walk, Walked, arrive, decide, leave},
     roster::State,
@@ -186,8 +186,8 @@ impl Account {
                     return refused(stanza, StanzaCondition::ResourceConstraint);
                 }
                 "" => session.directed.insert(to.clone()),
-                "probe" => false,
-                _ => session.directed.remove(&to),
+                "unavailable" => session.directed.remove(&to),
+                _ => false,
             };
         }
         if to.bare() == self.jid {
@@ -205,6 +205,9 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
+        if !is_presence_type(stanza.head.type_str()) {
+            return self.refuse(&stanza, &StanzaCondition::BadRequest.into(), ctx, out);
+        }
         let walked = match decide(Walk::Received, stanza, self, ctx) {
             Ok((_, walked)) => walked,
             Err(ended) => return self.ended(&ended, ctx, out),

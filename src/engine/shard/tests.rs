@@ -624,6 +624,18 @@ fn directed_presence_is_ended_by_unavailable_and_tells_nobody_else_rfc6121_4_6()
 }
 
 #[test]
+fn an_error_to_who_got_directed_presence_does_not_end_it_rfc6121_4_6_3() {
+    let mut world = World::of(NONE);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.says(juliet, JULIET, &format!("<presence to='{ROMEO}'/>"));
+    world.says(juliet, JULIET, &format!("<presence type='error' to='{ROMEO}'/>"));
+    assert_eq!(world.heard(romeo).len(), 2);
+    world.leaves(juliet, JULIET);
+    let heard = world.heard(romeo);
+    assert!(heard.len() == 1 && heard[0].contains("unavailable"), "{heard:?}");
+}
+
+#[test]
 fn a_probe_from_a_stranger_is_not_answered_rfc6121_4_3_2() {
     let mut world = World::of(NONE);
     let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
@@ -647,6 +659,20 @@ fn wrong_presence_is_refused_rfc6121_4_7() {
     }
     world.says(juliet, JULIET, "<presence to='a@b@c'/>");
     assert!(world.heard(juliet)[0].contains("jid-malformed"));
+}
+
+#[test]
+fn presence_of_an_unknown_type_reaches_nobody_also_from_elsewhere_rfc6121_4_7_1() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    world.online(ROMEO, 2);
+    for to in ["juliet@x", JULIET, "juliet@x/gone", "nobody@x", "x"] {
+        world.carried.clear();
+        world.routed(&format!("<presence type='here' from='{ROMEO}' to='{to}'/>"));
+        assert_eq!(world.heard(juliet), [""; 0], "{to}");
+        let [answer] = &world.carried[..] else { panic!("{to}: {:?}", world.carried) };
+        assert!(answer.contains("type='error'") && answer.contains("bad-request"), "{answer}");
+    }
 }
 
 #[test]
