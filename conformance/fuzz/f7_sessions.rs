@@ -1,0 +1,183 @@
+//! Several clients say anything to their streams, accounts and each other, while the store is
+//! late, fails, or goes away. Whatever they say: who asks is answered once, an answer never;
+//! nothing is delivered twice, behind its successor, before its commit, or to who may not see
+//! it; what may not be lost is not; credit is given back once; and when all have left, nothing
+//! remains.
+//!
+//! `cargo +nightly fuzz run f7_sessions` in `conformance`.
+
+#![no_main]
+
+mod ledger;
+mod toy;
+mod words;
+mod world;
+
+use arbitrary::{Arbitrary, Unstructured};
+use engine::{hook::Xep, hooks::Hooks, parcel::Order, port::Fault, stream::machine::Input};
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+use words::Words;
+use world::{Habits, World};
+
+/// Every XEP, and one that keeps messages.
+static KEEPING: LazyLock<Vec<&'static Xep>> =
+    LazyLock::new(|| xeps::ALL.iter().copied().chain([&toy::XEP]).collect());
+
+#[derive(Arbitrary, Debug)]
+enum Event {
+    Comes(u8),
+    Says(u8, Words),
+    SaysAs(u8, From, Words),
+    Answers(u8, bool),
+    Nonza(u8, Nonza),
+    Babbles(u8, Babble),
+    Closes(u8),
+    Breaks(u8),
+    Shutdown(u8),
+    Abroad(Words),
+    Commits,
+    CommitFails,
+    StoreAway,
+    Loads,
+    LoadFails,
+    Reads(u8),
+    ReadFails(u8),
+    Ordered(u8, bool),
+    Holds,
+    Flows,
+    Passes(u16),
+    Settles,
+}
+
+/// Who a client says it is.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum From {
+    Itself,
+    Account,
+    Other,
+    Malformed,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Nonza {
+    Ack,
+    Inactive,
+    Unknown,
+    Auth,
+    Space,
+}
+
+/// No element, or half of one.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Babble {
+    Bytes([u8; 4]),
+    StartTag,
+    EndTag,
+    Text,
+    Comment,
+    Header,
+}
+
+impl Babble {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::StartTag => b"<message to='romeo@x'><body>",
+            Self::EndTag => b"</body></message>",
+            Self::Text => b"hark",
+            Self::Comment => b"<!-- hark -->",
+            Self::Header => b"<?xml version='1.0'?><stream:stream>",
+        }
+    }
+}
+
+#[derive(Arbitrary, Debug)]
+struct Start {
+    keeps: bool,
+    loads: bool,
+    commits: bool,
+    /// Of whom are there already.
+    there: u8,
+}
+
+impl Start {
+    fn world(&self) -> World {
+        let hooks = Hooks::of(if self.keeps { &KEEPING } else { xeps::ALL });
+        let habits = Habits { hooks, loads: true, commits: true, keeps: self.keeps };
+        let mut world = World::new(habits);
+        for seat in (0..8).filter(|seat| self.there >> seat & 1 == 1) {
+            world.connect(seat);
+            world.flow();
+            world.says(
+                seat,
+                &Words::Presence(words::To::None, words::Mood::Available, words::Priority::None),
+                "",
+            );
+            world.flow();
+        }
+        world.is_late(!self.loads, !self.commits);
+        world
+    }
+}
+
+fn happens(world: &mut World, event: Event) {
+    let at = usize::from;
+    match event {
+        Event::Comes(seat) => world.connect(at(seat)),
+        Event::Says(stream, words) => world.says(at(stream), &words, ""),
+        Event::SaysAs(stream, from, words) => {
+            let from = match from {
+                From::Itself => "from='juliet@x/a'",
+                From::Account => "from='juliet@x'",
+                From::Other => "from='romeo@x/b'",
+                From::Malformed => "from='@'",
+            };
+            world.says(at(stream), &words, from);
+        }
+        Event::Answers(stream, with_error) => world.answers(at(stream), with_error),
+        Event::Nonza(stream, nonza) => {
+            let xml: &[u8] = match nonza {
+                Nonza::Ack => b"<r xmlns='urn:xmpp:sm:3'/>",
+                Nonza::Inactive => b"<inactive xmlns='urn:xmpp:csi:0'/>",
+                Nonza::Unknown => b"<nonza xmlns='q'/>",
+                Nonza::Auth => b"<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
+                Nonza::Space => b" \n",
+            };
+            world.stream_hears(at(stream), Input::Bytes(xml));
+        }
+        Event::Babbles(stream, ref babble) => world.babbles(at(stream), babble.bytes()),
+        Event::Closes(stream) => world.stream_hears(at(stream), Input::Bytes(b"</stream:stream>")),
+        Event::Breaks(stream) => world.stream_hears(at(stream), Input::Gone),
+        Event::Shutdown(stream) => world.stream_hears(at(stream), Input::Shutdown),
+        Event::Abroad(words) => world.abroad_says(&words),
+        Event::Commits => drop(world.commit(None)),
+        Event::CommitFails => drop(world.commit(Some(Fault::Refused("fuzz".into())))),
+        Event::StoreAway => drop(world.commit(Some(Fault::Away("fuzz".into())))),
+        Event::Loads => drop(world.load(None)),
+        Event::LoadFails => drop(world.load(Some(Fault::Away("fuzz".into())))),
+        Event::Reads(which) => drop(world.answer(at(which), false)),
+        Event::ReadFails(which) => drop(world.answer(at(which), true)),
+        Event::Ordered(seat, deleted) => {
+            let order = if deleted { Order::Deleted } else { Order::PasswordChanged };
+            world.order(at(seat), order);
+        }
+        Event::Holds => world.holds = true,
+        Event::Flows => world.holds = false,
+        Event::Passes(seconds) => world.passes(u64::from(seconds % 1_000) * 1_000),
+        Event::Settles => world.settle(),
+    }
+}
+
+// Events until the bytes end: a vector would end by chance.
+fuzz_target!(|bytes: &[u8]| {
+    let mut bytes = Unstructured::new(bytes);
+    let Ok(start) = Start::arbitrary(&mut bytes) else { return };
+    let mut world = start.world();
+    while !bytes.is_empty() {
+        let Ok(event) = Event::arbitrary(&mut bytes) else { break };
+        happens(&mut world, event);
+        world.flow();
+    }
+    world.end();
+});

@@ -1,0 +1,397 @@
+//! What has been said, what became of it, and the rules that it must keep. Each stanza has a
+//! number of its own in its `id`: `m7`, `p8`, `q9`.
+
+use crate::words::{Mood, To, Tone, Verdict, Words};
+use engine::{
+    parcel::Link,
+    roster::State,
+    unit::{Change, Unit},
+    wire::{Bare, Jid, Kind, Stanza},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One stanza.
+pub struct Entry {
+    /// None: it came from another server.
+    pub by: Option<Link>,
+    /// Who said it: a full address.
+    from: Jid,
+    to: To,
+    is: Is,
+    /// Who was given it, in order of time. A stream may have ended meanwhile.
+    pub reached: BTreeSet<Link>,
+    went_abroad: bool,
+    /// How often its sender was told that it goes no further, or what was asked for.
+    answered: u32,
+    /// The client that was given the request has answered it.
+    client_answered: Option<Link>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Is {
+    Message {
+        tone: Tone,
+        body: bool,
+    },
+    Presence(Mood),
+    Request {
+        roster: bool,
+    },
+    /// Without an id.
+    Anonymous,
+    Answer,
+    AnonymousAnswer,
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+    /// Answers without an id: those that are owed to a stream, and those it has got.
+    anonymous: BTreeMap<Link, (u32, u32)>,
+    /// Of each that hears, and each pair: the last that it heard.
+    order: BTreeMap<(Link, Jid, To), usize>,
+    /// Who may see whose presence: by the store, or by what is about to be written.
+    allowed: BTreeSet<(Bare, Bare)>,
+    /// What the store has of each roster.
+    rosters: BTreeMap<(Bare, Jid), State>,
+    directed: BTreeSet<(Jid, Bare)>,
+    /// Who is there, as each stream has heard.
+    believed: BTreeMap<Link, BTreeSet<Jid>>,
+    /// Who has answered whose presence with an error, and need not hear of its end.
+    declined: BTreeSet<(Bare, Jid)>,
+    /// Numbers of which something is in the store.
+    written: BTreeSet<usize>,
+    /// Whether every message with a body is kept before it is delivered.
+    keeps: bool,
+}
+
+impl To {
+    fn jid(self) -> Option<Jid> {
+        self.address().and_then(|to| Jid::parse(to).ok())
+    }
+}
+
+/// The numbers in the ids and names of what is written.
+fn numbers(text: &str) -> impl Iterator<Item = usize> {
+    let words = text.split(['\'', '"', '<', '>', ' ']);
+    words.filter_map(|word| word.strip_prefix(['m', 'n', 'p', 'q'])?.parse().ok())
+}
+
+impl Ledger {
+    /// With nothing in it.
+    pub fn new(keeps: bool) -> Self {
+        Self { keeps, ..Self::default() }
+    }
+
+    /// Takes it down; returns what to send.
+    pub fn says(&mut self, by: Option<Link>, from: &Jid, words: &Words, head: &str) -> String {
+        let number = self.entries.len();
+        let body = words.has_body();
+        let is = match words {
+            Words::Message(_, tone, _) => Is::Message { tone: *tone, body },
+            Words::Presence(_, mood, _) => Is::Presence(*mood),
+            Words::Wrong(_, crate::words::Flaw::NoId) => Is::Anonymous,
+            Words::Answer(_, Verdict::NoId) => Is::AnonymousAnswer,
+            Words::Answer(..) => Is::Answer,
+            Words::Roster(..) => Is::Request { roster: true },
+            Words::Request(..) | Words::Unroster(..) | Words::Wrong(..) => {
+                Is::Request { roster: false }
+            }
+        };
+        let to = words.to();
+        if let (Is::Presence(Mood::Available), Some(jid)) = (is, to.jid()) {
+            self.directed.insert((from.clone(), jid.bare()));
+        }
+        if let (Is::Presence(Mood::Error), Some(jid)) = (is, to.jid()) {
+            self.declined.insert((from.bare(), jid));
+        }
+        if let (Is::Anonymous, Some(link)) = (is, by) {
+            self.anonymous.entry(link).or_default().0 += 1;
+        }
+        self.entries.push(Entry {
+            by,
+            from: from.clone(),
+            to,
+            is,
+            reached: BTreeSet::new(),
+            went_abroad: false,
+            answered: 0,
+            client_answered: None,
+        });
+        words.xml(number, head)
+    }
+
+    /// The entry that a stanza's id names.
+    fn number(stanza: &Stanza) -> Option<usize> {
+        let id = stanza.head.id.as_ref()?;
+        id.strip_prefix(['m', 'p', 'q'])?.parse().ok()
+    }
+
+    /// A stream is given a stanza, though it may have ended already.
+    pub fn hears(&mut self, link: Link, me: &Jid, stanza: &Stanza) {
+        self.believes(link, me, stanza);
+        let Some(number) = Self::number(stanza) else { return self.hears_server(link, me, stanza) };
+        let Some(entry) = self.entries.get(number) else { panic!("invented: {stanza:?}") };
+        let from = stanza.head.from.as_ref();
+        let kind = stanza.head.type_str();
+        let answers = match entry.is {
+            Is::Request { .. } => matches!(kind, "result" | "error"),
+            Is::Message { tone, .. } => kind == "error" && tone != Tone::Error,
+            Is::Presence(mood) => kind == "error" && mood != Mood::Error,
+            Is::Anonymous | Is::AnonymousAnswer => panic!("it had no id: {stanza:?}"),
+            Is::Answer => false,
+        };
+        if answers {
+            return self.hears_answer(link, me, number, stanza);
+        }
+        let is = entry.is;
+        let sender = from.expect("says from whom it is");
+        let managing = matches!(
+            is,
+            Is::Presence(
+                Mood::Subscribe | Mood::Subscribed | Mood::Unsubscribe | Mood::Unsubscribed
+            )
+        );
+        match managing {
+            // RFC 6121 §3.1.2
+            true => assert_eq!(*sender, *entry.from.bare(), "{stanza:?}"),
+            false => assert_eq!(*sender, entry.from, "not who said it: {stanza:?}"),
+        }
+        match (is, entry.to.jid()) {
+            (Is::Presence(mood), to) => self.sees(link, me, number, mood, to, stanza),
+            (_, Some(to)) if to == *me => {}
+            // RFC 6121 §8.5.2.1.1, and §8.5.3.2.1 for a resource that is gone.
+            (Is::Message { tone, .. }, Some(to)) if to.is_bare() || tone == Tone::Chat => {
+                assert_eq!(to.bare(), me.bare(), "not for them: {stanza:?}");
+            }
+            (Is::Message { .. }, None) => assert_eq!(sender.bare(), me.bare(), "{stanza:?}"),
+            (_, to) => panic!("for {to:?}, but {me} got {stanza:?}"),
+        }
+        self.delivered(link, number, stanza);
+    }
+
+    fn delivered(&mut self, link: Link, number: usize, stanza: &Stanza) {
+        let entry = &mut self.entries[number];
+        let fresh = entry.reached.insert(link);
+        match entry.is {
+            Is::Message { body, .. } => {
+                assert!(fresh, "twice: {stanza:?}");
+                assert_eq!(entry.answered, 0, "refused before: {stanza:?}");
+                let kept = self.written.contains(&number);
+                assert!(!self.keeps || !body || kept, "before its commit: {stanza:?}");
+            }
+            Is::Request { .. } => {
+                assert_eq!(entry.reached.len(), 1, "two are asked: {stanza:?}");
+                assert_eq!(entry.answered, 0, "answered before: {stanza:?}");
+            }
+            Is::Answer => assert!(fresh, "twice: {stanza:?}"),
+            // Asked for by probes, and told again when a session becomes available.
+            Is::Presence(_) => {
+                let entry = &self.entries[number];
+                let managing = !matches!(
+                    entry.is,
+                    Is::Presence(Mood::Available | Mood::Unavailable | Mood::Error)
+                );
+                if entry.to == To::None || managing {
+                    return;
+                }
+                assert!(fresh, "twice: {stanza:?}");
+            }
+            Is::Anonymous | Is::AnonymousAnswer => {}
+        }
+        // RFC 6120 §10.1
+        let entry = &self.entries[number];
+        let last = self.order.insert((link, entry.from.clone(), entry.to), number);
+        assert!(last.is_none_or(|last| last < number), "behind {last:?}: {stanza:?}");
+    }
+
+    /// The sender is told.
+    fn hears_answer(&mut self, link: Link, me: &Jid, number: usize, stanza: &Stanza) {
+        let entry = &mut self.entries[number];
+        assert_eq!(entry.from, *me, "an answer for somebody else: {stanza:?}");
+        entry.answered += 1;
+        assert_eq!(entry.answered, 1, "answered twice: {stanza:?}");
+        match entry.is {
+            Is::Message { .. } => assert!(entry.reached.is_empty(), "delivered too: {stanza:?}"),
+            Is::Request { roster } => {
+                let by_client = entry.client_answered.is_some();
+                let given = entry.reached.is_empty();
+                assert!(given || by_client, "a client was asked: {stanza:?}");
+                let done = roster && stanza.head.type_str() == "result" && given;
+                let kept = self.written.contains(&number);
+                assert!(!done || kept, "before its commit: {stanza:?} {link:?}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Of no number: the server's own.
+    fn hears_server(&mut self, link: Link, me: &Jid, stanza: &Stanza) {
+        let kind = stanza.head.type_str();
+        if (stanza.kind(), kind, &stanza.head.id) == (Kind::Iq, "error", &None) {
+            let (owed, got) = self.anonymous.entry(link).or_default();
+            *got += 1;
+            assert!(got <= owed, "answered twice, or an answer: {stanza:?}");
+            return;
+        }
+        let Some(from) = stanza.head.from.as_ref() else { return };
+        match (stanza.kind(), kind) {
+            // Of a client, to nobody's question.
+            (Kind::Iq, "result" | "error") => {
+                assert!(stanza.head.id.is_none() && !from.is_bare(), "not asked: {stanza:?}");
+            }
+            (Kind::Presence, "probe") => panic!("a client sees a probe: {stanza:?}"),
+            (Kind::Presence, "") => assert_eq!(from.bare(), me.bare(), "{stanza:?}"),
+            (Kind::Presence, "unavailable") => assert!(
+                self.may_see(from, me) || self.directed.contains(&(from.clone(), me.bare())),
+                "a stranger's: {stanza:?}"
+            ),
+            _ => {}
+        }
+    }
+
+    fn believes(&mut self, link: Link, me: &Jid, stanza: &Stanza) {
+        let Some(from) = stanza.head.from.clone() else { return };
+        let believed = self.believed.entry(link).or_default();
+        match (stanza.kind(), stanza.head.type_str()) {
+            (Kind::Presence, "") => {
+                believed.insert(from);
+            }
+            // Who is no longer available hears no more of others.
+            (Kind::Presence, "unavailable") if from == *me => believed.clear(),
+            (Kind::Presence, "unavailable") => {
+                believed.remove(&from);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody believes in somebody of our accounts who has gone.
+    pub fn exorcise(&self, link: Link, me: &Bare, is_there: impl Fn(&Jid) -> bool) {
+        let believed = self.believed.get(&link).into_iter().flatten();
+        let ours = believed.filter(|jid| jid.domain() == "x" && !jid.is_bare());
+        for jid in ours.filter(|jid| !self.declined.contains(&(me.clone(), (*jid).clone()))) {
+            assert!(is_there(jid), "{me} ({link:?}) sees the ghost of {jid}");
+        }
+    }
+
+    fn may_see(&self, from: &Jid, me: &Jid) -> bool {
+        let (from, me) = (from.bare(), me.bare());
+        from == me || from.domain() != "x" || self.allowed.contains(&(from, me))
+    }
+
+    fn sees(
+        &self,
+        link: Link,
+        me: &Jid,
+        number: usize,
+        mood: Mood,
+        to: Option<Jid>,
+        stanza: &Stanza,
+    ) {
+        let from = &self.entries[number].from;
+        let directed = self.directed.contains(&(from.clone(), me.bare()));
+        let right = match (mood, to) {
+            (Mood::Available, None) => self.may_see(from, me),
+            (Mood::Unavailable, None) => directed || self.may_see(from, me),
+            (Mood::Probe | Mood::Unknown, _) | (_, None) => false,
+            (_, Some(to)) => to.bare() == me.bare(),
+        };
+        assert!(right, "{me} ({link:?}) sees what is not for them: {stanza:?}");
+    }
+
+    /// It leaves for another server.
+    pub fn goes_abroad(&mut self, stanza: &Stanza) {
+        let Some(number) = Self::number(stanza) else { return };
+        let entry = &mut self.entries[number];
+        let answers = matches!(entry.is, Is::Request { .. } | Is::Message { .. })
+            && entry.by.is_none()
+            && matches!(stanza.head.type_str(), "result" | "error");
+        match answers {
+            true => {
+                entry.answered += 1;
+                assert_eq!(entry.answered, 1, "answered twice: {stanza:?}");
+                assert!(!matches!(entry.is, Is::Message { tone: Tone::Error, .. }), "{stanza:?}");
+            }
+            false => entry.went_abroad = true,
+        }
+    }
+
+    /// What a client is to answer, it has answered.
+    pub fn client_answers(&mut self, link: Link, number: usize) {
+        self.entries[number].client_answered = Some(link);
+    }
+
+    /// Whether it is a request that clients may be given.
+    pub fn request(&self, stanza: &Stanza) -> Option<usize> {
+        let asks = matches!(stanza.head.type_str(), "get" | "set");
+        Self::number(stanza).filter(|_| asks && stanza.kind() == Kind::Iq)
+    }
+
+    /// It goes to the writer: memory is as if it were written.
+    pub fn writes(&mut self, unit: &Unit) {
+        for change in &unit.changes {
+            if let Change::Roster(of, item) = change
+                && item.state.from
+            {
+                self.allowed.insert((of.clone(), item.jid.bare()));
+            }
+        }
+    }
+
+    /// It is in the store.
+    pub fn wrote(&mut self, unit: &Unit) {
+        self.written.extend(unit.entries.iter().flat_map(|entry| numbers(&entry.stanza)));
+        for change in &unit.changes {
+            match change {
+                Change::Roster(of, item) => {
+                    self.written.extend(item.name.iter().flat_map(|name| numbers(name)));
+                    self.rosters.insert((of.clone(), item.jid.clone()), item.state);
+                }
+                Change::Unroster(of, jid, _) => {
+                    self.rosters.remove(&(of.clone(), jid.clone()));
+                }
+                Change::Put(_, _, key, value) => {
+                    self.written.extend(numbers(key));
+                    self.written.extend(numbers(&String::from_utf8_lossy(value)));
+                }
+                Change::Delete(account) => self.rosters.retain(|(of, _), _| of != account),
+                _ => {}
+            }
+        }
+    }
+
+    /// Nothing is under way any more: whoever is still there has heard what it must.
+    pub fn settled(&mut self, is_there: impl Fn(Link) -> bool) {
+        for (number, entry) in self.entries.iter().enumerate() {
+            let Some(by) = entry.by.filter(|by| is_there(*by)) else { continue };
+            let answered = entry.answered == 1;
+            let kept = self.written.contains(&number) || entry.went_abroad;
+            let done = match entry.is {
+                Is::Request { .. } => match entry.client_answered {
+                    Some(client) => answered || !is_there(client),
+                    None => answered || !entry.reached.is_empty() || entry.went_abroad,
+                },
+                Is::Message { tone: Tone::Headline | Tone::Error, .. } => true,
+                Is::Message { body, .. } => !body || answered || !entry.reached.is_empty() || kept,
+                _ => true,
+            };
+            assert!(
+                done,
+                "{} {by:?} heard nothing of {number}: {:?} to {:?}",
+                entry.from, entry.is, entry.to
+            );
+        }
+        for (link, (owed, got)) in self.anonymous.iter().filter(|(link, _)| is_there(**link)) {
+            assert_eq!(owed, got, "{link:?}: requests without an id");
+        }
+        let seen = self.rosters.iter().filter(|(_, state)| state.from);
+        self.allowed = seen.map(|((of, jid), _)| (of.clone(), jid.bare())).collect();
+    }
+
+    /// Items of this account that the store has.
+    pub fn roster_items(&self, of: &Bare) -> usize {
+        self.rosters.keys().filter(|(owner, _)| owner == of).count()
+    }
+}

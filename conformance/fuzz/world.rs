@@ -1,0 +1,539 @@
+//! A shard, its writer and store, and the streams of its clients, in one thread. What a store
+//! does late, it does when it is told to; what it cannot do fails.
+
+use crate::{
+    ledger::Ledger,
+    words::{SEATS, Words},
+};
+use engine::{
+    ctx::{Ctx, Moment, Random},
+    hook::World as Readable,
+    hooks::Hooks,
+    parcel::{Link, Order, Parcel, Said, Say, Ticket},
+    port::{Fault, Node, Reads, Store},
+    settings::Settings,
+    shard::{Input, Output, Shard, WorldAnswer},
+    stream::{
+        c2s::{C2s, Security},
+        machine::{self, Act, Fact, Machine, Out, Question, Tls},
+    },
+    unit::{Change, Credentials, ScramKeys, Unit},
+    wire::{Bare, Content, Decoder, Frame, Jid, Limits, Stanza, StanzaCondition},
+    writer::{Outcome, Writer, WriterLimits},
+};
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+use store::Memory;
+
+const HEADER: &str = "<stream:stream to='x' xmlns='jabber:client' \
+    xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
+/// `\0juliet\0x` and so on.
+const PLAIN: [(&str, &str); 4] = [
+    ("juliet", "AGp1bGlldAB4"),
+    ("romeo", "AHJvbWVvAHg="),
+    ("nurse", "AG51cnNlAHg="),
+    ("nobody", "AG5vYm9keQB4"),
+];
+/// Streams that are open at once.
+const STREAMS_MAX: usize = 8;
+
+struct Counting(Cell<u64>);
+
+impl Random for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+            let mixed = self.0.get() ^ (self.0.get() >> 31);
+            chunk.copy_from_slice(&mixed.to_be_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// Whether what can wait is done at once, and what else differs from run to run.
+pub struct Habits {
+    pub hooks: Hooks,
+    pub loads: bool,
+    pub commits: bool,
+    pub keeps: bool,
+}
+
+struct Stream {
+    link: Link,
+    machine: C2s,
+    /// The client's side.
+    decoder: Decoder,
+    jid: Option<Jid>,
+    closed: bool,
+    /// It has said what is no XML, or half of it: nobody knows what became of the rest.
+    garbled: bool,
+    /// Requests that it has been given, and their askers.
+    asked: Vec<(usize, Stanza)>,
+    said: u32,
+    settled: u32,
+}
+
+struct Asked {
+    account: Bare,
+    number: u64,
+    iq: Stanza,
+    answer: WorldAnswer,
+}
+
+/// The server and its clients.
+pub struct World {
+    now: Moment,
+    random: Counting,
+    settings: Settings,
+    habits: Habits,
+    shard: Shard,
+    inbox: VecDeque<Input>,
+    /// Whether parcels wait.
+    pub holds: bool,
+    writer: Writer<(Bare, Ticket)>,
+    store: Memory,
+    loads: VecDeque<Bare>,
+    asked: Vec<Asked>,
+    streams: Vec<Stream>,
+    links: u64,
+    ledger: Ledger,
+}
+
+impl World {
+    /// Three accounts that nobody uses yet.
+    pub fn new(habits: Habits) -> Self {
+        let mut settings = Settings::of(vec![Bare::host("x").unwrap()], [7; 32]);
+        (settings.limits.sessions_max, settings.limits.directed_max) = (2, 3);
+        settings.limits.roster_items_max = 4;
+        let store = Memory::new(&[]);
+        let last = ready(store.last()).unwrap();
+        let limits = WriterLimits { batch_units_max: 2, ..WriterLimits::default() };
+        let keeps = habits.keeps;
+        let mut world = Self {
+            now: Moment(0),
+            random: Counting(Cell::new(0)),
+            settings,
+            habits,
+            shard: Shard::default(),
+            inbox: VecDeque::new(),
+            holds: false,
+            writer: Writer::resume(last, limits),
+            store,
+            loads: VecDeque::new(),
+            asked: Vec::new(),
+            streams: Vec::new(),
+            links: 0,
+            ledger: Ledger::new(keeps),
+        };
+        for name in ["juliet", "romeo", "nurse"] {
+            let jid = Bare::parse(&format!("{name}@x")).unwrap();
+            let changes = vec![Change::Create(jid.clone(), credentials())];
+            let unit = Unit { changes, ..Unit::default() };
+            world.writer.push((jid, Ticket(u64::MAX)), unit, world.now).unwrap();
+        }
+        while world.commit(None) {}
+        world.inbox.clear();
+        world
+    }
+
+    /// From now on, accounts are read and units committed when it is told to.
+    pub fn is_late(&mut self, loads: bool, commits: bool) {
+        (self.habits.loads, self.habits.commits) = (!loads, !commits);
+    }
+
+    /// A client comes; where there is no room, nothing happens.
+    pub fn connect(&mut self, seat: usize) {
+        let seat = seat % SEATS.len();
+        if self.streams.iter().filter(|stream| !stream.closed).count() >= STREAMS_MAX {
+            return;
+        }
+        self.links += 1;
+        let link = Link { node: Node(1), number: self.links };
+        let machine = C2s::new(&self.ctx(), Security::Direct);
+        self.streams.push(Stream {
+            link,
+            machine,
+            decoder: Decoder::new(Content::Client, Limits::SERVER),
+            jid: None,
+            closed: false,
+            garbled: false,
+            asked: Vec::new(),
+            said: 0,
+            settled: 0,
+        });
+        let (name, resource) = SEATS[seat];
+        let (_, plain) = PLAIN.iter().find(|(of, _)| *of == name).unwrap();
+        self.tell(link, machine::Input::Tick);
+        self.tell(link, machine::Input::Secured(Tls::default()));
+        let sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
+        let auth = format!("<auth xmlns='{sasl}' mechanism='PLAIN'>{plain}</auth>");
+        let resource = format!("<resource>{resource}</resource>");
+        let bind = format!("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{resource}</bind>");
+        let bind = format!("<iq type='set' id='bind'>{bind}</iq>");
+        let login = format!("{HEADER}{auth}{HEADER}{bind}");
+        self.tell(link, machine::Input::Bytes(login.as_bytes()));
+    }
+
+    /// A client says something well-formed.
+    pub fn says(&mut self, stream: usize, words: &Words, from: &str) {
+        let Some(stream) = self.pick(stream) else { return };
+        let Some(jid) = stream.jid.clone() else { return };
+        let (link, garbled) = (stream.link, stream.garbled);
+        // What is said in the middle of something else is nothing, and nobody owes an answer.
+        if garbled {
+            return;
+        }
+        let xml = self.ledger.says(Some(link), &jid, words, from);
+        self.tell(link, machine::Input::Bytes(xml.as_bytes()));
+    }
+
+    /// A client says any bytes.
+    pub fn babbles(&mut self, stream: usize, bytes: &[u8]) {
+        let Some(stream) = self.pick(stream) else { return };
+        stream.garbled = true;
+        let link = stream.link;
+        self.tell(link, machine::Input::Bytes(bytes));
+    }
+
+    /// A client answers the oldest request that it was given.
+    pub fn answers(&mut self, stream: usize, with_error: bool) {
+        let Some(stream) = self.pick(stream).filter(|stream| !stream.garbled) else { return };
+        if stream.asked.is_empty() || stream.jid.is_none() {
+            return;
+        }
+        let (number, request) = stream.asked.remove(0);
+        let mut answer = match with_error {
+            true => request.refused(&StanzaCondition::NotAllowed.into()).unwrap(),
+            false => request.result(),
+        };
+        answer.head.from = None;
+        let link = stream.link;
+        self.ledger.client_answers(link, number);
+        self.tell(link, machine::Input::Bytes(answer.to_text().as_bytes()));
+    }
+
+    /// A stream's machine is told something.
+    pub fn stream_hears(&mut self, stream: usize, input: machine::Input<'_>) {
+        let Some(stream) = self.pick(stream) else { return };
+        let link = stream.link;
+        self.tell(link, input);
+    }
+
+    /// Another server says something.
+    pub fn abroad_says(&mut self, words: &Words) {
+        let from = Jid::parse("tybalt@y/a").unwrap();
+        let Some(to) = words.to().address().and_then(|to| Jid::parse(to).ok()) else { return };
+        if to.domain() != "x" {
+            return;
+        }
+        let xml = self.ledger.says(None, &from, words, "");
+        let mut stanza = Stanza::parse_one(&xml).unwrap();
+        let managing = ["subscribe", "subscribed", "unsubscribe", "unsubscribed"];
+        let managing = xml.starts_with("<presence") && managing.contains(&stanza.head.type_str());
+        stanza.head.from = Some(if managing { from.bare().into() } else { from });
+        stanza.head.to = Some(to.clone());
+        self.inbox.push_back(Input::Parcel(Parcel::Routed { to: to.bare(), stanza, owed: None }));
+    }
+
+    /// The operator does something.
+    pub fn order(&mut self, seat: usize, order: Order) {
+        let jid = Bare::parse(&format!("{}@x", SEATS[seat % SEATS.len()].0)).unwrap();
+        self.inbox.push_back(Input::Parcel(Parcel::Order(jid, order)));
+    }
+
+    /// Time passes.
+    pub fn passes(&mut self, ms: u64) {
+        self.now = self.now.after(ms);
+        let links: Vec<_> = self.streams.iter().map(|stream| stream.link).collect();
+        links.into_iter().for_each(|link| self.tell(link, machine::Input::Tick));
+    }
+
+    fn pick(&mut self, stream: usize) -> Option<&mut Stream> {
+        let open: Vec<_> = (0..self.streams.len()).filter(|at| !self.streams[*at].closed).collect();
+        let at = *open.get(stream.checked_rem(open.len())?)?;
+        Some(&mut self.streams[at])
+    }
+
+    fn ctx(&self) -> Ctx<'_> {
+        let (random, settings, hooks) = (&self.random, &self.settings, &self.habits.hooks);
+        Ctx { now: self.now, unix_ms: 1_767_225_600_000 + self.now.0, random, settings, hooks }
+    }
+
+    fn tell(&mut self, link: Link, input: machine::Input<'_>) {
+        let Some(at) = self.streams.iter().position(|stream| stream.link == link) else { return };
+        let was_closed = self.streams[at].closed;
+        // A stanza of the account's has been looked at before the machine wrote it.
+        let known = matches!(input, machine::Input::Say(Say::Stanza(_)));
+        let mut out = Out::default();
+        let Self { now, random, settings, habits, streams, .. } = self;
+        let unix_ms = 1_767_225_600_000 + now.0;
+        let ctx = Ctx { now: *now, unix_ms, random, settings, hooks: &habits.hooks };
+        streams[at].machine.handle(&ctx, input, &mut out);
+        let quiet = out.bytes.is_empty() && out.acts.is_empty();
+        assert!(!was_closed || quiet, "it goes on after its end: {out:?}");
+        self.reads(at, &out.bytes, known);
+        for act in out.acts {
+            self.act(link, act);
+        }
+    }
+
+    /// The client reads.
+    fn reads(&mut self, at: usize, mut bytes: &[u8], mut known: bool) {
+        while let Some(frame) = self.streams[at].decoder.next(&mut bytes).expect("we write XML") {
+            match frame {
+                Frame::Element(element) if element.element().local() == "success" => {
+                    self.streams[at].decoder.restart();
+                }
+                Frame::Stanza(stanza) if !std::mem::take(&mut known) => {
+                    self.client_hears(at, &stanza);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn client_hears(&mut self, at: usize, stanza: &Stanza) {
+        let Stream { link, jid: Some(jid), .. } = &self.streams[at] else { return };
+        let (link, jid) = (*link, jid.clone());
+        if stanza.head.id.as_deref() == Some("bind") {
+            return;
+        }
+        let mut stanza = stanza.clone();
+        // What the machine itself answers comes from the account, to the resource.
+        stanza.head.from.get_or_insert_with(|| jid.bare().into());
+        self.ledger.hears(link, &jid, &stanza);
+    }
+
+    fn act(&mut self, link: Link, act: Act) {
+        let stream = self.streams.iter_mut().find(|stream| stream.link == link);
+        let stream = stream.expect("acts while it is there");
+        match act {
+            Act::Ask(Question::Credentials(_)) => {
+                let fact = Fact::Credentials(Ok(Some(credentials())));
+                self.tell(link, machine::Input::Fact(fact));
+            }
+            Act::Ask(Question::Verify { .. }) => {
+                self.tell(link, machine::Input::Fact(Fact::Verified(true)));
+            }
+            Act::Submit(account, said) => {
+                stream.said += u32::from(matches!(said, Said::Stanza(_) | Said::Nonza(_)));
+                self.inbox.push_back(Input::Parcel(Parcel::FromSocket(account, link, said)));
+            }
+            Act::Close(_) => stream.closed = true,
+            Act::StartTls => panic!("TLS in TLS"),
+            Act::Tried(..) | Act::Wake(_) => {}
+        }
+    }
+
+    /// What waits in the inbox is handled, unless it is held.
+    pub fn flow(&mut self) {
+        if self.holds {
+            return;
+        }
+        loop {
+            if let Some(input) = self.inbox.pop_front() {
+                self.shard_hears(input);
+            } else if self.habits.loads && self.load(None)
+                || self.habits.commits && self.commit(None)
+            {
+                continue;
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn shard_hears(&mut self, input: Input) {
+        let mut out = Vec::new();
+        let Self { now, random, settings, habits, shard, .. } = self;
+        let unix_ms = 1_767_225_600_000 + now.0;
+        let ctx = Ctx { now: *now, unix_ms, random, settings, hooks: &habits.hooks };
+        shard.handle(&ctx, input, &mut out);
+        for output in out {
+            match output {
+                Output::Parcel(Parcel::ToSocket(link, say)) => self.says_to(link, say),
+                Output::Parcel(parcel) => self.carry(parcel),
+                Output::Load(jid) => self.loads.push_back(jid),
+                Output::Commit(jid, ticket, unit) => {
+                    assert!(!unit.is_empty(), "nothing is to be written");
+                    self.ledger.writes(&unit);
+                    let full = self.writer.push((jid, ticket), unit, self.now);
+                    assert!(full.is_ok(), "so many units wait");
+                }
+                Output::World { account, number, iq, answer } => {
+                    self.asked.push(Asked { account, number, iq, answer });
+                }
+            }
+        }
+    }
+
+    fn carry(&mut self, parcel: Parcel) {
+        match parcel {
+            Parcel::Routed { to, stanza, .. } if !self.settings.serves(to.domain()) => {
+                self.ledger.goes_abroad(&stanza);
+            }
+            parcel => self.inbox.push_back(Input::Parcel(parcel)),
+        }
+    }
+
+    fn says_to(&mut self, link: Link, say: Say) {
+        let stream = self.streams.iter_mut().find(|stream| stream.link == link);
+        let stream = stream.expect("a stream of ours");
+        match &say {
+            Say::Bound(jid) => stream.jid = Some(jid.clone()),
+            Say::Settled(stanzas) => {
+                stream.settled += stanzas;
+                assert!(stream.settled <= stream.said, "settled twice");
+            }
+            Say::Stanza(stanza) => {
+                let jid = stream.jid.clone().expect("is bound");
+                let open = !stream.closed;
+                if let Some(number) = self.ledger.request(stanza).filter(|_| open) {
+                    stream.asked.push((number, stanza.clone()));
+                }
+                self.ledger.hears(link, &jid, stanza);
+            }
+            Say::Unbound(_) | Say::Nonza(_) | Say::End(_) => {}
+        }
+        self.tell(link, machine::Input::Say(say));
+    }
+
+    /// Reads the account that has waited longest for it.
+    pub fn load(&mut self, fault: Option<Fault>) -> bool {
+        let Some(jid) = self.loads.pop_front() else { return false };
+        let loaded = fault.map_or_else(|| ready(self.store.load(&jid)), Err);
+        self.inbox.push_back(Input::Loaded(jid, loaded));
+        true
+    }
+
+    /// Commits a batch; or it fails, or nobody knows.
+    pub fn commit(&mut self, fault: Option<Fault>) -> bool {
+        if self.writer.asks_last() {
+            let last = ready(self.store.last());
+            let outcomes = self.writer.recovered(last, self.now);
+            self.tell_outcomes(outcomes);
+        }
+        let unix_ms = 1_767_225_600_000 + self.now.0;
+        let Some(batch) = self.writer.next_batch(unix_ms) else { return false };
+        let answer = match fault {
+            // Whether it happened before the store went away is a matter of chance.
+            Some(Fault::Away(why)) => {
+                if batch.number % 2 == 0 {
+                    drop(self.store_takes(&batch));
+                }
+                Err(Fault::Away(why))
+            }
+            Some(fault) => Err(fault),
+            None => self.store_takes(&batch),
+        };
+        let outcomes = self.writer.outcome(answer);
+        self.tell_outcomes(outcomes);
+        true
+    }
+
+    fn store_takes(
+        &mut self,
+        batch: &engine::port::Batch,
+    ) -> Result<Vec<engine::port::Verdict>, Fault> {
+        let answer = ready(self.store.commit(batch));
+        for ((unit, _), verdict) in batch.units.iter().zip(answer.iter().flatten()) {
+            if verdict.is_ok() {
+                self.ledger.wrote(unit);
+            }
+        }
+        answer
+    }
+
+    fn tell_outcomes(&mut self, outcomes: Vec<Outcome<(Bare, Ticket)>>) {
+        let inputs = outcomes.into_iter();
+        self.inbox.extend(inputs.map(|((jid, ticket), done)| Input::Committed(jid, ticket, done)));
+    }
+
+    /// Answers one of the questions to the store.
+    pub fn answer(&mut self, which: usize, fails: bool) -> bool {
+        let Some(which) = which.checked_rem(self.asked.len()) else { return false };
+        let Asked { account, number, iq, answer } = self.asked.remove(which);
+        let replied = match fails {
+            true => Err(StanzaCondition::InternalServerError.into()),
+            false => ready(answer(&iq, &Readable { store: &self.store, account: &account })),
+        };
+        self.inbox.push_back(Input::Answered(account, number, replied));
+        true
+    }
+
+    /// All that is under way comes to its end.
+    pub fn settle(&mut self) {
+        self.holds = false;
+        loop {
+            self.flow();
+            let moved = self.load(None) || self.commit(None) || self.answer(0, false);
+            if !moved && self.inbox.is_empty() {
+                break;
+            }
+        }
+        let streams = &self.streams;
+        let sound = |stream: &&Stream| !stream.closed && !stream.garbled && stream.jid.is_some();
+        self.ledger.settled(|link| streams.iter().filter(sound).any(|one| one.link == link));
+        for stream in streams.iter().filter(|stream| !stream.closed) {
+            let owed = stream.said - stream.settled;
+            assert_eq!(owed, 0, "credit of {:?} ({:?})", stream.link, stream.jid);
+        }
+        let open = || streams.iter().filter(|stream| !stream.closed);
+        let there = |jid: &Jid| open().any(|stream| stream.jid.as_ref() == Some(jid));
+        for stream in open() {
+            let Some(jid) = &stream.jid else { continue };
+            self.ledger.exorcise(stream.link, &jid.bare(), there);
+        }
+        self.check_limits();
+    }
+
+    fn check_limits(&self) {
+        for (name, _) in SEATS {
+            let jid = Bare::parse(&format!("{name}@x")).unwrap();
+            let bound = |stream: &&Stream| stream.jid.as_ref().is_some_and(|it| it.bare() == jid);
+            let open = self.streams.iter().filter(|stream| !stream.closed).filter(bound);
+            assert!(open.count() <= self.settings.limits.sessions_max, "sessions of {jid}");
+            // Those that ask are not its own.
+            assert!(self.ledger.roster_items(&jid) <= self.settings.limits.roster_items_max + 4);
+        }
+        assert_eq!(self.writer.queue_units(), 0);
+    }
+
+    /// When all have left, nothing of them remains.
+    pub fn end(mut self) {
+        self.settle();
+        for at in 0..self.streams.len() {
+            let link = self.streams[at].link;
+            self.tell(link, machine::Input::Gone);
+        }
+        self.settle();
+        // An account that nothing holds leaves at once.
+        for seat in 0..SEATS.len() {
+            self.order(seat, Order::Deleted);
+        }
+        self.settle();
+        assert_eq!(self.shard.accounts(), 0, "something waits for what will never come");
+        assert!(self.streams.iter().all(|stream| stream.closed));
+    }
+}
+
+/// Keys that nobody knows the password of; nobody asks for it here.
+fn credentials() -> Credentials {
+    let key = || vec![1; 20];
+    let keys = ScramKeys { salt: key(), iterations: 1, stored_key: key(), server_key: key() };
+    Credentials { sha1: Some(keys), ..Credentials::default() }
+}
+
+/// An executor: what awaits nothing but a store in memory is ready when it is asked.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return value;
+        }
+    }
+}
