@@ -350,6 +350,7 @@ fn home(input: &Input) -> &Bare {
     match input {
         Input::Parcel(parcel) => parcel.account().expect("no socket is a shard"),
         Input::Loaded(jid, _) | Input::Committed(jid, ..) | Input::Answered(jid, ..) => jid,
+        Input::Count(_, domain, _) | Input::Announce(domain, _) => domain,
     }
 }
 

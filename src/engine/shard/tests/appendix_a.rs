@@ -53,9 +53,10 @@ impl Case {
         !self.contact.ends_with("@x")
     }
 
-    /// She and the contact, who is offline, before it.
+    /// She and the contact, who is offline or of another server, before it.
     fn world(&self) -> (World, [Link; 3]) {
         let mut world = World::of(NONE);
+        world.settings.federates = self.is_away();
         let (me, you) = (Bare::parse("juliet@x").unwrap(), Bare::parse(self.contact).unwrap());
         let mine = item("juliet@x", self.contact, self.at, self.listed);
         let theirs = item(self.contact, "juliet@x", mirrored(self.at), self.listed);
@@ -196,4 +197,9 @@ fn check_all(contact: &'static str) {
 #[test]
 fn every_cell_holds_between_two_accounts_of_one_server_rfc6121_appendix_a() {
     check_all("romeo@x");
+}
+
+#[test]
+fn every_cell_holds_with_a_contact_of_another_server_rfc6121_appendix_a() {
+    check_all("romeo@y");
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::{roster::State, subscription::Standing};
 
 const LOCAL: [&str; 2] = ["juliet@x", "romeo@x"];
+const REMOTE: [&str; 2] = ["juliet@x", "romeo@y"];
 const STEPS: usize = 5_000;
 const RESOURCES: [&str; 2] = ["a", "b"];
 
@@ -111,7 +112,10 @@ struct Stage {
 impl Stage {
     fn of(mut world: World, who: [&'static str; 2], seed: u32) -> Self {
         // Whoever is idle is forgotten at once.
-        world.shard.idle_bytes = IDLE_BYTES_MAX;
+        let there = world.elsewhere.iter_mut().map(|(shard, _)| shard);
+        for shard in there.chain([&mut world.shard]) {
+            shard.idle_bytes = IDLE_BYTES_MAX;
+        }
         let link = Link { node: Node(0), number: 0 };
         let mut stage = Self {
             world,
@@ -324,6 +328,16 @@ fn listed(xml: &str) -> Option<(String, bool, bool)> {
     (subscription != "remove").then(|| (subscription, has("ask"), has("approved")))
 }
 
+/// Two servers: each has one of them.
+fn two_servers() -> World {
+    let mut world = World::of(NONE);
+    let mut theirs = Settings::of(vec![Bare::parse("y").unwrap()], [0; 32]);
+    (world.settings.federates, theirs.federates) = (true, true);
+    world.elsewhere = Some((Shard::default(), theirs));
+    world.stored.extend([stored("romeo@y")]);
+    world
+}
+
 /// Returns how often the model was in which state.
 fn walk(mut stage: Stage) -> BTreeMap<String, usize> {
     let mut seen = BTreeMap::new();
@@ -343,6 +357,14 @@ fn walk(mut stage: Stage) -> BTreeMap<String, usize> {
 fn a_random_walk_agrees_with_the_model_at_every_step_rfc6121_appendix_a() {
     for seed in [1, 2026] {
         let seen = walk(Stage::of(World::of(NONE), LOCAL, seed));
+        assert_eq!(seen.len(), 25, "all that the model can be: {seen:?}");
+    }
+}
+
+#[test]
+fn a_random_walk_of_two_servers_agrees_with_the_model_too_rfc6121_appendix_a() {
+    for seed in [3, 1597] {
+        let seen = walk(Stage::of(two_servers(), REMOTE, seed));
         assert_eq!(seen.len(), 25, "all that the model can be: {seen:?}");
     }
 }
