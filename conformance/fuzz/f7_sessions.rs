@@ -9,12 +9,15 @@
 #![no_main]
 
 mod ledger;
+mod registry;
 mod toy;
 mod words;
 mod world;
 
 use arbitrary::{Arbitrary, Unstructured};
-use engine::{hook::Xep, hooks::Hooks, parcel::Order, port::Fault, stream::machine::Input};
+use engine::{
+    hook::Xep, hooks::Hooks, parcel::Order, port::Fault, stream::machine::Input, wire::Jid,
+};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use words::Words;
@@ -43,7 +46,7 @@ enum Event {
     LoadFails,
     Reads(u8),
     ReadFails(u8),
-    Ordered(u8, bool),
+    Ordered(u8, Ordered),
     Holds,
     Flows,
     Passes(u16),
@@ -66,6 +69,15 @@ enum Nonza {
     Unknown,
     Auth,
     Space,
+}
+
+/// What the operator does.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Ordered {
+    Deleted,
+    Password,
+    PasswordSpared,
+    End,
 }
 
 /// No element, or half of one.
@@ -95,6 +107,7 @@ impl Babble {
 #[derive(Arbitrary, Debug)]
 struct Start {
     keeps: bool,
+    federates: bool,
     loads: bool,
     commits: bool,
     /// Of whom are there already.
@@ -104,7 +117,13 @@ struct Start {
 impl Start {
     fn world(&self) -> World {
         let hooks = Hooks::of(if self.keeps { &KEEPING } else { xeps::ALL });
-        let habits = Habits { hooks, loads: true, commits: true, keeps: self.keeps };
+        let habits = Habits {
+            hooks,
+            loads: true,
+            commits: true,
+            keeps: self.keeps,
+            federates: self.federates,
+        };
         let mut world = World::new(habits);
         for seat in (0..8).filter(|seat| self.there >> seat & 1 == 1) {
             world.connect(seat);
@@ -158,8 +177,16 @@ fn happens(world: &mut World, event: Event) {
         Event::LoadFails => drop(world.load(Some(Fault::Away("fuzz".into())))),
         Event::Reads(which) => drop(world.answer(at(which), false)),
         Event::ReadFails(which) => drop(world.answer(at(which), true)),
-        Event::Ordered(seat, deleted) => {
-            let order = if deleted { Order::Deleted } else { Order::PasswordChanged };
+        Event::Ordered(seat, order) => {
+            let order = match order {
+                Ordered::Deleted => Order::Deleted,
+                Ordered::Password => Order::PasswordChanged { spared: None },
+                Ordered::PasswordSpared => {
+                    let spared = Jid::parse("juliet@x/a").ok();
+                    Order::PasswordChanged { spared }
+                }
+                Ordered::End => Order::End(None),
+            };
             world.order(at(seat), order);
         }
         Event::Holds => world.holds = true,

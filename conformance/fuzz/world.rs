@@ -3,6 +3,7 @@
 
 use crate::{
     ledger::Ledger,
+    registry::Registry,
     words::{SEATS, Words},
 };
 use engine::{
@@ -60,6 +61,7 @@ pub struct Habits {
     pub loads: bool,
     pub commits: bool,
     pub keeps: bool,
+    pub federates: bool,
 }
 
 struct Stream {
@@ -96,8 +98,11 @@ pub struct World {
     pub holds: bool,
     writer: Writer<(Bare, Ticket)>,
     store: Memory,
+    /// The last batch that the store has committed.
+    taken: i64,
     loads: VecDeque<Bare>,
     asked: Vec<Asked>,
+    registrar: Registry,
     streams: Vec<Stream>,
     links: u64,
     ledger: Ledger,
@@ -109,7 +114,8 @@ impl World {
         let mut settings = Settings::of(vec![Bare::host("x").unwrap()], [7; 32]);
         (settings.limits.sessions_max, settings.limits.directed_max) = (2, 3);
         settings.limits.roster_items_max = 4;
-        let store = Memory::new(&[]);
+        settings.federates = habits.federates;
+        let store = Memory::new(habits.hooks.at_hand());
         let last = ready(store.last()).unwrap();
         let limits = WriterLimits { batch_units_max: 2, ..WriterLimits::default() };
         let keeps = habits.keeps;
@@ -123,8 +129,10 @@ impl World {
             holds: false,
             writer: Writer::resume(last, limits),
             store,
+            taken: 0,
             loads: VecDeque::new(),
             asked: Vec::new(),
+            registrar: Registry::default(),
             streams: Vec::new(),
             links: 0,
             ledger: Ledger::new(keeps),
@@ -367,6 +375,7 @@ impl World {
                 Output::World { account, number, iq, answer } => {
                     self.asked.push(Asked { account, number, iq, answer });
                 }
+                Output::Counted(..) => {}
             }
         }
     }
@@ -427,8 +436,9 @@ impl World {
                 }
                 Err(Fault::Away(why))
             }
-            Some(fault) => Err(fault),
-            None => self.store_takes(&batch),
+            // Of what it has committed already, a store tells that.
+            Some(fault) if batch.number != self.taken => Err(fault),
+            _ => self.store_takes(&batch),
         };
         let outcomes = self.writer.outcome(answer);
         self.tell_outcomes(outcomes);
@@ -439,6 +449,7 @@ impl World {
         &mut self,
         batch: &engine::port::Batch,
     ) -> Result<Vec<engine::port::Verdict>, Fault> {
+        self.taken = batch.number;
         let answer = ready(self.store.commit(batch));
         for ((unit, _), verdict) in batch.units.iter().zip(answer.iter().flatten()) {
             if verdict.is_ok() {
@@ -459,8 +470,17 @@ impl World {
         let Asked { account, number, iq, answer } = self.asked.remove(which);
         let replied = match fails {
             true => Err(StanzaCondition::InternalServerError.into()),
-            false => ready(answer(&iq, &Readable { store: &self.store, account: &account })),
+            false => {
+                let (store, unix_ms) = (self.store.share(), self.ctx().unix_ms);
+                let settings = &self.settings;
+                let (registrar, account) = (&self.registrar, &account);
+                ready(answer(
+                    &iq,
+                    &Readable { store: &store, registrar, account, unix_ms, settings },
+                ))
+            }
         };
+        self.inbox.extend(self.registrar.caused());
         self.inbox.push_back(Input::Answered(account, number, replied));
         true
     }

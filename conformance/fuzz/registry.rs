@@ -1,0 +1,63 @@
+//! Accounts as wholes: nobody makes any, and those that go come back as the store has them.
+
+use engine::{
+    parcel::{Order, Parcel},
+    port::{Fault, Online, Pending, Registered, Registrar, Unregistered},
+    shard::Input,
+    stream::machine::Secret,
+    wire::{Bare, Jid, Stanza},
+};
+use std::{future::ready, sync::Mutex};
+
+/// What is to happen because of it.
+#[derive(Default)]
+pub struct Registry(Mutex<Vec<Input>>);
+
+impl Registry {
+    /// All that has been caused since the last time.
+    pub fn caused(&self) -> Vec<Input> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    fn cause(&self, account: &Bare, order: Order) {
+        self.0.lock().unwrap().push(Input::Parcel(Parcel::Order(account.clone(), order)));
+    }
+}
+
+impl Registrar for Registry {
+    fn create<'a>(&'a self, _: &'a Bare, _: Secret) -> Registered<'a> {
+        Box::pin(ready(Err(Unregistered::Exists)))
+    }
+
+    fn change_password<'a>(
+        &'a self,
+        account: &'a Bare,
+        _: Secret,
+        spared: Option<&'a Jid>,
+    ) -> Registered<'a> {
+        self.cause(account, Order::PasswordChanged { spared: spared.cloned() });
+        Box::pin(ready(Ok(())))
+    }
+
+    fn delete<'a>(&'a self, account: &'a Bare) -> Registered<'a> {
+        self.cause(account, Order::Deleted);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn count<'a>(&'a self, _: &'a Bare) -> Pending<'a, Result<u64, Fault>> {
+        Box::pin(ready(Ok(3)))
+    }
+
+    fn online<'a>(&'a self, _: &'a Bare, _: usize) -> Pending<'a, Online> {
+        Box::pin(ready(Online::default()))
+    }
+
+    fn end(&self, whom: &Jid) {
+        let resource = Some(whom).filter(|whom| !whom.is_bare()).cloned();
+        self.cause(&whom.bare(), Order::End(resource));
+    }
+
+    fn announce(&self, domain: &Bare, message: Stanza) {
+        self.0.lock().unwrap().push(Input::Announce(domain.clone(), message));
+    }
+}
