@@ -270,11 +270,11 @@ impl Stage {
 
     /// Everything is as the model says.
     fn check(&mut self, heard: &[Vec<&'static str>; 2], step: usize) {
-        for who in 0..2 {
+        for (who, heard) in heard.iter().enumerate() {
             let at = format!("step {step}, {}: {:?}", self.who[who], self.model);
             let desk = self.world.heard(self.desks[who]);
             let asks: Vec<_> = desk.iter().filter_map(|xml| ask_in(xml)).collect();
-            assert_eq!(asks, heard[who], "{at}: {desk:?}");
+            assert_eq!(asks, *heard, "{at}: {desk:?}");
             for push in desk.iter().filter(|xml| xml.contains("type='set'")) {
                 self.rosters[who] = listed(push);
             }
