@@ -20,7 +20,7 @@ use engine::{
 };
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
-use words::Words;
+use words::{Body, Mood, Payload, Priority, To, Tone, Words};
 use world::{Habits, World};
 
 /// Every XEP, and one that keeps messages.
@@ -31,6 +31,14 @@ static KEEPING: LazyLock<Vec<&'static Xep>> =
 enum Event {
     Comes(u8),
     Says(u8, Words),
+    /// To all that see it.
+    Shows(u8, bool),
+    /// To another's account, or resource.
+    Chats(u8, u8, bool),
+    Asks(u8, u8),
+    ShowsOne(u8, u8, bool),
+    /// One asks to see the other, who says yes or no.
+    Befriends(u8, u8, bool),
     SaysAs(u8, From, Words),
     Answers(u8, bool),
     Nonza(u8, Nonza),
@@ -128,11 +136,8 @@ impl Start {
         for seat in (0..8).filter(|seat| self.there >> seat & 1 == 1) {
             world.connect(seat);
             world.flow();
-            world.says(
-                seat,
-                &Words::Presence(words::To::None, words::Mood::Available, words::Priority::None),
-                "",
-            );
+            let here = Words::Presence(To::None, Mood::Available, Priority::None);
+            world.says(seat, &here, "");
             world.flow();
         }
         world.is_late(!self.loads, !self.commits);
@@ -145,6 +150,11 @@ fn happens(world: &mut World, event: Event) {
     match event {
         Event::Comes(seat) => world.connect(at(seat)),
         Event::Says(stream, words) => world.says(at(stream), &words, ""),
+        Event::Shows(..)
+        | Event::Chats(..)
+        | Event::Asks(..)
+        | Event::ShowsOne(..)
+        | Event::Befriends(..) => converse(world, &event),
         Event::SaysAs(stream, from, words) => {
             let from = match from {
                 From::Itself => "from='juliet@x/a'",
@@ -193,6 +203,39 @@ fn happens(world: &mut World, event: Event) {
         Event::Flows => world.holds = false,
         Event::Passes(seconds) => world.passes(u64::from(seconds % 1_000) * 1_000),
         Event::Settles => world.settle(),
+    }
+}
+
+/// What people do most.
+fn converse(world: &mut World, event: &Event) {
+    let at = |stream: &u8| usize::from(*stream);
+    let presence = |to, mood| Words::Presence(to, mood, Priority::None);
+    let shows = |there: &bool| if *there { Mood::Available } else { Mood::Unavailable };
+    match event {
+        Event::Shows(by, there) => world.says(at(by), &presence(To::None, shows(there)), ""),
+        Event::ShowsOne(by, to, there) => {
+            let to = To::seat(at(to), true);
+            world.says(at(by), &presence(to, shows(there)), "");
+        }
+        Event::Chats(by, to, full) => {
+            let to = To::seat(at(to), *full);
+            world.says(at(by), &Words::Message(to, Tone::Chat, Body::Both), "");
+        }
+        Event::Asks(by, to) => {
+            let to = To::seat(at(to), true);
+            world.says(at(by), &Words::Request(to, false, Payload::Known(0)), "");
+        }
+        Event::Befriends(by, other, yes) => {
+            let Some((mine, theirs)) = world.seat(at(by)).zip(world.seat(at(other))) else {
+                return;
+            };
+            let asks = presence(To::seat(theirs, false), Mood::Subscribe);
+            let answers = if *yes { Mood::Subscribed } else { Mood::Unsubscribed };
+            world.says(at(by), &asks, "");
+            world.flow();
+            world.says(at(other), &presence(To::seat(mine, false), answers), "");
+        }
+        _ => {}
     }
 }
 

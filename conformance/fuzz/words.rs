@@ -37,6 +37,22 @@ pub enum To {
 }
 
 impl To {
+    /// Who has this seat: the resource, or the account.
+    pub fn seat(seat: usize, full: bool) -> Self {
+        match (seat % SEATS.len(), full) {
+            (0, true) => Self::JulietA,
+            (1, true) => Self::JulietB,
+            (2, true) => Self::RomeoA,
+            (3, true) => Self::RomeoB,
+            (4, true) => Self::NurseA,
+            (_, true) => Self::NobodyA,
+            (0 | 1, false) => Self::Juliet,
+            (2 | 3, false) => Self::Romeo,
+            (4, false) => Self::Nurse,
+            (_, false) => Self::Nobody,
+        }
+    }
+
     /// The address, prepared; none when there is none.
     pub fn address(self) -> Option<&'static str> {
         Some(match self {

@@ -66,6 +66,7 @@ pub struct Habits {
 
 struct Stream {
     link: Link,
+    seat: usize,
     machine: C2s,
     /// The client's side.
     decoder: Decoder,
@@ -164,6 +165,7 @@ impl World {
         let machine = C2s::new(&self.ctx(), Security::Direct);
         self.streams.push(Stream {
             link,
+            seat,
             machine,
             decoder: Decoder::new(Content::Client, Limits::SERVER),
             jid: None,
@@ -184,6 +186,11 @@ impl World {
         let bind = format!("<iq type='set' id='bind'>{bind}</iq>");
         let login = format!("{HEADER}{auth}{HEADER}{bind}");
         self.tell(link, machine::Input::Bytes(login.as_bytes()));
+    }
+
+    /// Whose a stream is.
+    pub fn seat(&mut self, stream: usize) -> Option<usize> {
+        self.pick(stream).map(|stream| stream.seat)
     }
 
     /// A client says something well-formed.
