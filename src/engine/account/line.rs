@@ -149,7 +149,9 @@ impl Account {
     /// Lets go all of this pair that wait for nothing any more.
     fn advance(&mut self, pair: &Accounts, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         while let Some((ticket, wait)) = self.waiting.ready(pair) {
+            self.waiting.turn_begins(pair);
             self.let_go(*wait, ctx, out);
+            self.waiting.turn_ends();
             self.read_on(ticket, out);
         }
     }

@@ -1,14 +1,11 @@
 //! Presence (RFC 6121 §4): a session tells, contacts hear; probes are answered here.
 
-use super::{
-    Account, LastPresence, Output, settle,
-    waiting::{Place, Then, Wait},
-};
+use super::{Account, LastPresence, Output, settle};
 use crate::{
     ctx::Ctx,
     delivery::{is_presence_type, unsubscribed},
     parcel::{Link, Parcel},
-    passage::{Ended, Walk, Walked, arrive, decide, leave},
+    passage::{Ended, Walk, arrive, decide, leave},
     roster::State,
     session::Session,
     subscription::Ask,
@@ -227,22 +224,7 @@ impl Account {
         if let "error" | "unavailable" = kind {
             self.forget_directed(&walked.stanza);
         }
-        self.after_its_subscription(walked, ctx, out);
-    }
-
-    /// §3.1.5: the approval first, then the presence that it lets pass, though the approval waits
-    /// for its commit.
-    fn after_its_subscription(&mut self, walked: Walked, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        if self.waiting.is_empty() {
-            return self.release(walked, &Committed::default(), ctx, out);
-        }
-        let from = walked.stanza.head.from.as_ref().map(|from| from.bare().into());
-        let pair = (from, Some(self.jid.clone().into()));
-        if self.waiting.is_overrun() && self.waiting.holds(&pair) {
-            return;
-        }
-        let place = Place::Ready(Ok(Committed::default()));
-        self.wait(Wait::of(place, pair, Then::Walk(walked), None), ctx, out);
+        self.release(walked, &Committed::default(), ctx, out);
     }
 
     /// §4.6.1: who is unavailable, or answered directed presence with an error, need not hear of

@@ -16,7 +16,7 @@ use crate::{
     unit::{Change, Committed, Unit},
 };
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
+    collections::{BTreeMap, HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
@@ -43,6 +43,9 @@ pub(super) struct Waiting {
     pairs: HashMap<Accounts, Ends>,
     /// How many of them the cells at hand will learn from.
     learning: usize,
+    /// The pair of which one is let go now, and the last that this has put into the line. Those
+    /// stand before all that waits behind it.
+    turn: Option<(Accounts, Option<u64>)>,
     own: usize,
     routed: usize,
     routed_bytes: usize,
@@ -229,7 +232,24 @@ impl Waiting {
 
     /// Whether anything of this pair waits.
     pub fn holds(&self, pair: impl Into<Accounts>) -> bool {
-        !self.pairs.is_empty() && self.pairs.contains_key(&pair.into())
+        if self.pairs.is_empty() {
+            return false;
+        }
+        let pair = pair.into();
+        match &self.turn {
+            // Who is let go waits only for what it has put into the line itself.
+            Some((turn, put)) if *turn == pair => put.is_some(),
+            _ => self.pairs.contains_key(&pair),
+        }
+    }
+
+    /// One of this pair is let go, until `turn_ends`.
+    pub fn turn_begins(&mut self, pair: &Accounts) {
+        self.turn = Some((pair.clone(), None));
+    }
+
+    pub fn turn_ends(&mut self) {
+        self.turn = None;
     }
 
     /// The ticket of what is pushed next.
@@ -247,18 +267,23 @@ impl Waiting {
         last.map(|(at, _)| Ticket(self.first + at as u64))
     }
 
-    pub fn push(&mut self, wait: Wait) {
+    pub fn push(&mut self, mut wait: Wait) {
         let Ticket(number) = self.ticket();
-        match self.pairs.entry(wait.pair.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert(Ends { first: number, last: number });
+        let before = match &mut self.turn {
+            Some((turn, put)) if *turn == wait.pair => put.replace(number),
+            _ => self.pairs.get(&wait.pair).map(|ends| ends.last),
+        };
+        let ends = self.pairs.entry(wait.pair.clone());
+        let ends = ends.or_insert(Ends { first: number, last: number });
+        match before {
+            None if ends.first != number => {
+                wait.next = Some(std::mem::replace(&mut ends.first, number))
             }
-            Entry::Occupied(mut ends) => {
-                let before = std::mem::replace(&mut ends.get_mut().last, number);
-                if let Some(before) = self.at(Ticket(before)) {
-                    before.next = Some(number);
-                }
-            }
+            Some(before) if ends.last == before => ends.last = number,
+            _ => {}
+        }
+        if let Some(before) = before.and_then(|before| self.at(Ticket(before))) {
+            wait.next = before.next.replace(number);
         }
         if wait.unit.is_some() {
             self.unsent.push_back(number);

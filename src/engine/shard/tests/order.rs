@@ -210,3 +210,42 @@ fn four_thousand_stanzas_may_wait_and_go_in_order() {
     assert!(bodies.iter().map(|body| body.parse::<u32>().unwrap()).is_sorted());
     assert_eq!((bodies.len(), world.settled(juliet)), (4_000, 4_000));
 }
+
+/// RFC 6120 §10.1. What is handled late does not go to the end of the line again.
+#[test]
+fn what_waited_keeps_its_place_when_it_is_handled_rfc6120_10_1() {
+    let mut world = World::of(TOYS);
+    let (a, b) = (world.online("juliet@x/a", 1), world.online("juliet@x/b", 2));
+    world.commits = false;
+    for xml in [
+        &message("juliet@x/b", "1"),
+        "<presence to='juliet@x/b' id='2'/>",
+        &message("juliet@x/b", "3"),
+        "<iq to='juliet@x/b' type='get' id='4'><q xmlns='q'/></iq>",
+        "<presence to='juliet@x/b' id='5'/>",
+    ] {
+        world.says(a, "juliet@x/a", xml);
+    }
+    world.feed_commits();
+    let heard = world.heard(b);
+    let ids: Vec<_> = heard.iter().map(|xml| xml.split("id='").nth(1).unwrap()).collect();
+    let ids: String = ids.iter().map(|id| id.chars().next().unwrap()).collect();
+    assert_eq!(ids, "12345", "{heard:?}");
+}
+
+/// A request that waited is written to the store; what waited behind it waits still.
+#[test]
+fn a_request_that_waited_comes_before_what_was_said_after_it_rfc6120_10_1() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(romeo, ROMEO, &message("juliet@x", "1"));
+    world.routed("<presence type='subscribe' from='romeo@x' to='juliet@x' id='2'/>");
+    world.says(romeo, ROMEO, &message("juliet@x", "3"));
+    world.routed(&format!("<presence from='{ROMEO}' to='juliet@x' id='4'/>"));
+    world.feed_commits();
+    let heard = world.heard(juliet);
+    let ids: Vec<_> = heard.iter().map(|xml| xml.split("id='").nth(1).unwrap()).collect();
+    let ids: String = ids.iter().map(|id| id.chars().next().unwrap()).collect();
+    assert_eq!(ids, "1234", "{heard:?}");
+}
