@@ -156,6 +156,10 @@ impl Ledger {
         match managing {
             // RFC 6121 §3.1.2
             true => assert_eq!(*sender, *entry.from.bare(), "{stanza:?}"),
+            // What was said last, when nobody is there any more (§4.3.2).
+            false if is == Is::Presence(Mood::Unavailable) && entry.to == To::None => {
+                assert_eq!(sender.bare(), entry.from.bare(), "{stanza:?}");
+            }
             false => assert_eq!(*sender, entry.from, "not who said it: {stanza:?}"),
         }
         match (is, entry.to.jid()) {
