@@ -135,6 +135,9 @@ impl Ledger {
         let Some(entry) = self.entries.get(number) else { panic!("invented: {stanza:?}") };
         let from = stanza.head.from.as_ref();
         let kind = stanza.head.type_str();
+        if entry.is == Is::Presence(Mood::Probe) && kind != "error" {
+            return self.hears_probe_answered(number, me, stanza);
+        }
         let answers = match entry.is {
             Is::Request { .. } => matches!(kind, "result" | "error"),
             Is::Message { tone, .. } => kind == "error" && tone != Tone::Error,
@@ -160,7 +163,11 @@ impl Ledger {
             false if is == Is::Presence(Mood::Unavailable) && entry.to == To::None => {
                 assert_eq!(sender.bare(), entry.from.bare(), "{stanza:?}");
             }
-            false => assert_eq!(*sender, entry.from, "not who said it: {stanza:?}"),
+            false => assert_eq!(
+                *sender, entry.from,
+                "not who said it ({is:?} to {:?}): {stanza:?}",
+                entry.to
+            ),
         }
         match (is, entry.to.jid()) {
             (Is::Presence(mood), to) => self.sees(link, me, number, mood, to, stanza),
@@ -173,6 +180,18 @@ impl Ledger {
             (_, to) => panic!("for {to:?}, but {me} got {stanza:?}"),
         }
         self.delivered(link, number, stanza);
+    }
+
+    /// RFC 6121 §4.3.2: what a probe is answered with has its id.
+    fn hears_probe_answered(&self, number: usize, me: &Jid, stanza: &Stanza) {
+        let (entry, from) = (&self.entries[number], stanza.head.from.as_ref());
+        let from = from.expect("says from whom it is");
+        assert_eq!(entry.from.bare(), me.bare(), "somebody else has asked: {stanza:?}");
+        let seen = match stanza.head.type_str() {
+            "" | "unavailable" => self.may_see(from, me),
+            kind => kind == "unsubscribed",
+        };
+        assert!(seen, "{me} sees a stranger's: {stanza:?}");
     }
 
     fn delivered(&mut self, link: Link, number: usize, stanza: &Stanza) {
