@@ -189,7 +189,7 @@ fn happens(world: &mut World, event: Event) {
         Event::ReadFails(which) => drop(world.answer(at(which), true)),
         Event::Ordered(seat, order) => {
             let order = match order {
-                Ordered::Deleted => Order::Deleted,
+                Ordered::Deleted => Order::Deleted(None),
                 Ordered::Password => Order::PasswordChanged { spared: None },
                 Ordered::PasswordSpared => {
                     let spared = Jid::parse("juliet@x/a").ok();

@@ -7,7 +7,7 @@ use engine::{
     stream::machine::Secret,
     wire::{Bare, Jid, Stanza},
 };
-use std::{future::ready, sync::Mutex};
+use std::{future::ready, net::IpAddr, sync::Mutex};
 
 /// What is to happen because of it.
 #[derive(Default)]
@@ -39,9 +39,13 @@ impl Registrar for Registry {
         Box::pin(ready(Ok(())))
     }
 
-    fn delete<'a>(&'a self, account: &'a Bare) -> Registered<'a> {
-        self.cause(account, Order::Deleted);
+    fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {
+        self.cause(account, Order::Deleted(last));
         Box::pin(ready(Ok(())))
+    }
+
+    fn admits(&self, _: Option<IpAddr>, _: (u64, u64)) -> bool {
+        true
     }
 
     fn count<'a>(&'a self, _: &'a Bare) -> Pending<'a, Result<u64, Fault>> {

@@ -8,10 +8,11 @@ use crate::{
 };
 use engine::{
     ctx::{Ctx, Moment, Random},
-    hook::World as Readable,
+    hook::{Replied, World as Readable},
     hooks::Hooks,
     parcel::{Link, Order, Parcel, Said, Say, Ticket},
     port::{Fault, Node, Reads, Store},
+    setting::Value,
     settings::Settings,
     shard::{Input, Output, Shard, WorldAnswer},
     stream::{
@@ -116,6 +117,8 @@ impl World {
         (settings.limits.sessions_max, settings.limits.directed_max) = (2, 3);
         settings.limits.roster_items_max = 4;
         settings.federates = habits.federates;
+        // Closed by default.
+        settings.chosen.insert((77, "registration"), Value::Choice("open".into()));
         let store = Memory::new(habits.hooks.at_hand());
         let last = ready(store.last()).unwrap();
         let limits = WriterLimits { batch_units_max: 2, ..WriterLimits::default() };
@@ -334,6 +337,11 @@ impl World {
             Act::Ask(Question::Verify { .. }) => {
                 self.tell(link, machine::Input::Fact(Fact::Verified(true)));
             }
+            Act::Ask(Question::Request { host, iq, answer }) => {
+                let replied = self.read(&iq, &host, answer);
+                self.inbox.extend(self.registrar.caused());
+                self.tell(link, machine::Input::Fact(Fact::Replied(replied)));
+            }
             Act::Submit(account, said) => {
                 stream.said += u32::from(matches!(said, Said::Stanza(_) | Said::Nonza(_)));
                 self.inbox.push_back(Input::Parcel(Parcel::FromSocket(account, link, said)));
@@ -471,21 +479,19 @@ impl World {
         self.inbox.extend(inputs.map(|((jid, ticket), done)| Input::Committed(jid, ticket, done)));
     }
 
+    fn read(&self, iq: &Stanza, account: &Bare, answer: WorldAnswer) -> Replied {
+        let (store, registrar) = (&self.store.share(), &self.registrar);
+        let Ctx { unix_ms, settings, .. } = self.ctx();
+        ready(answer(iq, &Readable { store, registrar, account, peer: None, unix_ms, settings }))
+    }
+
     /// Answers one of the questions to the store.
     pub fn answer(&mut self, which: usize, fails: bool) -> bool {
         let Some(which) = which.checked_rem(self.asked.len()) else { return false };
         let Asked { account, number, iq, answer } = self.asked.remove(which);
         let replied = match fails {
             true => Err(StanzaCondition::InternalServerError.into()),
-            false => {
-                let (store, unix_ms) = (self.store.share(), self.ctx().unix_ms);
-                let settings = &self.settings;
-                let (registrar, account) = (&self.registrar, &account);
-                ready(answer(
-                    &iq,
-                    &Readable { store: &store, registrar, account, unix_ms, settings },
-                ))
-            }
+            false => self.read(&iq, &account, answer),
         };
         self.inbox.extend(self.registrar.caused());
         self.inbox.push_back(Input::Answered(account, number, replied));
@@ -540,7 +546,7 @@ impl World {
         self.settle();
         // An account that nothing holds leaves at once.
         for seat in 0..SEATS.len() {
-            self.order(seat, Order::Deleted);
+            self.order(seat, Order::Deleted(None));
         }
         self.settle();
         assert_eq!(self.shard.accounts(), 0, "something waits for what will never come");
