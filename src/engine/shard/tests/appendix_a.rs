@@ -1,5 +1,6 @@
-//! The 72 cells of RFC 6121 Appendix A, of a whole account: what the store has afterwards, what
-//! leaves for the contact, and which resource hears what, in which order.
+//! The 72 cells of Appendix A (RFC 6121 Appendix A.2, Appendix A.3), of a whole account: what the
+//! store has afterwards, what leaves for the contact, and which resource hears what, in which
+//! order.
 
 use super::*;
 use crate::subscription::{

@@ -1,0 +1,216 @@
+//! The shell's part: parcels, reads, commits; and what must hold when all is quiet.
+
+use super::*;
+
+impl World {
+    /// What waits in the inbox is handled, unless it is held.
+    pub fn flow(&mut self) {
+        if self.holds {
+            return;
+        }
+        loop {
+            if let Some(input) = self.inbox.pop_front() {
+                self.shard_hears(input);
+            } else if self.habits.loads && self.load(None)
+                || self.habits.commits && self.commit(None)
+            {
+                continue;
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn shard_hears(&mut self, input: Input) {
+        let mut out = Vec::new();
+        let Self { now, random, settings, habits, shard, .. } = self;
+        let unix_ms = 1_767_225_600_000 + now.0;
+        let ctx = Ctx { now: *now, unix_ms, random, settings, hooks: &habits.hooks };
+        shard.handle(&ctx, input, &mut out);
+        for output in out {
+            match output {
+                Output::Parcel(Parcel::ToSocket(link, say)) => self.says_to(link, say),
+                Output::Parcel(parcel) => self.carry(parcel),
+                Output::Load(jid) => self.loads.push_back(jid),
+                Output::Commit(jid, ticket, unit) => {
+                    assert!(!unit.is_empty(), "nothing is to be written");
+                    self.ledger.writes(&unit);
+                    let full = self.writer.push((jid, ticket), unit, self.now);
+                    assert!(full.is_ok(), "so many units wait");
+                }
+                Output::World { account, number, iq, answer } => {
+                    self.asked.push(Asked { account, number, iq, answer });
+                }
+                Output::Counted(..) => {}
+            }
+        }
+    }
+
+    fn carry(&mut self, parcel: Parcel) {
+        match parcel {
+            Parcel::Routed { to, stanza, .. } if !self.settings.serves(to.domain()) => {
+                self.ledger.goes_abroad(&stanza);
+            }
+            parcel => self.inbox.push_back(Input::Parcel(parcel)),
+        }
+    }
+
+    fn says_to(&mut self, link: Link, say: Say) {
+        let stream = self.streams.iter_mut().find(|stream| stream.link == link);
+        let stream = stream.expect("a stream of ours");
+        match &say {
+            Say::Bound(jid) => stream.jid = Some(jid.clone()),
+            Say::Settled(stanzas) => {
+                stream.settled += stanzas;
+                assert!(stream.settled <= stream.said, "settled twice");
+            }
+            Say::Stanza(stanza) => {
+                let jid = stream.jid.clone().expect("is bound");
+                let open = !stream.closed;
+                if let Some(number) = self.ledger.request(stanza).filter(|_| open) {
+                    stream.asked.push((number, stanza.clone()));
+                }
+                self.ledger.hears(link, &jid, stanza);
+            }
+            Say::Unbound(_) | Say::Nonza(_) | Say::End(_) => {}
+        }
+        self.tell(link, machine::Input::Say(say));
+    }
+
+    /// Reads the account that has waited longest for it.
+    pub fn load(&mut self, fault: Option<Fault>) -> bool {
+        let Some(jid) = self.loads.pop_front() else { return false };
+        let loaded = fault.map_or_else(|| ready(self.store.load(&jid)), Err);
+        self.inbox.push_back(Input::Loaded(jid, loaded));
+        true
+    }
+
+    /// Commits a batch; or it fails, or nobody knows.
+    pub fn commit(&mut self, fault: Option<Fault>) -> bool {
+        if self.writer.asks_last() {
+            let last = ready(self.store.last());
+            let outcomes = self.writer.recovered(last, self.now);
+            self.tell_outcomes(outcomes);
+        }
+        let unix_ms = 1_767_225_600_000 + self.now.0;
+        let Some(batch) = self.writer.next_batch(unix_ms) else { return false };
+        let answer = match fault {
+            // Whether it happened before the store went away is a matter of chance.
+            Some(Fault::Away(why)) => {
+                if batch.number % 2 == 0 {
+                    drop(self.store_takes(&batch));
+                }
+                Err(Fault::Away(why))
+            }
+            // Of what it has committed already, a store tells that.
+            Some(fault) if batch.number != self.taken => Err(fault),
+            _ => self.store_takes(&batch),
+        };
+        let outcomes = self.writer.outcome(answer);
+        self.tell_outcomes(outcomes);
+        true
+    }
+
+    fn store_takes(
+        &mut self,
+        batch: &engine::port::Batch,
+    ) -> Result<Vec<engine::port::Verdict>, Fault> {
+        self.taken = batch.number;
+        let answer = ready(self.store.commit(batch));
+        for ((unit, _), verdict) in batch.units.iter().zip(answer.iter().flatten()) {
+            if verdict.is_ok() {
+                self.ledger.wrote(unit);
+            }
+        }
+        answer
+    }
+
+    fn tell_outcomes(&mut self, outcomes: Vec<Outcome<(Bare, Ticket)>>) {
+        let inputs = outcomes.into_iter();
+        self.inbox.extend(inputs.map(|((jid, ticket), done)| Input::Committed(jid, ticket, done)));
+    }
+
+    pub(super) fn read(&self, iq: &Stanza, account: &Bare, answer: WorldAnswer) -> Replied {
+        let (store, registrar) = (&self.store.share(), &self.registrar);
+        let Ctx { unix_ms, settings, .. } = self.ctx();
+        ready(answer(iq, &Readable { store, registrar, account, peer: None, unix_ms, settings }))
+    }
+
+    /// Answers one of the questions to the store.
+    pub fn answer(&mut self, which: usize, fails: bool) -> bool {
+        let Some(which) = which.checked_rem(self.asked.len()) else { return false };
+        let Asked { account, number, iq, answer } = self.asked.remove(which);
+        let replied = match fails {
+            true => Err(StanzaCondition::InternalServerError.into()),
+            false => self.read(&iq, &account, answer),
+        };
+        self.inbox.extend(self.registrar.caused());
+        self.inbox.push_back(Input::Answered(account, number, replied));
+        true
+    }
+
+    /// All that is under way comes to its end.
+    pub fn settle(&mut self) {
+        self.holds = false;
+        loop {
+            self.flow();
+            let moved = self.load(None) || self.commit(None) || self.answer(0, false);
+            if !moved && self.inbox.is_empty() {
+                break;
+            }
+        }
+        let streams = &self.streams;
+        let sound = |stream: &&Stream| !stream.closed && !stream.garbled && stream.jid.is_some();
+        self.ledger.settled(|link| streams.iter().filter(sound).any(|one| one.link == link));
+        for stream in streams.iter().filter(|stream| !stream.closed) {
+            let owed = stream.said - stream.settled;
+            assert_eq!(owed, 0, "credit of {:?} ({:?})", stream.link, stream.jid);
+        }
+        let open = || streams.iter().filter(|stream| !stream.closed);
+        let there = |jid: &Jid| open().any(|stream| stream.jid.as_ref() == Some(jid));
+        for stream in open() {
+            let Some(jid) = &stream.jid else { continue };
+            self.ledger.exorcise(stream.link, &jid.bare(), there);
+        }
+        self.check_limits();
+    }
+
+    fn check_limits(&self) {
+        for (name, _) in SEATS {
+            let jid = Bare::parse(&format!("{name}@x")).unwrap();
+            let bound = |stream: &&Stream| stream.jid.as_ref().is_some_and(|it| it.bare() == jid);
+            let open = self.streams.iter().filter(|stream| !stream.closed).filter(bound);
+            assert!(open.count() <= self.settings.limits.sessions_max, "sessions of {jid}");
+            // Those that ask are not its own.
+            assert!(self.ledger.roster_items(&jid) <= self.settings.limits.roster_items_max + 4);
+        }
+        assert_eq!(self.writer.queue_units(), 0);
+    }
+
+    /// When all have left, nothing of them remains.
+    pub fn end(mut self) {
+        self.settle();
+        for at in 0..self.streams.len() {
+            let link = self.streams[at].link;
+            self.tell(link, machine::Input::Gone);
+        }
+        self.settle();
+        // An account that nothing holds leaves at once.
+        for seat in 0..SEATS.len() {
+            self.order(seat, Order::Deleted(None));
+        }
+        self.settle();
+        assert_eq!(self.shard.accounts(), 0, "something waits for what will never come");
+        assert!(self.streams.iter().all(|stream| stream.closed));
+    }
+}
+
+/// An executor: what awaits nothing but a store in memory is ready when it is asked.
+pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return value;
+        }
+    }
+}
