@@ -58,7 +58,8 @@ pub struct Ledger {
     directed: BTreeSet<(Jid, Bare)>,
     /// Who is there, as each stream has heard.
     believed: BTreeMap<Link, BTreeSet<Jid>>,
-    /// Who has answered whose presence with an error, and need not hear of its end.
+    /// Who has answered whose presence with an error, or went before it heard of it, and need not
+    /// hear of its end.
     declined: BTreeSet<(Bare, Jid)>,
     /// Numbers of which something is in the store.
     written: BTreeSet<usize>,
@@ -285,6 +286,9 @@ impl Ledger {
             (Kind::Presence, "unavailable") if from == *me => believed.clear(),
             (Kind::Presence, "unavailable") => {
                 believed.remove(&from);
+                if self.directed.contains(&(me.clone(), from.bare())) {
+                    self.declined.insert((from.bare(), me.clone()));
+                }
             }
             _ => {}
         }

@@ -224,7 +224,21 @@ impl Account {
         if let "error" | "unavailable" = kind {
             self.forget_directed(&walked.stanza);
         }
+        if self.is_withdrawn(&walked.stanza) {
+            return;
+        }
         self.release(walked, &Committed::default(), ctx, out);
+    }
+
+    /// Available presence of a resource of this account that has left while it waited: whoever is
+    /// here has heard that it is gone.
+    fn is_withdrawn(&self, presence: &Stanza) -> bool {
+        let (Some(from), Some(to)) = (&presence.head.from, &presence.head.to) else { return false };
+        if !presence.head.type_str().is_empty() || from.is_bare() || from.bare() != self.jid {
+            return false;
+        }
+        let session = self.sessions.iter().find(|session| session.jid == *from);
+        session.is_none_or(|one| one.presence.is_none() && !one.directed.contains(to))
     }
 
     /// §4.6.1: who is unavailable, or answered directed presence with an error, need not hear of

@@ -249,3 +249,17 @@ fn a_request_that_waited_comes_before_what_was_said_after_it_rfc6120_10_1() {
     let ids: String = ids.iter().map(|id| id.chars().next().unwrap()).collect();
     assert_eq!(ids, "1234", "{heard:?}");
 }
+
+#[test]
+fn a_resource_that_left_while_its_presence_waited_is_not_seen_again_rfc6121_4_6_3() {
+    let mut world = World::of(TOYS);
+    let (a, b) = (world.online("juliet@x/a", 1), world.online("juliet@x/b", 2));
+    world.commits = false;
+    world.says(a, "juliet@x/a", &message("juliet@x/b", "1"));
+    world.says(a, "juliet@x/a", "<presence to='juliet@x/b'/>");
+    world.leaves(a, "juliet@x/a");
+    world.feed_commits();
+    let heard = world.heard(b);
+    let last = heard.iter().rfind(|xml| xml.starts_with("<presence")).unwrap();
+    assert!(last.contains("type='unavailable'"), "{heard:?}");
+}
