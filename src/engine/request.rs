@@ -130,6 +130,14 @@ pub fn answer(of: Of, kind: IqKind, iq: &Stanza, mut line: Line<'_>, ctx: &Ctx<'
     }
 }
 
+/// Of a host, or of a stream that has not logged in: there is nothing that could be written to. An
+/// answer that wants to write is a mistake of ours.
+pub fn unwritten(replied: Replied) -> Replied {
+    let writes = matches!(replied, Ok(Reply::Write(..) | Reply::Told(_)));
+    debug_assert!(!writes, "only accounts write what their answers want written");
+    if writes { Err(StanzaCondition::InternalServerError.into()) } else { replied }
+}
+
 /// The stanzas that answer `iq`, in order.
 pub fn stanzas(iq: &Stanza, replied: Replied) -> Vec<Stanza> {
     match replied {

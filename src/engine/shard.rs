@@ -8,11 +8,12 @@ use crate::{
     hook::{Of, Replied, World},
     parcel::{Order, Parcel, Ticket},
     port::{Fault, Loaded, Online, Pending},
-    request::{Asks, Found, Line, QUESTIONS_OF_ONE_MAX, answer, asks, have_one_asker, stanzas},
+    request::{Asks, Found, Line, answer, asks, stanzas, unwritten},
     session::Session,
     unit::{Committed, Unit},
 };
 use parked::{Parked, to_nobody, turn_away};
+use questions::Questions;
 use std::collections::{BTreeMap, HashMap};
 use wire::{Bare, ErrorType, Kind, Stanza, StanzaCondition, StanzaError};
 
@@ -20,8 +21,6 @@ use wire::{Bare, ErrorType, Kind, Stanza, StanzaCondition, StanzaError};
 pub const IDLE_ACCOUNTS_MAX: usize = 10_000;
 /// What those accounts may weigh together, in bytes.
 pub const IDLE_BYTES_MAX: usize = 64 << 20;
-/// Requests to hosts that the store may be being read for.
-const QUESTIONS_MAX: usize = 4096;
 
 /// The function of an `Answer::World`.
 pub type WorldAnswer = for<'a> fn(&'a Stanza, &'a World<'a>) -> Pending<'a, Replied>;
@@ -103,7 +102,7 @@ pub struct Shard {
     idle_bytes: usize,
     parked_bytes: usize,
     turn: u64,
-    asked: BTreeMap<u64, Stanza>,
+    questions: Questions,
     /// Empty between two calls; kept for its room.
     caused: Vec<account::Output>,
 }
@@ -118,8 +117,8 @@ impl Shard {
                 self.hand_over(jid, account::Input::Committed(ticket, outcome), ctx, out);
             }
             Input::Answered(host, number, replied) if host.local().is_none() => {
-                let asked = self.asked.remove(&number);
-                asked.into_iter().for_each(|iq| carry_all(stanzas(&iq, replied.clone()), out));
+                let Some(iq) = self.questions.answered(number, out) else { return };
+                carry_all(stanzas(&iq, unwritten(replied)), out);
             }
             Input::Answered(jid, number, replied) => {
                 self.hand_over(jid, account::Input::Answered(number, replied), ctx, out);
@@ -169,6 +168,9 @@ impl Shard {
 
     fn parcel(&mut self, parcel: Parcel, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let (jid, input) = match parcel {
+            Parcel::Routed { ref to, .. } if !ctx.settings.reaches(to.domain()) => {
+                return unreached(parcel, out);
+            }
             Parcel::Routed { ref to, .. } if !ctx.settings.serves(to.domain()) => {
                 return out.push(Output::Parcel(parcel));
             }
@@ -318,25 +320,21 @@ impl Shard {
             _ => return carry_all(nobody(&stanza).into_iter().collect(), out),
         };
         match answer(Of::Host, request, &stanza, Line::of_host(host), ctx) {
-            Found::Now(replied, _) => carry_all(stanzas(&stanza, replied), out),
-            Found::Beside(_) if self.is_asked_too_much(&stanza) => {
+            Found::Now(replied, _) => carry_all(stanzas(&stanza, unwritten(replied)), out),
+            Found::Beside(_) if self.questions.are_too_many(&stanza) => {
                 let busy = stanza.refused(&StanzaCondition::ResourceConstraint.into());
                 carry_all(busy.into_iter().collect(), out);
             }
-            Found::Beside(answer) => {
-                self.turn += 1;
-                self.asked.insert(self.turn, stanza.clone());
-                let (account, number) = (host.clone(), self.turn);
-                out.push(Output::World { account, number, iq: stanza, answer });
-            }
+            Found::Beside(answer) => self.questions.ask(host.clone(), stanza, answer, out),
         }
     }
+}
 
-    /// By all together, or by this one.
-    fn is_asked_too_much(&self, iq: &Stanza) -> bool {
-        let of_one = self.asked.values().filter(|asked| have_one_asker(asked, iq)).count();
-        self.asked.len() >= QUESTIONS_MAX || of_one >= QUESTIONS_OF_ONE_MAX
-    }
+/// Nobody takes it further; whoever waits is told (RFC 6120 §10.4).
+fn unreached(parcel: Parcel, out: &mut Vec<Output>) {
+    let Parcel::Routed { to, stanza, owed } = parcel else { return };
+    let error = StanzaCondition::RemoteServerNotFound.into();
+    turn_away(&to, account::Input::Routed(stanza, owed), &error, out);
 }
 
 /// Our side failed, for now.
@@ -354,6 +352,7 @@ fn carry_all(stanzas: Vec<Stanza>, out: &mut Vec<Output>) {
 }
 
 mod parked;
+mod questions;
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,7 @@ mod limits;
 mod order;
 mod presence;
 mod subscriptions;
+mod turns;
 
 /// A XEP for these tests: keeps messages with a body, refuses swear words, counts what is written.
 const TOY: Xep = Xep {

@@ -171,7 +171,7 @@ fn whatever_happens_all_is_settled_and_nothing_stays() {
                 (0..6).for_each(|seat| chaos.leave(seat));
                 chaos.settle();
                 let shard = &chaos.world.shard;
-                let left = (shard.accounts(), shard.parked_bytes, shard.asked.len());
+                let left = (shard.accounts(), shard.parked_bytes, shard.questions.len());
                 assert_eq!(left, (0, 0, 0), "seed {seed}, round {round}");
             }
         }

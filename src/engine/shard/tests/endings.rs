@@ -104,7 +104,7 @@ fn the_answer_for_an_account_does_not_answer_a_question_to_the_host() {
         answers += 1;
     }
     assert_eq!(world.heard(juliet).len(), answers, "each question is answered once");
-    assert!(world.shard.asked.is_empty());
+    assert!(world.shard.questions.len() == 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{C2s, State, refuse};
 use crate::{
     ctx::Ctx,
     hook::{Answer, IqKind, Of, Replied},
-    request::{Asks, asks, stanzas},
+    request::{Asks, asks, stanzas, unwritten},
     stream::machine::{Act, Out, Question},
     violation::Violation,
 };
@@ -38,7 +38,7 @@ impl C2s {
     pub(super) fn replied(&mut self, ctx: &Ctx<'_>, iq: &Stanza, replied: Replied, out: &mut Out) {
         let refused = replied.is_err();
         self.granted |= !refused && iq.head.type_str() == "set";
-        for answer in stanzas(iq, replied) {
+        for answer in stanzas(iq, unwritten(replied)) {
             answer.write(Framing::Stream, &mut out.bytes);
         }
         self.tries += u32::from(refused);
