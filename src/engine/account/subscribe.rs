@@ -15,6 +15,7 @@ use crate::{
     subscription::Ask,
     unit::Unit,
 };
+use std::collections::BTreeSet;
 use wire::{Bare, Head, Jid, Kind, Stanza, StanzaCondition};
 
 /// What goes out after a commit.
@@ -160,15 +161,23 @@ impl Account {
         stanzas
     }
 
-    /// Every available resource becomes unavailable to the contact (§3.2.1, §3.3.3).
-    /// What they told it by directed presence ends with it (§4.6.1).
+    /// Every available resource becomes unavailable to the contact (§3.2.1, §3.3.3), and every
+    /// resource to whom of it was told by directed presence that it is there (§4.6.1, §4.6.3).
     fn absences(&mut self, contact: &Bare, ctx: &Ctx<'_>) -> Vec<Stanza> {
+        let mut gone = Vec::new();
         for session in &mut self.sessions {
-            session.directed.retain(|to| to.bare() != *contact);
+            let absence = unavailable(&session.jid);
+            let account = Jid::from(contact.clone());
+            let seen = session.presence.is_some().then_some(account);
+            let (told, others) = std::mem::take(&mut session.directed)
+                .into_iter()
+                .partition::<BTreeSet<_>, _>(|to| to.bare() == *contact);
+            session.directed = others;
+            let told = told.into_iter().filter(|to| Some(to) != seen.as_ref());
+            let all: Vec<_> = seen.clone().into_iter().chain(told).collect();
+            gone.extend(all.into_iter().map(|to| addressed(&absence, to)));
         }
-        let gone = self.present().into_iter().filter_map(|presence| presence.head.from);
-        let gone = gone.map(|from| addressed(&unavailable(&from), contact.clone().into()));
-        gone.filter_map(|absence| leave(absence, None, self, ctx)).collect()
+        gone.into_iter().filter_map(|absence| leave(absence, None, self, ctx)).collect()
     }
 
     /// A subscription stanza that the server makes for the account.
