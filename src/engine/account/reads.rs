@@ -94,6 +94,15 @@ impl Account {
         }
     }
 
+    /// What the same session asks is read when what has just been written is committed.
+    fn put_behind(&mut self, writer: Option<Link>) {
+        let after = writer.and_then(|link| self.waiting.last_unit_of(link));
+        let unread = self.reads.asked.values_mut().filter(|asked| asked.read.is_some());
+        unread.filter(|asked| after.is_some() && asked.settles == writer).for_each(|asked| {
+            asked.after = after;
+        });
+    }
+
     fn read_next(&mut self, out: &mut Vec<Output>) {
         while let Some((number, iq, read)) = self.reads.next() {
             out.push(Output::World(number, iq, read));
@@ -115,6 +124,7 @@ impl Account {
                 let unit = Unit { changes, ..Unit::default() };
                 let then = Then::Answer(iq.clone(), stanzas(&iq, Ok(Reply::Write(vec![], last))));
                 self.wait(Wait::for_unit(unit, pair, then, settles), ctx, out);
+                self.put_behind(settles);
             }
             replied => {
                 stanzas(&iq, replied).into_iter().for_each(|stanza| self.send(stanza, ctx, out));
