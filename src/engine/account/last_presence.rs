@@ -31,7 +31,8 @@ impl LastPresence {
 }
 
 impl Account {
-    /// Nobody waits for this commit, and nothing is lost with it but a time.
+    /// Nobody waits for this commit, and nothing is lost with it but a time. One at a time: what is
+    /// said meanwhile is written next, but only the last of it.
     pub(super) fn remember_presence(
         &mut self,
         said: &Stanza,
@@ -42,8 +43,23 @@ impl Account {
         let change = Change::Put(LAST_PRESENCE, self.jid.clone(), String::new(), cell);
         // Who asks before it is committed is told it too.
         self.cells.learn(&change);
+        match &mut self.remembering {
+            Some(next) => *next = Some(change),
+            None => self.write_presence(change, ctx, out),
+        }
+    }
+
+    fn write_presence(&mut self, change: Change, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        self.remembering = Some(None);
         let unit = Unit { changes: vec![change], ..Unit::default() };
-        let pair = (said.head.from.clone(), None);
-        self.wait(Wait::for_unit(unit, pair, Then::Nothing, None), ctx, out);
+        let pair = (Some(self.jid.clone().into()), None);
+        self.wait(Wait::for_unit(unit, pair, Then::Remember, None), ctx, out);
+    }
+
+    /// The write is over, one way or the other.
+    pub(super) fn remember_on(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if let Some(Some(next)) = self.remembering.take().filter(|_| !self.departs) {
+            self.write_presence(next, ctx, out);
+        }
     }
 }

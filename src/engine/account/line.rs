@@ -1,7 +1,7 @@
 //! How the account's stanzas pass the line: in, to the writer, and on.
 
 use super::{
-    Account, Output, settle,
+    Account, LAST_PRESENCE, Output, settle,
     subscribe::Outgoing,
     waiting::{Accounts, Pair, Place, Then, Wait},
 };
@@ -31,7 +31,9 @@ impl Account {
 
     /// What of a unit the cells at hand will learn.
     pub(super) fn learnt(&self, unit: &Unit, ctx: &Ctx<'_>) -> Vec<Change> {
-        let at_hand = |table: &Table| ctx.hooks.at_hand().contains(table);
+        // That one has been learnt when it was said.
+        let at_hand =
+            |table: &Table| *table != LAST_PRESENCE && ctx.hooks.at_hand().contains(table);
         let learnt = unit.changes.iter().filter(|change| match change {
             Change::Put(table, of, ..) | Change::Cut(table, of, _) => {
                 *of == self.jid && at_hand(table)
@@ -183,7 +185,13 @@ impl Account {
                 stanzas.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
                 self.send(iq.result(), ctx, out);
             }
+            Then::WalkAway(walked) => {
+                let stanza = walked.stanza.clone();
+                self.release(walked, committed, ctx, out);
+                self.send(stanza, ctx, out);
+            }
             Then::Handle(stanza) => self.handle_routed(stanza, ctx, out),
+            Then::Remember => self.remember_on(ctx, out),
             Then::Nothing => {}
         }
     }
@@ -211,12 +219,13 @@ impl Account {
             StanzaError { type_: ErrorType::Wait, ..StanzaCondition::InternalServerError.into() };
         let refused = |stanza: &Stanza| stanza.refused(&error);
         let refusal = match &then {
-            Then::Walk(walked) => refused(&walked.stanza),
+            Then::Walk(walked) | Then::WalkAway(walked) => refused(&walked.stanza),
             Then::Walks(both) => refused(&both[0].stanza),
             Then::Answer(iq, _) | Then::Tell(iq, _) => refused(iq),
             Then::Send(_) => {
                 return self.depart(StreamCondition::InternalServerError, ctx, out);
             }
+            Then::Remember => return self.remember_on(ctx, out),
             Then::Handle(_) | Then::Nothing => None,
         };
         refusal.into_iter().for_each(|refusal| self.send(refusal, ctx, out));

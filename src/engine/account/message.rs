@@ -63,8 +63,8 @@ impl Account {
         }
         if !ctx.settings.serves(to.domain()) {
             // The other server keeps a half of its own.
-            let then = Then::Answer(walked.stanza.clone(), vec![walked.stanza]);
-            return self.wait(Wait::for_unit(unit, pair, then, Some(link)), ctx, out);
+            let wait = Wait::for_unit(unit, pair, Then::WalkAway(walked), Some(link));
+            return self.wait(wait, ctx, out);
         }
         let stanza = walked.stanza.clone();
         let mut wait = Wait::for_unit(unit, pair, Then::Walk(walked), Some(link));

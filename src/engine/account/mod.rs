@@ -20,7 +20,7 @@ use crate::{
     roster::Roster,
     session::{Session, Written},
     shard::WorldAnswer,
-    unit::{Committed, Unit},
+    unit::{Change, Committed, Unit},
 };
 use presence::addressed;
 use reads::Reads;
@@ -46,6 +46,8 @@ pub struct Account {
     pub cells: Cells,
     /// The last number of [`Account::rise`].
     risen: u64,
+    /// The last presence is being written, and this is to be written next.
+    remembering: Option<Option<Change>>,
     /// It is not written to any more: it is gone, or the store has it otherwise.
     departs: bool,
     waiting: Waiting,
@@ -91,8 +93,9 @@ impl Account {
     pub fn load(jid: Bare, loaded: Loaded) -> Self {
         let roster = Roster::load(loaded.roster, loaded.unrostered);
         let cells = Cells::load(loaded.cells);
-        let (sessions, risen, departs, waiting, asked, reads) = Default::default();
-        Self { jid, sessions, roster, cells, risen, departs, waiting, asked, reads }
+        let (sessions, risen, remembering, departs) = Default::default();
+        let (waiting, asked, reads) = Default::default();
+        Self { jid, sessions, roster, cells, risen, remembering, departs, waiting, asked, reads }
     }
 
     /// Whether nothing would be lost if it were forgotten.

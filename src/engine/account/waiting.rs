@@ -163,6 +163,10 @@ pub(super) enum Then {
     Tell(Stanza, Arc<dyn Tell>),
     /// This came from elsewhere and is handled in its turn.
     Handle(Stanza),
+    /// The last presence of the account is written: what has been said since goes next.
+    Remember,
+    /// The second half of this walk, and off to another server.
+    WalkAway(Walked),
     /// Nothing: whoever must be told is told by another.
     Nothing,
 }
@@ -192,11 +196,11 @@ impl Wait {
 impl Then {
     fn bytes(&self) -> usize {
         match self {
-            Self::Walk(walked) => walked.stanza.wire_len(),
+            Self::Walk(walked) | Self::WalkAway(walked) => walked.stanza.wire_len(),
             Self::Handle(stanza) | Self::Answer(stanza, _) | Self::Tell(stanza, _) => {
                 stanza.wire_len()
             }
-            Self::Walks(_) | Self::Send(_) | Self::Nothing => 0,
+            Self::Walks(_) | Self::Send(_) | Self::Remember | Self::Nothing => 0,
         }
     }
 
