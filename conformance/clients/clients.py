@@ -6,6 +6,7 @@ or saw is read from what it prints itself.
 
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 
 from servers import DOMAIN, target
@@ -18,10 +19,13 @@ PASSWORD = "a password with spaces & signs: <ü>"
 class Client:
     """One account of one server. `tls` is `starttls` or `direct`."""
 
+    has_account = True
+
     def __init__(self, server, folder, tls):
         self.server = server
         self.folder = folder
         self.tls = tls
+        self.password = PASSWORD
         self.jid = f"{self.name}@{DOMAIN}"
         self.port = server.port if tls == "starttls" else server.port_tls
 
@@ -29,11 +33,17 @@ class Client:
 class Scripted(Client):
     """A client library behind a small script that reads commands and prints events."""
 
+    process = None
+
     def login(self):
-        log = self.folder / f"{self.name}.log"
-        arguments = [f"{self.jid}/test", PASSWORD, str(self.port), self.tls]
-        self.process = Process(self.name, self.command(arguments), log, env=self.environment())
+        self.start()
         self.process.expect(rf"online {self.jid}/test TLSv1\.[23]$")
+
+    def start(self, *how):
+        log = self.folder / f"{self.name}.log"
+        arguments = [f"{self.jid}/test", self.password, str(self.port), self.tls]
+        command = self.command(arguments) + list(how)
+        self.process = Process(self.name, command, log, env=self.environment())
 
     def environment(self):
         return dict(os.environ)
@@ -42,7 +52,7 @@ class Scripted(Client):
         self.process.tell(f"say {to} {text}")
 
     def hears(self, sender, text):
-        self.process.expect(f"message {sender} {re.escape(text)}$")
+        self.process.expect(rf"message {sender} (\S+ )?{re.escape(text)}$")
 
     def open_chat(self, _):
         """Nothing to open: it prints every message."""
@@ -54,10 +64,11 @@ class Scripted(Client):
             raise Failure(f"{self.name} exited with {code}")
 
     def shown(self):
-        return self.process.printed()
+        return self.process.printed() if self.process else ""
 
     def stop(self):
-        self.process.stop()
+        if self.process:
+            self.process.stop()
 
 
 class Slixmpp(Scripted):
@@ -66,6 +77,14 @@ class Slixmpp(Scripted):
     def command(self, arguments):
         python = target() / "clients" / "python" / "bin" / "python"
         return [python, HERE / "slixmpp_client.py", *arguments, self.server.certificate.file]
+
+    def answers(self, command, expected, *more):
+        """Tells it a command, and waits for the lines that this prints; they are patterns."""
+        since = len(self.process.printed())
+        self.process.tell(command)
+        for pattern in (expected, *more):
+            found = self.process.expect(f"{pattern}$", since)
+        return found
 
     def ask(self, contact):
         self.process.tell(f"ask {contact}")
@@ -84,6 +103,57 @@ class Slixmpp(Scripted):
         since = len(self.process.printed())
         after()
         self.process.expect(f"got_{state} {contact}$", since)
+
+    def settles(self):
+        """What it has sent until now has been dealt with by the server."""
+        self.answers(f"ping {DOMAIN}", f"pong {DOMAIN}")
+
+    def heard(self, sender):
+        """What it has shown of this sender since login: pairs of time and text, in order."""
+        lines = re.findall(rf"^message {sender} (\S+) (.*)$", self.process.printed(), re.MULTILINE)
+        return [(datetime.fromisoformat(time), text) for time, text in lines]
+
+    def is_bounced(self, contact):
+        """What it has said does not reach the contact, and it is told so."""
+        self.process.expect(f"message_error {contact} service-unavailable$")
+
+    def bookmark(self, room):
+        """In the place of all that it had."""
+        self.answers(f"bookmark {room}", f"bookmarked {room}")
+
+    def has_bookmark(self, room):
+        self.answers("bookmarks", f"bookmarks {room}")
+
+    def block(self, contact):
+        self.answers(f"block {contact}", f"blocked {contact}")
+
+    def unblock(self, contact):
+        self.answers(f"unblock {contact}", "blocked ?")
+
+
+class Newcomer(Slixmpp):
+    """Somebody who has no account before a scene, nor after it."""
+
+    name = "newcomer"
+    has_account = False
+
+    def registers(self):
+        """And logs in, on the same stream."""
+        self.start("register")
+        self.process.expect(r"registered .*\bpassword\b")
+        self.process.expect(f"online {self.jid}/test")
+
+    def is_refused(self):
+        """Its password is not right, or there is no such account."""
+        self.start()
+        self.process.expect("failed_auth not-authorized$")
+        self.logout()
+
+
+class Admin(Slixmpp):
+    """An administrator of the server."""
+
+    name = "admin"
 
 
 class XmppJs(Scripted):

@@ -1,40 +1,59 @@
 """profanity in a tmux of its own: typed into, and read from its pane."""
 
-from clients import PASSWORD, Client
-from servers import run
+import re
+from datetime import datetime
+
+from clients import Client
+from servers import DOMAIN, run
 from waiting import Failure, until
 
 COLUMNS, ROWS = "200", "50"
+# To the microsecond, and nothing of earlier days: so what it shows is what it was told, and when
+SETTINGS = """[logging]
+chlog=false
+[ui]
+splash=false
+roster=false
+history=false
+time.chat=%Y-%m-%dT%H:%M:%S.%f+00:00
+"""
 
 
 class Profanity(Client):
     name = "profanity"
+    last_pane = ""
 
     def login(self):
-        home = self.folder / "profanity"
+        self.start("--account", "test")
+        self.shows("logged in successfully")
+        self.shows("[TLS] [online]")
+        self.type("/tls cert")
+        self.shows(self.server.certificate.fingerprint)
+
+    def start(self, *how):
+        home = self.folder / self.name
         (home / "profanity").mkdir(parents=True, exist_ok=True)
-        (home / "profanity" / "profrc").write_text("[ui]\nsplash=false\nroster=false\n")
+        (home / "profanity" / "profrc").write_text(SETTINGS)
         (home / "profanity" / "accounts").write_text(
-            f"[test]\nenabled=true\njid={self.jid}\nresource=test\npassword={PASSWORD}\n"
-            f"server=127.0.0.1\nport={self.port}\n"
-            f"tls.policy={'force' if self.tls == 'starttls' else 'legacy'}\n"
+            f"[test]\nenabled=true\njid={self.jid}\nresource=test\npassword={self.password}\n"
+            f"server=127.0.0.1\nport={self.port}\ntls.policy={self.tls_policy()}\n"
         )
         self.last_pane = ""
-        self.tmux_socket = self.folder / "tmux"
+        self.cleared = 0
         # OpenSSL trusts what SSL_CERT_FILE holds; profanity asks, and we never answer, otherwise
         environment = {
             "XDG_CONFIG_HOME": home,
             "XDG_DATA_HOME": home,
             "SSL_CERT_FILE": self.server.certificate.file,
             "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
         }
         words = ["env", *(f"{key}={value}" for key, value in environment.items())]
-        words += ["profanity", "--account", "test"]
+        words += ["profanity", *how]
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", COLUMNS, "-y", ROWS, *words)
-        self.shows("logged in successfully")
-        self.shows("[TLS] [online]")
-        self.type("/tls cert")
-        self.shows(self.server.certificate.fingerprint)
+
+    def tls_policy(self):
+        return "force" if self.tls == "starttls" else "legacy"
 
     def say(self, to, text):
         self.type(f"/msg {to} {text}")
@@ -56,20 +75,74 @@ class Profanity(Client):
     def ask(self, contact):
         self.type(f"/sub request {contact}")
 
-    def has_mutual(self, contact):
-        def probe():
-            self.type("/roster")
-            return f"{contact} - both" in self.pane()
+    def removes(self, contact):
+        self.type(f"/roster remove {contact}")
 
-        until(probe, f"profanity to list {contact} as mutual")
+    def has_mutual(self, contact):
+        self.asks_until("/roster", f"{contact} - both")
 
     def sees(self, contact, state, after):
         """`after` is the action that must cause it."""
-        self.type("/win 1")
-        self.type("/clear")
-        until(lambda: f"{contact}" not in self.pane(), "profanity to clear its window")
+        self.clears_console()
         after()
         self.shows(f"{contact} (test) is {state}")
+
+    def answers(self, command, *expected):
+        """Types a command, and waits for what this shows in the console."""
+        self.clears_console()
+        self.type(command)
+        for text in expected:
+            self.shows(text)
+
+    def sees_last_activity(self, contact):
+        """For the first second it is as if the contact were there (XEP-0012)."""
+        self.asks_until(f"/lastactivity get {contact}", f"{contact} last logged in ")
+
+    def asks_until(self, command, text):
+        """Types a command again and again, until the console shows what it must come to."""
+
+        def probe():
+            self.type(command)
+            return text in self.pane()
+
+        self.clears_console()
+        until(probe, f"profanity to answer {command} with: {text}")
+
+    def clears_console(self):
+        """Done when it has refused a word of ours, of its own for each time, that follows."""
+        self.cleared += 1
+        self.type("/win 1")
+        self.type("/clear")
+        self.type(f"/cleared-{self.cleared}")
+        self.shows(f"Unknown command: /cleared-{self.cleared}")
+
+    def settles(self):
+        """What it has sent until now has been dealt with by the server."""
+        self.answers(f"/lastactivity get {DOMAIN}", f"{DOMAIN} up since ")
+
+    def heard(self, sender):
+        """What it shows of this sender since login: pairs of time and text, in order."""
+        self.open_chat(sender)
+        lines = re.findall(rf"^(\S+) - {sender}.*?: (.*?)\s*$", self.pane(), re.MULTILINE)
+        return [(datetime.fromisoformat(time), text) for time, text in lines]
+
+    def is_bounced(self, contact):
+        """What it has said does not reach the contact, and it is told so."""
+        self.open_chat(contact)
+        self.shows("service-unavailable")
+
+    def bookmark(self, room):
+        """Beside what it has already."""
+        self.answers(f"/bookmark add {room} autojoin off", f"Bookmark added for {room}")
+
+    def has_bookmark(self, room):
+        self.asks_until("/bookmark list", room)
+
+    def block(self, contact):
+        self.answers(f"/blocked add {contact}", f"User {contact} successfully blocked")
+
+    def unblock(self, contact):
+        self.answers(f"/blocked remove {contact}", f"User {contact} successfully unblocked")
 
     def logout(self):
         self.type("/quit")
@@ -101,4 +174,32 @@ class Profanity(Client):
             self.tmux("kill-server")
 
     def tmux(self, *words):
-        return run(["tmux", "-S", self.tmux_socket, *words])
+        return run(["tmux", "-S", self.folder / f"{self.name}.tmux", *words])
+
+
+class Beginner(Profanity):
+    """Somebody who has no account before a scene, nor after it."""
+
+    name = "beginner"
+    has_account = False
+
+    def registers(self):
+        """And quits: profanity 0.13 cannot log in where it has registered before."""
+        self.start()
+        self.type(f"/register {self.name} {DOMAIN} port {self.port} tls {self.tls_policy()}")
+        self.types_twice(self.password)
+        self.shows("Registration successful.")
+        self.logout()
+
+    def changes_password(self, password):
+        self.clears_console()
+        self.type("/changepassword")
+        self.types_twice(password)
+        self.shows("Password successfully changed.")
+        self.password = password
+
+    def types_twice(self, password):
+        self.shows("Enter password:")
+        self.type(password)
+        self.shows("Confirm password:")
+        self.type(password)

@@ -1,7 +1,15 @@
-"""What the clients play with each other, each scene a function of its cast."""
+"""What the clients play with each other, each scene a function of its cast.
 
-from clients import Slixmpp, XmppJs
-from profanity import Profanity
+Everybody is logged in when a scene begins and when it ends. The scenes are played in the order
+of `SCENES`, on one server: what one leaves in a roster, the next finds there.
+"""
+
+from datetime import datetime, timezone
+
+from clients import Admin, Newcomer, Slixmpp, XmppJs
+from profanity import Beginner, Profanity
+from servers import DOMAIN
+from waiting import Failure
 
 
 def chat(one, other):
@@ -30,10 +38,177 @@ def roster_and_presence(slixmpp, profanity):
     slixmpp.sees(profanity.jid, "online", after=profanity.login)
 
 
+def messages_for_who_is_away(writer, away):
+    """XEP-0160: shown once, in order, with the time that they were sent at (XEP-0203)."""
+    away.logout()
+    texts = [f"while {away.name} is away: {number} <&> 🐦" for number in range(3)]
+    begun = datetime.now(timezone.utc).replace(microsecond=0)  # stamps are to the second
+    for text in texts:
+        writer.say(away.jid, text)
+    writer.settles()
+    ended = datetime.now(timezone.utc)
+    away.login()
+    heard = hears_last(away, writer, "back again")
+    same([text for _, text in heard], texts, f"{away.name} heard after its login")
+    for time, text in heard:
+        same(begun <= time <= ended, True, f"{begun} <= {time} <= {ended}, the time of {text}")
+    away.logout()
+    away.login()
+    same(hears_last(away, writer, "once more"), [], f"{away.name} heard after another login")
+
+
+def blocking(blocker, blocked):
+    """XEP-0191: who is blocked sees the other go, and is not heard, until that ends."""
+    blocked.sees(blocker.jid, "offline", after=lambda: blocker.block(blocked.jid))
+    blocked.say(blocker.jid, "a line that is not for you")
+    blocked.is_bounced(blocker.jid)
+    blocked.sees(blocker.jid, "online", after=lambda: blocker.unblock(blocked.jid))
+    same(hears_last(blocker, blocked, "a line for you"), [], f"{blocker.name} heard while blocking")
+
+
+def vcard(owner, reader):
+    """XEP-0054: published in one session, read by somebody else while the owner is away."""
+    owner.answers("vcard_publish Nightingale Juliet <Capulet> & 🐦", "published")
+    owner.logout()
+    reader.answers(f"vcard {owner.jid}", f"vcard {owner.jid} Nightingale Juliet <Capulet> & 🐦")
+    owner.login()
+
+
+def last_activity(slixmpp, profanity):
+    """XEP-0012: of the server, and of somebody who has just left."""
+    slixmpp.answers(f"last {DOMAIN}", rf"last {DOMAIN} \d+ .*")
+    slixmpp.logout()
+    profanity.answers(f"/lastactivity get {DOMAIN}", f"{DOMAIN} up since ", "0 days, 0 hrs")
+    profanity.sees_last_activity(slixmpp.jid)
+    slixmpp.login()
+
+
+def software(slixmpp, profanity):
+    """XEP-0092: of the server, and of each other."""
+    name = slixmpp.server.name.title()
+    profanity.answers(f"/serversoftware {DOMAIN}", f"Name    : {name}")
+    profanity.answers(f"/software {slixmpp.jid}/test", f"{slixmpp.jid}/test", "Slixmpp")
+    slixmpp.answers(f"version {DOMAIN}", rf"version {DOMAIN} {name} \S+")
+    slixmpp.answers(f"version {profanity.jid}/test", rf"version {profanity.jid}/test Profanity \S+")
+
+
+def time_of_the_server(slixmpp):
+    """XEP-0202."""
+    begun = datetime.now(timezone.utc).replace(microsecond=0)
+    told = slixmpp.answers(f"time {DOMAIN}", rf"time {DOMAIN} (\S+)")[1]
+    ended = datetime.now(timezone.utc)
+    same(begun <= datetime.fromisoformat(told) <= ended, True, f"{begun} <= {told} <= {ended}")
+
+
+def bookmarks(client):
+    """XEP-0048 in XEP-0049: they outlive the session, and the change of them too."""
+    for room in ("balcony", "orchard"):
+        client.bookmark(f"{room}@conference.{DOMAIN}")
+        client.logout()
+        client.login()
+        client.has_bookmark(f"{room}@conference.{DOMAIN}")
+
+
+def account_of_ones_own(newcomer):
+    """XEP-0077: made, its password changed, removed; the right password works, and no other."""
+    newcomer.registers()
+    newcomer.answers("password another", "password_changed")
+    newcomer.logout()
+    newcomer.is_refused()
+    newcomer.password = "another"
+    newcomer.login()
+    newcomer.answers("remove_account", "account_removed")
+    newcomer.logout()
+    newcomer.is_refused()
+
+
+def account_of_a_beginner(admin, beginner):
+    """XEP-0077, by profanity, which cannot remove it."""
+    beginner.registers()
+    beginner.login()
+    beginner.changes_password("another <&> 🐦")
+    beginner.logout()
+    beginner.login()
+    beginner.logout()
+    admin.answers(f"admin delete-user accountjids={beginner.jid}", "completed delete-user.*")
+
+
+def users_counted(admin, profanity):
+    """XEP-0133 §4.20: accounts that are online now."""
+    admin.answers("admin get-online-users-num", r"completed .*\bonlineusersnum=2\b.*")
+    profanity.logout()
+    admin.answers("admin get-online-users-num", r"completed .*\bonlineusersnum=1\b.*")
+    profanity.login()
+
+
+def announcement(admin, profanity):
+    """XEP-0133 §4.23: everybody who is online is told."""
+    profanity.clears_console()
+    admin.answers("admin announce announcement=soon <&> 🐦,subject=news", "completed announce.*")
+    profanity.shows("soon <&> 🐦")
+
+
+def user_added_and_deleted(admin, newcomer):
+    """XEP-0133 §4.1 and §4.2: who is deleted while logged in is gone at once."""
+    account = f"accountjid={newcomer.jid},password=first,password-verify=first"
+    admin.answers(f"admin add-user {account}", "completed add-user.*")
+    newcomer.password = "first"
+    newcomer.login()
+    admin.answers(f"admin delete-user accountjids={newcomer.jid}", "completed delete-user.*")
+    newcomer.process.expect("disconnected")
+    newcomer.logout()
+    newcomer.is_refused()
+
+
+def removal(slixmpp, profanity):
+    """RFC 6121 §2.5: who removes a contact takes the subscriptions of both sides with it."""
+    slixmpp.sees(profanity.jid, "offline", after=lambda: profanity.removes(slixmpp.jid))
+    slixmpp.process.expect(f"roster {profanity.jid} none$")
+
+
+def pre_approval(slixmpp, profanity):
+    """RFC 6121 §3.4: who was approved before asking is answered by the server."""
+    profanity.approve(slixmpp.jid)
+    profanity.settles()
+    slixmpp.sees(profanity.jid, "online", after=lambda: slixmpp.ask(profanity.jid))
+    slixmpp.process.expect(f"roster {profanity.jid} to$")
+    profanity.answers("/sub received", "No outstanding subscription requests.")
+
+
+def hears_last(reader, writer, text):
+    """A last line, after which nothing that was on its way before can come: what came before."""
+    writer.say(reader.jid, text)
+    reader.open_chat(writer.jid)
+    reader.hears(writer.jid, text)
+    return [line for line in reader.heard(writer.jid) if line[1] != text]
+
+
+def same(found, expected, what):
+    if found != expected:
+        raise Failure(f"{what}: {found}, not {expected}")
+
+
 # Each client logs in once with STARTTLS and once with TLS from the first byte.
 SCENES = [
     ("chat", chat, (Slixmpp, "starttls"), (Profanity, "starttls")),
     ("chat", chat, (Profanity, "direct"), (XmppJs, "starttls")),
     ("chat", chat, (Slixmpp, "direct"), (XmppJs, "direct")),
     ("roster and presence", roster_and_presence, (Slixmpp, "starttls"), (Profanity, "starttls")),
+    ("offline", messages_for_who_is_away, (Slixmpp, "starttls"), (Profanity, "starttls")),
+    ("offline", messages_for_who_is_away, (Profanity, "direct"), (Slixmpp, "direct")),
+    ("blocking", blocking, (Profanity, "starttls"), (Slixmpp, "direct")),
+    ("blocking", blocking, (Slixmpp, "starttls"), (Profanity, "direct")),
+    ("vCard", vcard, (Slixmpp, "direct"), (Admin, "starttls")),
+    ("last activity", last_activity, (Slixmpp, "starttls"), (Profanity, "starttls")),
+    ("software version", software, (Slixmpp, "direct"), (Profanity, "direct")),
+    ("time", time_of_the_server, (Slixmpp, "starttls")),
+    ("bookmarks in private XML", bookmarks, (Slixmpp, "direct")),
+    ("bookmarks in private XML", bookmarks, (Profanity, "starttls")),
+    ("an account of one's own", account_of_ones_own, (Newcomer, "starttls")),
+    ("an account of one's own", account_of_a_beginner, (Admin, "direct"), (Beginner, "starttls")),
+    ("users counted", users_counted, (Admin, "starttls"), (Profanity, "starttls")),
+    ("announcement", announcement, (Admin, "direct"), (Profanity, "direct")),
+    ("user added and deleted", user_added_and_deleted, (Admin, "direct"), (Newcomer, "direct")),
+    ("removal of a contact", removal, (Slixmpp, "starttls"), (Profanity, "starttls")),
+    ("pre-approval", pre_approval, (Slixmpp, "direct"), (Profanity, "direct")),
 ]

@@ -32,16 +32,20 @@ class Certificate:
 class Server:
     """`port` is for STARTTLS, `port_tls` for TLS from the first byte; free ones by default.
 
-    `admins` are the accounts that may administer it.
+    `admins` are the accounts that may administer it; `open` means that whoever connects may
+    make an account. `lacks` are the titles of scenes for which it is no oracle.
     """
 
-    def __init__(self, folder, certificate, host="127.0.0.1", port=None, admins=()):
+    lacks = ()
+
+    def __init__(self, folder, certificate, host="127.0.0.1", port=None, admins=(), open=False):
         self.folder = folder
         self.certificate = certificate
         self.host = host
         self.port, self.port_tls = free_ports(2)
         self.port = port or self.port
         self.admins = ", ".join(f'"{user}@{DOMAIN}"' for user in admins)
+        self.open = open
         self.process = None
 
     def launch(self, command, **options):
@@ -82,6 +86,9 @@ key = "{certificate.key}"
 
 [store]
 url = "{store}"
+
+[xep.0077]
+registration = "{'open' if self.open else 'closed'}"
 """
         )
 
@@ -96,6 +103,7 @@ url = "{store}"
 
 class Prosody(Server):
     name = "prosody"
+    lacks = ("users counted", "pre-approval")
 
     def __init__(self, folder, certificate, **place):
         super().__init__(folder, certificate, **place)
@@ -115,7 +123,9 @@ admins = {{ {self.admins} }}
 modules_enabled = {{
     "roster"; "saslauth"; "tls"; "disco"; "carbons"; "pep"; "blocklist"; "private"; "mam";
     "vcard4"; "vcard_legacy"; "smacks"; "csi_simple"; "ping"; "time"; "version"; "admin_adhoc";
+    "register"; "lastactivity"; "uptime"; "announce";
 }}
+allow_registration = {str(self.open).lower()}
 log = {{ info = "*console" }}
 VirtualHost "{DOMAIN}"
 """

@@ -1,16 +1,22 @@
 """A slixmpp client that is driven by lines on stdin and prints what it sees, a line each.
 
-    slixmpp_client.py JID PASSWORD PORT starttls|direct CERTIFICATE
+    slixmpp_client.py JID PASSWORD PORT starttls|direct CERTIFICATE [register]
 
-Commands: `say JID TEXT`, `ask JID` (to see its presence), `approve JID`, `quit`.
+With `register` it makes its account first. Commands: the functions `do_…`, with what is
+missing of their words taken for empty.
 """
 
 import asyncio
 import sys
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
 from slixmpp import ClientXMPP
+from slixmpp.exceptions import IqError
+from slixmpp.plugins.xep_0048.stanza import Bookmarks
+
+PLUGINS = "0012 0048 0049 0050 0054 0077 0092 0133 0191 0199 0202 0203".split()
 
 
 def show(*words):
@@ -18,7 +24,7 @@ def show(*words):
 
 
 class Client(ClientXMPP):
-    def __init__(self, jid, password, port, tls, certificate):
+    def __init__(self, jid, password, port, tls, certificate, *register):
         super().__init__(jid, password)
         self.port = int(port)
         self.enable_starttls = tls == "starttls"
@@ -26,21 +32,40 @@ class Client(ClientXMPP):
         self.enable_plaintext = False
         self.ca_certs = Path(certificate)
         self.auto_authorize = None  # a request waits for `approve`
-        for event in ("session_start", "message", "failed_auth", "connection_failed"):
+        for number in PLUGINS:
+            self.register_plugin(f"xep_{number}")
+        events = ["session_start", "message", "message_error", "presence_available"]
+        for event in [*events, "failed_auth", "connection_failed", "disconnected", *register]:
             self.add_event_handler(event, getattr(self, "on_" + event))
         for event in ("got_online", "got_offline", "presence_subscribe", "presence_subscribed"):
             self.add_event_handler(event, partial(self.on_presence, event))
         self.add_event_handler("roster_update", self.on_roster)
 
+    async def on_register(self, form):
+        account = self.make_iq_set()
+        account["register"]["username"] = self.boundjid.user
+        account["register"]["password"] = self.password
+        await account.send()
+        show("registered", *sorted(form["register"]["fields"]))
+
     async def on_session_start(self, _):
         await self.get_roster()
         self.send_presence()
-        secured = self.transport.get_extra_info("ssl_object")
-        show("online", self.boundjid.full, secured.version() if secured else "plaintext")
+
+    def on_presence_available(self, presence):
+        """Its own presence comes back (RFC 6121 §4.2.2): from now on messages are for it."""
+        if presence["from"] == self.boundjid:
+            secured = self.transport.get_extra_info("ssl_object")
+            show("online", self.boundjid.full, secured.version() if secured else "plaintext")
 
     def on_message(self, message):
+        """With the time that it was sent at, when it says so, or else the time of now."""
         if message["body"]:
-            show("message", message["from"].bare, message["body"])
+            stamp = message["delay"]["stamp"] or datetime.now(timezone.utc)
+            show("message", message["from"].bare, stamp.isoformat(), message["body"])
+
+    def on_message_error(self, message):
+        show("message_error", message["from"].bare, message["error"]["condition"])
 
     def on_presence(self, event, presence):
         if presence["from"].bare != self.boundjid.bare:
@@ -50,34 +75,114 @@ class Client(ClientXMPP):
         for jid, item in iq["roster"]["items"].items():
             show("roster", jid, item["subscription"])
 
-    def on_failed_auth(self, stanza):
-        show("failed_auth", stanza)
+    def on_failed_auth(self, failure):
+        show("failed_auth", failure["condition"])
 
     def on_connection_failed(self, reason):
         show("connection_failed", reason)
 
+    def on_disconnected(self, reason):
+        show("disconnected", reason)
+
+    async def do_say(self, to, text):
+        self.send_message(mto=to, mbody=text, mtype="chat")
+
+    async def do_ask(self, contact, _):
+        self.send_presence_subscription(pto=contact, ptype="subscribe")
+
+    async def do_approve(self, contact, _):
+        self.send_presence_subscription(pto=contact, ptype="subscribed")
+
+    async def do_ping(self, jid, _):
+        await self.plugin["xep_0199"].send_ping(jid)
+        show("pong", jid)
+
+    async def do_block(self, contact, _):
+        await self.plugin["xep_0191"].block(contact)
+        show("blocked", *await self.plugin["xep_0191"].get_blocked_jids())
+
+    async def do_unblock(self, contact, _):
+        await self.plugin["xep_0191"].unblock(contact)
+        show("blocked", *await self.plugin["xep_0191"].get_blocked_jids())
+
+    async def do_vcard_publish(self, nickname, full_name):
+        vcard = self.plugin["xep_0054"].make_vcard()
+        vcard["FN"] = full_name
+        vcard["NICKNAME"] = nickname
+        await self.plugin["xep_0054"].publish_vcard(vcard)
+        show("published")
+
+    async def do_vcard(self, jid, _):
+        vcard = (await self.plugin["xep_0054"].get_vcard(jid, local=False))["vcard_temp"]
+        show("vcard", jid, *vcard["NICKNAME"], vcard["FN"])
+
+    async def do_last(self, jid, _):
+        last = (await self.plugin["xep_0012"].get_last_activity(jid))["last_activity"]
+        show("last", jid, last["seconds"], last["status"])
+
+    async def do_version(self, jid, _):
+        software = (await self.plugin["xep_0092"].get_version(jid))["software_version"]
+        show("version", jid, software["name"], software["version"])
+
+    async def do_time(self, jid, _):
+        time = (await self.plugin["xep_0202"].get_entity_time(jid))["entity_time"]
+        # its own reader of this puts one more "Z" at the end of the time, and then refuses it
+        show("time", jid, time.xml.findtext("{urn:xmpp:time}utc"))
+
+    async def do_bookmark(self, room, _):
+        bookmarks = Bookmarks()
+        bookmarks.add_conference(room, self.boundjid.user)
+        await self.plugin["xep_0048"].set_bookmarks(bookmarks)
+        show("bookmarked", room)
+
+    async def do_bookmarks(self, *_):
+        answer = await self.plugin["xep_0048"].get_bookmarks()
+        show("bookmarks", *(room["jid"] for room in answer["private"]["bookmarks"]))
+
+    async def do_password(self, password, _):
+        await self.plugin["xep_0077"].change_password(password)
+        show("password_changed")
+
+    async def do_remove_account(self, *_):
+        await self.plugin["xep_0077"].cancel_registration()
+        show("account_removed")
+
+    async def do_admin(self, command, fields):
+        """Fills the fields (`NAME=VALUE`, separated by commas) into the form that comes."""
+        completed = asyncio.get_running_loop().create_future()
+
+        def proceed(iq, session):
+            if iq["command"]["status"] == "completed":
+                completed.set_result(iq["command"])
+                return
+            session["payload"] = iq["command"]["form"]
+            session["payload"].reply()
+            session["payload"]["values"] = dict(field.split("=", 1) for field in fields.split(","))
+            self.plugin["xep_0050"].complete_command(session)
+
+        def fail(iq, _):
+            completed.set_exception(IqError(iq))
+
+        steps = {"next": proceed, "error": fail}
+        getattr(self.plugin["xep_0133"], command.replace("-", "_"))(session=steps)
+        values = (await completed)["form"]["values"]
+        show("completed", command, *(f"{name}={value}" for name, value in values.items()))
+
     async def obey(self, line):
-        command, *rest = line.split(" ", 2)
-        if command == "say":
-            self.send_message(mto=rest[0], mbody=rest[1], mtype="chat")
-        elif command == "ask":
-            self.send_presence_subscription(pto=rest[0], ptype="subscribe")
-        elif command == "approve":
-            self.send_presence_subscription(pto=rest[0], ptype="subscribed")
-        elif command == "quit":
-            await self.disconnect()
-        else:
-            show("unknown command", line)
+        command, *words = line.split(" ", 2)
+        try:
+            await getattr(self, "do_" + command)(*(words + ["", ""])[:2])
+        except IqError as error:
+            show("error", command, error.condition)
 
     async def run(self):
         commands = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
         self.connect("127.0.0.1", self.port)
-        while line := (await commands.readline()).decode().rstrip("\n"):
+        while (line := (await commands.readline()).decode().rstrip("\n")) != "quit":
             await self.obey(line)
-            if line == "quit":
-                break
+        await self.disconnect()
 
 
 async def main():
