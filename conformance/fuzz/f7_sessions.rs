@@ -137,7 +137,7 @@ impl Start {
             world.connect(seat);
             world.flow();
             let here = Words::Presence(To::None, Mood::Available, Priority::None);
-            world.says(seat, &here, "");
+            world.newest_says(&here);
             world.flow();
         }
         world.is_late(!self.loads, !self.commits);

@@ -279,7 +279,8 @@ impl Ledger {
         let Some(from) = stanza.head.from.clone() else { return };
         let believed = self.believed.entry(link).or_default();
         match (stanza.kind(), stanza.head.type_str()) {
-            (Kind::Presence, "") => {
+            // To who is not available nobody owes the end of what was directed to it.
+            (Kind::Presence, "") if from == *me || believed.contains(me) => {
                 believed.insert(from);
             }
             // Who is no longer available hears no more of others.

@@ -200,6 +200,12 @@ impl World {
         self.pick(stream).map(|stream| stream.seat)
     }
 
+    /// The client that came last says something.
+    pub fn newest_says(&mut self, words: &Words) {
+        let open = self.streams.iter().filter(|stream| !stream.closed).count();
+        self.says(open.saturating_sub(1), words, "");
+    }
+
     /// A client says something well-formed.
     pub fn says(&mut self, stream: usize, words: &Words, from: &str) {
         let Some(stream) = self.pick(stream) else { return };
