@@ -6,9 +6,11 @@ use engine::{
     parcel::Link,
     roster::State,
     unit::{Change, Unit},
-    wire::{Bare, Jid, Kind, Stanza},
+    wire::{Bare, Jid, Kind, Name, Stanza},
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+const DELAY: Name = Name::new("urn:xmpp:delay", "delay");
 
 /// One stanza.
 pub struct Entry {
@@ -49,8 +51,8 @@ pub struct Ledger {
     entries: Vec<Entry>,
     /// Answers without an id: those that are owed to a stream, and those it has got.
     anonymous: BTreeMap<Link, (u32, u32)>,
-    /// Of each that hears, and each pair: the last that it heard.
-    order: BTreeMap<(Link, Jid, To), usize>,
+    /// Of each that hears, and each pair: the last that it heard; of what was held for it too.
+    order: BTreeMap<(Link, Jid, To, bool), usize>,
     /// Who may see whose presence: by the store, or by what is about to be written.
     allowed: BTreeSet<(Bare, Bare)>,
     /// What the store has of each roster.
@@ -226,7 +228,8 @@ impl Ledger {
         }
         // RFC 6120 §10.1
         let entry = &self.entries[number];
-        let last = self.order.insert((link, entry.from.clone(), entry.to), number);
+        let held = stanza.child(DELAY).is_some();
+        let last = self.order.insert((link, entry.from.clone(), entry.to, held), number);
         assert!(last.is_none_or(|last| last < number), "behind {last:?}: {stanza:?}");
     }
 
