@@ -1,6 +1,7 @@
 //! What waits for what (RFC 6120 §10.1), and what may have changed meanwhile.
 
 use super::*;
+use crate::unit::Table;
 
 /// Keeps what is received, not what is sent.
 const INBOX: Xep = Xep {
@@ -262,4 +263,24 @@ fn a_resource_that_left_while_its_presence_waited_is_not_seen_again_rfc6121_4_6_
     let heard = world.heard(b);
     let last = heard.iter().rfind(|xml| xml.starts_with("<presence")).unwrap();
     assert!(last.contains("type='unavailable'"), "{heard:?}");
+}
+
+#[test]
+fn what_was_asked_before_the_answer_that_writes_comes_after_its_commit_all_the_same() {
+    let mut world = World::of(TOYS);
+    let romeo = world.online(ROMEO, 1);
+    world.commits = false;
+    for id in 1..=3 {
+        world.says(romeo, ROMEO, &format!("<iq type='get' id='{id}'><read xmlns='toy'/></iq>"));
+    }
+    for id in 1..=3 {
+        assert_eq!(world.questions.len(), 1, "one at a time");
+        let (account, number) = world.questions.remove(0);
+        let cell = Change::Put(Table::named("notes"), account.clone(), "key".into(), Vec::new());
+        let written = crate::hook::Reply::Write(vec![cell], None);
+        world.feed(Input::Answered(account, number, Ok(written)));
+        assert!(world.questions.is_empty(), "the next would not find what was written");
+        world.commit();
+        assert!(world.heard(romeo)[0].contains(&format!("id='{id}'")));
+    }
 }
