@@ -91,10 +91,10 @@ pub fn nobody(stanza: &Stanza) -> Option<Stanza> {
 
 /// The error alone.
 pub fn untaken_by_nobody(stanza: &Stanza) -> Untaken {
-    let account = stanza.head.to.as_ref().is_some_and(is_account);
+    let asks_account = stanza.kind() == Kind::Iq && stanza.head.to.as_ref().is_some_and(is_account);
     match untaken(stanza) {
         // What an account that exists says to a stranger (RFC 6121 §2.3.3).
-        Untaken::Refuse(_) if account && stanza.child(ROSTER).is_some() => {
+        Untaken::Refuse(_) if asks_account && stanza.child(ROSTER).is_some() => {
             Untaken::Refuse(StanzaCondition::Forbidden)
         }
         untaken => untaken,
