@@ -184,6 +184,30 @@ fn only_the_answer_to_a_ping_of_ours_counts() {
     assert_eq!(comes(&mut juliet, "attic"), [""; 0], "whoever answers more has answered this");
 }
 
+/// Its ids can be guessed; it is who answers, and whom, that counts.
+#[test]
+fn at_33_nobody_answers_for_the_client_that_was_told() {
+    let mut juliet = waiting(&["1"]);
+    assert_eq!(comes(&mut juliet, "balcony"), ["*1", "?"]);
+    juliet.joins("phone");
+    let strangers =
+        [format!("{ROMEO}/r"), "juliet@evil.example/balcony".to_owned(), "wax.example".to_owned()];
+    for id in ["offline-1", "offline-2", "offline-18446744073709551615"] {
+        for kind in ["result", "error"] {
+            for to in [String::new(), format!("to='{JULIET}'"), format!("to='{JULIET}/balcony'")] {
+                juliet.says_at("phone", &format!("<iq type='{kind}' id='{id}' {to}/>"));
+            }
+            for from in &strangers {
+                for to in [JULIET.to_owned(), format!("{JULIET}/balcony")] {
+                    juliet.hears(&format!("<iq type='{kind}' id='{id}' from='{from}' to='{to}'/>"));
+                }
+            }
+        }
+    }
+    juliet.vanishes("balcony");
+    assert_eq!(comes(&mut juliet, "garden"), ["*1", "?"], "it has not been delivered");
+}
+
 #[test]
 fn no_client_is_told_anything_twice() {
     let mut juliet = waiting(&["1"]);

@@ -26,6 +26,7 @@ mod endings;
 mod limits;
 mod order;
 mod presence;
+mod pushes;
 mod subscriptions;
 mod turns;
 
