@@ -8,8 +8,12 @@ mod assault;
 mod chance;
 #[path = "serve/client.rs"]
 mod client;
+#[path = "hostile/greed.rs"]
+mod greed;
 #[path = "hostile/operator.rs"]
 mod operator;
+#[path = "hostile/secrets.rs"]
+mod secrets;
 #[path = "serve/server.rs"]
 mod server;
 #[path = "hostile/strangers.rs"]

@@ -1,6 +1,7 @@
 //! A plain client: bytes under TLS, and as much XMPP as it takes to log in.
 
 use crate::server::{PATIENCE, Server};
+use conformance::sasl;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -19,8 +20,6 @@ use tokio_rustls::{
 
 pub const HEADER: &str = "<?xml version='1.0'?><stream:stream to='localhost' version='1.0' \
                           xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
-/// `\0juliet\0secret`.
-const PLAIN: &str = "AGp1bGlldABzZWNyZXQ=";
 
 pub struct Client<S> {
     socket: S,
@@ -100,10 +99,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Logs in as juliet, with the password `secret`.
     pub async fn login(&mut self, resource: &str) {
+        self.login_as("juliet", resource).await;
+    }
+
+    /// The same as somebody else.
+    pub async fn login_as(&mut self, local: &str, resource: &str) {
         self.say(HEADER).await;
         self.hear("</stream:features>").await;
         let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>";
-        self.say(&format!("{auth}{PLAIN}</auth>")).await;
+        self.say(&format!("{auth}{}</auth>", sasl::plain(local, "secret"))).await;
         self.hear("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>").await;
         self.say(HEADER).await;
         self.hear("</stream:features>").await;

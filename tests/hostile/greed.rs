@@ -1,0 +1,125 @@
+//! AT-61: one account that wants more of everything than it may have. What is too much is refused
+//! by its name, costs little, and keeps nobody else waiting.
+
+use crate::{
+    client::Client,
+    server::Server,
+    watch::{Echo, GROWTH_KIB_MAX, is_calm, memory},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// Times that it wants each.
+const WISHES: usize = 10_000;
+/// Said at once; then it is listened to, and others speak.
+const BATCH: usize = 250;
+const CONSTRAINT: &str = "<resource-constraint ";
+
+/// Romeo, and what he has heard.
+struct Greedy {
+    client: Client<TlsStream<TcpStream>>,
+    echo: Echo,
+    server: Server,
+    memory_before: u64,
+}
+
+impl Greedy {
+    async fn start() -> Self {
+        let server = Server::start("").await;
+        for who in ["juliet", "romeo", "nurse"] {
+            server.add(&format!("{who}@localhost"), "secret").await;
+        }
+        let mut client = Client::starttls(&server).await;
+        client.login_as("romeo", "orchard").await;
+        client.say("<presence/>").await;
+        let mut echo = Echo::start(&server).await;
+        echo.sounds().await;
+        let memory_before = memory(&server, "VmRSS");
+        Self { client, echo, server, memory_before }
+    }
+
+    /// Wishes so often, each time followed by `last` at the end of a batch, whose answer has its
+    /// `id`. All that is heard of it.
+    async fn wishes(&mut self, wish: impl Fn(usize) -> String, last: &str) -> String {
+        let mut heard = String::new();
+        for batch in 0..WISHES / BATCH {
+            let numbers = batch * BATCH..(batch + 1) * BATCH;
+            let id = format!("last-{batch}");
+            let said: String = numbers.map(&wish).collect();
+            self.client.say(&(said + &last.replace("ID", &id))).await;
+            heard += &self.client.hear(&format!("id='{id}'")).await;
+            self.echo.sounds().await;
+        }
+        heard
+    }
+
+    fn is_modest(&self) {
+        let (before, now) = (self.memory_before, memory(&self.server, "VmRSS"));
+        assert!(now < before + GROWTH_KIB_MAX, "from {before} KiB to {now} KiB");
+        is_calm(&self.server);
+    }
+}
+
+/// Asks for nothing; the answer comes behind that of all before it from the account.
+const NOTHING: &str =
+    "<iq type='get' id='ID'><query xmlns='jabber:iq:private'><n xmlns='n'/></query></iq>";
+
+#[tokio::test]
+async fn at_61_directed_presence_has_an_end() {
+    let mut romeo = Greedy::start().await;
+    let direct = |number| format!("<presence to='n{number}@localhost/r'/>");
+    let heard = romeo.wishes(direct, NOTHING).await;
+    // `directed_max`.
+    assert_eq!(heard.matches(CONSTRAINT).count(), WISHES - 1_000);
+    romeo.is_modest();
+}
+
+#[tokio::test]
+async fn at_61_a_roster_has_an_end() {
+    let mut romeo = Greedy::start().await;
+    let item = |number| {
+        let item = format!("<item jid='n{number}@localhost' name='Number {number}'/>");
+        format!("<iq type='set' id='r'><query xmlns='jabber:iq:roster'>{item}</query></iq>")
+    };
+    let heard = romeo.wishes(item, NOTHING).await;
+    // `roster_items_max`.
+    assert_eq!(heard.matches(CONSTRAINT).count(), WISHES - 2_000);
+    romeo.is_modest();
+}
+
+#[tokio::test]
+async fn at_61_requests_for_subscription_have_an_end() {
+    let mut romeo = Greedy::start().await;
+    let ask = |number| format!("<presence type='subscribe' to='n{number}@localhost'/>");
+    let heard = romeo.wishes(ask, NOTHING).await;
+    assert_eq!(heard.matches(CONSTRAINT).count(), WISHES - 2_000);
+    romeo.is_modest();
+}
+
+#[tokio::test]
+async fn at_61_private_xml_has_an_end() {
+    let mut romeo = Greedy::start().await;
+    let element = |number| {
+        let element = format!("<n xmlns='urn:n:{number}'>{number}</n>");
+        format!("<iq type='set' id='p'><query xmlns='jabber:iq:private'>{element}</query></iq>")
+    };
+    let heard = romeo.wishes(element, NOTHING).await;
+    // `private_elements_max`.
+    assert_eq!(heard.matches(CONSTRAINT).count(), WISHES - 256);
+    romeo.is_modest();
+}
+
+/// RFC 6121 §8.5.2.2.1: what is not kept is `service-unavailable`, as for who is not there.
+#[tokio::test]
+async fn at_61_messages_for_who_is_away_have_an_end() {
+    let mut romeo = Greedy::start().await;
+    let message = |number| {
+        format!("<message to='nurse@localhost' type='chat'><body>{number}</body></message>")
+    };
+    let last = "<message to='nurse@localhost' type='groupchat' id='ID'/>";
+    let heard = romeo.wishes(message, last).await;
+    // `offline_messages_max`; the last of each batch is never kept, and not heard to its end.
+    let refused = heard.matches("<service-unavailable ").count();
+    assert_eq!(refused, WISHES - 1_000 + WISHES / BATCH - 1);
+    romeo.is_modest();
+}
