@@ -118,12 +118,12 @@ fn reason(case: &Case, account: &str, address: &str) -> Option<&'static str> {
         "" if case.is_chat() || case.is_normal() => match (available, has_content) {
             (true, _) => Some("its clients have got it (RFC 6121 §8.5.2.1.1)"),
             (false, true) => Some("it is kept for who comes (XEP-0160)"),
-            (false, false) => None,
+            (false, false) => Some("it told of a moment that is over (XEP-0160)"),
         },
         _ if case.is_chat() => match (available, has_content) {
             (true, _) => Some("its other clients have got it (RFC 6121 §8.5.3.2.1)"),
             (false, true) => Some("it is kept for who comes (XEP-0160)"),
-            (false, false) => None,
+            (false, false) => Some("it told of a moment that is over (XEP-0160)"),
         },
         _ => None,
     }
