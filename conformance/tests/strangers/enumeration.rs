@@ -1,7 +1,7 @@
 //! AT-62: whatever a stranger sends, it hears from an account that exists what it hears from one
 //! that does not (RFC 6120 §13.11), or nothing: where it was delivered, or is kept.
 
-use crate::stage::Stage;
+use crate::stage::{JULIET, MERCUTIO, NURSE, ROMEO, Stage};
 use engine::{
     hook::{Hook, IqKind, Of},
     wire::Name,
@@ -32,7 +32,7 @@ const PRESENCE_TYPES: [&str; 10] = [
 ];
 const IQ_TYPES: [&str; 6] = ["get", "set", "result", "error", "ask", ""];
 /// What else clients ask for, whether or not we know of it.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 15] = [
     "<query xmlns='jabber:iq:roster'/>",
     "<query xmlns='jabber:iq:roster'><item jid='romeo@localhost'/></query>",
     "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>",
@@ -47,6 +47,7 @@ const OTHERS: [&str; 14] = [
     "<query xmlns='jabber:iq:register'><remove/></query>",
     "<q xmlns='urn:nobody:knows'/>",
     "<body>hark</body>",
+    "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
 ];
 
 /// What any XEP here answers, for whomever.
@@ -88,6 +89,10 @@ impl Case {
     fn is_normal(&self) -> bool {
         self.is("message", &["", "normal", "sonnet"])
     }
+
+    fn is_of_the_moment(&self) -> bool {
+        self.content.is_empty() || self.content.contains("chatstates")
+    }
 }
 
 fn cases() -> Vec<Case> {
@@ -115,36 +120,50 @@ fn reason(case: &Case, account: &str, address: &str) -> Option<&'static str> {
             let says = case.kind == "message";
             (says || asks && !last).then_some("it is that client's to answer (RFC 6121 §8.5.3.1)")
         }
-        "" if case.is_chat() || case.is_normal() => match (available, has_content) {
-            (true, _) => Some("its clients have got it (RFC 6121 §8.5.2.1.1)"),
-            (false, true) => Some("it is kept for who comes (XEP-0160)"),
-            (false, false) => Some("it told of a moment that is over (XEP-0160)"),
-        },
-        _ if case.is_chat() => match (available, has_content) {
-            (true, _) => Some("its other clients have got it (RFC 6121 §8.5.3.2.1)"),
-            (false, true) => Some("it is kept for who comes (XEP-0160)"),
-            (false, false) => Some("it told of a moment that is over (XEP-0160)"),
-        },
+        // To the account, or (RFC 6121 §8.5.3.2.1) for a resource that is not there.
+        _ if case.is_chat() || address.is_empty() && case.is_normal() => Some(match available {
+            true => "its other clients have got it (RFC 6121 §8.5.2.1.1)",
+            false if case.is_of_the_moment() => "its moment is over (XEP-0160, our choice)",
+            false => "it is kept for who comes (XEP-0160)",
+        }),
         _ => None,
     }
 }
 
 /// What the stranger hears, as if it had been `somebody` who was asked.
 fn asked(stage: &mut Stage, case: &Case, account: &str, address: &str) -> Vec<String> {
-    stage.says(crate::stage::ROMEO, &case.xml(&format!("{account}@localhost{address}")));
-    let heard = stage.words(crate::stage::ROMEO);
+    stage.says(ROMEO, &case.xml(&format!("{account}@localhost{address}")));
+    let heard = stage.words(ROMEO);
     let named = format!("{account}@localhost");
     heard.iter().map(|xml| xml.replace(&named, "somebody@localhost")).collect()
 }
 
+/// Everybody blocks the stranger (XEP-0191).
+fn block(stage: &mut Stage) {
+    let item = "<item jid='romeo@localhost'/>";
+    let block =
+        format!("<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'>{item}</block></iq>");
+    stage.connects(NURSE);
+    for who in [JULIET, MERCUTIO, NURSE] {
+        stage.says(who, &block);
+        let heard = stage.words(who);
+        assert!(heard.last().unwrap().contains("type='result'"), "{heard:?}");
+    }
+    stage.actors[NURSE].cut(&mut stage.world);
+    stage.forget();
+}
+
 /// All that is wrong with one case: an account that gives itself away.
-fn wrongs(case: &Case, address: &'static str) -> Vec<String> {
+fn wrongs(case: &Case, address: &'static str, blocked: bool) -> Vec<String> {
     let mut stage = Stage::new();
+    if blocked {
+        block(&mut stage);
+    }
     let nobody = asked(&mut stage, case, NOBODY, address);
     let mut wrong = Vec::new();
     for account in EXISTING {
         let heard = asked(&mut stage, case, account, address);
-        let why = reason(case, account, address);
+        let why = reason(case, account, address).filter(|_| !blocked);
         let right = match why {
             Some(_) => heard.is_empty(),
             None => heard == nobody,
@@ -154,15 +173,27 @@ fn wrongs(case: &Case, address: &'static str) -> Vec<String> {
             wrong.push(format!("{xml}\n    {heard:?}, nobody {nobody:?}; {why:?}"));
         }
     }
+    if blocked && (!stage.words(JULIET).is_empty() || !stage.words(MERCUTIO).is_empty()) {
+        wrong.push(format!("{} reaches who has blocked its sender", case.xml(address)));
+    }
     wrong
+}
+
+fn nobody_is_given_away(blocked: bool) {
+    let cases = cases();
+    assert!(cases.len() > CASES_MIN, "only {}", cases.len());
+    let all = cases.iter().flat_map(|case| ADDRESSES.map(|address| (case, address)));
+    let wrong: Vec<_> = all.flat_map(|(case, address)| wrongs(case, address, blocked)).collect();
+    let shown = &wrong[..40.min(wrong.len())];
+    assert!(wrong.is_empty(), "{} give themselves away:\n{}", wrong.len(), shown.join("\n"));
 }
 
 #[test]
 fn at_62_an_account_that_exists_says_nothing_that_nobody_would_not_say() {
-    let cases = cases();
-    assert!(cases.len() > CASES_MIN, "only {}", cases.len());
-    let all = cases.iter().flat_map(|case| ADDRESSES.map(|address| (case, address)));
-    let wrong: Vec<_> = all.flat_map(|(case, address)| wrongs(case, address)).collect();
-    let shown = &wrong[..40.min(wrong.len())];
-    assert!(wrong.is_empty(), "{} give themselves away:\n{}", wrong.len(), shown.join("\n"));
+    nobody_is_given_away(false);
+}
+
+#[test]
+fn at_62_who_is_blocked_hears_just_what_nobody_would_say_and_reaches_nobody() {
+    nobody_is_given_away(true);
 }

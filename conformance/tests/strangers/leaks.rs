@@ -30,7 +30,7 @@ fn approve(stage: &mut Stage) {
 /// What leads to a state in which Romeo may not see her.
 type Before = (&'static str, fn(&mut Stage));
 
-const NOT_SUBSCRIBED: [Before; 6] = [
+const NOT_SUBSCRIBED: [Before; 7] = [
     ("a stranger", |_| {}),
     ("who has asked", subscribe),
     ("who was denied", |stage| {
@@ -46,6 +46,11 @@ const NOT_SUBSCRIBED: [Before; 6] = [
         let item = "<item jid='romeo@localhost' subscription='remove'/>";
         let query = format!("<query xmlns='jabber:iq:roster'>{item}</query>");
         stage.says(JULIET, &format!("<iq type='set' id='r'>{query}</iq>"));
+    }),
+    ("who is subscribed, but blocked (XEP-0191)", |stage| {
+        approve(stage);
+        let block = "<block xmlns='urn:xmpp:blocking'><item jid='romeo@localhost'/></block>";
+        stage.says(JULIET, &format!("<iq type='set' id='b'>{block}</iq>"));
     }),
     ("whom she sees, who does not see her", |stage| {
         stage.says(JULIET, "<presence type='subscribe' to='romeo@localhost'/>");
