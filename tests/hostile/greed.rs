@@ -109,6 +109,20 @@ async fn at_61_private_xml_has_an_end() {
     romeo.is_modest();
 }
 
+#[tokio::test]
+async fn at_61_a_blocklist_has_an_end() {
+    let mut romeo = Greedy::start().await;
+    let block = |number| {
+        let item = format!("<item jid='n{number}@localhost'/>");
+        format!("<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'>{item}</block></iq>")
+    };
+    let last = "<iq type='get' id='ID'><blocklist xmlns='urn:xmpp:blocking'/></iq>";
+    let heard = romeo.wishes(block, last).await;
+    // `BLOCKED_ITEMS_MAX`.
+    assert_eq!(heard.matches(CONSTRAINT).count(), WISHES - 1_000);
+    romeo.is_modest();
+}
+
 /// RFC 6121 §8.5.2.2.1: what is not kept is `service-unavailable`, as for who is not there.
 #[tokio::test]
 async fn at_61_messages_for_who_is_away_have_an_end() {
