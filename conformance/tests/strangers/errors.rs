@@ -21,7 +21,7 @@ const TARGETS: [&str; 15] = [
     "to='a@b@c'",
 ];
 const CONTENTS: [&str; 7] = [
-    "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
+    "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>",
     "<error/>",
     "<error/><error/>",
     "",
