@@ -96,6 +96,10 @@ async fn register(iq: &Stanza, world: &World<'_>) -> Replied {
         let later = StanzaError::new(ErrorType::Wait, StanzaCondition::ResourceConstraint);
         return Err(later.with_text("too many accounts have been made within the hour"));
     }
+    // An administrator's account is the operator's to make: whoever had it would command the host.
+    if world.settings.admins.contains(&account) {
+        return done(Err(Unregistered::Exists));
+    }
     done(world.registrar.create(&account, Secret(password)).await)
 }
 
@@ -180,8 +184,6 @@ fn done(outcome: Result<(), Unregistered>) -> Replied {
         Err(Unregistered::Exists) => Err(StanzaCondition::Conflict.into()),
         Err(Unregistered::Missing) => Err(StanzaCondition::RegistrationRequired.into()),
         Err(Unregistered::Unfit) => Err(StanzaCondition::NotAcceptable.into()),
-        Err(Unregistered::Fault(_)) => {
-            Err(StanzaError::new(ErrorType::Wait, StanzaCondition::InternalServerError))
-        }
+        Err(Unregistered::Fault(fault)) => Err(fault.into()),
     }
 }
