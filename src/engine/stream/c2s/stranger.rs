@@ -1,6 +1,6 @@
 //! Requests of somebody who has not logged in: what a XEP answers to `Of::Stream`.
 
-use super::{C2s, State, refuse};
+use super::{C2s, State};
 use crate::{
     ctx::Ctx,
     hook::{Answer, IqKind, Of, Replied},
@@ -15,7 +15,7 @@ impl C2s {
     pub(super) fn requested(&mut self, ctx: &Ctx<'_>, mut iq: Stanza, out: &mut Out) {
         let early = Violation::StanzaBeforeAuth;
         let Some(host) = self.domain.clone() else { return self.violated(ctx, early, out) };
-        let ours = iq.head.to.as_ref().is_none_or(|to| *to == *host);
+        let ours = iq.head.to.as_ref().is_none_or(|to| *to == *host) && !iq.head.to_malformed;
         let kind = match asks(&iq) {
             Ok(Asks::Request(kind)) if iq.kind() == Kind::Iq && ours => kind,
             _ => return self.violated(ctx, early, out),
@@ -27,7 +27,7 @@ impl C2s {
         };
         iq.head.from = None;
         if kind == IqKind::Set && self.granted {
-            return refuse(&iq, &StanzaCondition::NotAcceptable.into(), out);
+            return self.replied(ctx, &iq, Err(StanzaCondition::NotAcceptable.into()), out);
         }
         let question = Question::Request { host, iq: iq.clone(), answer };
         out.acts.push(Act::Ask(question));

@@ -49,6 +49,11 @@ fn refusals_are_counted_with_failed_logins() {
     }
     let said = peer.says(&knock("set", "last"));
     assert!(said.contains("<conflict ") && said.contains("<policy-violation "), "{said}");
+    let mut peer = Peer::greeted();
+    let said: String =
+        (0..=tries).map(|number| peer.says(&knock("set", &number.to_string()))).collect();
+    assert_eq!(said.matches("<not-acceptable ").count(), tries as usize, "{said}");
+    assert!(said.contains("<policy-violation "), "{said}");
 }
 
 #[test]
@@ -57,6 +62,7 @@ fn all_else_is_too_early_rfc6120_4_9_3_12() {
         "<iq type='get' id='1'><window xmlns='toy'/></iq>",
         "<iq type='get' id='1' to='montague.lit'><door xmlns='toy'/></iq>",
         "<iq type='get' id='1' to='juliet@capulet.lit'><door xmlns='toy'/></iq>",
+        "<iq type='set' id='1' to='@@'><door xmlns='toy'/></iq>",
         "<iq type='get'><door xmlns='toy'/></iq>",
         "<iq type='result' id='1'><door xmlns='toy'/></iq>",
         "<message><door xmlns='toy'/></message>",
