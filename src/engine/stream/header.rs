@@ -1,6 +1,7 @@
 //! The header of a client's stream (RFC 6120 §4.7, §4.8).
 
 use crate::{settings::Settings, violation::Violation};
+use std::borrow::Cow;
 use wire::{Bare, Content, Open, Text, ns};
 
 /// Bytes of the longest `xml:lang` that is remembered; it goes onto every stanza without one.
@@ -37,24 +38,30 @@ pub fn check(open: &Open, content: Content) -> Result<(), Violation> {
         "stream" => return Err(Violation::ContentNamespace),
         _ => return Err(Violation::StreamPrefix),
     }
-    (version(open.version.as_deref()) == Some(OURS)).then_some(()).ok_or(Violation::VersionTooLow)
+    (version(open.version.as_deref()).as_deref() == Some(OURS))
+        .then_some(())
+        .ok_or(Violation::VersionTooLow)
 }
 
 /// The version that both speak: the lower one, with numbers compared as numbers; none when the
 /// peer says none that is a version (§4.7.5). Below 1.0 there are no features, so neither TLS nor
 /// SASL, and nothing is left that could be spoken.
-pub fn version(theirs: Option<&str>) -> Option<&str> {
+pub fn version(theirs: Option<&str>) -> Option<Cow<'static, str>> {
     let theirs = theirs?;
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let (major, minor) = theirs.split_once('.')?;
     if !digits(major) || !digits(minor) {
         return None;
     }
-    match major.trim_start_matches('0') {
-        // Leading zeros are never sent.
-        "" => Some(&theirs[major.len() - 1..]),
-        _ => Some(OURS),
+    if !major.trim_start_matches('0').is_empty() {
+        return Some(OURS.into());
     }
+    // Leading zeros are never sent.
+    let minor = match minor.trim_start_matches('0') {
+        "" => "0",
+        minor => minor,
+    };
+    Some(format!("0.{minor}").into())
 }
 
 /// The language of stanzas that do not say theirs (§4.7.4).
@@ -80,10 +87,17 @@ mod tests {
     #[test]
     fn versions_rfc6120_4_7_5() {
         for good in ["1.0", "1.1", "01.00", "2.0", "99999999999999999999.0"] {
-            assert_eq!(version(Some(good)), Some("1.0"), "{good}");
+            assert_eq!(version(Some(good)).as_deref(), Some("1.0"), "{good}");
         }
-        for (low, answer) in [("0.9", "0.9"), ("0.0", "0.0"), ("00.9", "0.9")] {
-            assert_eq!(version(Some(low)), Some(answer), "{low}");
+        for (low, answer) in [
+            ("0.9", "0.9"),
+            ("0.0", "0.0"),
+            ("0.00", "0.0"),
+            ("00.9", "0.9"),
+            ("0.09", "0.9"),
+            ("0.10", "0.10"),
+        ] {
+            assert_eq!(version(Some(low)).as_deref(), Some(answer), "{low}");
         }
         for bad in ["", "1", "1.", ".0", "1.0.0", "one", "-1.0", "+1.0"] {
             assert_eq!(version(Some(bad)), None, "{bad}");

@@ -11,7 +11,7 @@ use crate::{
     },
     violation::Violation,
 };
-use std::mem;
+use std::{borrow::Cow, mem};
 use wire::{Bare, CLOSE, Content, Element, Header, Name, Open, Stanza, StanzaError, ns};
 
 const STARTTLS: Name = Name::new(ns::TLS, "starttls");
@@ -27,13 +27,13 @@ pub(super) struct Spoken<'a> {
     /// Who the client says it is, bare (§4.7.2).
     pub to: Option<&'a Bare>,
     /// The version that both speak (§4.7.5).
-    pub version: Option<&'a str>,
+    pub version: Option<Cow<'static, str>>,
 }
 
 impl Default for Spoken<'_> {
     /// The client has said nothing yet.
     fn default() -> Self {
-        Self { from: None, to: None, version: Some(header::OURS) }
+        Self { from: None, to: None, version: Some(header::OURS.into()) }
     }
 }
 
@@ -45,14 +45,25 @@ impl C2s {
         let checked = header::check(open, Content::Client);
         let version = match checked {
             Err(Violation::VersionTooLow) => header::version(open.version.as_deref()),
-            _ => Some(header::OURS),
+            _ => Some(header::OURS.into()),
         };
-        self.speak(ctx, Spoken { from: domain.as_ref().ok(), to: claimed.as_ref(), version }, out);
+        // Who has logged in is known, whatever the header says.
+        let account = match &self.state {
+            State::Authenticated(account) => Some(account.clone()),
+            _ => None,
+        };
+        let to = claimed.as_ref().map(|claimed| account.as_ref().unwrap_or(claimed));
+        self.speak(ctx, Spoken { from: domain.as_ref().ok(), to, version }, out);
         let same = |domain: Bare| match &self.domain {
             Some(before) if *before != domain => Err(Violation::HostChanged),
             _ => Ok(domain),
         };
-        match checked.and(domain).and_then(same) {
+        // §4.9.3.9.
+        let known = |domain| match (&account, &claimed) {
+            (Some(account), Some(other)) if other != account => Err(Violation::FromOther),
+            _ => Ok(domain),
+        };
+        match checked.and(domain).and_then(same).and_then(known) {
             Ok(domain) => self.domain = Some(domain),
             Err(violation) => return self.violated(ctx, violation, out),
         }
@@ -74,7 +85,7 @@ impl C2s {
             from: from.map(|domain| domain.as_str()),
             to: spoken.to.map(|to| to.as_str()),
             id: Some(&ctx.token()),
-            version: spoken.version,
+            version: spoken.version.as_deref(),
             lang: Some("en"),
         };
         header.write(&mut out.bytes);

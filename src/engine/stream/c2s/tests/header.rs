@@ -73,6 +73,22 @@ fn who_the_header_says_under_tls_is_who_must_log_in_rfc6120_6_4_6() {
 }
 
 #[test]
+fn who_has_logged_in_is_nobody_else_in_the_next_header_rfc6120_4_9_3_9() {
+    let header = |from: &str| {
+        header(&format!("xmlns='jabber:client' version='1.0' to='capulet.lit' from='{from}'"))
+    };
+    for other in ["romeo@capulet.lit", "juliet@montague.lit", "capulet.lit"] {
+        let mut peer = Peer::greeted();
+        peer.says(&auth_plain("juliet", PASSWORD));
+        let answer = peer.fails(&header(other), "invalid-from");
+        assert_eq!(said(&answer, "to"), Some("juliet@capulet.lit"), "{other}");
+    }
+    let mut peer = Peer::greeted();
+    peer.says(&auth_plain("juliet", PASSWORD));
+    assert!(peer.says(&header("Juliet@capulet.lit/x")).contains("<bind"));
+}
+
+#[test]
 fn versions_rfc6120_4_7_5() {
     for version in ["1.0", "1.7", "2.0", "01.00"] {
         let mut peer = Peer::secured();
