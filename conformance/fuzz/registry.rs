@@ -3,6 +3,7 @@
 use engine::{
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Registered, Registrar, Unregistered},
+    seal::Spent,
     shard::Input,
     stream::machine::Secret,
     wire::{Bare, Jid, Stanza},
@@ -11,7 +12,7 @@ use std::{future::ready, net::IpAddr, sync::Mutex};
 
 /// What is to happen because of it.
 #[derive(Default)]
-pub struct Registry(Mutex<Vec<Input>>);
+pub struct Registry(Mutex<Vec<Input>>, Spent);
 
 impl Registry {
     /// All that has been caused since the last time.
@@ -46,6 +47,10 @@ impl Registrar for Registry {
 
     fn admits(&self, _: Option<IpAddr>, _: (u64, u64)) -> bool {
         true
+    }
+
+    fn spent(&self) -> &Spent {
+        &self.1
     }
 
     fn count<'a>(&'a self, _: &'a Bare) -> Pending<'a, Result<u64, Fault>> {

@@ -7,6 +7,7 @@ use engine::{
     hook::{Replied, World},
     parcel::Ticket,
     port::{Fault, Online, Reads, Store},
+    seal::Spent,
     shard::{Input, Output, WorldAnswer},
     stream::{
         machine::{Fact, Question},
@@ -19,6 +20,7 @@ use engine::{
 use std::{
     future::Future,
     pin::pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 use store::Memory;
@@ -30,6 +32,7 @@ const ROUNDS: u32 = 2;
 pub(super) struct Desk {
     writer: Writer<(Bare, Ticket)>,
     pub(super) store: Memory,
+    pub(super) spent: Arc<Spent>,
 }
 
 impl Desk {
@@ -40,7 +43,8 @@ impl Desk {
     ) -> Result<Self, Broken> {
         let store = Memory::new(ctx.hooks.at_hand());
         let last = ready(store.last()).map_err(|fault| Broken(fault.to_string()))?;
-        let mut desk = Self { writer: Writer::resume(last, WriterLimits::default()), store };
+        let writer = Writer::resume(last, WriterLimits::default());
+        let mut desk = Self { writer, store, spent: Arc::default() };
         for (account, password) in accounts {
             let jid = Bare::parse(account).map_err(|why| Broken(format!("{account}: {why}")))?;
             let mut salt = [0; 16];

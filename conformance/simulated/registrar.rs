@@ -6,6 +6,7 @@ use engine::{
     ctx::Ctx,
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
+    seal::Spent,
     shard::Input,
     stream::machine::Secret,
     subscription::farewells,
@@ -15,7 +16,7 @@ use engine::{
 use std::{
     future,
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// The desk, lent for one question.
@@ -24,6 +25,7 @@ pub(super) struct Lent<'a> {
     salt: Vec<u8>,
     now: (engine::ctx::Moment, u64),
     online: Online,
+    spent: Arc<Spent>,
 }
 
 impl<'a> Lent<'a> {
@@ -31,7 +33,8 @@ impl<'a> Lent<'a> {
         let mut salt = vec![0; 16];
         ctx.random.fill(&mut salt);
         let now = (ctx.now, ctx.unix_ms);
-        Self { desk: Mutex::new((desk, Vec::new())), salt, now, online }
+        let spent = desk.spent.clone();
+        Self { desk: Mutex::new((desk, Vec::new())), salt, now, online, spent }
     }
 
     /// What happens because of it.
@@ -105,6 +108,10 @@ impl Registrar for Lent<'_> {
 
     fn admits(&self, _: Option<IpAddr>, _: (u64, u64)) -> bool {
         true
+    }
+
+    fn spent(&self) -> &Spent {
+        &self.spent
     }
 
     fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>> {

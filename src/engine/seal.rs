@@ -1,8 +1,13 @@
-//! What this server has said and hears again: sealed with its key, so that it need not remember.
+//! What this server has said and hears again: sealed with its key, so that it need not remember
+//! more than what has been used up.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::fmt::Write;
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 use subtle::ConstantTimeEq;
 
 /// Bytes of a seal: nobody guesses one.
@@ -28,6 +33,35 @@ pub fn is_sealed(secret: &[u8; 32], words: &[&str], by: &str) -> bool {
     seal(secret, words).as_bytes().ct_eq(by.as_bytes()).into()
 }
 
+/// Seals that are remembered as used.
+pub const SPENT_SEALS_MAX: usize = 4096;
+
+/// Seals that have been used, each with the moment until which it would be good. Of too
+/// many the one whose moment is nearest is forgotten.
+#[derive(Debug, Default)]
+pub struct Spent(Mutex<BTreeSet<(u64, String)>>);
+
+impl Spent {
+    fn seals(&self) -> MutexGuard<'_, BTreeSet<(u64, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uses a seal. Whether it had not been used before.
+    pub fn spend(&self, seal: &str, until_unix_ms: u64) -> bool {
+        let mut seals = self.seals();
+        let first = seals.insert((until_unix_ms, seal.into()));
+        if seals.len() > SPENT_SEALS_MAX {
+            seals.pop_first();
+        }
+        first
+    }
+
+    /// Nothing has come of its use: it may be used again.
+    pub fn restore(&self, seal: &str, until_unix_ms: u64) {
+        self.seals().remove(&(until_unix_ms, seal.into()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +79,20 @@ mod tests {
             assert!(!is_sealed(&secret, &words, &by), "{words:?}");
         }
         assert!(!is_sealed(&[1; 32], &["for", "a", "bc"], ""));
+    }
+
+    #[test]
+    fn of_too_many_spent_seals_the_one_that_is_over_first_is_forgotten() {
+        let spent = Spent::default();
+        for number in (1..=SPENT_SEALS_MAX).rev() {
+            assert!(spent.spend(&number.to_string(), number as u64));
+        }
+        assert!(!spent.spend("1", 1));
+        assert!(spent.spend("one more", 1_000));
+        assert!(!spent.spend("2", 2));
+        assert!(spent.spend("1", 1), "forgotten");
+        assert!(!spent.spend("one more", 1_000));
+        spent.restore("one more", 1_000);
+        assert!(spent.spend("one more", 1_000));
     }
 }

@@ -98,8 +98,9 @@ impl Operator {
         };
         let last = store.last().await?;
         tokio::spawn(host.run(last, limits.store_patience_ms));
-        let (hashing, counts, throttle) = (Hashing::new(1), Arc::default(), Arc::default());
-        let accounts = Accounts { store, writer: queue, hashing, post, counts, throttle };
+        let (hashing, counts) = (Hashing::new(1), Arc::default());
+        let (throttle, spent) = (Arc::default(), Arc::default());
+        let accounts = Accounts { store, writer: queue, hashing, post, counts, throttle, spent };
         Ok(Self { domains: domains.into(), accounts })
     }
 

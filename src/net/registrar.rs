@@ -4,6 +4,7 @@ use crate::{post::Post, shell::Hashing, throttle::Throttle, writer::Queue};
 use engine::{
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
+    seal::Spent,
     shard::Input,
     stream::machine::Secret,
     subscription::farewells,
@@ -29,6 +30,7 @@ pub struct Accounts {
     pub(crate) post: Arc<Post>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) throttle: Arc<Throttle>,
+    pub(crate) spent: Arc<Spent>,
 }
 
 impl Registrar for Accounts {
@@ -80,6 +82,10 @@ impl Registrar for Accounts {
 
     fn admits(&self, peer: Option<IpAddr>, maxima: (u64, u64)) -> bool {
         self.throttle.admits(peer, maxima)
+    }
+
+    fn spent(&self) -> &Spent {
+        &self.spent
     }
 
     fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>> {

@@ -96,6 +96,7 @@ impl Server {
                 post: post.clone(),
                 counts: Arc::default(),
                 throttle: Arc::default(),
+                spent: Arc::default(),
             },
         };
         let shell = Arc::new(Shell {

@@ -119,13 +119,20 @@ fn execute<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         }
         let session = Session { by, node: command.node, world };
         let (id, step) = next(command, request, &session, iq)?;
+        let ends = !matches!(step, Step::Ask(_));
+        // What is done with its first request has not ended before.
+        let begins = request.attribute("sessionid").is_none();
+        if ends && !session.end(&id) && !begins {
+            return Err(session::expired());
+        }
         let answer = match step {
             Step::Cancel => answered(command, &id, "canceled"),
             Step::Ask(form) => {
                 answered(command, &id, "executing").child(actions()).child(form.form())
             }
             Step::Run(given) => {
-                let done = (command.run)(Order { by, given, world }).await?;
+                let done = (command.run)(Order { by, given, world }).await;
+                let done = done.inspect_err(|_| session.resume(&id))?;
                 finished(answered(command, &id, "completed"), done)
             }
         };

@@ -1,5 +1,6 @@
 //! Sessions of commands (section 3.3). The id says when the session began and is sealed for who
-//! gives the command, for this host and for this command, so that nothing need be kept.
+//! gives the command, for this host and for this command, so that nothing need be kept but which
+//! sessions have ended, until they would have been over anyway.
 
 use super::{NS, refused};
 use engine::{
@@ -33,18 +34,28 @@ impl Session<'_> {
     ///
     /// # Errors
     /// `bad-sessionid` when the id is of no session, of another's or of another command's.
-    /// `session-expired` when it began too long ago.
+    /// `session-expired` when it began too long ago. Whether it has ended, `end` tells.
     pub fn goes_on(&self, id: &str) -> Result<(), StanzaError> {
         let parts = id.split_once('-').and_then(|(ms, rest)| Some((ms, rest.split_once('-')?)));
         let (ms, (request, by)) = parts.ok_or_else(|| refused("bad-sessionid"))?;
         if !is_sealed(&self.world.settings.secret, &self.words(ms, request), by) {
             return Err(refused("bad-sessionid"));
         }
-        let began = ms.parse().unwrap_or(0);
-        match self.world.unix_ms.saturating_sub(began) <= SESSION_MS_MAX {
+        match self.world.unix_ms <= until(id) {
             true => Ok(()),
             false => Err(expired()),
         }
+    }
+
+    /// Ends it; whether it had not ended before. It is over when what was asked for has been done or
+    /// is no longer wanted (section 3.3).
+    pub fn end(&self, id: &str) -> bool {
+        self.world.registrar.spent().spend(id, until(id))
+    }
+
+    /// What would have ended it was refused: it may be mended and asked for again.
+    pub fn resume(&self, id: &str) {
+        self.world.registrar.spent().restore(id, until(id));
     }
 
     fn seal(&self, ms: &str, request: &str) -> String {
@@ -54,6 +65,12 @@ impl Session<'_> {
     fn words<'w>(&'w self, ms: &'w str, request: &'w str) -> [&'w str; 6] {
         [NS, self.by.as_str(), self.world.account.as_str(), self.node, ms, request]
     }
+}
+
+/// When the session of this id is over at the latest, in milliseconds since 1970.
+fn until(id: &str) -> u64 {
+    let began = id.split('-').next().and_then(|ms| ms.parse().ok());
+    began.unwrap_or(0_u64).saturating_add(SESSION_MS_MAX)
 }
 
 /// Section 4.4: it is no longer active.

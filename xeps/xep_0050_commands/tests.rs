@@ -5,6 +5,7 @@ use crate::stage;
 use engine::{
     port::{Fault, Loaded, Logged, Online, Reads, Registered, Registrar, Stored, Unregistered},
     request::stanzas,
+    seal::Spent,
     settings::Settings,
     stream::machine::Secret,
     unit::{Credentials, Pos, Table},
@@ -13,6 +14,7 @@ use std::{
     future::ready,
     net::IpAddr,
     sync::Mutex,
+    sync::atomic::{AtomicU32, Ordering},
     task::{Context, Poll, Waker},
 };
 
@@ -27,6 +29,9 @@ struct Town {
     done: Mutex<Vec<String>>,
     settings: Settings,
     now: u64,
+    /// How many requests the administrator has made.
+    asked: AtomicU32,
+    spent: Spent,
     /// The account that cannot be deleted.
     stuck: Option<&'static str>,
 }
@@ -39,7 +44,8 @@ impl Town {
             ..Settings::of(vec![bare(HOST), bare("b.example")], [7; 32])
         };
         let (people, done) = (Mutex::new(people.into()), Mutex::new(Vec::new()));
-        Self { people, done, settings, now: NOW, stuck: None }
+        let (asked, spent) = Default::default();
+        Self { people, done, settings, now: NOW, asked, spent, stuck: None }
     }
 
     fn has(&self, account: &Bare) -> bool {
@@ -67,7 +73,8 @@ impl Town {
     }
 
     fn admin_says(&self, command: &str) -> Result<Payload, [String; 2]> {
-        outcome(&self.says(ADMIN, HOST, "1", command))
+        let id = self.asked.fetch_add(1, Ordering::Relaxed);
+        outcome(&self.says(ADMIN, HOST, &format!("admin-{id}"), command))
     }
 
     fn done(&self) -> Vec<String> {
@@ -111,6 +118,10 @@ impl Registrar for Town {
 
     fn admits(&self, _: Option<IpAddr>, _: (u64, u64)) -> bool {
         true
+    }
+
+    fn spent(&self) -> &Spent {
+        &self.spent
     }
 
     fn count<'a>(&'a self, _: &'a Bare) -> Pending<'a, Result<u64, Fault>> {
@@ -202,6 +213,10 @@ fn begun(town: &Town) -> String {
     let form = town.admin_says(&command(NODE, "", "")).unwrap();
     assert_eq!(form.element().attribute("status").unwrap(), "executing");
     form.element().attribute("sessionid").unwrap().into_owned()
+}
+
+fn expired() -> [String; 2] {
+    error("not-allowed", "session-expired")
 }
 
 fn error(condition: &str, what: &str) -> [String; 2] {
@@ -348,11 +363,60 @@ fn a_session_belongs_to_one_requester_one_command_and_one_hour_section_3_3() {
     assert_eq!(outcome(&town.says(ADMIN, "b.example", "1", &cancel)).unwrap_err(), bad);
     let other = cancel.replace("delete-user", "end-user-session");
     assert_eq!(town.admin_says(&other).unwrap_err(), bad);
+    let cancel = |town: &Town, session: &str| {
+        town.admin_says(&command(NODE, &format!("sessionid='{session}' action='cancel'"), ""))
+    };
+    let [in_time, late] = [begun(&town), begun(&town)];
     town.now += 3_600_000;
-    assert!(town.admin_says(&cancel).is_ok());
+    assert!(cancel(&town, &in_time).is_ok());
     town.now += 1;
-    let expired = error("not-allowed", "session-expired");
-    assert_eq!(town.admin_says(&cancel).unwrap_err(), expired);
+    assert_eq!(cancel(&town, &late).unwrap_err(), expired());
+}
+
+#[test]
+fn a_session_that_was_completed_or_canceled_is_over_section_4_4() {
+    let town = Town::new();
+    let says = |session: &str, action: &str| {
+        let attributes = format!("sessionid='{session}' action='{action}'");
+        town.admin_says(&command(NODE, &attributes, &deletes(&["romeo@wax.example"])))
+    };
+    for [first, second] in [
+        ["complete", "complete"],
+        ["complete", "cancel"],
+        ["cancel", "complete"],
+        ["cancel", "execute"],
+        ["cancel", "cancel"],
+    ] {
+        let (session, other) = (begun(&town), begun(&town));
+        assert!(says(&session, first).is_ok());
+        town.people.lock().unwrap().push(bare("romeo@wax.example"));
+        town.done();
+        assert_eq!(says(&session, second).unwrap_err(), expired(), "{first}, {second}");
+        assert!(town.done().is_empty(), "{first}, {second}");
+        assert!(says(&other, first).is_ok(), "another session goes on");
+        town.people.lock().unwrap().push(bare("romeo@wax.example"));
+    }
+}
+
+#[test]
+fn what_was_completed_with_its_first_request_is_over_too() {
+    let town = Town::new();
+    let romeo = deletes(&["romeo@wax.example"]);
+    let done = town.admin_says(&command(NODE, "", &romeo)).unwrap();
+    let session = done.element().attribute("sessionid").unwrap().into_owned();
+    let again = command(NODE, &format!("sessionid='{session}'"), &romeo);
+    assert_eq!(town.admin_says(&again).unwrap_err(), expired());
+}
+
+#[test]
+fn a_session_goes_on_when_what_was_asked_for_was_refused() {
+    let town = Town::new();
+    let session = begun(&town);
+    let says =
+        |jid| town.admin_says(&command(NODE, &format!("sessionid='{session}'"), &deletes(&[jid])));
+    assert_eq!(says("nobody@wax.example").unwrap_err(), error("item-not-found", ""));
+    assert!(says("romeo@wax.example").is_ok());
+    assert_eq!(says("juliet@wax.example").unwrap_err(), expired());
 }
 
 #[test]

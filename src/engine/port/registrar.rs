@@ -1,7 +1,7 @@
 //! Accounts as wholes: made, changed, removed; who is online.
 
 use super::{Fault, Pending};
-use crate::stream::machine::Secret;
+use crate::{seal::Spent, stream::machine::Secret};
 use std::{fmt, net::IpAddr};
 use wire::{Bare, Jid, Stanza};
 
@@ -32,6 +32,8 @@ pub trait Registrar: Send + Sync {
     /// Whether one more account may be made by somebody from there, and counts it: at most so many
     /// by all, and by one of them, within an hour.
     fn admits(&self, peer: Option<IpAddr>, maxima: (u64, u64)) -> bool;
+    /// What may be used but once, and has been.
+    fn spent(&self) -> &Spent;
     /// How many accounts of a domain there are.
     fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>>;
     /// Who of a domain is online: all of them counted, at most `max` of them named.
