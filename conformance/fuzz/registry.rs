@@ -61,6 +61,10 @@ impl Registrar for Registry {
         Box::pin(ready(Online::default()))
     }
 
+    fn resources<'a>(&'a self, _: &'a Bare) -> Pending<'a, Vec<Jid>> {
+        Box::pin(ready(Vec::new()))
+    }
+
     fn end(&self, whom: &Jid) {
         let resource = Some(whom).filter(|whom| !whom.is_bare()).cloned();
         self.cause(&whom.bare(), Order::End(resource));

@@ -123,6 +123,12 @@ impl Registrar for Lent<'_> {
         Box::pin(future::ready(Online::default().and(self.online.clone(), max)))
     }
 
+    fn resources<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Jid>> {
+        let mut resources = self.online.resources.clone();
+        resources.retain(|jid| jid.bare() == *account);
+        Box::pin(future::ready(resources))
+    }
+
     fn end(&self, whom: &Jid) {
         let resource = Some(whom).filter(|whom| !whom.is_bare()).cloned();
         let order = Parcel::Order(whom.bare(), Order::End(resource));

@@ -35,7 +35,7 @@ pub enum Input {
     Committed(Bare, Ticket, Result<Committed, Fault>),
     /// The store has been read for an iq.
     Answered(Bare, u64, Replied),
-    /// Who of this domain is online is wanted, with at most so many names.
+    /// Who of this domain is online is wanted, or what of this account, with at most so many names.
     Count(u64, Bare, usize),
     /// Every available resource of this domain gets this.
     Announce(Bare, Stanza),
@@ -123,8 +123,8 @@ impl Shard {
             Input::Answered(jid, number, replied) => {
                 self.hand_over(jid, account::Input::Answered(number, replied), ctx, out);
             }
-            Input::Count(number, domain, max) => {
-                out.push(Output::Counted(number, self.online(&domain, max)));
+            Input::Count(number, whom, max) => {
+                out.push(Output::Counted(number, self.online(&whom, max)));
             }
             Input::Announce(domain, stanza) => {
                 for jid in self.busy(&domain) {
@@ -153,8 +153,12 @@ impl Shard {
         busy
     }
 
-    fn online(&self, domain: &Bare, max: usize) -> Online {
-        let busy = self.busy(domain);
+    fn online(&self, whom: &Bare, max: usize) -> Online {
+        let busy = match self.hosted.get(whom).map(Hosted::sessions) {
+            _ if whom.local().is_none() => self.busy(whom),
+            None | Some([]) => Vec::new(),
+            Some(_) => vec![whom.clone()],
+        };
         let mut online = Online { accounts: busy.len(), ..Online::default() };
         for session in busy.iter().filter_map(|jid| self.hosted.get(jid)).flat_map(Hosted::sessions)
         {

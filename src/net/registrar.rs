@@ -93,17 +93,12 @@ impl Registrar for Accounts {
     }
 
     fn online<'a>(&'a self, domain: &'a Bare, max: usize) -> Pending<'a, Online> {
-        Box::pin(async move {
-            let (number, mut counted) = self.counts.begin();
-            self.post.tell_all(|| Input::Count(number, domain.clone(), max));
-            let mut online = Online::default();
-            for _ in 0..self.post.shards() {
-                let Some(part) = counted.recv().await else { break };
-                online = online.and(part, max);
-            }
-            self.counts.end(number);
-            online
-        })
+        Box::pin(self.count_online(domain, max))
+    }
+
+    fn resources<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Jid>> {
+        // An account has no more than `sessions_max`.
+        Box::pin(async move { self.count_online(account, usize::MAX).await.resources })
     }
 
     fn end(&self, whom: &Jid) {
@@ -117,6 +112,18 @@ impl Registrar for Accounts {
 }
 
 impl Accounts {
+    async fn count_online(&self, whom: &Bare, max: usize) -> Online {
+        let (number, mut counted) = self.counts.begin();
+        self.post.tell_all(|| Input::Count(number, whom.clone(), max));
+        let mut online = Online::default();
+        for _ in 0..self.post.shards() {
+            let Some(part) = counted.recv().await else { break };
+            online = online.and(part, max);
+        }
+        self.counts.end(number);
+        online
+    }
+
     async fn exists(&self, account: &Bare) -> Result<bool, Unregistered> {
         let found = self.store.credentials(account).await.map_err(Unregistered::Fault)?;
         Ok(found.is_some())

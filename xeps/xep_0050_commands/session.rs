@@ -47,8 +47,8 @@ impl Session<'_> {
         }
     }
 
-    /// Ends it; whether it had not ended before. It is over when what was asked for has been done or
-    /// is no longer wanted (section 3.3).
+    /// Ends it; whether it had not ended before. It is over when what was asked for has been done
+    /// or is no longer wanted (section 3.3).
     pub fn end(&self, id: &str) -> bool {
         self.world.registrar.spent().spend(id, until(id))
     }

@@ -132,6 +132,10 @@ impl Registrar for Town {
         Box::pin(ready(Online::default()))
     }
 
+    fn resources<'a>(&'a self, _: &'a Bare) -> Pending<'a, Vec<Jid>> {
+        Box::pin(ready(Vec::new()))
+    }
+
     fn end(&self, whom: &Jid) {
         self.note(format!("end {whom}"));
     }

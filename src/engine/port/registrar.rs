@@ -38,6 +38,8 @@ pub trait Registrar: Send + Sync {
     fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>>;
     /// Who of a domain is online: all of them counted, at most `max` of them named.
     fn online<'a>(&'a self, domain: &'a Bare, max: usize) -> Pending<'a, Online>;
+    /// The addresses of an account's bound resources, in no order.
+    fn resources<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Jid>>;
     /// Ends the sessions of an account, or the one of this resource.
     fn end(&self, whom: &Jid);
     /// Sends a message to every available resource of a domain.

@@ -7,7 +7,7 @@ use engine::port::Pending;
 /// Accounts that one answer names.
 const LISTED_MAX: usize = 1000;
 /// Resources that are looked at, to find the accounts that are online.
-pub(super) const RESOURCES_MAX: usize = 100_000;
+const RESOURCES_MAX: usize = 100_000;
 
 const MAX_ITEMS: Field = Field {
     var: "max_items",

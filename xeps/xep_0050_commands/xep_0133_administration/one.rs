@@ -1,6 +1,6 @@
 //! What is known of one account.
 
-use super::{lists::RESOURCES_MAX, *};
+use super::*;
 use crate::xep_0004_forms as forms;
 use engine::{port::Loaded, port::Pending, roster};
 
@@ -62,11 +62,9 @@ fn statistics(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
     Box::pin(async move {
         let account = order.one_account()?;
         let size = listed(&loaded(&order, &account).await?).count().to_string();
-        let online = order.world.registrar.online(order.world.account, RESOURCES_MAX).await;
-        let mut resources: Vec<_> = online.resources.iter().collect();
-        resources.retain(|jid| jid.bare() == account);
+        let mut resources = order.world.registrar.resources(&account).await;
         resources.sort();
-        let resources = resources.into_iter().filter_map(|jid| jid.resource());
+        let resources = resources.iter().filter_map(|jid| jid.resource());
         let result = forms::result(NS).child(ROSTER_SIZE.told([size]));
         Ok(Done::told(result.child(ONLINE_RESOURCES.told(resources))))
     })

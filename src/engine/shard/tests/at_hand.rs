@@ -256,10 +256,15 @@ fn all_who_are_available_hear_an_announcement_and_all_who_are_bound_are_counted(
     world.feed(Input::Announce(Bare::host("y").unwrap(), news));
     assert_eq!(world.heard(juliet).len(), 1);
     assert!(world.heard(romeo).is_empty());
-    world.feed(Input::Count(7, host, 1));
-    let Online { accounts, available, resources } = world.counted.clone();
-    assert_eq!((accounts, available), (2, 1));
-    assert_eq!(resources, [Jid::parse(JULIET).unwrap()]);
+    let count = |world: &mut World, whom: &str, max| {
+        world.feed(Input::Count(7, Bare::parse(whom).unwrap(), max));
+        let Online { accounts, available, resources } = world.counted.clone();
+        let resources: Vec<_> = resources.iter().map(|jid| jid.as_str().to_owned()).collect();
+        (accounts, available, resources)
+    };
+    assert_eq!(count(&mut world, "x", 1), (2, 1, vec![JULIET.into()]));
+    assert_eq!(count(&mut world, "romeo@x", 9), (1, 0, vec![ROMEO.into()]));
+    assert_eq!(count(&mut world, "nurse@x", 9), (0, 0, Vec::new()));
 }
 
 #[test]
