@@ -10,7 +10,6 @@ use engine::{
     hook::*,
     passage::{Passage, Walk},
     request::Line,
-    roster::Roster,
     wire::*,
 };
 
@@ -43,7 +42,7 @@ fn account(iq: &Stanza, line: &mut Line<'_>, ctx: &Ctx<'_>) -> Replied {
     let (Some(home), Some(asker)) = (line.home, iq.head.from.as_ref().map(Jid::bare)) else {
         return Err(StanzaCondition::ServiceUnavailable.into());
     };
-    if !may_see(&asker, line.asked, home.roster) {
+    if !home.roster.is_seen_by(line.asked, &asker) {
         return Err(StanzaCondition::ServiceUnavailable.into());
     }
     let available = line.sessions.iter().any(|session| session.presence.is_some());
@@ -71,15 +70,10 @@ fn keep_strangers_out(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     }
     let from = iq.head.from.as_ref().map(Jid::bare);
     let account = &passage.account;
-    if from.is_some_and(|from| may_see(&from, &account.jid, &account.roster)) {
+    if from.is_some_and(|from| account.roster.is_seen_by(&account.jid, &from)) {
         return Verdict::Go;
     }
     Verdict::Refuse(StanzaCondition::ServiceUnavailable.into(), Why("last activity by a stranger"))
-}
-
-/// Whether somebody sees the presence of an account.
-fn may_see(who: &Bare, account: &Bare, roster: &Roster) -> bool {
-    who == account || roster.is_from(who)
 }
 
 fn ago(ms: u64) -> Draft {

@@ -43,18 +43,18 @@ pub const XEP: Xep = Xep {
     ],
 };
 
-/// Messages that are kept for one account.
+/// Messages that are kept for one account. Not none: clients are told that they are kept.
 pub const MESSAGES_MAX: Setting = Setting {
     xep: 160,
     key: "offline_messages_max",
-    kind: Choosing::Number { default: 1_000, from: 0, to: 100_000 },
+    kind: Choosing::Number { default: 1_000, from: 1, to: 100_000 },
     doc: "Messages kept for one account while it is away; at most half of mailbox_stanzas_max.",
 };
 /// The same in bytes.
 pub const BYTES_MAX: Setting = Setting {
     xep: 160,
     key: "offline_bytes_max",
-    kind: Choosing::Number { default: 1 << 20, from: 0, to: 1 << 30 },
+    kind: Choosing::Number { default: 1 << 20, from: 1 << 10, to: 1 << 30 },
     doc: "The same in bytes; at most half of mailbox_bytes_max.",
 };
 

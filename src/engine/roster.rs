@@ -153,6 +153,12 @@ impl Roster {
         self.item(contact).is_some_and(|item| item.state.from)
     }
 
+    /// Whether somebody sees the presence of the user of this address: a contact who does, and the
+    /// user.
+    pub fn is_seen_by(&self, user: &Bare, who: &Bare) -> bool {
+        who == user || self.is_from(who)
+    }
+
     /// Whether the user sees the contact's presence.
     pub fn is_to(&self, contact: &Bare) -> bool {
         self.item(contact).is_some_and(|item| item.state.to)

@@ -15,7 +15,7 @@ use crate::{
 use parked::{Parked, to_nobody, turn_away};
 use questions::Questions;
 use std::collections::{BTreeMap, HashMap};
-use wire::{Bare, ErrorType, Kind, Stanza, StanzaCondition, StanzaError};
+use wire::{Bare, Kind, Stanza, StanzaCondition};
 
 /// Accounts kept in memory though nobody uses them, the least recently used forgotten first.
 pub const IDLE_ACCOUNTS_MAX: usize = 10_000;
@@ -206,7 +206,8 @@ impl Shard {
         match self.hosted.get_mut(&jid) {
             // To be waited for by somebody that it may wait for itself would never end.
             Some(Hosted::Here { leaves: Some(_), .. }) if parked::is_awaited(&input) => {
-                turn_away(&jid, input, &try_again(), out);
+                let leaves = Fault::Refused("the account is read anew".into());
+                turn_away(&jid, input, &leaves.into(), out);
             }
             Some(Hosted::Here { leaves: Some(parked), .. }) if !parked::concludes(&input) => {
                 parked.put(&jid, input, total, out);
@@ -249,7 +250,7 @@ impl Shard {
             Err(fault) => {
                 tracing::warn!(%fault, "an account could not be loaded");
                 self.hosted.remove(jid);
-                let error = try_again();
+                let error = fault.into();
                 parked.into_iter().for_each(|input| turn_away(jid, input, &error, out));
             }
         }
@@ -339,11 +340,6 @@ fn unreached(parcel: Parcel, out: &mut Vec<Output>) {
     let Parcel::Routed { to, stanza, owed } = parcel else { return };
     let error = StanzaCondition::RemoteServerNotFound.into();
     turn_away(&to, account::Input::Routed(stanza, owed), &error, out);
-}
-
-/// Our side failed, for now.
-fn try_again() -> StanzaError {
-    StanzaError { type_: ErrorType::Wait, ..StanzaCondition::InternalServerError.into() }
 }
 
 /// Stanzas of a host, or of nobody: to the accounts they are addressed to.

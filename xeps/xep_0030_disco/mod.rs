@@ -123,7 +123,7 @@ fn keep_strangers_out(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     }
     let from = iq.head.from.as_ref().map(Jid::bare);
     let account = &passage.account;
-    if from.is_some_and(|from| from == account.jid || account.roster.is_from(&from)) {
+    if from.is_some_and(|from| account.roster.is_seen_by(&account.jid, &from)) {
         return Verdict::Go;
     }
     Verdict::Refuse(StanzaCondition::ServiceUnavailable.into(), Why("disco by a stranger"))

@@ -14,7 +14,7 @@ use crate::{
     request::Line,
     unit::{Change, Committed, Table, Unit},
 };
-use wire::{ErrorType, Stanza, StanzaCondition, StanzaError, StreamCondition};
+use wire::{Stanza, StanzaError, StreamCondition};
 
 impl Account {
     /// Puts something into the line; lets it go at once when it waits for nothing.
@@ -215,8 +215,7 @@ impl Account {
     /// what else was changed in memory is forgotten with the account.
     fn give_up(&mut self, then: Then, fault: &Fault, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         tracing::warn!(%fault, "not committed");
-        let error =
-            StanzaError { type_: ErrorType::Wait, ..StanzaCondition::InternalServerError.into() };
+        let error = fault.clone().into();
         let refused = |stanza: &Stanza| stanza.refused(&error);
         let refusal = match &then {
             Then::Walk(walked) | Then::WalkAway(walked) => refused(&walked.stanza),

@@ -258,7 +258,7 @@ impl Account {
         if !mere.is_empty() {
             return mere.into_iter().for_each(|answer| self.tell_one(answer, ctx, out));
         }
-        if from.bare() != self.jid && !self.roster.is_from(&from.bare()) {
+        if !self.roster.is_seen_by(&self.jid, &from.bare()) {
             return unsubscribed(probe).into_iter().for_each(|told| self.send(told, ctx, out));
         }
         let to = probe.head.to.as_ref().filter(|to| !to.is_bare());
@@ -294,7 +294,7 @@ impl Account {
     /// likewise of those that sent it presence, to who does not (§4.6.6).
     fn mere_presence(&self, probe: &Stanza, from: &Jid) -> Vec<Stanza> {
         let named = probe.head.to.as_ref().filter(|to| !to.is_bare());
-        let sees = from.bare() == self.jid || self.roster.is_from(&from.bare());
+        let sees = self.roster.is_seen_by(&self.jid, &from.bare());
         let told = [from.clone(), from.bare().into()];
         let shows = |session: &&Session| match named {
             Some(named) if session.jid != *named => false,

@@ -57,7 +57,7 @@ pub const ONLINE: Command = Command {
 fn registered(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
     Box::pin(async move {
         let (max, host) = (max_items(&order), order.world.account);
-        let found = order.world.store.accounts(host, None, max + 1).await.map_err(failed)?;
+        let found = order.world.store.accounts(host, None, max + 1).await?;
         Ok(told(&REGISTERED_USERS, found, max))
     })
 }

@@ -10,7 +10,7 @@ use super::{Command, Done, Order, Severity, not_acceptable};
 use crate::xep_0004_forms::{Field, Kind, Layout};
 use engine::{
     hook::*,
-    port::{Fault, Unregistered},
+    port::Unregistered,
     setting::{Kind::Number, Setting},
     wire::*,
 };
@@ -135,7 +135,7 @@ impl Order<'_> {
 
     /// That there is this account.
     async fn must_exist(&self, account: &Bare) -> Result<(), StanzaError> {
-        let found = self.world.store.credentials(account).await.map_err(failed)?;
+        let found = self.world.store.credentials(account).await?;
         found.map(drop).ok_or_else(|| missing(account))
     }
 }
@@ -151,11 +151,6 @@ fn unregistered(account: &Bare, why: Unregistered) -> StanzaError {
             .with_text(format!("{account} exists already")),
         Unregistered::Missing => missing(account),
         Unregistered::Unfit => not_acceptable(why.to_string()),
-        Unregistered::Fault(fault) => failed(fault),
+        Unregistered::Fault(fault) => fault.into(),
     }
-}
-
-/// Our side failed, for now.
-fn failed(_: Fault) -> StanzaError {
-    StanzaError::new(ErrorType::Wait, StanzaCondition::InternalServerError)
 }

@@ -35,7 +35,7 @@ const ONLINE_NUMBER: Field = Field {
 
 fn registered(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
     Box::pin(async move {
-        let count = order.world.registrar.count(order.world.account).await.map_err(failed)?;
+        let count = order.world.registrar.count(order.world.account).await?;
         Ok(told(&REGISTERED_NUMBER, &count.to_string()))
     })
 }

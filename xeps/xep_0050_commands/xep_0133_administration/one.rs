@@ -71,7 +71,7 @@ fn statistics(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
 }
 
 async fn loaded(order: &Order<'_>, account: &Bare) -> Result<Loaded, StanzaError> {
-    let loaded = order.world.store.load(account).await.map_err(failed)?;
+    let loaded = order.world.store.load(account).await?;
     loaded.ok_or_else(|| missing(account))
 }
 
