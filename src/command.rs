@@ -27,7 +27,7 @@ pub enum Action {
     Check,
     /// Print every setting with its documentation and default.
     Settings,
-    /// Print the stations of a stanza's life and who stands where.
+    /// Print the stations of a stanza's life and which XEPs stand where.
     Life,
 }
 

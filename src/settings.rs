@@ -353,7 +353,7 @@ mod tests {
             kept.map(|setting| settings.number(setting))
         };
         assert_eq!(kept(""), [1_000, 1 << 20]);
-        assert_eq!(kept("[xep.0160]\noffline_messages_max = 0"), [0, 1 << 20]);
+        assert_eq!(kept("[xep.0160]\noffline_messages_max = 1"), [1, 1 << 20]);
         let narrow = "[limits]\nmailbox_stanzas_max = 10\nmailbox_bytes_max = 65536";
         assert_eq!(kept(narrow), [5, 32_768]);
     }

@@ -23,7 +23,7 @@ fn before_auth(ctx: &Ctx<'_>) -> Payload {
     limits(ctx.settings.limits.before_auth).finish()
 }
 
-/// Section 4.1: after these idle seconds we look whether the client is there (RFC 6120 §4.6.4).
+/// Section 4.1: after these idle seconds we look whether the client is there (RFC 6120 §4.6.2).
 fn after_auth(ctx: &Ctx<'_>) -> Payload {
     let stream = ctx.settings.limits;
     let seconds = number("idle-seconds", stream.idle_ms_max / 1000);

@@ -230,7 +230,7 @@ pub struct World<'a> {
     pub account: &'a wire::Bare,
     /// Where a stream comes from that has not logged in (IPv6: which /64).
     pub peer: Option<IpAddr>,
-    /// Milliseconds since 1970, when it was asked.
+    /// Milliseconds since 1970, when its turn came.
     pub unix_ms: u64,
     /// What the operator chose.
     pub settings: &'a Settings,

@@ -12,7 +12,9 @@ const STATIONS: [(Station, &str); 6] = [
     (Station::Push, "may wake a device that was not reached"),
 ];
 
-/// The whole table, as text for a terminal.
+/// The whole table, as text for a terminal: what XEPs hang in. The engine's own table at hand, of
+/// last presences, is not shown, nor are features (service discovery tells them) and settings
+/// (`waxwing settings` does).
 pub fn table(hooks: &Hooks) -> String {
     let mut page = String::new();
     chapter(&mut page, "A message or presence on its way, sent and received");

@@ -215,7 +215,7 @@ fn let_pass(
 }
 
 /// The second half, with the sessions of this moment: Copy, delivery, Miss, Push.
-/// Gives back what nobody here took and no log of the account has.
+/// Gives back what nobody here took, and neither a log nor a cell of the account has.
 pub fn release(
     walked: Walked,
     committed: &Committed,

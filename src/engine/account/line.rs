@@ -197,7 +197,7 @@ impl Account {
     }
 
     /// The second half of a walk. Who was there to take it may have gone meanwhile: what nobody
-    /// gets and no log of this account has is refused even now.
+    /// gets, and neither a log nor a cell of this account has, is refused even now.
     pub(super) fn release(
         &mut self,
         walked: Walked,
