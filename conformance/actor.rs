@@ -71,7 +71,7 @@ pub struct Actor {
     growth: Growth,
     heard: VecDeque<Heard>,
     flaw: Option<String>,
-    features: Option<Tree>,
+    features: Vec<Tree>,
     full: Option<String>,
 }
 
@@ -84,7 +84,7 @@ impl Actor {
             growth: Growth::new(),
             heard: VecDeque::new(),
             flaw: None,
-            features: None,
+            features: Vec::new(),
             full: None,
         }
     }
@@ -97,6 +97,11 @@ impl Actor {
     /// The full JID of its last session.
     pub fn full(&self) -> Option<&str> {
         self.full.as_deref()
+    }
+
+    /// The stream features it has heard on its connection, list by list.
+    pub fn offered(&self) -> &[Tree] {
+        &self.features
     }
 
     /// Whether it has a connection that neither side is known to have ended.
@@ -112,6 +117,7 @@ impl Actor {
         let direct = self.character.property("door") == Some("direct");
         let door = if direct { Door::Direct } else { Door::StartTls };
         self.heard.clear();
+        self.features.clear();
         self.flaw = None;
         self.link = Some(driver.open(door)?);
         self.restart();
@@ -125,8 +131,7 @@ impl Actor {
     pub fn log_in(&mut self, driver: &mut dyn Driver) -> Result<(), Trouble> {
         self.connect(driver)?;
         self.open(driver)?;
-        if self.features.as_ref().is_some_and(|features| features.child(TLS, "starttls").is_some())
-        {
+        if self.features.last().is_some_and(|last| last.child(TLS, "starttls").is_some()) {
             self.start_tls(driver)?;
             self.open(driver)?;
         }
@@ -203,7 +208,7 @@ impl Actor {
         if let Some(mechanism) = self.character.property("mechanism") {
             return Ok(mechanism.to_owned());
         }
-        let features = self.features.as_ref().ok_or("has not heard any features".to_owned())?;
+        let features = self.features.last().ok_or("has not heard any features".to_owned())?;
         let offered: Vec<String> = features
             .child(SASL, "mechanisms")
             .map(|list| list.children().map(Tree::text).collect())
@@ -297,7 +302,7 @@ impl Actor {
                 if let Heard::Element(tree) = &heard
                     && tree.is(STREAM, "features")
                 {
-                    self.features = Some(tree.clone());
+                    self.features.push(tree.clone());
                 }
                 return Ok(Next::Heard(heard));
             }

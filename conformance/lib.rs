@@ -3,6 +3,7 @@
 //! README.md tells how to read and write a script.
 
 pub mod actor;
+pub mod announced;
 pub mod driver;
 pub mod fill;
 pub mod pattern;

@@ -1,15 +1,18 @@
 //! `waxwing-scs`: plays scripts against any XMPP server over TCP.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use conformance::{
+    announced::announced,
     run::{Failure, Untold, play},
-    script::{ADMIN, Script, moved},
+    script::{ADMIN, Character, Kind, Script, moved, section},
     tcp::{Server, Tcp},
 };
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
     time::Duration,
 };
 
@@ -35,8 +38,7 @@ struct Args {
     /// A shell command that deletes an account, run before `--create`; it may fail.
     #[arg(long)]
     delete: Option<String>,
-    /// Put behind the local part of every account of the cast but `admin`, who must be an
-    /// administrator of the server; `{n}` is the script's number.
+    /// Put behind the local part of every account of the cast; `{n}` is the script's number.
     #[arg(long, default_value = "")]
     suffix: String,
     /// Stanzas that a script does not tell of are wrong.
@@ -45,6 +47,12 @@ struct Args {
     /// Skip scripts that carry this tag.
     #[arg(long, default_values_t = ["simulated".to_owned()])]
     skip_tag: Vec<String>,
+    /// Scripts at once; give each accounts of its own by `--suffix`.
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// What is printed for each script.
+    #[arg(long, value_enum, default_value_t = Report::Text)]
+    report: Report,
     /// Milliseconds to wait for an answer.
     #[arg(long, default_value_t = 5000)]
     answer_ms: u64,
@@ -53,26 +61,120 @@ struct Args {
     quiet_ms: u64,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Report {
+    /// For eyes.
+    Text,
+    /// For programs: outcome, file, title, line, section and difference, between tabs.
+    Tabs,
+}
+
+/// What became of a script.
+struct Verdict {
+    title: String,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    /// With the sections where it chose otherwise than the script.
+    Pass(Vec<String>),
+    Skip,
+    /// It failed, and the server does not announce this, which the script needs.
+    Lacks(String),
+    Fail {
+        line: usize,
+        section: String,
+        why: String,
+    },
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
-    let (mut passed, mut failed) = (0, 0);
-    let mut has_admin = false;
-    for (number, path) in files(&args.scripts).iter().enumerate() {
-        let name = path.display();
-        match one(&args, number, path, &mut has_admin) {
-            Ok(true) => {
-                passed += 1;
-                println!("pass {name}");
-            }
-            Ok(false) => println!("skip {name}"),
-            Err(why) => {
-                failed += 1;
-                println!("FAIL {name}:{why}");
-            }
+    let files = files(&args.scripts).into_iter().enumerate();
+    // What an administrator does concerns all: those are played last, one after the other.
+    let (last, files): (Vec<_>, Vec<_>) = files.partition(|(_, path)| has_admin(path));
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut tally = Tally::default();
+        loop {
+            let next = next.fetch_add(1, Ordering::Relaxed);
+            let Some((number, path)) = files.get(next) else { return tally };
+            tally.count(&shown(&args, *number, path, false));
+        }
+    };
+    let mut tally = thread::scope(|scope| {
+        let workers: Vec<_> = (0..args.jobs.max(1)).map(|_| scope.spawn(worker)).collect();
+        let tallies = workers.into_iter().map(|worker| worker.join());
+        tallies
+            .map(|tally| tally.expect("a worker has panicked"))
+            .fold(Tally::default(), Tally::add)
+    });
+    let mut is_made = false;
+    for (number, path) in &last {
+        let outcome = shown(&args, *number, path, is_made);
+        is_made |= !matches!(outcome, Outcome::Skip);
+        tally.count(&outcome);
+    }
+    if args.report == Report::Text {
+        println!("{} passed, {} failed, {} lacked", tally.passed, tally.failed, tally.lacked);
+    }
+    if tally.failed + tally.lacked == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    lacked: usize,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Pass(_) => self.passed += 1,
+            Outcome::Skip => {}
+            Outcome::Lacks(_) => self.lacked += 1,
+            Outcome::Fail { .. } => self.failed += 1,
         }
     }
-    println!("{passed} passed, {failed} failed");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            lacked: self.lacked + other.lacked,
+        }
+    }
+}
+
+/// Plays a script and prints what became of it. `admin`: the administrator's account is made.
+fn shown(args: &Args, number: usize, path: &Path, admin: bool) -> Outcome {
+    let verdict = verdict(args, number, path, admin);
+    show(args.report, path, &verdict);
+    verdict.outcome
+}
+
+fn show(report: Report, path: &Path, verdict: &Verdict) {
+    let name = path.display();
+    if report == Report::Tabs {
+        let none = String::new();
+        let (word, line, section, why) = match &verdict.outcome {
+            Outcome::Pass(choices) => ("pass", 0, &choices.join("; "), &none),
+            Outcome::Skip => ("skip", 0, &none, &none),
+            Outcome::Lacks(what) => ("lacks", 0, &none, what),
+            Outcome::Fail { line, section, why } => ("fail", *line, section, why),
+        };
+        let why = why.replace(char::is_control, " ");
+        println!("{word}\t{name}\t{}\t{line}\t{section}\t{why}", verdict.title);
+        return;
+    }
+    match &verdict.outcome {
+        Outcome::Pass(choices) if choices.is_empty() => println!("pass {name}"),
+        Outcome::Pass(choices) => println!("pass {name}, other than {}", choices.join("; ")),
+        Outcome::Skip => println!("skip {name}"),
+        Outcome::Lacks(what) => println!("LACKS {name}: {what}"),
+        Outcome::Fail { line, why, .. } => println!("FAIL {name}:{line}: {why}"),
+    }
 }
 
 fn files(paths: &[PathBuf]) -> Vec<PathBuf> {
@@ -94,17 +196,38 @@ fn is_script(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "scs")
 }
 
-/// Whether the script was played; `false`: skipped.
-fn one(args: &Args, number: usize, path: &Path, has_admin: &mut bool) -> Result<bool, String> {
-    let source = std::fs::read_to_string(path).map_err(|error| format!(" {error}"))?;
+fn has_admin(path: &Path) -> bool {
+    let source = std::fs::read_to_string(path).unwrap_or_default();
+    Script::parse(&source).is_ok_and(|script| script.has_admin())
+}
+
+fn verdict(args: &Args, number: usize, path: &Path, admin: bool) -> Verdict {
+    let mut title = String::new();
+    let outcome = one(args, number, path, admin, &mut title).unwrap_or_else(|failure| {
+        let source = std::fs::read_to_string(path).unwrap_or_default();
+        let section = section(&source, failure.line).unwrap_or_default().to_owned();
+        Outcome::Fail { line: failure.line, section, why: failure.why }
+    });
+    Verdict { title, outcome }
+}
+
+fn one(
+    args: &Args,
+    number: usize,
+    path: &Path,
+    admin: bool,
+    title: &mut String,
+) -> Result<Outcome, Failure> {
+    let before = |why: String| Failure { line: 0, why };
+    let source = std::fs::read_to_string(path).map_err(|error| before(error.to_string()))?;
     let suffix = args.suffix.replace("{n}", &number.to_string());
-    let source = moved(&source, &suffix, &args.domain).map_err(|wrong| wrong.to_string())?;
-    let script = Script::parse(&source).map_err(|wrong| wrong.to_string())?;
+    let script = moved(&source, &suffix, &args.domain).and_then(|source| Script::parse(&source));
+    let script = script.map_err(|wrong| Failure { line: wrong.line, why: wrong.why })?;
+    title.clone_from(&script.title);
     if args.skip_tag.iter().any(|tag| script.has_tag(tag)) {
-        return Ok(false);
+        return Ok(Outcome::Skip);
     }
-    accounts(args, &script, *has_admin)?;
-    *has_admin |= script.has_admin();
+    accounts(args, &script, admin).map_err(before)?;
     let mut driver = Tcp::new(Server {
         starttls: args.server,
         direct: args.direct,
@@ -112,12 +235,34 @@ fn one(args: &Args, number: usize, path: &Path, has_admin: &mut bool) -> Result<
         answer: Duration::from_millis(args.answer_ms),
         quiet: Duration::from_millis(args.quiet_ms),
     })
-    .map_err(|broken| broken.to_string())?;
+    .map_err(|broken| before(broken.to_string()))?;
     let untold = if args.exact { Untold::Wrong } else { Untold::Ignored };
-    match play(&script, &mut driver, untold) {
-        Ok(()) => Ok(true),
-        Err(Failure { line, why }) => Err(format!("{line}: {why}")),
-    }
+    let failure = match play(&script, &mut driver, untold) {
+        Ok(choices) => {
+            let mut sections: Vec<_> =
+                choices.iter().filter_map(|choice| section(&source, choice.line)).collect();
+            sections.dedup();
+            return Ok(Outcome::Pass(sections.into_iter().map(str::to_owned).collect()));
+        }
+        Err(failure) => failure,
+    };
+    lacking(&script, &mut driver).map(Outcome::Lacks).ok_or(failure)
+}
+
+/// The first of the script's needs that the server does not announce to the first account that
+/// still can log in.
+fn lacking(script: &Script, driver: &mut Tcp) -> Option<String> {
+    let mut needs = script.needs().peekable();
+    needs.peek()?;
+    let mut logins = script.accounts().into_iter().map(|(account, password)| Character {
+        name: account.to_owned(),
+        kind: Kind::Client,
+        properties: [("jid", account), ("password", password)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+    });
+    let announced = logins.find_map(|login| announced(login, driver).ok())?;
+    needs.find(|need| !announced.contains(*need)).map(str::to_owned)
 }
 
 /// Makes the accounts of the cast; that of the administrator only once.
@@ -137,10 +282,10 @@ fn accounts(args: &Args, script: &Script, has_admin: bool) -> Result<(), String>
         };
         shell(&args.delete);
         if let Some((output, command)) = shell(&args.create) {
-            let output = output.map_err(|error| format!(" {command}: {error}"))?;
+            let output = output.map_err(|error| format!("{command}: {error}"))?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                return Err(format!(" {command}: {said}"));
+                return Err(format!("{command}: {said}"));
             }
         }
     }

@@ -38,17 +38,26 @@ pub enum Untold {
     Wrong,
 }
 
-/// Plays a script to its end.
+/// Plays a script to its end. Gives the differences where the script says that the choice is ours:
+/// other servers may choose otherwise. Where nothing untold is allowed they are failures, too.
 ///
 /// # Errors
-/// The first difference.
-pub fn play(script: &Script, driver: &mut dyn Driver, untold: Untold) -> Result<(), Failure> {
+/// The first difference of any other kind.
+pub fn play(
+    script: &Script,
+    driver: &mut dyn Driver,
+    untold: Untold,
+) -> Result<Vec<Failure>, Failure> {
     let actors = script.characters.iter().cloned().map(Actor::new).collect();
     let passed_over = vec![Vec::new(); script.characters.len()];
     let mut play = Play { driver, actors, captures: Captures::new(), untold, passed_over };
-    let mut outcome = Ok(());
+    let (mut outcome, mut choices) = (Ok(()), Vec::new());
     for step in &script.steps {
-        outcome = play.step(&step.deed).map_err(|why| Failure { line: step.line, why });
+        let done = play.step(&step.deed).map_err(|why| Failure { line: step.line, why });
+        match done {
+            Err(choice) if step.ours && untold == Untold::Ignored => choices.push(choice),
+            _ => outcome = done,
+        }
         if outcome.is_err() {
             break;
         }
@@ -58,7 +67,7 @@ pub fn play(script: &Script, driver: &mut dyn Driver, untold: Untold) -> Result<
     for actor in &mut play.actors {
         actor.cut(play.driver);
     }
-    outcome
+    outcome.map(|()| choices)
 }
 
 struct Play<'a> {
@@ -172,7 +181,13 @@ impl Play<'_> {
             passed_over.remove(place);
             return Ok(());
         }
-        let mut nearest = None;
+        let alike = |came: &&Tree| {
+            came.local == expected.local && came.attribute("type") == expected.attribute("type")
+        };
+        let mut nearest = passed_over.iter().rev().find(alike).and_then(|came| {
+            let why = pattern::matches(expected, came, captures).err()?;
+            Some(difference(&why, came))
+        });
         loop {
             let came = match self.next_element(who, expected) {
                 Ok(came) => came,

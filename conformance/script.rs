@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 /// The local part of the administrator's account: the same one in all scripts, for a server knows
 /// its administrators before they are played.
 pub const ADMIN: &str = "admin";
+const OUR_CHOICE: &str = "our choice";
 
 /// A whole script.
 #[derive(Clone, Debug)]
@@ -75,6 +76,8 @@ pub struct Step {
     pub line: usize,
     /// What happens.
     pub deed: Deed,
+    /// Whether the section that it stands under says that this is our choice of several.
+    pub ours: bool,
 }
 
 /// What happens.
@@ -163,7 +166,8 @@ impl Script {
             }
             let block = lines.block();
             let deed = script.deed(text.trim_end(), block).map_err(misspelt)?;
-            script.steps.push(Step { line, deed });
+            let ours = section(source, line).is_some_and(|section| section.contains(OUR_CHOICE));
+            script.steps.push(Step { line, deed, ours });
         }
         Ok(script)
     }
@@ -176,6 +180,11 @@ impl Script {
     /// Whether it carries `## tag`.
     pub fn has_tag(&self, tag: &str) -> bool {
         self.tags.iter().any(|have| have == tag)
+    }
+
+    /// What a server must announce for this script, by its `## needs …` lines.
+    pub fn needs(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().filter_map(|tag| tag.strip_prefix("needs ")).map(str::trim)
     }
 
     /// The accounts of the cast, each once, with their passwords. `account: none` marks one that
@@ -368,6 +377,16 @@ fn replaced(text: &str, word: &str, by: impl Fn(&str) -> String) -> String {
     made
 }
 
+/// The section that a line stands under: the first line of the nearest comment that cites one.
+pub fn section(source: &str, line: usize) -> Option<&str> {
+    let above: Vec<&str> = source.lines().take(line).collect();
+    let cites =
+        |text: &str| text.starts_with("# ") && (text.contains('§') || text.contains("Section "));
+    let cited = above.iter().rposition(|text| cites(text))?;
+    let first = above[..cited].iter().rposition(|text| !text.starts_with("# "));
+    Some(above[first.map_or(0, |before| before + 1)][1..].trim())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,6 +427,29 @@ mod tests {
         }
         assert_eq!(Script::parse("[Nurse] N\n---").unwrap_err().line, 1);
         assert!(Script::parse("[Client] Romeo\n").is_err());
+    }
+
+    #[test]
+    fn a_line_stands_under_the_section_above_it() {
+        let source = "# RFC 6120 §4\n\nA connects\n# More,\n# as Section 4.2 has it\nA binds\n";
+        let sections: Vec<_> = [1, 3, 6].map(|line| section(source, line)).into();
+        assert_eq!(sections, [Some("RFC 6120 §4"), Some("RFC 6120 §4"), Some("More,")]);
+        assert_eq!(section("A connects", 1), None);
+    }
+
+    #[test]
+    fn a_step_is_our_choice_until_the_next_section() {
+        let source = "# T\n[Client] A\n---\n# §1, our choice: x\nA connects\n\
+            # §2\nA disconnects\n";
+        let ours: Vec<bool> =
+            Script::parse(source).unwrap().steps.iter().map(|step| step.ours).collect();
+        assert_eq!(ours, [true, false]);
+    }
+
+    #[test]
+    fn a_script_tells_what_it_needs() {
+        let script = Script::parse("# T\n## simulated\n## needs urn:a\n## needs b\n---\n");
+        assert_eq!(script.unwrap().needs().collect::<Vec<_>>(), ["urn:a", "b"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ fn simulate(source: &str) -> Result<(), String> {
     let script = Script::parse(source).map_err(|misspelt| misspelt.to_string())?;
     let mut world =
         Simulated::new("localhost", script.accounts()).map_err(|broken| format!("0: {broken}"))?;
-    play(&script, &mut world, Untold::Wrong).map_err(|failure| failure.to_string())
+    play(&script, &mut world, Untold::Wrong).map(drop).map_err(|failure| failure.to_string())
 }
 
 #[test]
