@@ -4,11 +4,9 @@ import concurrent.futures
 import contextlib
 import json
 import pathlib
-import re
-import subprocess
 import urllib.request
 
-from peers.ground import Endpoint, await_port, free_port, install
+from peers.ground import Endpoint, await_port, debian_version, free_port, install
 from peers.postgres import DATABASE, USER, Postgres
 
 SCHEMA = pathlib.Path("/usr/share/ejabberd/sql/pg.sql")
@@ -81,9 +79,7 @@ class Ejabberd:
 
     def version(self):
         """As it says itself."""
-        command = ["dpkg-query", "-W", "-f", "${Version}", "ejabberd"]
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return re.split(r"[-+]", found)[0]
+        return debian_version("ejabberd")
 
     def populate(self, users, password):
         """Registers accounts over the HTTP API; `ejabberdctl` takes a second for each."""
@@ -106,29 +102,32 @@ class Ejabberd:
 
     @contextlib.contextmanager
     def serve(self):
-        """Runs its virtual machine, with what `ejabberdctl foreground` gives it."""
+        """Runs its virtual machine."""
         with contextlib.ExitStack() as running:
             databases = []
             if self.database is not None:
                 databases.append(running.enter_context(self.database.serve()))
-            spool = f'"{self.folder}/spool"'
-            command = ["erl", "+K", "true", "+P", "250000", "-noinput", "-mnesia", "dir", spool]
-            environment = {
-                "ERL_LIBS": str(_libraries()),
-                "ERL_MAX_PORTS": "32000",
-                "ERL_CRASH_DUMP_BYTES": "0",
-                "EJABBERD_CONFIG_PATH": str(self.config),
-                "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
-                "HOME": str(self.folder),
-            }
+            command, environment = machine(self.folder, self.config)
             child = running.enter_context(
-                self.ground.process(
-                    [*command, "-s", "ejabberd"], self.folder / "console.log", environment
-                )
+                self.ground.process(command, self.folder / "console.log", environment)
             )
             await_port(self.port, child)
             await_port(self.api, child)
             yield Endpoint(self.port, [child.pid, *databases])
+
+
+def machine(folder, config):
+    """Its virtual machine as `ejabberdctl foreground` starts it: the command, its environment."""
+    command = ["erl", "+K", "true", "+P", "250000", "-noinput"]
+    command += ["-mnesia", "dir", f'"{folder}/spool"', "-s", "ejabberd"]
+    return command, {
+        "ERL_LIBS": str(_libraries()),
+        "ERL_MAX_PORTS": "32000",
+        "ERL_CRASH_DUMP_BYTES": "0",
+        "EJABBERD_CONFIG_PATH": str(config),
+        "EJABBERD_LOG_PATH": str(folder / "ejabberd.log"),
+        "HOME": str(folder),
+    }
 
 
 def _libraries():

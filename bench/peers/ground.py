@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -94,6 +95,13 @@ def await_port(port, child):
         time.sleep(0.1)
     tail = pathlib.Path(child.log).read_text(errors="replace")[-2000:]
     raise RuntimeError(f"{child.args[0]} does not listen on port {port}:\n{tail}")
+
+
+def debian_version(package):
+    """Of an installed package, without what Debian adds to it."""
+    command = ["dpkg-query", "-W", "-f", "${Version}", package]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return re.split(r"[-+]", found)[0]
 
 
 def install(program, packages):

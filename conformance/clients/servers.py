@@ -1,28 +1,38 @@
 """The servers under test, each in a folder of its own, on loopback.
 
-Both serve the domain localhost, with the same certificate, and want TLS from their clients.
+All serve one domain, with the same certificate, and want TLS from their clients. What the tests
+ask for is switched on, and no limit slows them down.
 """
 
+import json
 import os
 import socket
 import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 from waiting import Failure, Process, until
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "bench"))
+
+from peers.ejabberd import machine  # noqa: E402
+from peers.ground import debian_version  # noqa: E402
+
 DOMAIN = "localhost"
 
 
 class Certificate:
-    """Self-signed, for localhost; the clients are given it as the only one to trust."""
+    """Self-signed, for the domain; the clients are given it as the only one to trust."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, domain=DOMAIN):
+        self.domain = domain
         self.file = folder / "certificate.pem"
         self.key = folder / "key.pem"
         run(
             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split()
-            + ["-subj", f"/CN={DOMAIN}", "-addext", f"subjectAltName=DNS:{DOMAIN}"]
+            + ["-subj", f"/CN={domain}", "-addext", f"subjectAltName=DNS:{domain},DNS:*.{domain}"]
             + ["-keyout", self.key, "-out", self.file]
         )
         printed = run(["openssl", "x509", "-noout", "-fingerprint", "-sha1", "-in", self.file])
@@ -38,14 +48,25 @@ class Server:
 
     lacks = ()
 
-    def __init__(self, folder, certificate, host="127.0.0.1", port=None, admins=(), open=False):
+    def __init__(
+        self,
+        folder,
+        certificate,
+        host="127.0.0.1",
+        port=None,
+        port_tls=None,
+        admins=(),
+        open=False,
+    ):
         self.folder = folder
         self.certificate = certificate
+        self.domain = certificate.domain
         self.host = host
-        self.port, self.port_tls = free_ports(2)
-        self.port = port or self.port
-        self.admins = ", ".join(f'"{user}@{DOMAIN}"' for user in admins)
+        free = free_ports(2)
+        self.port, self.port_tls = port or free[0], port_tls or free[1]
+        self.admins = [f"{user}@{self.domain}" for user in admins]
         self.open = open
+        self.abuse = [f"mailto:abuse@{self.domain}", f"xmpp:abuse@{self.domain}"]
         self.process = None
 
     def launch(self, command, **options):
@@ -62,16 +83,16 @@ class Server:
 class Waxwing(Server):
     name = "waxwing"
 
-    def __init__(self, folder, certificate, binary, store, **place):
+    def __init__(self, folder, certificate, binary, store=None, **place):
         super().__init__(folder, certificate, **place)
         self.binary = binary
         self.config = folder / "waxwing.toml"
         store = store or f"sqlite:{folder}/data/waxwing.db"
         self.config.write_text(
             f"""[server]
-domains = ["{DOMAIN}"]
+domains = ["{self.domain}"]
 data = "{folder}/data"
-admins = [{self.admins}]
+admins = {json.dumps(self.admins)}
 
 [listen]
 c2s = ["{self.host}:{self.port}"]
@@ -89,12 +110,27 @@ url = "{store}"
 
 [xep.0077]
 registration = "{'open' if self.open else 'closed'}"
+accounts_per_hour_max = 1000000
+accounts_per_address_per_hour_max = 1000000
+
+[xep.0157]
+abuse = {json.dumps(self.abuse)}
 """
         )
 
+    def version(self):
+        return run([self.binary, "--version"]).split()[-1]
+
     def add(self, user, password):
-        account = [self.binary, "--config", self.config, "user", "add", f"{user}@{DOMAIN}"]
+        account = [self.binary, "--config", self.config, "user", "add", f"{user}@{self.domain}"]
         run(account + ["--password-stdin"], password + "\n")
+
+    def shell_command(self):
+        """Makes the account `{user}@{domain}`."""
+        return (
+            f"echo '{{password}}' | '{self.binary}' --config '{self.config}'"
+            " user add '{user}@{domain}' --password-stdin"
+        )
 
     def start(self):
         self.launch([self.binary, "--config", self.config, "serve"])
@@ -105,9 +141,11 @@ class Prosody(Server):
     name = "prosody"
     lacks = ("users counted", "pre-approval")
 
-    def __init__(self, folder, certificate, **place):
+    # With plain passwords on its disk it can offer every mechanism it knows.
+    def __init__(self, folder, certificate, more="", **place):
         super().__init__(folder, certificate, **place)
         self.config = folder / "prosody.cfg.lua"
+        admins, abuse = (json.dumps(one).strip("[]") for one in (self.admins, self.abuse))
         self.config.write_text(
             f"""run_as_root = true
 pidfile = "{folder}/prosody.pid"
@@ -118,26 +156,121 @@ c2s_ports = {{ {self.port} }}
 c2s_direct_tls_ports = {{ {self.port_tls} }}
 c2s_require_encryption = true
 ssl = {{ certificate = "{certificate.file}"; key = "{certificate.key}" }}
-modules_disabled = {{ "s2s" }}
-admins = {{ {self.admins} }}
+authentication = "internal_plain"
+admins = {{ {admins} }}
+contact_info = {{ abuse = {{ {abuse} }} }}
+s2s_ports = {{}}
 modules_enabled = {{
     "roster"; "saslauth"; "tls"; "disco"; "carbons"; "pep"; "blocklist"; "private"; "mam";
-    "vcard4"; "vcard_legacy"; "smacks"; "csi_simple"; "ping"; "time"; "version"; "admin_adhoc";
-    "register"; "lastactivity"; "uptime"; "announce";
+    "vcard4"; "vcard_legacy"; "bookmarks"; "smacks"; "csi_simple"; "ping"; "time"; "version";
+    "lastactivity"; "uptime"; "register"; "adhoc"; "admin_adhoc"; "announce";
+    "dialback"; "server_contact_info";
 }}
 allow_registration = {str(self.open).lower()}
 log = {{ info = "*console" }}
-VirtualHost "{DOMAIN}"
-"""
+VirtualHost "{self.domain}"
+{more}"""
         )
 
+    def version(self):
+        return debian_version("prosody")
+
     def add(self, user, password):
-        run(["prosodyctl", "--config", self.config, "register", user, DOMAIN, password])
+        run(["prosodyctl", "--config", self.config, "register", user, self.domain, password])
+
+    def shell_command(self):
+        return (
+            f"prosodyctl --config '{self.config}' register '{{user}}' '{{domain}}' '{{password}}'"
+        )
 
     def start(self):
         self.launch(["prosody", "-F", "--config", self.config])
         for port in (self.port, self.port_tls):
             until(lambda: accepts(self.host, port), f"prosody to listen on port {port}")
+
+
+class Ejabberd(Server):
+    name = "ejabberd"
+
+    # Plain passwords, for the same reason; accounts come by its HTTP API, as `ejabberdctl` takes
+    # a second for each.
+    def __init__(self, folder, certificate, **place):
+        super().__init__(folder, certificate, **place)
+        self.config = folder / "ejabberd.yml"
+        (self.api,) = free_ports(1)
+        pem = folder / "ejabberd.pem"
+        pem.write_text(certificate.file.read_text() + certificate.key.read_text())
+        self.config.write_text(
+            f"""hosts: [{self.domain}]
+loglevel: warning
+certfiles: ["{pem}"]
+auth_method: internal
+auth_password_format: plain
+default_db: mnesia
+listen:
+  - {{ip: "{self.host}", port: {self.port}, module: ejabberd_c2s, starttls_required: true}}
+  - {{ip: "{self.host}", port: {self.port_tls}, module: ejabberd_c2s, tls: true}}
+  - ip: "{self.host}"
+    port: {self.api}
+    module: ejabberd_http
+    request_handlers: {{/api: mod_http_api}}
+acl:
+  admin: {{user: {json.dumps(self.admins)}}}
+access_rules:
+  configure: {{allow: admin}}
+  announce: {{allow: admin}}
+api_permissions:
+  accounts: {{from: [mod_http_api], who: {{ip: 127.0.0.0/8}}, what: [register]}}
+registration_timeout: infinity
+modules:
+  mod_adhoc: {{}}
+  mod_announce: {{access: announce}}
+  mod_blocking: {{}}
+  mod_caps: {{}}
+  mod_carboncopy: {{}}
+  mod_client_state: {{}}
+  mod_configure: {{}}
+  mod_disco:
+    server_info:
+      - {{modules: all, name: abuse-addresses, urls: {json.dumps(self.abuse)}}}
+  mod_last: {{}}
+  mod_mam: {{default: always}}
+  mod_offline: {{}}
+  mod_ping: {{}}
+  mod_privacy: {{}}
+  mod_private: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
+  mod_register: {{access: {'all' if self.open else 'none'}, access_from: all}}
+  mod_roster: {{versioning: true}}
+  mod_stream_mgmt: {{}}
+  mod_time: {{}}
+  mod_vcard: {{}}
+  mod_version: {{}}
+"""
+        )
+
+    def version(self):
+        return debian_version("ejabberd")
+
+    def add(self, user, password):
+        account = {"user": user, "host": self.domain, "password": password}
+        request = urllib.request.Request(
+            f"http://{self.host}:{self.api}/api/register",
+            data=json.dumps(account).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
+
+    def shell_command(self):
+        account = '{"user":"{user}","host":"{domain}","password":"{password}"}'
+        return f"curl -sSf --json '{account}' http://{self.host}:{self.api}/api/register"
+
+    def start(self):
+        command, environment = machine(self.folder, self.config)
+        self.launch(command, env=os.environ | environment, cwd=self.folder)
+        for port in (self.port, self.port_tls, self.api):
+            until(lambda: accepts(self.host, port), f"ejabberd to listen on port {port}")
 
 
 def run(command, given=None):
@@ -149,11 +282,12 @@ def run(command, given=None):
     return done.stdout
 
 
-def build():
-    """Builds the server and returns the path of the binary."""
-    manifest = ROOT / "Cargo.toml"
-    run(["cargo", "build", "--quiet", "--manifest-path", manifest, "--bin", "waxwing"])
-    return target() / "debug" / "waxwing"
+def build(name="waxwing"):
+    """Builds one of our programs and returns the path of the binary."""
+    package = {"waxwing": "waxwing", "waxwing-scs": "waxwing-conformance"}[name]
+    command = ["cargo", "build", "--quiet", "--manifest-path", ROOT / "Cargo.toml"]
+    run(command + ["--package", package, "--bin", name])
+    return target() / "debug" / name
 
 
 def target():
@@ -170,11 +304,12 @@ def free_ports(count):
     return ports
 
 
-def free_host(port):
-    """The first address of loopback where nobody listens on this port."""
+def free_host(*ports):
+    """The first address of loopback where nobody listens on these ports."""
     return next(
-        host for host in (f"127.0.0.{number}" for number in range(77, 255))
-        if not accepts(host, port)
+        host
+        for host in (f"127.0.0.{number}" for number in range(77, 255))
+        if not any(accepts(host, port) for port in ports)
     )
 
 
