@@ -113,6 +113,10 @@ pub enum Change {
     Roster(Bare, Item),
     /// Forgets a roster item; what is kept is that it was removed, at this `ver`.
     Unroster(Bare, Jid, i64),
+    /// In the roster of the first, the second is no account any more: its item keeps name and
+    /// groups, without subscription, approval and request; one that was only a request goes. The
+    /// `ver` follows the roster's newest. Does nothing when there is no such account or item.
+    Forsake(Bare, Bare),
     /// Writes a cell of a table.
     Put(Table, Bare, String, Vec<u8>),
     /// Removes a cell of a table.

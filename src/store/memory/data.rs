@@ -3,7 +3,7 @@
 use crate::check::{check, exists, is_host, no_account, no_log};
 use engine::{
     port::{Batch, Fault, Loaded, Verdict},
-    roster::{Item, REMOVED_ITEMS_MAX},
+    roster::{Item, REMOVED_ITEMS_MAX, State},
     unit::{Change, Credentials, Entry, Pos, Table, Unit},
     wire::{Bare, Jid},
 };
@@ -180,6 +180,11 @@ impl Data {
             cells.map(|cells| cells.remove(key));
             return;
         }
+        if let Change::Forsake(_, contact) = change {
+            let account = self.logs.get_mut(of).and_then(|log| log.account.as_mut());
+            account.into_iter().for_each(|account| account.forsake(contact));
+            return;
+        }
         let log = self.logs.entry(of.clone()).or_default();
         match change {
             Change::Put(table, _, key, value) => {
@@ -209,6 +214,21 @@ impl Account {
         }
     }
 
+    fn forsake(&mut self, contact: &Bare) {
+        let vers = self.roster.values().map(|item| item.ver).chain(self.removed.values().copied());
+        let ver = vers.max().unwrap_or_default() + 1;
+        let Some(item) = self.roster.get_mut(&Jid::from(contact.clone())) else { return };
+        if !item.is_listed() {
+            let gone = Change::Unroster(contact.clone(), item.jid.clone(), ver);
+            return self.change(&gone);
+        }
+        let before = (item.state, item.approved, item.request.take());
+        (item.state, item.approved) = (State::default(), false);
+        if before != (item.state, false, None) {
+            item.ver = ver;
+        }
+    }
+
     /// Keeps the newest removals.
     fn forget(&mut self) {
         while self.removed.len() > REMOVED_ITEMS_MAX {
@@ -227,6 +247,7 @@ fn owner(change: &Change) -> &Bare {
         | Change::Delete(of)
         | Change::Roster(of, _)
         | Change::Unroster(of, ..)
+        | Change::Forsake(of, _)
         | Change::Put(_, of, ..)
         | Change::Cut(_, of, _) => of,
     }

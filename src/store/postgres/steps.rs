@@ -75,6 +75,7 @@ fn apply<'a>(steps: &mut Vec<Step<'a>>, change: &'a Change, node: i32) {
         Change::Delete(account) => delete(steps, account),
         Change::Roster(account, item) => steps.push(roster(account, item)),
         Change::Unroster(account, jid, ver) => unroster(steps, account, jid, *ver),
+        Change::Forsake(account, contact) => forsake(steps, account, contact),
         Change::Put(table, of, key, value) => {
             host(steps, of, node);
             steps.push(put(table.name(), of, key, value));
@@ -188,20 +189,45 @@ fn unroster<'a>(steps: &mut Vec<Step<'a>>, account: &'a Bare, jid: &'a Jid, ver:
     const GONE: &str = "
         DELETE FROM roster
         WHERE log = (SELECT id FROM log WHERE jid = $1) AND jid = $2 AND NOT removed";
-    const FORGET: &str = "
+    let values: Vec<Value<'a>> =
+        vec![Box::new(account.as_str()), Box::new(jid.as_str()), Box::new(ver)];
+    steps.push(Step::new(REMEMBER, values).touches(1, no_account()));
+    steps.push(Step::new(GONE, vec![Box::new(account.as_str()), Box::new(jid.as_str())]));
+    steps.push(forget(account));
+}
+
+/// Keeps the newest removals.
+fn forget(account: &Bare) -> Step<'_> {
+    const SQL: &str = "
         WITH mine AS (
             SELECT roster.log, ver FROM log JOIN roster ON roster.log = log.id
             WHERE log.jid = $1 AND removed ORDER BY ver DESC LIMIT 1 OFFSET $2
         )
         DELETE FROM roster USING mine
         WHERE roster.log = mine.log AND removed AND roster.ver <= mine.ver";
-    let values: Vec<Value<'a>> =
-        vec![Box::new(account.as_str()), Box::new(jid.as_str()), Box::new(ver)];
-    steps.push(Step::new(REMEMBER, values).touches(1, no_account()));
-    steps.push(Step::new(GONE, vec![Box::new(account.as_str()), Box::new(jid.as_str())]));
-    let values: Vec<Value<'a>> =
-        vec![Box::new(account.as_str()), Box::new(REMOVED_ITEMS_MAX as i64)];
-    steps.push(Step::new(FORGET, values));
+    Step::new(SQL, vec![Box::new(account.as_str()), Box::new(REMOVED_ITEMS_MAX as i64)])
+}
+
+/// An item that was only a request becomes the trace of its removal.
+fn forsake<'a>(steps: &mut Vec<Step<'a>>, account: &'a Bare, contact: &'a Bare) {
+    const TRACE: &str = "
+        DELETE FROM roster USING log, roster AS item
+        WHERE log.jid = $1 AND roster.log = log.id AND roster.jid = $2 AND roster.removed
+            AND item.log = log.id AND item.jid = $2 AND NOT item.removed
+            AND item.name IS NULL AND item.groups = '{}' AND item.state = 0
+            AND NOT item.approved AND item.request IS NOT NULL";
+    const SQL: &str = "
+        UPDATE roster SET
+            state = 0, approved = FALSE, request = NULL,
+            removed = name IS NULL AND groups = '{}' AND state = 0 AND NOT approved,
+            ver = (SELECT MAX(all_of.ver) + 1 FROM roster AS all_of WHERE all_of.log = roster.log)
+        FROM log
+        WHERE log.jid = $1 AND roster.log = log.id AND roster.jid = $2 AND NOT removed
+            AND (state <> 0 OR approved OR request IS NOT NULL)";
+    let of_both =
+        |sql| Step::new(sql, vec![Box::new(account.as_str()), Box::new(contact.as_str())]);
+    steps.extend([TRACE, SQL].map(of_both));
+    steps.push(forget(account));
 }
 
 fn put<'a>(table: &'a str, of: &'a Bare, key: &'a str, value: &'a [u8]) -> Step<'a> {

@@ -24,6 +24,7 @@ pub(super) async fn apply(work: &mut Work, change: &Change, node: i32) -> Result
         Change::Delete(account) => delete(work, account).await,
         Change::Roster(account, item) => roster(work, account, item).await,
         Change::Unroster(account, jid, ver) => unroster(work, account, jid, *ver).await,
+        Change::Forsake(account, contact) => forsake(work, account, contact).await,
         Change::Put(table, of, key, value) => {
             host(work, of, node).await?;
             put(work, *table, of, key, value).await
@@ -134,19 +135,52 @@ async fn unroster(work: &mut Work, account: &Bare, jid: &Jid, ver: i64) -> Resul
         INSERT INTO roster (log, jid, groups, state, approved, ver, removed)
         VALUES ($1, $2, '[]', 0, FALSE, $3, TRUE)
         ON CONFLICT (log, jid, removed) DO UPDATE SET ver = excluded.ver";
-    const FORGET: &str = "
-        DELETE FROM roster WHERE log = $1 AND removed AND ver <= (
-            SELECT ver FROM roster WHERE log = $1 AND removed
-            ORDER BY ver DESC LIMIT 1 OFFSET $2
-        )";
     let log = account_log(work, account).await?;
     let gone = sqlx::query(GONE).bind(log).bind(jid.as_str());
     gone.execute(&mut *work).await.map_err(fault)?;
     let remember = sqlx::query(REMEMBER).bind(log).bind(jid.as_str()).bind(ver);
     remember.execute(&mut *work).await.map_err(fault)?;
-    let forget = sqlx::query(FORGET).bind(log).bind(REMOVED_ITEMS_MAX as i64);
+    forget(work, log).await
+}
+
+/// Keeps the newest removals.
+async fn forget(work: &mut Work, log: i64) -> Result<(), Fault> {
+    const SQL: &str = "
+        DELETE FROM roster WHERE log = $1 AND removed AND ver <= (
+            SELECT ver FROM roster WHERE log = $1 AND removed
+            ORDER BY ver DESC LIMIT 1 OFFSET $2
+        )";
+    let forget = sqlx::query(SQL).bind(log).bind(REMOVED_ITEMS_MAX as i64);
     forget.execute(work).await.map_err(fault)?;
     Ok(())
+}
+
+/// An item that was only a request becomes the trace of its removal.
+async fn forsake(work: &mut Work, account: &Bare, contact: &Bare) -> Result<(), Fault> {
+    const LOG: &str = "
+        SELECT roster.log FROM log JOIN roster ON roster.log = log.id
+        WHERE log.jid = $1 AND roster.jid = $2 AND NOT removed
+            AND (state <> 0 OR approved OR request IS NOT NULL)";
+    const TRACE: &str = "
+        DELETE FROM roster WHERE log = $1 AND jid = $2 AND removed AND EXISTS (
+            SELECT 1 FROM roster AS item
+            WHERE item.log = $1 AND item.jid = $2 AND NOT item.removed AND item.name IS NULL
+                AND item.groups = '[]' AND item.state = 0 AND NOT item.approved
+        )";
+    const SQL: &str = "
+        UPDATE roster SET
+            state = 0, approved = FALSE, request = NULL,
+            removed = name IS NULL AND groups = '[]' AND state = 0 AND NOT approved,
+            ver = (SELECT MAX(ver) + 1 FROM roster WHERE log = $1)
+        WHERE log = $1 AND jid = $2 AND NOT removed";
+    let found = sqlx::query_scalar(LOG).bind(account.as_str()).bind(contact.as_str());
+    let found: Option<i64> = found.fetch_optional(&mut *work).await.map_err(fault)?;
+    let Some(log) = found else { return Ok(()) };
+    for sql in [TRACE, SQL] {
+        let query = sqlx::query(sql).bind(log).bind(contact.as_str());
+        query.execute(&mut *work).await.map_err(fault)?;
+    }
+    forget(work, log).await
 }
 
 async fn put(

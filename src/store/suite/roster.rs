@@ -128,6 +128,84 @@ pub(crate) async fn the_roster_of_nobody_is_refused<B: Bed>() {
     }
 }
 
+const GONE: &str = "romeo@example.net";
+
+impl Desk {
+    async fn forsake(&mut self, contact: &str) {
+        self.change(Change::Forsake(bare(OWNER), bare(contact))).await.unwrap();
+    }
+}
+
+fn request() -> Option<Stanza> {
+    let xml = "<presence type='subscribe' from='romeo@example.net' to='juliet@example.com'/>";
+    Some(Stanza::parse_one(xml).unwrap())
+}
+
+pub(crate) async fn a_forsaken_item_keeps_only_what_the_user_called_it<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let both = State { to: true, from: true, asked: false };
+    let named =
+        Item { name: Some(Text::from("R")), groups: vec![Text::from("Friends")], ..item(GONE, 5) };
+    let other = Item { state: both, ..item("tybalt@example.net", 6) };
+    desk.put(other.clone()).await;
+    let forms = [
+        Item { state: both, ..named.clone() },
+        Item { state: State { asked: true, ..State::default() }, ..named.clone() },
+        Item { approved: true, ..named.clone() },
+        Item { request: request(), ..named.clone() },
+        Item { groups: Vec::new(), state: both, ..named.clone() },
+        Item { name: None, groups: Vec::new(), approved: true, ..named.clone() },
+    ];
+    for before in forms {
+        desk.put(before.clone()).await;
+        desk.forsake(GONE).await;
+        let state = State::default();
+        let after = Item { state, approved: false, request: None, ver: 7, ..before };
+        assert_eq!(desk.loaded().await.roster, [after.clone(), other.clone()]);
+        desk.forsake(GONE).await;
+        assert_eq!(desk.loaded().await.roster[0], after, "nothing changes twice");
+    }
+    assert_eq!(desk.loaded().await.unrostered, []);
+    desk.remove("tybalt@example.net", 8).await;
+    desk.put(Item { approved: true, ..named.clone() }).await;
+    desk.forsake(GONE).await;
+    assert_eq!(desk.loaded().await.roster[0].ver, 9, "removals count");
+}
+
+pub(crate) async fn what_was_only_a_request_goes_when_it_is_forsaken<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    for ver in [1, 3] {
+        desk.put(Item { request: request(), ..item(GONE, ver) }).await;
+        desk.forsake(GONE).await;
+        let loaded = desk.loaded().await;
+        assert_eq!((loaded.roster, loaded.unrostered), (vec![], vec![(jid(GONE), ver + 1)]));
+    }
+    let max = REMOVED_ITEMS_MAX as i64;
+    let gone = |ver: i64| Change::Unroster(bare(OWNER), jid(&format!("c{ver}@example.net")), ver);
+    desk.one(changes((5..max + 5).map(gone).collect())).await.unwrap();
+    desk.put(Item { request: request(), ..item(GONE, max + 5) }).await;
+    desk.forsake(GONE).await;
+    let unrostered = desk.loaded().await.unrostered;
+    assert_eq!((unrostered.len(), unrostered[0].1), (REMOVED_ITEMS_MAX, 6));
+    assert_eq!(unrostered.last(), Some(&(jid(GONE), max + 6)));
+}
+
+pub(crate) async fn forsaking_nobody_does_nothing<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let kept = Item { approved: true, ..item("tybalt@example.net", 1) };
+    desk.put(kept.clone()).await;
+    desk.forsake(GONE).await;
+    desk.remove(GONE, 2).await;
+    desk.forsake(GONE).await;
+    assert_eq!(desk.loaded().await.roster, [kept]);
+    let nobody = bare("nobody@example.com");
+    desk.change(Change::Forsake(nobody.clone(), bare(GONE))).await.unwrap();
+    assert_eq!(desk.store.load(&nobody).await, Ok(None));
+    let room = bare("room@example.com");
+    let forsaken = Change::Forsake(room.clone(), bare(GONE));
+    desk.one(changes(vec![Change::Room(room), forsaken])).await.unwrap();
+}
+
 pub(crate) async fn a_roster_address_has_a_limit<B: Bed>() {
     let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
     // Letters that do not compress, so that an index row is as long as it looks.
