@@ -10,7 +10,7 @@ pub mod xep_0133_administration;
 mod tests;
 
 use crate::xep_0004_forms::{self as forms, Given, Layout, Wrong};
-use engine::{ctx::Ctx, hook::*, port::Pending, settings::Settings, wire::*};
+use engine::{ctx::Ctx, hook::*, port::Pending, request::stanzas, settings::Settings, wire::*};
 use session::Session;
 use xep_0133_administration::COMMANDS;
 
@@ -52,6 +52,18 @@ struct Order<'a> {
     /// What the form says.
     given: Given,
     world: &'a World<'a>,
+    request: &'a Stanza,
+    /// As which it is answered.
+    command: &'a Command,
+    session: &'a str,
+}
+
+impl Order<'_> {
+    /// The answer, for who will not be there for it.
+    fn answer(&self, done: Done) -> Option<Stanza> {
+        let answer = finished(answered(self.command, self.session, "completed"), done);
+        stanzas(self.request, Ok(Reply::Payload(answer.finish()))).pop()
+    }
 }
 
 /// What has come of a command.
@@ -131,8 +143,8 @@ fn execute<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
                 answered(command, &id, "executing").child(actions()).child(form.form())
             }
             Step::Run(given) => {
-                let done = (command.run)(Order { by, given, world }).await;
-                let done = done.inspect_err(|_| session.resume(&id))?;
+                let order = Order { by, given, world, request: iq, command, session: &id };
+                let done = (command.run)(order).await.inspect_err(|_| session.resume(&id))?;
                 finished(answered(command, &id, "completed"), done)
             }
         };

@@ -106,12 +106,13 @@ impl Registrar for Town {
         Box::pin(ready(if self.has(account) { Ok(()) } else { Err(Unregistered::Missing) }))
     }
 
-    fn delete<'a>(&'a self, account: &'a Bare, _: Option<Stanza>) -> Registered<'a> {
+    fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {
         if account.local() == self.stuck {
             let away = Fault::Away("out for lunch".into());
             return Box::pin(ready(Err(Unregistered::Fault(away))));
         }
         self.note(format!("delete {account}"));
+        last.into_iter().for_each(|last| self.note(last.to_text().to_string()));
         self.people.lock().unwrap().retain(|person| person != account);
         Box::pin(ready(Ok(())))
     }
@@ -478,6 +479,18 @@ fn one_command_is_about_so_many_accounts() {
         town.admin_says(&command(node, "", &deletes(&jids[1..]))).unwrap();
         assert_eq!(town.done().len(), 100);
     }
+}
+
+#[test]
+fn who_deletes_the_own_account_too_hears_of_it_before_the_sessions_end() {
+    let town = Town::new();
+    let all = deletes(&["admin@wax.example", "juliet@wax.example"]);
+    let answer = town.says(ADMIN, HOST, "1", &command(NODE, "", &all));
+    let [juliet, admin, last] = &town.done()[..] else { panic!("all are deleted") };
+    assert_eq!([juliet, admin], ["delete juliet@wax.example", "delete admin@wax.example"]);
+    assert_eq!(*last, *answer.to_text());
+    assert!(last.contains("status='completed'") && last.contains("to='admin@wax.example/desk'"));
+    assert!(last.contains("deleted: juliet@wax.example, admin@wax.example"), "{last}");
 }
 
 #[test]

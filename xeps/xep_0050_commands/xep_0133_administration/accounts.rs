@@ -85,12 +85,18 @@ fn add(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
 fn delete(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
     Box::pin(async move {
         let jids = order.jids()?;
-        let accounts = jids.iter().map(|jid| order.account(jid)).collect::<Result<Vec<_>, _>>()?;
+        let mut accounts =
+            jids.iter().map(|jid| order.account(jid)).collect::<Result<Vec<_>, _>>()?;
         for account in &accounts {
             order.must_exist(account).await?;
         }
+        // Whose sessions end with the account hears of it before, and of all the others.
+        let own = order.by.bare();
+        accounts.sort_by_key(|account| *account == own);
+        let deleted = || Done::noted(Severity::Info, format!("deleted: {}", listed(&accounts)));
         for (done, account) in accounts.iter().enumerate() {
-            match order.world.registrar.delete(account, None).await {
+            let last = (*account == own).then(|| order.answer(deleted())).flatten();
+            match order.world.registrar.delete(account, last).await {
                 // Somebody else was faster.
                 Ok(()) | Err(Unregistered::Missing) => {}
                 Err(why) if done == 0 => return Err(unregistered(account, why)),
@@ -101,7 +107,7 @@ fn delete(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
                 }
             }
         }
-        Ok(Done::noted(Severity::Info, format!("deleted: {}", listed(&accounts))))
+        Ok(deleted())
     })
 }
 

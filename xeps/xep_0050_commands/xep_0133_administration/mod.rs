@@ -75,7 +75,7 @@ const LACKING: &[&str] = &[
 const ACCOUNTS_PER_COMMAND: Setting = Setting {
     xep: 133,
     key: "accounts_per_command_max",
-    kind: Number { default: 100, from: 1, to: 10_000 },
+    kind: Number { default: 100, from: 1, to: 100 },
     doc: "Addresses that one command of an administrator may be about.",
 };
 
