@@ -103,7 +103,10 @@ impl Stage {
 
     pub fn joins(&mut self, resource: &'static str) {
         self.joined.push(resource);
-        self.plays(Input::Said(self.link(resource), Said::Bind(Some(resource.into()))));
+        self.plays(Input::Said(
+            self.link(resource),
+            Said::Bind { resource: Some(resource.into()), since: 0 },
+        ));
     }
 
     pub fn vanishes(&mut self, resource: &str) -> Vec<Stanza> {

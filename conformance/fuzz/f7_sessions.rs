@@ -189,11 +189,11 @@ fn happens(world: &mut World, event: Event) {
         Event::ReadFails(which) => drop(world.answer(at(which), true)),
         Event::Ordered(seat, order) => {
             let order = match order {
-                Ordered::Deleted => Order::Deleted(None),
-                Ordered::Password => Order::PasswordChanged { spared: None },
+                Ordered::Deleted => Order::Deleted { last: None, farewells: Vec::new() },
+                Ordered::Password => Order::PasswordChanged { spared: None, unix_ms: 0 },
                 Ordered::PasswordSpared => {
                     let spared = Jid::parse("juliet@x/a").ok();
-                    Order::PasswordChanged { spared }
+                    Order::PasswordChanged { spared, unix_ms: 0 }
                 }
                 Ordered::End => Order::End(None),
             };

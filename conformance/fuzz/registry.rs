@@ -36,12 +36,12 @@ impl Registrar for Registry {
         _: Secret,
         spared: Option<&'a Jid>,
     ) -> Registered<'a> {
-        self.cause(account, Order::PasswordChanged { spared: spared.cloned() });
+        self.cause(account, Order::PasswordChanged { spared: spared.cloned(), unix_ms: 0 });
         Box::pin(ready(Ok(())))
     }
 
     fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {
-        self.cause(account, Order::Deleted(last));
+        self.cause(account, Order::Deleted { last, farewells: Vec::new() });
         Box::pin(ready(Ok(())))
     }
 

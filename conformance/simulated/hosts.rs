@@ -49,8 +49,7 @@ impl Desk {
             let jid = Bare::parse(account).map_err(|why| Broken(format!("{account}: {why}")))?;
             let mut salt = [0; 16];
             ctx.random.fill(&mut salt);
-            let changes = vec![Change::Create(jid.clone(), credentials(password, &salt))];
-            let unit = Unit { changes, ..Unit::default() };
+            let unit = Change::Create(jid.clone(), credentials(password, &salt)).into();
             // Nobody waits for ticket 0.
             let pushed = desk.writer.push((jid, Ticket(0)), unit, ctx.now);
             pushed.map_err(|(_, fault)| Broken(fault.to_string()))?;
@@ -67,15 +66,14 @@ impl Desk {
         Some(outcomes.map(|((jid, ticket), done)| Input::Committed(jid, ticket, done)).collect())
     }
 
-    /// Makes one change, behind what waits already.
-    pub(super) fn change(
+    /// Commits a unit, behind what waits already.
+    pub(super) fn settle(
         &mut self,
-        change: Change,
+        unit: Unit,
         now: Moment,
         unix_ms: u64,
     ) -> Result<Vec<Input>, Fault> {
         let nobody = (Bare::host("nobody.invalid").expect("an address"), Ticket(0));
-        let unit = Unit { changes: vec![change], ..Unit::default() };
         self.writer.push(nobody.clone(), unit, now).map_err(|(_, fault)| fault)?;
         let (mut caused, mut changed) = (Vec::new(), Ok(()));
         while let Some(outcomes) = self.outcomes(unix_ms) {

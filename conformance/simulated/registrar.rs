@@ -4,13 +4,13 @@
 use super::hosts::{Desk, credentials, ready};
 use engine::{
     ctx::Ctx,
+    departure::departure,
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
     seal::Spent,
     shard::Input,
     stream::machine::Secret,
-    subscription::farewells,
-    unit::Change,
+    unit::{Change, Unit},
     wire::{Bare, Jid, Stanza},
 };
 use std::{
@@ -50,13 +50,12 @@ impl<'a> Lent<'a> {
         matches!(ready(self.lock().0.store.credentials(account)), Ok(Some(_)))
     }
 
-    fn change(&self, change: Change, order: Option<(&Bare, Order)>) -> Result<(), Unregistered> {
+    fn settle(&self, account: &Bare, unit: Unit, order: Order) -> Result<(), Unregistered> {
         let mut lent = self.lock();
         let (desk, caused) = &mut *lent;
         let (now, unix_ms) = self.now;
-        caused.extend(desk.change(change, now, unix_ms).map_err(Unregistered::Fault)?);
-        let order = order.map(|(account, order)| Parcel::Order(account.clone(), order));
-        caused.extend(order.map(Input::Parcel));
+        caused.extend(desk.settle(unit, now, unix_ms).map_err(Unregistered::Fault)?);
+        caused.push(Input::Parcel(Parcel::Order(account.clone(), order)));
         Ok(())
     }
 }
@@ -72,7 +71,8 @@ impl Registrar for Lent<'_> {
             (_, true) => Err(Unregistered::Unfit),
             _ => {
                 let keys = credentials(&password, &self.salt);
-                self.change(Change::Create(account.clone(), keys), None)
+                let order = Order::Created { unix_ms: self.now.1 };
+                self.settle(account, Change::Create(account.clone(), keys).into(), order)
             }
         })
     }
@@ -88,8 +88,9 @@ impl Registrar for Lent<'_> {
             (_, true) => Err(Unregistered::Unfit),
             _ => {
                 let keys = credentials(&password, &self.salt);
-                let order = Order::PasswordChanged { spared: spared.cloned() };
-                self.change(Change::Password(account.clone(), keys), Some((account, order)))
+                let unix_ms = self.now.1;
+                let order = Order::PasswordChanged { spared: spared.cloned(), unix_ms };
+                self.settle(account, Change::Password(account.clone(), keys).into(), order)
             }
         })
     }
@@ -97,13 +98,8 @@ impl Registrar for Lent<'_> {
     fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {
         let loaded = ready(self.lock().0.store.load(account));
         let Ok(Some(loaded)) = loaded else { return done(Err(Unregistered::Missing)) };
-        let order = Order::Deleted(last);
-        let deleted = self.change(Change::Delete(account.clone()), Some((account, order)));
-        for stanza in farewells(account, &loaded.roster) {
-            let Some(to) = stanza.head.to.as_ref().map(Jid::bare) else { continue };
-            self.lock().1.push(Input::Parcel(Parcel::Routed { to, stanza, owed: None }));
-        }
-        done(deleted)
+        let (unit, farewells) = departure(account, &loaded.roster);
+        done(self.settle(account, unit, Order::Deleted { last, farewells }))
     }
 
     fn admits(&self, _: Option<IpAddr>, _: (u64, u64)) -> bool {

@@ -7,6 +7,7 @@ pub mod account;
 pub mod cells;
 pub mod ctx;
 pub mod delivery;
+pub mod departure;
 pub mod hook;
 pub mod hooks;
 pub mod life;

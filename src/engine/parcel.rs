@@ -82,8 +82,13 @@ pub struct Owed {
 /// What a stream tells its account.
 #[derive(Clone, Debug)]
 pub enum Said {
-    /// It wants a resource; `None`: the server makes one (RFC 6120 §7).
-    Bind(Option<Text>),
+    /// It wants a resource (RFC 6120 §7).
+    Bind {
+        /// Which; `None`: the server makes one.
+        resource: Option<Text>,
+        /// When its login began, in ms of the Unix clock.
+        since: u64,
+    },
     /// The client sent a stanza.
     Stanza(Stanza),
     /// The client sent another element.
@@ -123,12 +128,25 @@ pub enum Say {
 /// What an operator did.
 #[derive(Clone, Debug)]
 pub enum Order {
-    /// The account is gone: its sessions end with `not-authorized`, after this has been sent.
-    Deleted(Option<Stanza>),
+    /// The account has been made: who logged in to one of its name before has no part in it.
+    Created {
+        /// When it was in the store, in ms of the Unix clock.
+        unix_ms: u64,
+    },
+    /// The account is gone: its sessions end with `not-authorized`.
+    Deleted {
+        /// Sent before they end.
+        last: Option<Stanza>,
+        /// What its contacts hear after they have ended. An account that is in memory says it by
+        /// its own roster, which is newer.
+        farewells: Vec<Stanza>,
+    },
     /// The password is another: its sessions end with `reset`, to log in again.
     PasswordChanged {
         /// The resource that changed it, and goes on.
         spared: Option<Jid>,
+        /// When it was in the store, in ms of the Unix clock.
+        unix_ms: u64,
     },
     /// Its sessions end, or the one of this resource.
     End(Option<Jid>),

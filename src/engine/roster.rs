@@ -134,7 +134,7 @@ impl Roster {
     }
 
     /// All items, those that are never shown too.
-    pub fn items(&self) -> impl Iterator<Item = &Item> {
+    pub fn items(&self) -> impl Iterator<Item = &Item> + Clone {
         self.items.values()
     }
 

@@ -184,7 +184,7 @@ impl Shard {
             }
             // A host keeps no log, but who waits for its half is answered.
             Parcel::Routed { to, stanza, owed } if to.local().is_none() => {
-                return to_nobody(&to, account::Input::Routed(stanza, owed), out);
+                return to_nobody(&to, account::Input::Routed(stanza, owed), ctx, out);
             }
             Parcel::Routed { to, stanza, owed } => (to, account::Input::Routed(stanza, owed)),
             Parcel::Half { to, ticket, half } => (to, account::Input::Half(ticket, half)),
@@ -214,7 +214,7 @@ impl Shard {
             }
             Some(Hosted::Here { .. }) => self.run(&jid, input, ctx, out),
             Some(Hosted::Loading(parked)) => parked.put(&jid, input, total, out),
-            None if !parked::wakes(&input) => to_nobody(&jid, input, out),
+            None if !parked::wakes(&input) => to_nobody(&jid, input, ctx, out),
             None => {
                 let mut parked = Parked::default();
                 parked.put(&jid, input, total, out);
@@ -245,13 +245,17 @@ impl Shard {
             }
             Ok(None) => {
                 self.hosted.remove(jid);
-                parked.into_iter().for_each(|input| to_nobody(jid, input, out));
+                parked.into_iter().for_each(|input| to_nobody(jid, input, ctx, out));
             }
             Err(fault) => {
                 tracing::warn!(%fault, "an account could not be loaded");
                 self.hosted.remove(jid);
                 let error = fault.into();
-                parked.into_iter().for_each(|input| turn_away(jid, input, &error, out));
+                parked.into_iter().for_each(|input| match input {
+                    // What the operator did has been done.
+                    order @ account::Input::Order(_) => to_nobody(jid, order, ctx, out),
+                    other => turn_away(jid, other, &error, out),
+                });
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The nine states of a subscription and what moves between them (RFC 6121 Appendix A).
 
-use crate::roster::{Item, State};
-use wire::{Bare, Head, Jid, Kind, Stanza};
+use crate::roster::State;
 
 /// A presence that manages a subscription (RFC 6121 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,19 +87,6 @@ pub fn received(at: Standing, ask: Ask) -> Move {
         Ask::Unsubscribed if at.state.to || at.state.asked => on(without_to(at)),
         _ => stop(at),
     }
-}
-
-/// What the contacts of an account hear when it is removed (XEP-0077 §3.2): it watches nobody any
-/// more, and nobody it.
-pub fn farewells(account: &Bare, items: &[Item]) -> Vec<Stanza> {
-    let say = |to: &Jid, ask: Ask| {
-        let head = Head::new(Kind::Presence).with_type(ask.as_str()).with_from(account.clone());
-        Stanza::new(head.with_to(to.bare()))
-    };
-    let watches = items.iter().filter(|item| item.state.to || item.state.asked);
-    let watched = items.iter().filter(|item| item.state.from || item.request.is_some());
-    let watches = watches.map(|item| say(&item.jid, Ask::Unsubscribe));
-    watches.chain(watched.map(|item| say(&item.jid, Ask::Unsubscribed))).collect()
 }
 
 fn on(then: Standing) -> Move {

@@ -151,6 +151,12 @@ impl Unit {
     }
 }
 
+impl From<Change> for Unit {
+    fn from(change: Change) -> Self {
+        Self { changes: vec![change], ..Self::default() }
+    }
+}
+
 /// Where the unit's entries stand in their logs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed(pub Vec<(Bare, Pos)>);

@@ -308,7 +308,7 @@ impl Drive {
                 self.shell.meters.received(stanza.kind());
                 self.credit.spend(stanza.wire_len());
             }
-            Said::Bind(_) => self.bound = Some(account.clone()),
+            Said::Bind { .. } => self.bound = Some(account.clone()),
             Said::Gone(_) => self.bound = None,
             Said::Nonza(nonza) => self.credit.spend(nonza.as_str().len()),
             Said::Silent => {}

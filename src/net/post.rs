@@ -246,7 +246,10 @@ mod tests {
         let post = full_post();
         let owed = Owed { sender: Bare::parse("a@x").unwrap(), ticket: Ticket(7) };
         post.deliver(routed("a@x/r", "b@x", Some(owed)));
-        post.deliver(Parcel::Order(Bare::parse("b@x").unwrap(), Order::Deleted(None)));
+        post.deliver(Parcel::Order(
+            Bare::parse("b@x").unwrap(),
+            Order::Deleted { last: None, farewells: Vec::new() },
+        ));
         let inputs = post.take(0).await;
         assert_eq!(inputs.len(), 4);
         let half = &inputs[2];

@@ -1,13 +1,13 @@
 //! Accounts as wholes, on this node: made and removed by the one writer, counted by all shards.
 
-use crate::{post::Post, shell::Hashing, throttle::Throttle, writer::Queue};
+use crate::{clock::unix_ms, post::Post, shell::Hashing, throttle::Throttle, writer::Queue};
 use engine::{
+    departure::departure,
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
     seal::Spent,
     shard::Input,
     stream::machine::Secret,
-    subscription::farewells,
     unit::{Change, Credentials, Unit},
     wire::{Bare, Jid, Stanza},
 };
@@ -40,7 +40,9 @@ impl Registrar for Accounts {
                 return Err(Unregistered::Exists);
             }
             let keys = self.keys(password).await?;
-            let made = self.commit(Change::Create(account.clone(), keys)).await;
+            let change = Change::Create(account.clone(), keys);
+            let created = |unix_ms| Order::Created { unix_ms };
+            let made = self.settle(account, change.into(), created).await;
             match made {
                 // Somebody else was faster.
                 Err(Unregistered::Fault(Fault::Refused(_))) if self.exists(account).await? => {
@@ -60,9 +62,10 @@ impl Registrar for Accounts {
         Box::pin(async move {
             self.must_exist(account).await?;
             let keys = self.keys(password).await?;
-            self.commit(Change::Password(account.clone(), keys)).await?;
-            self.order(account, Order::PasswordChanged { spared: spared.cloned() });
-            Ok(())
+            let change = Change::Password(account.clone(), keys);
+            let spared = spared.cloned();
+            let changed = |unix_ms| Order::PasswordChanged { spared, unix_ms };
+            self.settle(account, change.into(), changed).await
         })
     }
 
@@ -70,13 +73,8 @@ impl Registrar for Accounts {
         Box::pin(async move {
             let loaded = self.store.load(account).await.map_err(Unregistered::Fault)?;
             let roster = loaded.ok_or(Unregistered::Missing)?.roster;
-            self.commit(Change::Delete(account.clone())).await?;
-            self.order(account, Order::Deleted(last));
-            for stanza in farewells(account, &roster) {
-                let Some(to) = stanza.head.to.as_ref().map(Jid::bare) else { continue };
-                self.post.deliver(Parcel::Routed { to, stanza, owed: None });
-            }
-            Ok(())
+            let (unit, farewells) = departure(account, &roster);
+            self.settle(account, unit, |_| Order::Deleted { last, farewells }).await
         })
     }
 
@@ -145,9 +143,25 @@ impl Accounts {
         keys.ok_or_else(lost)
     }
 
-    async fn commit(&self, change: Change) -> Result<(), Unregistered> {
-        let unit = Unit { changes: vec![change], ..Unit::default() };
-        self.writer.commit(unit).await.map(drop).map_err(Unregistered::Fault)
+    /// Commits and then tells the account, also when whoever asked for it waits no longer.
+    async fn settle(
+        &self,
+        account: &Bare,
+        unit: Unit,
+        order: impl FnOnce(u64) -> Order + Send + 'static,
+    ) -> Result<(), Unregistered> {
+        let (accounts, account) = (self.clone(), account.clone());
+        self.post.work().begin();
+        let settled = tokio::spawn(async move {
+            let committed = accounts.writer.commit(unit).await.map(drop);
+            if committed.is_ok() {
+                accounts.order(&account, order(unix_ms()));
+            }
+            accounts.post.work().done();
+            committed
+        });
+        let outcome = settled.await.unwrap_or_else(|lost| Err(Fault::Refused(lost.to_string())));
+        outcome.map_err(Unregistered::Fault)
     }
 
     fn order(&self, account: &Bare, order: Order) {
@@ -191,5 +205,92 @@ impl Counts {
 
     fn end(&self, number: u64) {
         self.lock().waiting.remove(&number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Clock, limits::Limits, meters::Meters, operator, writer};
+    use engine::{
+        port::Store,
+        roster::{Item, State},
+    };
+    use store::Memory;
+
+    fn bare(jid: &str) -> Bare {
+        Bare::parse(jid).unwrap()
+    }
+
+    /// `juliet@x` and `romeo@x` watch each other.
+    async fn friends(accounts: &Accounts) {
+        for (one, other) in [("juliet@x", "romeo@x"), ("romeo@x", "juliet@x")] {
+            accounts.create(&bare(one), Secret("secret".into())).await.unwrap();
+            let item = Item {
+                jid: bare(other).into(),
+                name: Some("friend".into()),
+                groups: Vec::new(),
+                state: State { to: true, from: true, asked: false },
+                approved: false,
+                request: None,
+                ver: 1,
+            };
+            let unit = Unit::from(Change::Roster(bare(one), item));
+            accounts.writer.commit(unit).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn who_deletes_an_account_while_no_server_runs_leaves_its_contacts_nothing_of_it() {
+        let store = Arc::new(Memory::new(&[]));
+        let operator = operator::Operator::alone(vec![bare("x")], store.clone()).await.unwrap();
+        friends(&operator.accounts).await;
+        let request = operator::Request::UserDelete { jid: "juliet@x".into() };
+        assert_eq!(operator.answer(request).await, operator::Answer::Done);
+        let roster = store.load(&bare("romeo@x")).await.unwrap().unwrap().roster;
+        assert_eq!(roster[0].state, State::default(), "whoever is juliet later is a stranger");
+        assert_eq!(roster[0].name.as_deref(), Some("friend"));
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_deletion_follows_though_whoever_asked_has_given_up() {
+        let (store, post) = (Arc::new(Memory::new(&[])), Post::new(Limits::default(), 1));
+        let accounts = Accounts {
+            store: store.clone(),
+            writer: Queue::default(),
+            hashing: Hashing::new(1),
+            post: post.clone(),
+            counts: Arc::default(),
+            throttle: Arc::default(),
+        };
+        let host = || writer::Host {
+            store: store.clone(),
+            queue: accounts.writer.clone(),
+            clock: Clock::start(),
+            post: post.clone(),
+            meters: Arc::new(Meters::new()),
+        };
+        let writes = tokio::spawn(host().run(store.last().await.unwrap(), 1_000));
+        friends(&accounts).await;
+        writes.abort();
+        assert!(writes.await.unwrap_err().is_cancelled());
+        post.take(0).await;
+        let juliet = bare("juliet@x");
+        let asked = async {
+            while accounts.writer.len() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = accounts.delete(&juliet, None) => panic!("nobody writes"),
+            () = asked => {}
+        }
+        tokio::spawn(host().run(store.last().await.unwrap(), 1_000));
+        let inputs = post.take(0).await;
+        let [Input::Parcel(Parcel::Order(of, Order::Deleted { farewells, .. }))] = &inputs[..]
+        else {
+            panic!("the account is not told");
+        };
+        assert_eq!((of, farewells.len()), (&juliet, 2));
     }
 }

@@ -197,7 +197,7 @@ impl World {
         self.settle();
         // An account that nothing holds leaves at once.
         for seat in 0..SEATS.len() {
-            self.order(seat, Order::Deleted(None));
+            self.order(seat, Order::Deleted { last: None, farewells: Vec::new() });
         }
         self.settle();
         assert_eq!(self.shard.accounts(), 0, "something waits for what will never come");

@@ -13,6 +13,7 @@ mod waiting;
 use crate::{
     cells::Cells,
     ctx::Ctx,
+    departure::farewells,
     hook::{Feel, IqKind, Replied},
     parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
     passage::Ended,
@@ -48,6 +49,8 @@ pub struct Account {
     risen: u64,
     /// The last presence is being written, and this is to be written next.
     remembering: Option<Option<Change>>,
+    /// Since when its password is this, in ms of the Unix clock; 0: for longer than it is here.
+    keyed: u64,
     /// It is not written to any more: it is gone, or the store has it otherwise.
     departs: bool,
     waiting: Waiting,
@@ -91,11 +94,19 @@ pub enum Output {
 impl Account {
     /// As it was loaded.
     pub fn load(jid: Bare, loaded: Loaded) -> Self {
-        let roster = Roster::load(loaded.roster, loaded.unrostered);
-        let cells = Cells::load(loaded.cells);
-        let (sessions, risen, remembering, departs) = Default::default();
-        let (waiting, asked, reads) = Default::default();
-        Self { jid, sessions, roster, cells, risen, remembering, departs, waiting, asked, reads }
+        Self {
+            jid,
+            roster: Roster::load(loaded.roster, loaded.unrostered),
+            cells: Cells::load(loaded.cells),
+            sessions: Vec::new(),
+            risen: 0,
+            keyed: 0,
+            remembering: None,
+            departs: false,
+            waiting: Waiting::default(),
+            asked: VecDeque::new(),
+            reads: Reads::default(),
+        }
     }
 
     /// Whether nothing would be lost if it were forgotten.
@@ -135,7 +146,11 @@ impl Account {
 
     fn said(&mut self, link: Link, said: Said, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match said {
-            Said::Bind(wish) => self.bind(link, wish, ctx, out),
+            Said::Bind { since, .. } if self.is_outdated(since, ctx) => {
+                let end = Say::End(StreamCondition::NotAuthorized.into());
+                out.push(Output::Parcel(Parcel::ToSocket(link, end)));
+            }
+            Said::Bind { resource, .. } => self.bind(link, resource, ctx, out),
             Said::Stanza(stanza) if self.session(link).is_some() => {
                 self.sent(link, stanza, ctx, out);
             }
@@ -194,6 +209,13 @@ impl Account {
             wire::Kind::Presence => self.presence_received(stanza, ctx, out),
             wire::Kind::Iq => self.iq_received(stanza, ctx, out),
         }
+    }
+
+    /// Whether a login that began then knew another password than the present one. One cannot last
+    /// longer than it may: what seems older began after the clock was put back.
+    fn is_outdated(&self, since: u64, ctx: &Ctx<'_>) -> bool {
+        let longest = ctx.settings.limits.auth_ms_max;
+        since < self.keyed && self.keyed - since <= longest
     }
 
     /// RFC 6120 §7. A resource that is taken goes to the newcomer (§7.7.2.2): the older stream
@@ -259,11 +281,16 @@ impl Account {
 
     fn ordered(&mut self, order: Order, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match order {
-            Order::Deleted(last) => {
+            Order::Created { unix_ms } => self.keyed = unix_ms,
+            Order::Deleted { last, .. } => {
                 last.into_iter().for_each(|last| self.send(last, ctx, out));
+                // RFC 6121 §3.2.2: who is no longer subscribed has heard `unavailable` before.
                 self.depart(StreamCondition::NotAuthorized, ctx, out);
+                let farewells = farewells(&self.jid, self.roster.items());
+                farewells.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
             }
-            Order::PasswordChanged { spared } => {
+            Order::PasswordChanged { spared, unix_ms } => {
+                self.keyed = unix_ms;
                 let spared = |session: &Session| Some(&session.jid) == spared.as_ref();
                 self.end_those(|session| !spared(session), StreamCondition::Reset, ctx, out);
             }

@@ -3,8 +3,9 @@
 use super::carry_all;
 use crate::{
     account::Input,
+    ctx::Ctx,
     delivery::{Untaken, nobody, untaken},
-    parcel::{Link, Owed, Parcel, Said, Say},
+    parcel::{Link, Order, Owed, Parcel, Said, Say},
     unit::Unit,
 };
 use std::collections::VecDeque;
@@ -52,7 +53,7 @@ impl Parked {
     /// Whether this stream will have a session.
     fn binds(&self, of: Link) -> bool {
         let binds =
-            |input: &Input| matches!(input, Input::Said(link, Said::Bind(_)) if *link == of);
+            |input: &Input| matches!(input, Input::Said(link, Said::Bind { .. }) if *link == of);
         self.0.iter().any(binds)
     }
 
@@ -81,7 +82,9 @@ pub(super) fn wakes(input: &Input) -> bool {
             (Kind::Iq, _) => stanza.head.to.as_ref().is_some_and(|to| to.is_bare()),
             (Kind::Presence | Kind::Message, _) => true,
         },
-        Input::Said(_, said) => matches!(said, Said::Bind(_)),
+        Input::Said(_, said) => matches!(said, Said::Bind { .. }),
+        // It remembers who may not bind any more.
+        Input::Order(Order::Created { .. } | Order::PasswordChanged { .. }) => true,
         _ => false,
     }
 }
@@ -102,9 +105,17 @@ pub(super) fn is_awaited(input: &Input) -> bool {
     matches!(input, Input::Routed(_, Some(_)))
 }
 
-/// There is no such account.
-pub(super) fn to_nobody(jid: &Bare, input: Input, out: &mut Vec<super::Output>) {
+/// There is no such account, or none here that it could be for.
+pub(super) fn to_nobody(jid: &Bare, input: Input, ctx: &Ctx<'_>, out: &mut Vec<super::Output>) {
     match input {
+        Input::Order(Order::Deleted { farewells, .. }) => {
+            let reached = farewells.into_iter().filter(|stanza| {
+                stanza.head.to.as_ref().is_some_and(|to| ctx.settings.reaches(to.domain()))
+            });
+            carry_all(reached.collect(), out);
+        }
+        // It was there when the stream logged in.
+        Input::Said(link, Said::Bind { .. }) => not_authorized(link, out),
         Input::Routed(stanza, None) => {
             carry_all(nobody(&stanza).into_iter().collect(), out);
         }
@@ -128,16 +139,20 @@ pub(super) fn turn_away(
         Input::Routed(stanza, None) if stanza.kind() != Kind::Presence => {
             carry_all(stanza.refused(error).into_iter().collect(), out);
         }
-        Input::Said(link, Said::Bind(_)) => {
+        Input::Said(link, Said::Bind { .. }) => {
             out.push(super::Output::Parcel(Parcel::ToSocket(link, Say::Unbound(error.clone()))));
         }
         Input::Said(link, Said::Stanza(_) | Said::Nonza(_)) => {
             tracing::debug!(account = %jid, "a stream without a session");
-            let end = Say::End(StreamCondition::NotAuthorized.into());
-            out.push(super::Output::Parcel(Parcel::ToSocket(link, end)));
+            not_authorized(link, out);
         }
         _ => {}
     }
+}
+
+fn not_authorized(link: Link, out: &mut Vec<super::Output>) {
+    let end = Say::End(StreamCondition::NotAuthorized.into());
+    out.push(super::Output::Parcel(Parcel::ToSocket(link, end)));
 }
 
 fn half(owed: Owed, half: Result<Unit, StanzaError>, out: &mut Vec<super::Output>) {

@@ -286,9 +286,18 @@ impl World {
     }
 
     fn connected(&mut self, jid: &str, number: u64) -> Link {
+        self.connected_since(jid, number, 1)
+    }
+
+    /// Its login began then.
+    fn connected_since(&mut self, jid: &str, number: u64, since: u64) -> Link {
         let (jid, link) = (Jid::parse(jid).unwrap(), Link { node: Node(1), number });
-        let wish = jid.resource().map(Text::from);
-        self.feed(Input::Parcel(Parcel::FromSocket(jid.bare(), link, Said::Bind(wish))));
+        let resource = jid.resource().map(Text::from);
+        self.feed(Input::Parcel(Parcel::FromSocket(
+            jid.bare(),
+            link,
+            Said::Bind { resource, since },
+        )));
         link
     }
 
@@ -299,6 +308,13 @@ impl World {
 
     fn orders(&mut self, jid: &str, order: Order) {
         self.feed(Input::Parcel(Parcel::Order(Bare::parse(jid).unwrap(), order)));
+    }
+
+    /// Nobody uses this account for long.
+    fn forgets(&mut self, jid: &str) {
+        let hosted = self.shard.hosted.remove(jid);
+        let Some(Hosted::Here { idle, .. }) = hosted else { panic!("{jid} is not here") };
+        self.shard.wake(Some(idle.expect("it is idle")));
     }
 
     /// Something from elsewhere.
@@ -678,12 +694,16 @@ fn presence_of_an_unknown_type_reaches_nobody_also_from_elsewhere_rfc6121_4_7_1(
     }
 }
 
+fn deleted() -> Order {
+    Order::Deleted { last: None, farewells: Vec::new() }
+}
+
 #[test]
 fn a_deleted_account_has_no_streams() {
     let mut world = World::of(NONE);
     let romeo = world.online(ROMEO, 1);
     let bare = Bare::parse("romeo@x").unwrap();
-    world.feed(Input::Parcel(Parcel::Order(bare, Order::Deleted(None))));
+    world.feed(Input::Parcel(Parcel::Order(bare, deleted())));
     assert_eq!(world.heard(romeo), ["end: not-authorized"]);
 }
 

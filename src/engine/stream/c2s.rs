@@ -103,6 +103,8 @@ pub struct C2s {
     binds: u32,
     /// The mechanism of the exchange under way.
     trying: Option<Mechanism>,
+    /// When the last one began, in ms of the Unix clock: its keys may be as old.
+    since: u64,
     /// When the peer said something last.
     heard: Moment,
     timers: Timers,
@@ -130,6 +132,7 @@ impl C2s {
             granted: false,
             binds: 0,
             trying: None,
+            since: 0,
             heard: ctx.now,
             timers,
             kept: Vec::new(),

@@ -275,7 +275,7 @@ fn the_operator_ends_one_resource_or_all() {
     assert!(world.heard(balcony).contains(&"end: policy-violation".to_owned()));
     assert!(!world.heard(garden).iter().any(|xml| xml.starts_with("end")));
     let spared = Some(Jid::parse("juliet@x/garden").unwrap());
-    world.orders("juliet@x", Order::PasswordChanged { spared });
+    world.orders("juliet@x", Order::PasswordChanged { spared, unix_ms: 1 });
     assert!(world.heard(garden).is_empty());
     world.orders("juliet@x", Order::End(None));
     assert_eq!(world.heard(garden), ["end: policy-violation"]);

@@ -51,10 +51,10 @@ impl Chaos {
                 self.world_moves();
             }
             980..995 => self.world_fails(),
-            995..998 => {
-                self.world.orders(bare(seat).as_str(), Order::PasswordChanged { spared: None })
-            }
-            _ => self.world.orders(bare(seat).as_str(), Order::Deleted(None)),
+            995..998 => self
+                .world
+                .orders(bare(seat).as_str(), Order::PasswordChanged { spared: None, unix_ms: 1 }),
+            _ => self.world.orders(bare(seat).as_str(), deleted()),
         }
         self.hear();
     }

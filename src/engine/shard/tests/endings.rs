@@ -1,6 +1,7 @@
 //! What becomes of what waits when an account is deleted, ruined or not there any more.
 
 use super::*;
+use crate::roster::State;
 
 const ROSTER_SET: &str =
     "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='nurse@x'/></query></iq>";
@@ -10,7 +11,7 @@ fn a_deleted_account_is_nobody_at_once() {
     let mut world = World::of(TOYS);
     let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
     world.stored.remove("romeo@x");
-    world.orders("romeo@x", Order::Deleted(None));
+    world.orders("romeo@x", deleted());
     assert_eq!(world.heard(romeo), ["end: not-authorized"]);
     world.says(juliet, JULIET, &message("romeo@x", "hark"));
     let heard = world.heard(juliet);
@@ -174,4 +175,78 @@ fn idle_accounts_are_bounded_in_bytes_too() {
     world.shard.idle_bytes += IDLE_BYTES_MAX;
     world.routed("<message type='error' from='nurse@x' to='romeo@x'/>");
     assert_eq!(world.shard.accounts(), 1, "only Juliet, who is here");
+}
+
+fn farewell(kind: &str, to: &str) -> Stanza {
+    Stanza::parse_one(&format!("<presence type='{kind}' from='juliet@x' to='{to}'/>")).unwrap()
+}
+
+#[test]
+fn the_contacts_of_a_deleted_account_hear_unavailable_before_unsubscribed_rfc6121_3_2_2() {
+    let mut world = World::of(NONE);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.says(romeo, ROMEO, "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>");
+    world.says(romeo, ROMEO, "<presence to='juliet@x' type='subscribe'/>");
+    world.says(juliet, JULIET, "<presence to='romeo@x' type='subscribed'/>");
+    world.said.clear();
+    world.stored.remove("juliet@x");
+    // What the store had of her roster is older than what she has in memory.
+    world.orders("juliet@x", deleted());
+    let heard = world.heard(romeo).into_iter();
+    let presence = heard.filter(|xml| xml.starts_with("<presence"));
+    let types: Vec<_> =
+        presence.map(|xml| Stanza::parse_one(&xml).unwrap().head.type_str().to_owned()).collect();
+    assert_eq!(types, ["unavailable", "unsubscribed"]);
+    assert_eq!(world.stored["romeo@x"]["juliet@x"].state, State::default());
+}
+
+#[test]
+fn farewells_are_said_also_for_an_account_that_is_not_in_memory() {
+    let farewells = ["romeo@x", "elsewhere.example"].map(|to| farewell("unsubscribed", to));
+    let order = Order::Deleted { last: None, farewells: farewells.into() };
+    for loading in [None, Some(Ok(None)), Some(Err(Fault::Away("lost".into())))] {
+        let mut world = World::of(NONE);
+        world.loads = false;
+        if loading.is_some() {
+            world.connected(JULIET, 1);
+        }
+        world.orders("juliet@x", order.clone());
+        if let Some(loaded) = loading.clone() {
+            assert_eq!(world.carried, [""; 0], "it may be here in a moment");
+            world.feed(Input::Loaded(Bare::parse("juliet@x").unwrap(), loaded));
+        }
+        let [said] = &world.carried[..] else { panic!("{loading:?}: {:?}", world.carried) };
+        assert!(said.contains("to='romeo@x'") && said.contains("unsubscribed"), "{said}");
+    }
+}
+
+#[test]
+fn who_logged_in_to_an_account_that_is_gone_is_not_authorized() {
+    let mut world = World::of(NONE);
+    let nobody = world.connected("nobody@x/r", 1);
+    assert_eq!(world.heard(nobody), ["end: not-authorized"]);
+}
+
+#[test]
+fn who_logged_in_before_the_password_changed_or_the_account_was_made_binds_nothing() {
+    for order in [
+        Order::PasswordChanged { spared: None, unix_ms: 100_000 },
+        Order::Created { unix_ms: 100_000 },
+    ] {
+        for online in [true, false] {
+            let mut world = World::of(NONE);
+            if online {
+                world.online(JULIET, 1);
+            }
+            world.orders("juliet@x", order.clone());
+            let old = world.connected_since(JULIET, 2, 99_999);
+            assert_eq!(world.heard(old), ["end: not-authorized"], "{order:?} {online}");
+            // 69,000: after a clock was put back; no login takes so long.
+            for (number, since) in [(3, 100_000), (4, 69_000)] {
+                let new = world.connected_since(JULIET, number, since);
+                let bound = |(to, say): &(Link, Say)| *to == new && matches!(say, Say::Bound(_));
+                assert!(world.said.iter().any(bound), "{order:?} {online} {since}");
+            }
+        }
+    }
 }

@@ -62,7 +62,7 @@ fn a_stranger_is_told_unsubscribed_with_the_probes_id_rfc6121_4_3_2() {
     subscribed(&mut world, romeo, juliet);
     // Juliet's side of it is lost.
     world.leaves(juliet, JULIET);
-    world.orders("juliet@x", Order::Deleted(None));
+    world.forgets("juliet@x");
     for exists in [true, false] {
         if exists {
             world.stored.extend([stored("juliet@x")]);

@@ -146,7 +146,7 @@ impl C2s {
         let step = match (said, exchange, &self.domain) {
             // One that is under way is given up for it (§6.4.2).
             (Ok(Said::Auth(mechanism, initial)), _, Some(domain)) => {
-                self.trying = Some(mechanism);
+                (self.trying, self.since) = (Some(mechanism), ctx.unix_ms);
                 let exchange = Exchange::new(mechanism, domain.clone());
                 match initial {
                     Some(message) => exchange.response(ctx, &message),
@@ -206,7 +206,8 @@ impl C2s {
     pub(super) fn bind(&mut self, ctx: &Ctx<'_>, account: Bare, request: Stanza, out: &mut Out) {
         match bind::resource(&request, &account) {
             Ok(resource) => {
-                out.acts.push(Act::Submit(account.clone(), Said::Bind(resource)));
+                let said = Said::Bind { resource, since: self.since };
+                out.acts.push(Act::Submit(account.clone(), said));
                 self.state = State::Binding(account, Box::new(request));
             }
             Err(error) => self.unbound(ctx, &request, &error, out),

@@ -130,7 +130,7 @@ impl Peer {
     pub fn hears(&mut self, input: Input<'_>) -> String {
         let mut out = Out::default();
         let Self { now, ref settings, ref hooks, ref random, .. } = *self;
-        let ctx = Ctx { now, unix_ms: 0, random, settings, hooks };
+        let ctx = Ctx { now, unix_ms: now.0, random, settings, hooks };
         self.machine.handle(&ctx, input, &mut out);
         let mut said = String::from_utf8(out.bytes).expect("UTF-8 is sent");
         for act in out.acts {

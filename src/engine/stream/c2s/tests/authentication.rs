@@ -274,7 +274,7 @@ fn nothing_is_read_while_the_world_is_asked() {
     let said = peer.hears(Input::Fact(Fact::Verified(true)));
     assert!(said.starts_with("<success") && said.contains("<bind"), "{said}");
     assert!(
-        matches!(peer.submitted()[..], [Said::Bind(Some(resource))] if *resource == *"balcony")
+        matches!(peer.submitted()[..], [Said::Bind { resource: Some(resource), .. }] if *resource == *"balcony")
     );
 }
 

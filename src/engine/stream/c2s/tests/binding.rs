@@ -25,7 +25,7 @@ fn the_account_answers_the_request_rfc6120_7_6_1() {
     let mut peer = Peer::authenticated();
     let none = "<iq type='set' id='b1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
     assert_eq!(peer.says(none), "");
-    assert!(matches!(peer.submitted()[..], [Said::Bind(None)]));
+    assert!(matches!(peer.submitted()[..], [Said::Bind { resource: None, .. }]));
     assert!(!peer.machine.hungry());
     assert_eq!(
         peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/made")))),
@@ -36,17 +36,34 @@ fn the_account_answers_the_request_rfc6120_7_6_1() {
 }
 
 #[test]
+fn the_account_learns_when_the_login_began_that_its_keys_are_not_older_than() {
+    let mut peer = Peer::greeted();
+    let began = peer.now.0;
+    peer.answering = false;
+    peer.says(&auth_plain("juliet", PASSWORD));
+    peer.now = peer.now.after(7);
+    peer.hears(Input::Fact(Fact::Credentials(Ok(Some(weak_credentials(PASSWORD))))));
+    peer.hears(Input::Fact(Fact::Verified(true)));
+    peer.says(HEADER);
+    peer.now = peer.now.after(7);
+    peer.says(&bind("x"));
+    assert!(matches!(peer.submitted()[..], [Said::Bind { since, .. }] if *since == began));
+}
+
+#[test]
 fn a_resource_is_prepared_rfc7622_3_4() {
     let mut peer = Peer::authenticated();
     peer.says(&bind("Bal\u{a0}cony \u{1f339}"));
-    assert!(matches!(peer.submitted()[..], [Said::Bind(Some(it))] if *it == *"Bal cony \u{1f339}"));
+    assert!(
+        matches!(peer.submitted()[..], [Said::Bind { resource: Some(it), .. }] if *it == *"Bal cony \u{1f339}")
+    );
 }
 
 #[test]
 fn an_empty_resource_is_left_to_the_server_rfc6120_7_6() {
     let mut peer = Peer::authenticated();
     peer.says(&bind(""));
-    assert!(matches!(peer.submitted()[..], [Said::Bind(None)]));
+    assert!(matches!(peer.submitted()[..], [Said::Bind { resource: None, .. }]));
 }
 
 #[test]
@@ -59,7 +76,7 @@ fn a_bad_resource_is_a_bad_request_and_may_be_mended_rfc6120_7_7_2_1() {
         assert!(peer.submitted().is_empty());
     }
     peer.says(&bind(&"x".repeat(1023)));
-    assert!(matches!(peer.submitted()[..], [Said::Bind(Some(_))]));
+    assert!(matches!(peer.submitted()[..], [Said::Bind { resource: Some(_), .. }]));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_lost_socket_is_told_once() {
     let mut peer = Peer::authenticated();
     peer.says(&bind("x"));
     peer.hears(Input::Gone);
-    assert!(matches!(peer.submitted()[..], [Said::Bind(_), Said::Gone(End::Broken)]));
+    assert!(matches!(peer.submitted()[..], [Said::Bind { .. }, Said::Gone(End::Broken)]));
     assert_eq!(peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/x")))), "");
 
     let mut peer = Peer::authenticated();

@@ -211,7 +211,7 @@ fn stream_without_prefix_and_content_with_one_rfc6120_4_8_5() {
     let answer = peer
         .says("<c:iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></c:iq>");
     assert_eq!(answer, "");
-    assert!(matches!(peer.submitted()[..], [Said::Bind(None)]));
+    assert!(matches!(peer.submitted()[..], [Said::Bind { resource: None, .. }]));
 }
 
 #[test]
