@@ -273,9 +273,11 @@ fn nothing_is_read_while_the_world_is_asked() {
     assert!(!peer.machine.hungry());
     let said = peer.hears(Input::Fact(Fact::Verified(true)));
     assert!(said.starts_with("<success") && said.contains("<bind"), "{said}");
-    assert!(
-        matches!(peer.submitted()[..], [Said::Bind { resource: Some(resource), .. }] if *resource == *"balcony")
-    );
+    let submitted = peer.submitted();
+    let [Said::Bind { resource: Some(resource), .. }] = &submitted[..] else {
+        panic!("{submitted:?}");
+    };
+    assert_eq!(&**resource, "balcony");
 }
 
 #[test]

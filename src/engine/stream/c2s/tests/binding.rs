@@ -54,9 +54,9 @@ fn the_account_learns_when_the_login_began_that_its_keys_are_not_older_than() {
 fn a_resource_is_prepared_rfc7622_3_4() {
     let mut peer = Peer::authenticated();
     peer.says(&bind("Bal\u{a0}cony \u{1f339}"));
-    assert!(
-        matches!(peer.submitted()[..], [Said::Bind { resource: Some(it), .. }] if *it == *"Bal cony \u{1f339}")
-    );
+    let submitted = peer.submitted();
+    let [Said::Bind { resource: Some(it), .. }] = &submitted[..] else { panic!("{submitted:?}") };
+    assert_eq!(&**it, "Bal cony \u{1f339}");
 }
 
 #[test]
