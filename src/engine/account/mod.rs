@@ -5,6 +5,7 @@ mod iq;
 mod last_presence;
 mod line;
 mod message;
+mod orders;
 mod presence;
 mod reads;
 mod subscribe;
@@ -13,7 +14,6 @@ mod waiting;
 use crate::{
     cells::Cells,
     ctx::Ctx,
-    departure::farewells,
     hook::{Feel, IqKind, Replied},
     parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
     passage::Ended,
@@ -23,7 +23,6 @@ use crate::{
     shard::WorldAnswer,
     unit::{Change, Committed, Unit},
 };
-use presence::addressed;
 use reads::Reads;
 use std::collections::VecDeque;
 use waiting::{Place, Then, Wait, Waiting};
@@ -211,13 +210,6 @@ impl Account {
         }
     }
 
-    /// Whether a login that began then knew another password than the present one. One cannot last
-    /// longer than it may: what seems older began after the clock was put back.
-    fn is_outdated(&self, since: u64, ctx: &Ctx<'_>) -> bool {
-        let longest = ctx.settings.limits.auth_ms_max;
-        since < self.keyed && self.keyed - since <= longest
-    }
-
     /// RFC 6120 §7. A resource that is taken goes to the newcomer (§7.7.2.2): the older stream
     /// is most often the one that its owner has lost.
     fn bind(&mut self, link: Link, wish: Option<Text>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
@@ -276,60 +268,6 @@ impl Account {
         self.sessions.shrink_to_fit();
         for feel in ctx.hooks.unbound() {
             feel(&mut session, ctx);
-        }
-    }
-
-    fn ordered(&mut self, order: Order, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        match order {
-            Order::Created { unix_ms } => self.keyed = unix_ms,
-            Order::Deleted { last, .. } => {
-                last.into_iter().for_each(|last| self.send(last, ctx, out));
-                // RFC 6121 §3.2.2: who is no longer subscribed has heard `unavailable` before.
-                self.depart(StreamCondition::NotAuthorized, ctx, out);
-                let farewells = farewells(&self.jid, self.roster.items());
-                farewells.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
-            }
-            Order::PasswordChanged { spared, unix_ms } => {
-                self.keyed = unix_ms;
-                let spared = |session: &Session| Some(&session.jid) == spared.as_ref();
-                self.end_those(|session| !spared(session), StreamCondition::Reset, ctx, out);
-            }
-            Order::End(resource) => {
-                let meant = |session: &Session| match &resource {
-                    Some(jid) => session.jid == *jid,
-                    None => true,
-                };
-                self.end_those(meant, StreamCondition::PolicyViolation, ctx, out);
-            }
-            Order::Hear(stanza) => self.hear_all(&stanza, ctx, out),
-        }
-    }
-
-    /// Ends every stream, and does not come back as it was.
-    fn depart(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        self.departs = true;
-        self.end_those(|_| true, why, ctx, out);
-        out.push(Output::Leave);
-    }
-
-    fn end_those(
-        &mut self,
-        which: impl Fn(&Session) -> bool,
-        why: StreamCondition,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let those = self.sessions.iter().filter(|session| which(session));
-        let links: Vec<_> = those.map(|session| session.link).collect();
-        links.into_iter().for_each(|link| self.end(link, why, ctx, out));
-    }
-
-    /// Every available resource gets this, each under its own address.
-    fn hear_all(&mut self, stanza: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let available = self.sessions.iter().filter(|session| session.presence.is_some());
-        let jids: Vec<_> = available.map(|session| session.jid.clone()).collect();
-        for jid in jids {
-            self.write(&jid, addressed(stanza, jid.clone()), ctx, out);
         }
     }
 

@@ -1,0 +1,68 @@
+//! What operators do to an account.
+
+use super::{Account, Output, presence::addressed};
+use crate::{ctx::Ctx, departure::farewells, parcel::Order, session::Session};
+use wire::{Stanza, StreamCondition};
+
+impl Account {
+    pub(super) fn ordered(&mut self, order: Order, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        match order {
+            Order::Created { unix_ms } => self.keyed = unix_ms,
+            Order::Deleted { last, .. } => {
+                last.into_iter().for_each(|last| self.send(last, ctx, out));
+                // RFC 6121 §3.2.2: who is no longer subscribed has heard `unavailable` before.
+                self.depart(StreamCondition::NotAuthorized, ctx, out);
+                let farewells = farewells(&self.jid, self.roster.items());
+                farewells.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
+            }
+            Order::PasswordChanged { spared, unix_ms } => {
+                self.keyed = unix_ms;
+                let spared = |session: &Session| Some(&session.jid) == spared.as_ref();
+                self.end_those(|session| !spared(session), StreamCondition::Reset, ctx, out);
+            }
+            Order::End(resource) => {
+                let meant = |session: &Session| match &resource {
+                    Some(jid) => session.jid == *jid,
+                    None => true,
+                };
+                self.end_those(meant, StreamCondition::PolicyViolation, ctx, out);
+            }
+            Order::Hear(stanza) => self.hear_all(&stanza, ctx, out),
+        }
+    }
+
+    /// Ends every stream, and does not come back as it was.
+    pub(super) fn depart(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        self.departs = true;
+        self.end_those(|_| true, why, ctx, out);
+        out.push(Output::Leave);
+    }
+
+    fn end_those(
+        &mut self,
+        which: impl Fn(&Session) -> bool,
+        why: StreamCondition,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let those = self.sessions.iter().filter(|session| which(session));
+        let links: Vec<_> = those.map(|session| session.link).collect();
+        links.into_iter().for_each(|link| self.end(link, why, ctx, out));
+    }
+
+    /// Every available resource gets this, each under its own address.
+    fn hear_all(&mut self, stanza: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let available = self.sessions.iter().filter(|session| session.presence.is_some());
+        let jids: Vec<_> = available.map(|session| session.jid.clone()).collect();
+        for jid in jids {
+            self.write(&jid, addressed(stanza, jid.clone()), ctx, out);
+        }
+    }
+
+    /// Whether a login that began then knew another password than the present one. One cannot last
+    /// longer than it may: what seems older began after the clock was put back.
+    pub(super) fn is_outdated(&self, since: u64, ctx: &Ctx<'_>) -> bool {
+        let longest = ctx.settings.limits.auth_ms_max;
+        since < self.keyed && self.keyed - since <= longest
+    }
+}
