@@ -261,6 +261,7 @@ mod tests {
             hashing: Hashing::new(1),
             post: post.clone(),
             counts: Arc::default(),
+            spent: Arc::default(),
             throttle: Arc::default(),
         };
         let host = || writer::Host {
