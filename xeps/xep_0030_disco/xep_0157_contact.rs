@@ -51,9 +51,12 @@ pub(super) fn form(ctx: &Ctx<'_>) -> Option<Draft> {
     Some(fields.fold(forms::result(FORM_TYPE), Draft::child))
 }
 
+/// With its type, as in the examples: without, a client may take it for a line of text, and end the
+/// stream when there are two (Smack does).
 fn field(var: &str, values: &[String]) -> Draft {
+    let field = Draft::new(forms::FIELD).attribute("var", var).attribute("type", "list-multi");
     let values = values.iter().map(|value| Draft::new(forms::VALUE).text(value));
-    values.fold(Draft::new(forms::FIELD).attribute("var", var), Draft::child)
+    values.fold(field, Draft::child)
 }
 
 /// A scheme, and something in it (RFC 3986 §3); what else could not stand in a URI is encoded.
@@ -97,9 +100,10 @@ mod tests {
         let form = "<x xmlns='jabber:x:data' type='result'>\
             <field var='FORM_TYPE' type='hidden'>\
             <value>http://jabber.org/network/serverinfo</value></field>\
-            <field var='abuse-addresses'><value>mailto:abuse@shakespeare.lit</value>\
+            <field var='abuse-addresses' type='list-multi'>\
+            <value>mailto:abuse@shakespeare.lit</value>\
             <value>xmpp:abuse@shakespeare.lit</value></field>\
-            <field var='status-addresses'>\
+            <field var='status-addresses' type='list-multi'>\
             <value>https://status.shakespeare.lit/?a=1&amp;b=2</value></field></x></query>";
         let host = told(&settings, Of::Host);
         assert!(host.ends_with(form), "{host}");
@@ -114,7 +118,7 @@ mod tests {
         }
         let host = told(&settings, Of::Host);
         for kind in ["abuse", "admin", "feedback", "sales", "security", "status", "support"] {
-            let field = format!("<field var='{kind}-addresses'><value>xmpp:x@y</value></field>");
+            let field = format!("var='{kind}-addresses' type='list-multi'><value>xmpp:x@y</value>");
             assert!(host.contains(&field), "{host}");
         }
     }
