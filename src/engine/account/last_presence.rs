@@ -1,7 +1,7 @@
 //! What an account said when it was available last: for who asks while it is away
 //! (RFC 6121 §4.3.2).
 
-use super::{Account, Output, waiting::Then, waiting::Wait};
+use super::{Account, Output, wait::Then, wait::Wait};
 use crate::{
     cells::Cells,
     ctx::Ctx,

@@ -3,7 +3,7 @@
 use super::{
     Account, LAST_PRESENCE, Output, settle,
     subscribe::Outgoing,
-    waiting::{Accounts, Pair, Place, Then, Wait},
+    wait::{Accounts, Pair, Place, Then, Wait},
 };
 use crate::{
     ctx::Ctx,
@@ -14,7 +14,7 @@ use crate::{
     request::Line,
     unit::{Change, Committed, Table, Unit},
 };
-use wire::{Stanza, StanzaError, StreamCondition};
+use wire::{Kind, Stanza, StanzaError, StreamCondition};
 
 impl Account {
     /// Puts something into the line; lets it go at once when it waits for nothing.
@@ -160,6 +160,9 @@ impl Account {
 
     fn let_go(&mut self, wait: Wait, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Wait { place: Place::Ready(outcome), then, settles, .. } = wait else { return };
+        if let Then::Say(link, stanza) = then {
+            return self.say_late(link, stanza, ctx, out);
+        }
         match outcome {
             Ok(committed) => self.go_on(then, &committed, ctx, out),
             Err(fault) => self.give_up(then, &fault, ctx, out),
@@ -167,6 +170,16 @@ impl Account {
         if let Some(link) = settles {
             settle(link, out);
         }
+    }
+
+    /// Its session may have ended meanwhile. What it said is not lost; but it is not there any
+    /// more.
+    fn say_late(&mut self, link: Link, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let shows = stanza.kind() == Kind::Presence && stanza.head.type_str().is_empty();
+        if shows && self.session(link).is_none() {
+            return settle(link, out);
+        }
+        self.say(link, stanza, ctx, out);
     }
 
     fn go_on(&mut self, then: Then, committed: &Committed, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
@@ -192,7 +205,7 @@ impl Account {
             }
             Then::Handle(stanza) => self.handle_routed(stanza, ctx, out),
             Then::Remember => self.remember_on(ctx, out),
-            Then::Nothing => {}
+            Then::Say(..) | Then::Nothing => {}
         }
     }
 
@@ -225,7 +238,7 @@ impl Account {
                 return self.depart(StreamCondition::InternalServerError, ctx, out);
             }
             Then::Remember => return self.remember_on(ctx, out),
-            Then::Handle(_) | Then::Nothing => None,
+            Then::Handle(_) | Then::Say(..) | Then::Nothing => None,
         };
         refusal.into_iter().for_each(|refusal| self.send(refusal, ctx, out));
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Account, Output, settle,
-    waiting::{Pair, Place, Then, Wait},
+    wait::{Pair, Place, Then, Wait},
 };
 use crate::{
     ctx::Ctx,

@@ -9,6 +9,7 @@ mod orders;
 mod presence;
 mod reads;
 mod subscribe;
+mod wait;
 mod waiting;
 
 use crate::{
@@ -25,7 +26,8 @@ use crate::{
 };
 use reads::Reads;
 use std::collections::VecDeque;
-use waiting::{Place, Then, Wait, Waiting};
+use wait::{Place, Then, Wait};
+use waiting::Waiting;
 use wire::{Bare, Jid, Payload, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
 pub use last_presence::{LAST_PRESENCE, LastPresence};
@@ -173,6 +175,24 @@ impl Account {
             self.refuse(&stanza, &StanzaCondition::ResourceConstraint.into(), ctx, out);
             return settle(link, out);
         }
+        if self.is_held_back(&stanza) {
+            let pair = (stanza.head.from.clone(), stanza.head.to.clone());
+            let place = Place::Ready(Ok(Committed::default()));
+            let wait = Wait::of(place, pair, Then::Say(link, stanza), Some(link));
+            return self.wait(wait, ctx, out);
+        }
+        self.say(link, stanza, ctx, out);
+    }
+
+    /// By what the account has said to the same one, and what has not left yet.
+    fn is_held_back(&self, stanza: &Stanza) -> bool {
+        let others = stanza.head.to.as_ref().filter(|to| to.bare() != self.jid);
+        others.is_some_and(|to| {
+            self.waiting.holds_back(&(stanza.head.from.clone(), Some(to.clone())))
+        })
+    }
+
+    fn say(&mut self, link: Link, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match stanza.kind() {
             wire::Kind::Message => self.message_sent(link, stanza, ctx, out),
             wire::Kind::Presence => self.presence_sent(link, stanza, ctx, out),

@@ -3,7 +3,7 @@
 
 use super::{
     Account, Output, settle,
-    waiting::{Then, Wait},
+    wait::{Then, Wait},
 };
 use crate::{
     ctx::Ctx,

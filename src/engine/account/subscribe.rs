@@ -4,7 +4,7 @@ use super::{
     Account, Output,
     presence::{addressed, unavailable},
     settle,
-    waiting::Pair,
+    wait::Pair,
 };
 use crate::{
     ctx::Ctx,

@@ -7,20 +7,12 @@
 //!
 //! Everything here takes the same time however many wait.
 
-use super::subscribe::Outgoing;
+use super::wait::{Accounts, Pair, Place, Wait};
 use crate::{
-    hook::Tell,
     parcel::{Link, Owed, Ticket},
-    passage::Walked,
-    port::Fault,
-    unit::{Change, Committed, Unit},
+    unit::{Change, Unit},
 };
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-};
-use wire::{Bare, Jid, Stanza};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Stanzas of the account's own sessions that may wait; as many again that came from elsewhere.
 pub const WAITING_STANZAS_MAX: usize = 4096;
@@ -90,128 +82,8 @@ impl Holding {
 struct Ends {
     first: u64,
     last: u64,
-}
-
-/// One stanza's place in the line.
-pub(super) struct Wait {
-    pub place: Place,
-    /// The order that it must keep.
-    pub pair: Accounts,
-    /// Not given to the writer yet.
-    pub unit: Option<Unit>,
-    /// Who owes the other half of the unit; told of the outcome.
-    pub recipient: Option<Bare>,
-    pub then: Then,
-    /// What the cells at hand learn when it is committed.
-    pub learns: Vec<Change>,
-    /// The stream whose credit it holds. None: it came from elsewhere.
-    pub settles: Option<Link>,
-    /// The key of the cell that is to keep it when nobody takes it, and its bytes.
-    held: Option<(String, usize)>,
-    /// The next of its pair.
-    next: Option<u64>,
-    bytes: usize,
-}
-
-/// From and to, as the stanza has them.
-pub(super) type Pair = (Option<Jid>, Option<Jid>);
-
-/// A pair without its resources, as a number. RFC 6120 §10.1: the bare and the full address are the
-/// same recipient. The same sender too: its subscriptions come from the bare one (RFC 6121 §3). Two
-/// pairs that have the same number by chance only wait for each other.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Accounts(u64);
-
-impl From<&Pair> for Accounts {
-    fn from((from, to): &Pair) -> Self {
-        let mut hasher = DefaultHasher::new();
-        for jid in [from, to] {
-            jid.as_ref().map(|jid| (jid.local(), jid.domain())).hash(&mut hasher);
-        }
-        Self(hasher.finish())
-    }
-}
-
-impl From<&Accounts> for Accounts {
-    fn from(accounts: &Accounts) -> Self {
-        accounts.clone()
-    }
-}
-
-pub(super) enum Place {
-    /// A unit of ours, the recipient's half still to come.
-    Half,
-    /// A unit of ours.
-    Mine,
-    /// A unit of the sender's, that we gave half of.
-    Theirs(Owed),
-    /// Its outcome is known; it waits behind its pair.
-    Ready(Result<Committed, Fault>),
-}
-
-/// What is done at last.
-pub(super) enum Then {
-    /// The second half of this walk.
-    Walk(Walked),
-    /// Of these, both ours: Sent, then Received.
-    Walks(Box<[Walked; 2]>),
-    /// These go out; when they cannot, memory is ahead of the store.
-    Send(Outgoing),
-    /// This request is answered so; when it cannot, it is refused.
-    Answer(Stanza, Vec<Stanza>),
-    /// This request has an empty result, behind what is to be told then.
-    Tell(Stanza, Arc<dyn Tell>),
-    /// This came from elsewhere and is handled in its turn.
-    Handle(Stanza),
-    /// The last presence of the account is written: what has been said since goes next.
-    Remember,
-    /// The second half of this walk, and off to another server.
-    WalkAway(Walked),
-    /// Nothing: whoever must be told is told by another.
-    Nothing,
-}
-
-impl Wait {
-    pub fn of(place: Place, pair: Pair, then: Then, settles: Option<Link>) -> Self {
-        let pair = Accounts::from(&pair);
-        let (bytes, held) = (then.bytes(), then.held());
-        let (unit, recipient, learns, next) = Default::default();
-        Self { place, pair, unit, recipient, then, learns, settles, held, next, bytes }
-    }
-
-    /// These, when it is committed.
-    pub fn learning(self, learns: Vec<Change>) -> Self {
-        Self { learns, ..self }
-    }
-
-    /// With a unit to be committed; nothing to wait for when it is empty.
-    pub fn for_unit(unit: Unit, pair: Pair, then: Then, settles: Option<Link>) -> Self {
-        if unit.is_empty() {
-            return Self::of(Place::Ready(Ok(Committed::default())), pair, then, settles);
-        }
-        Self { unit: Some(unit), ..Self::of(Place::Mine, pair, then, settles) }
-    }
-}
-
-impl Then {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Walk(walked) | Self::WalkAway(walked) => walked.stanza.wire_len(),
-            Self::Handle(stanza) | Self::Answer(stanza, _) | Self::Tell(stanza, _) => {
-                stanza.wire_len()
-            }
-            Self::Walks(_) | Self::Send(_) | Self::Remember | Self::Nothing => 0,
-        }
-    }
-
-    fn held(&self) -> Option<(String, usize)> {
-        let walked = match self {
-            Self::Walk(walked) => walked,
-            Self::Walks(both) => &both[1],
-            _ => return None,
-        };
-        Some((walked.held.clone()?, walked.stanza.wire_len()))
-    }
+    /// How many of them leave only when they are let go.
+    leaving: usize,
 }
 
 impl Waiting {
@@ -247,6 +119,13 @@ impl Waiting {
         }
     }
 
+    /// Whether something of this pair that waits has not left the account yet: what comes behind it
+    /// may not leave before it (RFC 6120 §10.1).
+    pub fn holds_back(&self, pair: &Pair) -> bool {
+        !self.pairs.is_empty()
+            && self.pairs.get(&Accounts::from(pair)).is_some_and(|ends| ends.leaving > 0)
+    }
+
     /// One of this pair is let go, until `turn_ends`.
     pub fn turn_begins(&mut self, pair: &Accounts) {
         self.turn = Some((pair.clone(), None));
@@ -278,7 +157,8 @@ impl Waiting {
             _ => self.pairs.get(&wait.pair).map(|ends| ends.last),
         };
         let ends = self.pairs.entry(wait.pair.clone());
-        let ends = ends.or_insert(Ends { first: number, last: number });
+        let ends = ends.or_insert(Ends { first: number, last: number, leaving: 0 });
+        ends.leaving += usize::from(wait.leaves);
         match before {
             None if ends.first != number => {
                 wait.next = Some(std::mem::replace(&mut ends.first, number))
@@ -355,7 +235,11 @@ impl Waiting {
         }
         let wait = self.remove(ticket)?;
         match wait.next {
-            Some(next) => self.pairs.get_mut(pair)?.first = next,
+            Some(next) => {
+                let ends = self.pairs.get_mut(pair)?;
+                ends.first = next;
+                ends.leaving -= usize::from(wait.leaves);
+            }
             None => {
                 self.pairs.remove(pair);
             }

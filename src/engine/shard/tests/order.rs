@@ -284,3 +284,27 @@ fn what_was_asked_before_the_answer_that_writes_comes_after_its_commit_all_the_s
         assert!(world.heard(romeo)[0].contains(&format!("id='{id}'")));
     }
 }
+
+#[test]
+fn what_follows_a_subscription_that_has_not_left_yet_does_not_overtake_it_rfc6120_10_1() {
+    let mut world = World::of(TOYS);
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    world.commits = false;
+    world.says(romeo, ROMEO, "<presence type='subscribe' to='juliet@x'/>");
+    world.says(romeo, ROMEO, "<presence type='subscribe' to='juliet@x' id='again'/>");
+    world.says(romeo, ROMEO, &message(JULIET, "hark"));
+    let question = format!("<iq type='get' id='q' to='{JULIET}'><read xmlns='toy'/></iq>");
+    world.says(romeo, ROMEO, &question);
+    world.says(romeo, ROMEO, &format!("<presence to='{JULIET}'/>"));
+    assert!(world.heard(juliet).is_empty(), "all of it is behind what is not committed");
+    world.leaves(romeo, ROMEO);
+    world.feed_commits();
+    let heard = world.heard(juliet);
+    let places = ["type='subscribe'", ">hark<", "<iq "].map(|what| {
+        heard.iter().position(|xml| xml.contains(what)).unwrap_or_else(|| panic!("{heard:?}"))
+    });
+    assert!(places.is_sorted(), "{heard:?}");
+    let shown = heard.iter().filter(|xml| xml.starts_with("<presence") && !xml.contains("type="));
+    assert_eq!(shown.count(), 0, "who has left is not shown: {heard:?}");
+    assert_eq!(world.settled(romeo), 5);
+}
