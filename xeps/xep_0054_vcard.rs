@@ -76,10 +76,11 @@ fn get<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
 
 /// Sections 3.1 and 3.3.
 fn answer(card: Option<Vec<u8>>, mine: bool) -> Replied {
-    let card = card.ok_or(match mine {
-        true => StanzaCondition::ItemNotFound,
-        false => StanzaCondition::ServiceUnavailable,
-    })?;
+    let Some(card) = card else {
+        // Of the two that section 3.1 allows, what clients edit without a thought.
+        let none = Reply::Payload(Draft::new(VCARD).finish());
+        return if mine { Ok(none) } else { Err(StanzaCondition::ServiceUnavailable.into()) };
+    };
     let iq = format!("<iq>{}</iq>", String::from_utf8_lossy(&card));
     let read = Stanza::parse_one(&iq).map_err(|_| StanzaCondition::InternalServerError)?;
     let card = read.child(VCARD).ok_or(StanzaCondition::InternalServerError)?;
@@ -150,9 +151,10 @@ mod tests {
 
     #[test]
     fn without_a_vcard_oneself_is_told_so_and_others_nothing_section_3_3() {
-        let condition = |mine| answer(None, mine).unwrap_err().condition;
-        assert_eq!(condition(true), StanzaCondition::ItemNotFound);
-        assert_eq!(condition(false), StanzaCondition::ServiceUnavailable);
+        let Ok(Reply::Payload(none)) = answer(None, true) else { panic!() };
+        assert_eq!(none.as_str(), "<vCard xmlns='vcard-temp'/>");
+        let refused = answer(None, false).unwrap_err().condition;
+        assert_eq!(refused, StanzaCondition::ServiceUnavailable);
     }
 
     #[test]
