@@ -186,6 +186,9 @@ impl Account {
 
     /// By what the account has said to the same one, and what has not left yet.
     fn is_held_back(&self, stanza: &Stanza) -> bool {
+        if self.waiting.is_empty() {
+            return false;
+        }
         let others = stanza.head.to.as_ref().filter(|to| to.bare() != self.jid);
         others.is_some_and(|to| {
             self.waiting.holds_back(&(stanza.head.from.clone(), Some(to.clone())))
