@@ -248,7 +248,7 @@ impl Driver for Simulated {
             return Err(Broken("TLS: the server does not expect a handshake".into()));
         }
         connection.phase = Phase::Open;
-        self.tell(link.0, Input::Secured(Tls { version: "simulated" }));
+        self.tell(link.0, Input::Secured(Tls { version: "simulated", ..Tls::default() }));
         self.settle();
         Ok(())
     }

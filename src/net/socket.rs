@@ -53,7 +53,7 @@ impl Socket {
             _ => "unknown",
         };
         *self = Self::Secure(secure);
-        Poll::Ready(Ok(machine::Tls { version }))
+        Poll::Ready(Ok(machine::Tls { version, ..machine::Tls::default() }))
     }
 
     /// What the peer says; nothing at the end.

@@ -10,6 +10,7 @@ use crate::{
     stream::sasl::Failure,
     unit::Credentials,
 };
+use std::sync::Arc;
 use wire::{Bare, Stanza, StreamCondition};
 
 /// What happens to a stream.
@@ -35,6 +36,10 @@ pub enum Input<'a> {
 pub struct Tls {
     /// `TLSv1.3`, for log lines.
     pub version: &'static str,
+    /// What RFC 9266 exports of it.
+    pub exporter: Option<[u8; 32]>,
+    /// The hash of the certificate that was served (RFC 5929 §4.1).
+    pub end_point: Option<Arc<[u8]>>,
 }
 
 /// What the world is asked. One question at a time.

@@ -1,6 +1,7 @@
 //! SASL (RFC 6120 §6, RFC 4422): each mechanism is a small machine, free of XML. A state consumes
 //! itself and says what comes next.
 
+mod binding;
 pub mod envelope;
 mod key;
 mod plain;
@@ -8,6 +9,7 @@ mod scram;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub use binding::Binding;
 pub use key::{Hash, credentials, derive, verify};
 
 use crate::{

@@ -1,0 +1,33 @@
+//! Channel bindings (RFC 5056): what ties a login to the TLS connection that it came by.
+
+use crate::stream::machine::Tls;
+
+/// A type of channel binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Binding {
+    /// Of this very connection (RFC 9266).
+    Exporter,
+    /// Of the server's certificate (RFC 5929 §4).
+    EndPoint,
+}
+
+impl Binding {
+    /// All of them, the strongest first.
+    pub const ALL: [Self; 2] = [Self::Exporter, Self::EndPoint];
+
+    /// Its registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exporter => "tls-exporter",
+            Self::EndPoint => "tls-server-end-point",
+        }
+    }
+
+    /// What a connection has of it.
+    pub fn data(self, tls: &Tls) -> Option<&[u8]> {
+        match self {
+            Self::Exporter => tls.exporter.as_ref().map(<[u8; 32]>::as_slice),
+            Self::EndPoint => tls.end_point.as_deref(),
+        }
+    }
+}
