@@ -383,7 +383,7 @@ impl Ledger {
                 Change::Unroster(of, jid, _) => {
                     self.rosters.remove(&(of.clone(), jid.clone()));
                 }
-                Change::Put(_, _, key, value) => {
+                Change::Put(_, _, key, value) | Change::Swap(_, _, key, _, Some(value)) => {
                     self.written.extend(numbers(key));
                     self.written.extend(numbers(&String::from_utf8_lossy(value)));
                 }

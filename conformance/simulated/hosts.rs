@@ -147,7 +147,12 @@ impl Desk {
 
 pub(super) fn credentials(password: &str, salt: &[u8]) -> Credentials {
     let keys = |hash| Some(sasl::derive(password, salt, ROUNDS, hash));
-    Credentials { sha1: keys(Hash::Sha1), sha256: keys(Hash::Sha256), sha512: keys(Hash::Sha512) }
+    Credentials {
+        sha1: keys(Hash::Sha1),
+        sha256: keys(Hash::Sha256),
+        sha512: keys(Hash::Sha512),
+        ..Credentials::default()
+    }
 }
 
 /// An executor: what awaits nothing but a store in memory is ready when it is asked.

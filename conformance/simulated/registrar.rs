@@ -10,7 +10,7 @@ use engine::{
     seal::Spent,
     shard::Input,
     stream::machine::Secret,
-    unit::{Change, Unit},
+    unit::{Change, Credentials, Unit},
     wire::{Bare, Jid, Stanza},
 };
 use std::{
@@ -46,8 +46,8 @@ impl<'a> Lent<'a> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn exists(&self, account: &Bare) -> bool {
-        matches!(ready(self.lock().0.store.credentials(account)), Ok(Some(_)))
+    fn kept(&self, account: &Bare) -> Option<Credentials> {
+        ready(self.lock().0.store.credentials(account)).ok().flatten()
     }
 
     fn settle(&self, account: &Bare, unit: Unit, order: Order) -> Result<(), Unregistered> {
@@ -66,12 +66,14 @@ fn done<'a>(outcome: Result<(), Unregistered>) -> Registered<'a> {
 
 impl Registrar for Lent<'_> {
     fn create<'a>(&'a self, account: &'a Bare, Secret(password): Secret) -> Registered<'a> {
-        done(match (self.exists(account), password.is_empty()) {
+        done(match (self.kept(account).is_some(), password.is_empty()) {
             (true, _) => Err(Unregistered::Exists),
             (_, true) => Err(Unregistered::Unfit),
             _ => {
+                let unix_ms = self.now.1;
                 let keys = credentials(&password, &self.salt);
-                let order = Order::Created { unix_ms: self.now.1 };
+                let keys = Credentials { changed: unix_ms, ..keys };
+                let order = Order::Created { unix_ms };
                 self.settle(account, Change::Create(account.clone(), keys).into(), order)
             }
         })
@@ -83,12 +85,14 @@ impl Registrar for Lent<'_> {
         Secret(password): Secret,
         spared: Option<&'a Jid>,
     ) -> Registered<'a> {
-        done(match (self.exists(account), password.is_empty()) {
-            (false, _) => Err(Unregistered::Missing),
+        done(match (self.kept(account), password.is_empty()) {
+            (None, _) => Err(Unregistered::Missing),
             (_, true) => Err(Unregistered::Unfit),
-            _ => {
-                let keys = credentials(&password, &self.salt);
+            (Some(before), _) => {
                 let unix_ms = self.now.1;
+                let changed = unix_ms.max(before.changed + 1);
+                let keys = credentials(&password, &self.salt);
+                let keys = Credentials { changed, ..keys };
                 let order = Order::PasswordChanged { spared: spared.cloned(), unix_ms };
                 self.settle(account, Change::Password(account.clone(), keys).into(), order)
             }

@@ -49,7 +49,10 @@ impl Cells {
     pub(crate) fn learn(&mut self, change: &Change) {
         match change {
             Change::Put(table, _, key, value) => self.put(table.name(), key, value),
-            Change::Cut(table, _, key) => self.cut(table.name(), key),
+            Change::Cut(table, _, key) | Change::Swap(table, _, key, _, None) => {
+                self.cut(table.name(), key);
+            }
+            Change::Swap(table, _, key, _, Some(value)) => self.put(table.name(), key, value),
             _ => {}
         }
     }
@@ -95,6 +98,14 @@ mod tests {
         let all: Vec<_> = cells.of(TABLE).collect();
         assert_eq!(all, [("a", &b"2"[..]), ("b", &b"33"[..])]);
         assert_eq!((cells.count(TABLE), cells.get(TABLE, "b")), (2, Some(&b"33"[..])));
+        let swap = |value: Option<&[u8]>| {
+            let value = value.map(<[u8]>::to_vec);
+            Change::Swap(TABLE, owner.clone(), "c".to_owned(), None, value)
+        };
+        cells.learn(&swap(Some(b"4")));
+        assert_eq!(cells.get(TABLE, "c"), Some(&b"4"[..]));
+        cells.learn(&swap(None));
+        assert_eq!(cells.get(TABLE, "c"), None);
         for key in ["a", "b", "never"] {
             cells.learn(&Change::Cut(TABLE, owner.clone(), key.into()));
         }

@@ -95,6 +95,19 @@ pub struct Credentials {
     pub sha256: Option<ScramKeys>,
     /// SCRAM-SHA-512.
     pub sha512: Option<ScramKeys>,
+    /// Argon2id (RFC 9106), in the PHC string format.
+    pub argon2id: Option<String>,
+    /// When the password was set, in unix ms; 0: before this was kept. It only rises: who has
+    /// seen it knows by it whether the password is still the same.
+    pub changed: u64,
+}
+
+impl Credentials {
+    /// Whether nothing is kept by which a password could be known.
+    pub fn is_empty(&self) -> bool {
+        let Self { sha1, sha256, sha512, argon2id, changed: _ } = self;
+        [sha1, sha256, sha512].iter().all(|keys| keys.is_none()) && argon2id.is_none()
+    }
 }
 
 /// One change of a row. Applied in the order of the unit.
@@ -104,6 +117,12 @@ pub enum Change {
     Create(Bare, Credentials),
     /// New credentials. Fails the unit when there is no such account.
     Password(Bare, Credentials),
+    /// Adds what is kept of the same password: only what the account does not have yet. Fails
+    /// the unit when `changed` is not the account's: then it is another password.
+    Upgrade(Bare, Credentials),
+    /// Keeps the same password in another way: all that was kept of it is replaced. Fails the
+    /// unit as `Upgrade` does.
+    Rehash(Bare, Credentials),
     /// Makes the log of a room, unless it has one. Entries and cells of an address that has no log
     /// fail the unit; only a host's is made when it is first written to.
     Room(Bare),
@@ -121,6 +140,9 @@ pub enum Change {
     Put(Table, Bare, String, Vec<u8>),
     /// Removes a cell of a table.
     Cut(Table, Bare, String),
+    /// Changes a cell of a table from the first value to the second; `None`: it is not there.
+    /// Fails the unit when the cell is something else.
+    Swap(Table, Bare, String, Option<Vec<u8>>, Option<Vec<u8>>),
 }
 
 /// What must be durable together.

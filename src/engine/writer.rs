@@ -305,6 +305,9 @@ fn unit_bytes(unit: &Unit) -> usize {
 fn change_bytes(change: &Change) -> usize {
     match change {
         Change::Put(_, _, key, value) => key.len() + value.len(),
+        Change::Swap(_, _, key, old, new) => {
+            key.len() + [old, new].into_iter().flatten().map(Vec::len).sum::<usize>()
+        }
         Change::Roster(_, item) => {
             let words = item.name.iter().chain(&item.groups).map(|word| word.len());
             let request = item.request.as_ref().map_or(0, |stanza| stanza.wire_len());

@@ -39,7 +39,7 @@ impl Registrar for Accounts {
             if self.exists(account).await? {
                 return Err(Unregistered::Exists);
             }
-            let keys = self.keys(password).await?;
+            let keys = Credentials { changed: unix_ms(), ..self.keys(password).await? };
             let change = Change::Create(account.clone(), keys);
             let created = |unix_ms| Order::Created { unix_ms };
             let made = self.settle(account, change.into(), created).await;
@@ -60,8 +60,10 @@ impl Registrar for Accounts {
         spared: Option<&'a Jid>,
     ) -> Registered<'a> {
         Box::pin(async move {
-            self.must_exist(account).await?;
-            let keys = self.keys(password).await?;
+            let before = self.must_exist(account).await?;
+            // It rises also when the clock steps back.
+            let changed = unix_ms().max(before.changed + 1);
+            let keys = Credentials { changed, ..self.keys(password).await? };
             let change = Change::Password(account.clone(), keys);
             let spared = spared.cloned();
             let changed = |unix_ms| Order::PasswordChanged { spared, unix_ms };
@@ -127,11 +129,9 @@ impl Accounts {
         Ok(found.is_some())
     }
 
-    async fn must_exist(&self, account: &Bare) -> Result<(), Unregistered> {
-        match self.exists(account).await? {
-            true => Ok(()),
-            false => Err(Unregistered::Missing),
-        }
+    async fn must_exist(&self, account: &Bare) -> Result<Credentials, Unregistered> {
+        let found = self.store.credentials(account).await.map_err(Unregistered::Fault)?;
+        found.ok_or(Unregistered::Missing)
     }
 
     async fn keys(&self, Secret(password): Secret) -> Result<Credentials, Unregistered> {
@@ -238,6 +238,23 @@ mod tests {
             let unit = Unit::from(Change::Roster(bare(one), item));
             accounts.writer.commit(unit).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn when_a_password_was_set_only_rises() {
+        let store = Arc::new(Memory::new(&[]));
+        let operator = operator::Operator::alone(vec![bare("x")], store.clone()).await.unwrap();
+        let (accounts, juliet) = (&operator.accounts, bare("juliet@x"));
+        let changed = async || store.credentials(&juliet).await.unwrap().unwrap().changed;
+        let begun = unix_ms();
+        accounts.create(&juliet, Secret("secret".into())).await.unwrap();
+        assert!((begun..=unix_ms()).contains(&changed().await));
+        // It was set by a clock that has been put back since.
+        let ahead = Credentials { changed: unix_ms() + 3_600_000, ..Credentials::default() };
+        let set = Change::Password(juliet.clone(), ahead.clone());
+        accounts.writer.commit(set.into()).await.unwrap();
+        accounts.change_password(&juliet, Secret("another".into()), None).await.unwrap();
+        assert_eq!(changed().await, ahead.changed + 1);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! everything it writes passes here, so what is remembered is what is stored.
 
 use engine::{
-    port::{Batch, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
     unit::{Change, Credentials, Pos, Table},
     wire::Bare,
 };
@@ -68,7 +68,11 @@ impl Cached {
     fn forget(&self, batch: &Batch) {
         let changes = batch.units.iter().flat_map(|(unit, _)| &unit.changes);
         let changed = changes.filter_map(|change| match change {
-            Change::Create(of, _) | Change::Password(of, _) | Change::Delete(of) => Some(of),
+            Change::Create(of, _)
+            | Change::Password(of, _)
+            | Change::Upgrade(of, _)
+            | Change::Rehash(of, _)
+            | Change::Delete(of) => Some(of),
             _ => None,
         });
         for of in changed {
@@ -103,6 +107,10 @@ impl Reads for Cached {
 
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         self.store.cell(at, of, key)
+    }
+
+    fn device<'a>(&'a self, of: &'a Bare, at: Table, key: &'a str) -> Stored<'a, Option<Device>> {
+        self.store.device(of, at, key)
     }
 
     fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>> {
@@ -187,6 +195,11 @@ mod tests {
         cached.credentials(&juliet).await.unwrap();
         desk.change(Change::Password(juliet.clone(), keys(2))).await.unwrap();
         assert_eq!(cached.credentials(&juliet).await, Ok(Some(keys(2))));
+        let more = Credentials { sha1: Some(suite::keys(3)), ..keys(2) };
+        desk.change(Change::Upgrade(juliet.clone(), more.clone())).await.unwrap();
+        assert_eq!(cached.credentials(&juliet).await, Ok(Some(more)));
+        desk.change(Change::Rehash(juliet.clone(), keys(4))).await.unwrap();
+        assert_eq!(cached.credentials(&juliet).await, Ok(Some(keys(4))));
         desk.change(Change::Delete(juliet.clone())).await.unwrap();
         assert_eq!(cached.credentials(&juliet).await, Ok(None));
     }

@@ -30,6 +30,16 @@ pub(crate) fn no_log() -> Fault {
     refused("there is no such account or room")
 }
 
+/// The refusal of a change that builds on what a cell is, and it is not.
+pub(crate) fn other_cell() -> Fault {
+    refused("the cell is not what it was")
+}
+
+/// The refusal of a change to what is kept of a password that is another one by now.
+pub(crate) fn other_password() -> Fault {
+    refused("there is no such account, or it has another password by now")
+}
+
 /// Whether a log is made when it is first written to: that of a host, which has no local part.
 pub(crate) fn is_host(of: &Bare) -> bool {
     of.local().is_none()
@@ -51,12 +61,18 @@ fn check_change(change: &Change) -> Result<(), Fault> {
         Change::Create(account, _) if is_host(account) => {
             Err(refused("an account has a local part"))
         }
+        Change::Create(_, given)
+        | Change::Password(_, given)
+        | Change::Upgrade(_, given)
+        | Change::Rehash(_, given) => check_text(given.argon2id.as_deref().unwrap_or("")),
         Change::Roster(_, item) => {
             check_jid(item.jid.as_str())?;
             item.name.iter().chain(&item.groups).try_for_each(|word| check_text(word))
         }
         Change::Unroster(_, jid, _) => check_jid(jid.as_str()),
-        Change::Put(_, _, key, _) | Change::Cut(_, _, key) => check_key(key),
+        Change::Put(_, _, key, _) | Change::Cut(_, _, key) | Change::Swap(_, _, key, ..) => {
+            check_key(key)
+        }
         _ => Ok(()),
     }
 }

@@ -61,6 +61,11 @@ impl CredentialRow {
     }
 }
 
+/// The column `account.changed`.
+pub(crate) fn changed(of: &Credentials) -> i64 {
+    i64::try_from(of.changed).unwrap_or(i64::MAX)
+}
+
 /// A row of `roster`.
 pub(crate) struct RosterRow {
     pub(crate) jid: String,

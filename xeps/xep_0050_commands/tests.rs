@@ -3,7 +3,9 @@
 use super::*;
 use crate::stage;
 use engine::{
-    port::{Fault, Loaded, Logged, Online, Reads, Registered, Registrar, Stored, Unregistered},
+    port::{
+        Device, Fault, Loaded, Logged, Online, Reads, Registered, Registrar, Stored, Unregistered,
+    },
     request::stanzas,
     seal::Spent,
     settings::Settings,
@@ -171,6 +173,11 @@ impl Reads for Town {
 
     fn cell<'a>(&'a self, _: Table, _: &'a Bare, _: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         Box::pin(ready(Ok(None)))
+    }
+
+    fn device<'a>(&'a self, of: &'a Bare, _: Table, _: &'a str) -> Stored<'a, Option<Device>> {
+        let device = self.has(of).then(|| (Credentials::default(), None));
+        Box::pin(ready(Ok(device)))
     }
 
     fn cells<'a>(&'a self, _: Table, _: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>> {

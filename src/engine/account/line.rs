@@ -35,9 +35,9 @@ impl Account {
         let at_hand =
             |table: &Table| *table != LAST_PRESENCE && ctx.hooks.at_hand().contains(table);
         let learnt = unit.changes.iter().filter(|change| match change {
-            Change::Put(table, of, ..) | Change::Cut(table, of, _) => {
-                *of == self.jid && at_hand(table)
-            }
+            Change::Put(table, of, ..)
+            | Change::Cut(table, of, _)
+            | Change::Swap(table, of, ..) => *of == self.jid && at_hand(table),
             _ => false,
         });
         learnt.cloned().collect()

@@ -63,6 +63,9 @@ pub struct Logged {
     pub entry: Entry,
 }
 
+/// What is kept of an account's password, and a cell of the account; read in one round trip.
+pub type Device = (Credentials, Option<Vec<u8>>);
+
 /// Reads: all that an `Answer::World` can reach.
 pub trait Reads: Send + Sync {
     /// What is kept of an account's password; `None`: no such account.
@@ -80,6 +83,8 @@ pub trait Reads: Send + Sync {
     fn count<'a>(&'a self, domain: &'a Bare) -> Stored<'a, u64>;
     /// A cell of a table.
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>>;
+    /// What is kept of an account's password, with the cell of a table; `None`: no such account.
+    fn device<'a>(&'a self, of: &'a Bare, at: Table, key: &'a str) -> Stored<'a, Option<Device>>;
     /// All cells of a table of this account, by key.
     fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>>;
     /// Entries of a log behind `after`, in order, at most `max`.

@@ -1,13 +1,14 @@
 //! The rows, and how a unit changes them: in whole or not at all.
 
-use crate::check::{check, exists, is_host, no_account, no_log};
+use super::walk::Walk;
+use crate::check::check;
 use engine::{
     port::{Batch, Fault, Loaded, Verdict},
     roster::{Item, REMOVED_ITEMS_MAX, State},
     unit::{Change, Credentials, Entry, Pos, Table, Unit},
     wire::{Bare, Jid},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub(super) struct Data {
@@ -24,7 +25,7 @@ pub(super) struct Data {
 #[derive(Default)]
 pub(super) struct Log {
     /// Only an account has it.
-    account: Option<Account>,
+    pub(super) account: Option<Account>,
     pub(super) entries: BTreeMap<Pos, Entry>,
     pub(super) cells: BTreeMap<Table, BTreeMap<String, Vec<u8>>>,
 }
@@ -34,13 +35,6 @@ pub(super) struct Account {
     pub(super) credentials: Credentials,
     roster: BTreeMap<Jid, Item>,
     removed: BTreeMap<Jid, i64>,
-}
-
-/// What a log is of.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Account,
-    Other,
 }
 
 impl Data {
@@ -124,7 +118,7 @@ impl Data {
     fn unit(&mut self, unit: &Unit, positions: &[Pos]) -> Verdict {
         assert_eq!(unit.entries.len(), positions.len(), "a position for each entry");
         check(unit)?;
-        self.allows(unit)?;
+        Walk::of(self).unit(unit)?;
         for change in &unit.changes {
             self.change(change);
         }
@@ -135,46 +129,13 @@ impl Data {
         Ok(())
     }
 
-    fn kind(&self, of: &Bare) -> Option<Kind> {
-        let log = self.logs.get(of)?;
-        Some(if log.account.is_some() { Kind::Account } else { Kind::Other })
-    }
-
-    /// Walks the unit before anything is changed. After this nothing can fail.
-    fn allows(&self, unit: &Unit) -> Verdict {
-        let mut kinds: HashMap<&Bare, Option<Kind>> = HashMap::new();
-        for change in &unit.changes {
-            let of = owner(change);
-            let kind = *kinds.entry(of).or_insert_with(|| self.kind(of));
-            let account = kind == Some(Kind::Account);
-            let after = match change {
-                Change::Create(..) if kind.is_some() => return Err(exists()),
-                Change::Create(..) => Some(Kind::Account),
-                Change::Password(..) | Change::Roster(..) | Change::Unroster(..) if !account => {
-                    return Err(no_account());
-                }
-                Change::Put(..) if kind.is_none() && !is_host(of) => return Err(no_log()),
-                Change::Room(..) | Change::Put(..) => kind.or(Some(Kind::Other)),
-                Change::Delete(..) => None,
-                _ => kind,
-            };
-            kinds.insert(of, after);
-        }
-        let mut logs = unit.entries.iter().map(|entry| &entry.log);
-        let known = logs.all(|of| {
-            let kind = kinds.get(of).copied().unwrap_or_else(|| self.kind(of));
-            kind.is_some() || is_host(of)
-        });
-        if known { Ok(()) } else { Err(no_log()) }
-    }
-
     fn change(&mut self, change: &Change) {
         let of = owner(change);
         if let Change::Delete(_) = change {
             self.logs.remove(of);
             return;
         }
-        if let Change::Cut(table, _, key) = change {
+        if let Change::Cut(table, _, key) | Change::Swap(table, _, key, _, None) = change {
             let log = self.logs.get_mut(of);
             let cells = log.and_then(|log| log.cells.get_mut(table));
             cells.map(|cells| cells.remove(key));
@@ -187,7 +148,7 @@ impl Data {
         }
         let log = self.logs.entry(of.clone()).or_default();
         match change {
-            Change::Put(table, _, key, value) => {
+            Change::Put(table, _, key, value) | Change::Swap(table, _, key, _, Some(value)) => {
                 log.cells.entry(*table).or_default().insert(key.clone(), value.clone());
             }
             Change::Room(_) => {}
@@ -199,9 +160,10 @@ impl Data {
 impl Account {
     fn change(&mut self, change: &Change) {
         match change {
-            Change::Create(_, credentials) | Change::Password(_, credentials) => {
-                self.credentials = credentials.clone();
-            }
+            Change::Create(_, credentials)
+            | Change::Password(_, credentials)
+            | Change::Rehash(_, credentials) => self.credentials = credentials.clone(),
+            Change::Upgrade(_, given) => self.upgrade(given),
             Change::Roster(_, item) => {
                 self.roster.insert(item.jid.clone(), item.clone());
             }
@@ -212,6 +174,15 @@ impl Account {
             }
             _ => {}
         }
+    }
+
+    fn upgrade(&mut self, given: &Credentials) {
+        let Credentials { sha1, sha256, sha512, argon2id, changed: _ } = &mut self.credentials;
+        for (mine, given) in [(sha1, &given.sha1), (sha256, &given.sha256), (sha512, &given.sha512)]
+        {
+            *mine = mine.take().or_else(|| given.clone());
+        }
+        *argon2id = argon2id.take().or_else(|| given.argon2id.clone());
     }
 
     fn forsake(&mut self, contact: &Bare) {
@@ -239,16 +210,20 @@ impl Account {
     }
 }
 
-fn owner(change: &Change) -> &Bare {
+/// Whose row it is.
+pub(super) fn owner(change: &Change) -> &Bare {
     match change {
         Change::Create(of, _)
         | Change::Password(of, _)
+        | Change::Upgrade(of, _)
+        | Change::Rehash(of, _)
         | Change::Room(of)
         | Change::Delete(of)
         | Change::Roster(of, _)
         | Change::Unroster(of, ..)
         | Change::Forsake(of, _)
         | Change::Put(_, of, ..)
-        | Change::Cut(_, of, _) => of,
+        | Change::Cut(_, of, _)
+        | Change::Swap(_, of, ..) => of,
     }
 }

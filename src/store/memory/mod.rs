@@ -2,10 +2,11 @@
 //! at once, whatever polls them.
 
 mod data;
+mod walk;
 
 use data::Data;
 use engine::{
-    port::{Batch, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
 };
@@ -81,6 +82,13 @@ impl Reads for Memory {
 
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         self.read(|data| data.log(of)?.cells.get(&at)?.get(key).cloned())
+    }
+
+    fn device<'a>(&'a self, of: &'a Bare, at: Table, key: &'a str) -> Stored<'a, Option<Device>> {
+        self.read(|data| {
+            let cell = data.log(of).and_then(|log| log.cells.get(&at)?.get(key).cloned());
+            data.account(of).map(|account| (account.credentials.clone(), cell))
+        })
     }
 
     fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>> {

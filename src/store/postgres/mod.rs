@@ -14,7 +14,7 @@ use deadpool_postgres::{
     tokio_postgres::{self, NoTls},
 };
 use engine::{
-    port::{Batch, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
 };
@@ -102,6 +102,10 @@ impl Reads for Postgres {
 
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         Box::pin(async move { read::cell(&self.reader().await?, at, of, key).await })
+    }
+
+    fn device<'a>(&'a self, of: &'a Bare, at: Table, key: &'a str) -> Stored<'a, Option<Device>> {
+        Box::pin(async move { read::device(&self.reader().await?, of, at, key).await })
     }
 
     fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>> {

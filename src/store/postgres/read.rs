@@ -11,7 +11,7 @@ use deadpool_postgres::{
     },
 };
 use engine::{
-    port::{Fault, Loaded, Logged},
+    port::{Device, Fault, Loaded, Logged},
     unit::{Credentials, Pos, Table},
     wire::Bare,
 };
@@ -33,29 +33,54 @@ fn get<'a, T: FromSql<'a>>(row: &'a Row, at: impl RowIndex + Display) -> Result<
 
 pub(super) async fn credentials(client: &Object, of: &Bare) -> Result<Option<Credentials>, Fault> {
     const SQL: &str = "
-        SELECT mechanism, salt, iterations, stored_key, server_key
+        SELECT mechanism, salt, iterations, stored_key, server_key, changed, argon2id
         FROM log
         JOIN account ON account.log = log.id
         LEFT JOIN credential ON credential.log = log.id
         WHERE log.jid = $1";
     let rows = query(client, SQL, &[&of.as_str()]).await?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    let mut found = Credentials::default();
+    gathered(&rows)
+}
+
+/// What is kept of a password: a row for each of its hashes; no row is no account.
+fn gathered(rows: &[Row]) -> Result<Option<Credentials>, Fault> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let mut found = Credentials {
+        changed: get::<i64>(first, 5)?.unsigned_abs(),
+        argon2id: get(first, 6)?,
+        ..Credentials::default()
+    };
     for row in rows {
-        // An account without a password is one row of NULLs.
-        let Some(mechanism) = get::<Option<String>>(&row, 0)? else { continue };
+        // An account without hashes of SCRAM has NULLs there.
+        let Some(mechanism) = get::<Option<String>>(row, 0)? else { continue };
         let row = CredentialRow {
             mechanism,
-            salt: get(&row, 1)?,
-            iterations: get(&row, 2)?,
-            stored_key: get(&row, 3)?,
-            server_key: get(&row, 4)?,
+            salt: get(row, 1)?,
+            iterations: get(row, 2)?,
+            stored_key: get(row, 3)?,
+            server_key: get(row, 4)?,
         };
         row.put(&mut found)?;
     }
     Ok(Some(found))
+}
+
+pub(super) async fn device(
+    client: &Object,
+    of: &Bare,
+    at: Table,
+    key: &str,
+) -> Result<Option<Device>, Fault> {
+    const SQL: &str = "
+        SELECT mechanism, salt, iterations, stored_key, server_key, changed, argon2id, value
+        FROM log
+        JOIN account ON account.log = log.id
+        LEFT JOIN credential ON credential.log = log.id
+        LEFT JOIN cell ON cell.log = log.id AND cell.name = $2 AND cell.key = $3
+        WHERE log.jid = $1";
+    let rows = query(client, SQL, &[&of.as_str(), &at.name(), &key]).await?;
+    let cell = rows.first().map(|row| get(row, 7)).transpose()?;
+    Ok(gathered(&rows)?.map(|found| (found, cell.flatten())))
 }
 
 /// The account (0), its items (1), its removals by age (2), its cells at hand (3).

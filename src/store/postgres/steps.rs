@@ -3,8 +3,8 @@
 
 use super::pipeline::{Step, Value};
 use crate::{
-    check::{exists, is_host, no_account, no_log},
-    rows::{ACCOUNT, HOST, ROOM, state_bits},
+    check::{exists, is_host, no_account, no_log, other_cell, other_password},
+    rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
     scram,
 };
 use deadpool_postgres::tokio_postgres::types::ToSql;
@@ -71,6 +71,8 @@ fn apply<'a>(steps: &mut Vec<Step<'a>>, change: &'a Change, node: i32) {
     match change {
         Change::Create(account, given) => create(steps, account, given, node),
         Change::Password(account, given) => password(steps, account, given),
+        Change::Upgrade(account, given) => upgrade(steps, account, given),
+        Change::Rehash(account, given) => rehash(steps, account, given),
         Change::Room(room) => steps.push(log(room, ROOM, node)),
         Change::Delete(account) => delete(steps, account),
         Change::Roster(account, item) => steps.push(roster(account, item)),
@@ -81,6 +83,10 @@ fn apply<'a>(steps: &mut Vec<Step<'a>>, change: &'a Change, node: i32) {
             steps.push(put(table.name(), of, key, value));
         }
         Change::Cut(table, of, key) => steps.push(cut(table.name(), of, key)),
+        Change::Swap(table, of, key, old, new) => {
+            host(steps, of, node);
+            steps.push(swap((table.name(), of, key), old.as_deref(), new.as_deref()));
+        }
     }
 }
 
@@ -103,35 +109,72 @@ fn create<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials, n
             INSERT INTO log (kind, jid, node) VALUES ($1, $2, $3)
             ON CONFLICT (jid) DO NOTHING RETURNING id
         )
-        INSERT INTO account (log, domain, local) SELECT id, $4, $5 FROM made";
+        INSERT INTO account (log, domain, local, changed, argon2id)
+        SELECT id, $4, $5, $6, $7 FROM made";
     let values: Vec<Value<'a>> = vec![
         Box::new(ACCOUNT),
         Box::new(of.as_str()),
         Box::new(node),
         Box::new(of.domain()),
         Box::new(of.local()),
+        Box::new(changed(given)),
+        Box::new(given.argon2id.as_deref()),
     ];
     steps.push(Step::new(SQL, values).touches(1, exists()));
     steps.extend(credentials(of, given));
 }
 
 fn password<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials) {
-    const THERE: &str = "
-        SELECT FROM log JOIN account ON account.log = log.id WHERE log.jid = $1";
-    const GONE: &str = "
-        DELETE FROM credential WHERE log = (SELECT id FROM log WHERE jid = $1)";
-    let of_jid = |sql| Step::new(sql, vec![Box::new(of.as_str())]);
-    steps.push(of_jid(THERE).touches(1, no_account()));
-    steps.push(of_jid(GONE));
+    const SQL: &str = "
+        UPDATE account SET changed = $2, argon2id = $3
+        FROM log WHERE account.log = log.id AND log.jid = $1";
+    steps.push(account(SQL, of, given).touches(1, no_account()));
+    steps.push(no_hashes(of));
     steps.extend(credentials(of, given));
 }
 
+fn rehash<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials) {
+    const SQL: &str = "
+        UPDATE account SET argon2id = $3
+        FROM log WHERE account.log = log.id AND log.jid = $1 AND changed = $2";
+    steps.push(account(SQL, of, given).touches(1, other_password()));
+    steps.push(no_hashes(of));
+    steps.extend(credentials(of, given));
+}
+
+fn upgrade<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials) {
+    const SQL: &str = "
+        UPDATE account SET argon2id = COALESCE(argon2id, $3)
+        FROM log WHERE account.log = log.id AND log.jid = $1 AND changed = $2";
+    steps.push(account(SQL, of, given).touches(1, other_password()));
+    steps.extend(missing(of, given));
+}
+
+fn account<'a>(sql: &'static str, of: &'a Bare, given: &'a Credentials) -> Step<'a> {
+    let values: Vec<Value<'a>> =
+        vec![Box::new(of.as_str()), Box::new(changed(given)), Box::new(given.argon2id.as_deref())];
+    Step::new(sql, values)
+}
+
+fn no_hashes(of: &Bare) -> Step<'_> {
+    const SQL: &str = "DELETE FROM credential WHERE log = (SELECT id FROM log WHERE jid = $1)";
+    Step::new(SQL, vec![Box::new(of.as_str())])
+}
+
+/// Writes the hashes, where there are none.
 fn credentials<'a>(of: &'a Bare, given: &'a Credentials) -> Option<Step<'a>> {
+    let count = scram::rows(given).count();
+    missing(of, given).map(|step| step.touches(count, no_account()))
+}
+
+/// Writes the hashes that are not there yet.
+fn missing<'a>(of: &'a Bare, given: &'a Credentials) -> Option<Step<'a>> {
     const SQL: &str = "
         INSERT INTO credential (log, mechanism, salt, iterations, stored_key, server_key)
         SELECT log.id, given.*
         FROM log, UNNEST($2::text[], $3::bytea[], $4::int8[], $5::bytea[], $6::bytea[]) AS given
-        WHERE log.jid = $1";
+        WHERE log.jid = $1
+        ON CONFLICT (log, mechanism) DO NOTHING";
     let rows: Vec<(&str, &ScramKeys)> = scram::rows(given).collect();
     if rows.is_empty() {
         return None;
@@ -145,7 +188,7 @@ fn credentials<'a>(of: &'a Bare, given: &'a Credentials) -> Option<Step<'a>> {
         Box::new(keys().map(|keys| &keys.stored_key[..]).collect::<Vec<_>>()),
         Box::new(keys().map(|keys| &keys.server_key[..]).collect::<Vec<_>>()),
     ];
-    Some(Step::new(SQL, values).touches(rows.len(), no_account()))
+    Some(Step::new(SQL, values))
 }
 
 fn delete<'a>(steps: &mut Vec<Step<'a>>, account: &'a Bare) {
@@ -245,4 +288,35 @@ fn cut<'a>(table: &'a str, of: &'a Bare, key: &'a str) -> Step<'a> {
         DELETE FROM cell
         WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3";
     Step::new(SQL, vec![Box::new(of.as_str()), Box::new(table), Box::new(key)])
+}
+
+fn swap<'a>(
+    (table, of, key): (&'a str, &'a Bare, &'a str),
+    old: Option<&'a [u8]>,
+    new: Option<&'a [u8]>,
+) -> Step<'a> {
+    const THERE: &str = "
+        SELECT FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3";
+    const MAKE: &str = "
+        INSERT INTO cell (log, name, key, value)
+        SELECT id, $2, $3, $4 FROM log WHERE jid = $1
+        ON CONFLICT (log, name, key) DO NOTHING";
+    const GONE: &str = "
+        DELETE FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3
+            AND value = $4";
+    const SET: &str = "
+        UPDATE cell SET value = $5
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3
+            AND value = $4";
+    let (sql, rows) = match (old, new) {
+        (None, None) => (THERE, 0),
+        (None, Some(_)) => (MAKE, 1),
+        (Some(_), None) => (GONE, 1),
+        (Some(_), Some(_)) => (SET, 1),
+    };
+    let mut values: Vec<Value<'a>> = vec![Box::new(of.as_str()), Box::new(table), Box::new(key)];
+    values.extend([old, new].into_iter().flatten().map(|value| Box::new(value) as Value<'a>));
+    Step::new(sql, values).touches(rows, other_cell())
 }

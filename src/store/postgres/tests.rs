@@ -108,7 +108,7 @@ async fn a_newer_database_is_refused_and_not_touched() {
     let database = Database::make().await;
     let newer = "
         INSERT INTO _sqlx_migrations
-        SELECT 9999, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations";
+        SELECT 9999, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations LIMIT 1";
     database.run(newer).await;
     let epoch = database.number("SELECT epoch FROM writer").await;
     let refusal = why(Postgres::open(&database.url, &options()).await);

@@ -2,8 +2,8 @@
 
 use super::fault;
 use crate::{
-    check::{exists, is_host, no_account, no_log},
-    rows::{ACCOUNT, HOST, ROOM, state_bits},
+    check::{exists, is_host, no_account, no_log, other_cell, other_password},
+    rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
     scram,
 };
 use engine::{
@@ -20,6 +20,8 @@ pub(super) async fn apply(work: &mut Work, change: &Change, node: i32) -> Result
     match change {
         Change::Create(account, given) => create(work, account, given, node).await,
         Change::Password(account, given) => password(work, account, given).await,
+        Change::Upgrade(account, given) => upgrade(work, account, given).await,
+        Change::Rehash(account, given) => rehash(work, account, given).await,
         Change::Room(room) => log(work, room, ROOM, node).await,
         Change::Delete(account) => delete(work, account).await,
         Change::Roster(account, item) => roster(work, account, item).await,
@@ -30,6 +32,10 @@ pub(super) async fn apply(work: &mut Work, change: &Change, node: i32) -> Result
             put(work, *table, of, key, value).await
         }
         Change::Cut(table, of, key) => cut(work, *table, of, key).await,
+        Change::Swap(table, of, key, old, new) => {
+            host(work, of, node).await?;
+            swap(work, (*table, of, key), old.as_deref(), new.as_deref()).await
+        }
     }
 }
 
@@ -55,26 +61,63 @@ async fn create(
     const LOG: &str = "
         INSERT INTO log (kind, jid, node) VALUES ($1, $2, $3)
         ON CONFLICT (jid) DO NOTHING RETURNING id";
-    const ROW: &str = "INSERT INTO account (log, domain, local) VALUES ($1, $2, $3)";
+    const ROW: &str = "
+        INSERT INTO account (log, domain, local, changed, argon2id) VALUES ($1, $2, $3, $4, $5)";
     let made = sqlx::query_scalar(LOG).bind(ACCOUNT).bind(account.as_str()).bind(node);
     let made: Option<i64> = made.fetch_optional(&mut *work).await.map_err(fault)?;
     let log = made.ok_or_else(exists)?;
     let row = sqlx::query(ROW).bind(log).bind(account.domain()).bind(account.local());
+    let row = row.bind(changed(given)).bind(given.argon2id.as_deref());
     row.execute(&mut *work).await.map_err(fault)?;
     credentials(work, log, given).await
 }
 
 async fn password(work: &mut Work, account: &Bare, given: &Credentials) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE account SET changed = $2 WHERE log = $1";
     let log = account_log(work, account).await?;
+    let set = sqlx::query(SQL).bind(log).bind(changed(given));
+    set.execute(&mut *work).await.map_err(fault)?;
+    replace(work, log, given).await
+}
+
+async fn rehash(work: &mut Work, account: &Bare, given: &Credentials) -> Result<(), Fault> {
+    let log = same_password(work, account, given).await?;
+    replace(work, log, given).await
+}
+
+async fn upgrade(work: &mut Work, account: &Bare, given: &Credentials) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE account SET argon2id = COALESCE(argon2id, $2) WHERE log = $1";
+    let log = same_password(work, account, given).await?;
+    let set = sqlx::query(SQL).bind(log).bind(given.argon2id.as_deref());
+    set.execute(&mut *work).await.map_err(fault)?;
+    credentials(work, log, given).await
+}
+
+/// The account's log, if its password is the one that is meant.
+async fn same_password(work: &mut Work, account: &Bare, of: &Credentials) -> Result<i64, Fault> {
+    const SQL: &str = "
+        SELECT account.log FROM log JOIN account ON account.log = log.id
+        WHERE log.jid = $1 AND changed = $2";
+    let query = sqlx::query_scalar(SQL).bind(account.as_str()).bind(changed(of));
+    let found: Option<i64> = query.fetch_optional(work).await.map_err(fault)?;
+    found.ok_or_else(other_password)
+}
+
+/// Nothing of what was kept stays.
+async fn replace(work: &mut Work, log: i64, given: &Credentials) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE account SET argon2id = $2 WHERE log = $1";
+    let set = sqlx::query(SQL).bind(log).bind(given.argon2id.as_deref());
+    set.execute(&mut *work).await.map_err(fault)?;
     let gone = sqlx::query("DELETE FROM credential WHERE log = $1").bind(log);
     gone.execute(&mut *work).await.map_err(fault)?;
     credentials(work, log, given).await
 }
 
+/// Writes the hashes that are not there yet.
 async fn credentials(work: &mut Work, log: i64, given: &Credentials) -> Result<(), Fault> {
     const SQL: &str = "
         INSERT INTO credential (log, mechanism, salt, iterations, stored_key, server_key)
-        VALUES ($1, $2, $3, $4, $5, $6)";
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (log, mechanism) DO NOTHING";
     for (mechanism, keys) in scram::rows(given) {
         let query = sqlx::query(SQL)
             .bind(log)
@@ -206,4 +249,39 @@ async fn cut(work: &mut Work, table: Table, of: &Bare, key: &str) -> Result<(), 
     let query = sqlx::query(SQL).bind(of.as_str()).bind(table.name()).bind(key);
     query.execute(work).await.map_err(fault)?;
     Ok(())
+}
+
+async fn swap(
+    work: &mut Work,
+    (table, of, key): (Table, &Bare, &str),
+    old: Option<&[u8]>,
+    new: Option<&[u8]>,
+) -> Result<(), Fault> {
+    const THERE: &str = "
+        SELECT 1 FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3";
+    const MAKE: &str = "
+        INSERT INTO cell (log, name, key, value)
+        SELECT id, $2, $3, $4 FROM log WHERE jid = $1
+        ON CONFLICT (log, name, key) DO NOTHING";
+    const GONE: &str = "
+        DELETE FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3
+            AND value = $4";
+    const SET: &str = "
+        UPDATE cell SET value = $5
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3
+            AND value = $4";
+    let at = |sql| sqlx::query(sql).bind(of.as_str()).bind(table.name()).bind(key);
+    let query = match (old, new) {
+        (None, None) => {
+            let found = at(THERE).fetch_optional(work).await.map_err(fault)?;
+            return if found.is_none() { Ok(()) } else { Err(other_cell()) };
+        }
+        (None, Some(new)) => at(MAKE).bind(new),
+        (Some(old), None) => at(GONE).bind(old),
+        (Some(old), Some(new)) => at(SET).bind(old).bind(new),
+    };
+    let touched = query.execute(work).await.map_err(fault)?.rows_affected();
+    if touched == 1 { Ok(()) } else { Err(other_cell()) }
 }

@@ -8,7 +8,7 @@ mod write;
 
 use crate::{Options, check::refused, migrate};
 use engine::{
-    port::{Batch, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
 };
@@ -112,6 +112,10 @@ impl Reads for Sqlite {
 
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         Box::pin(read::cell(&self.readers, at, of, key))
+    }
+
+    fn device<'a>(&'a self, of: &'a Bare, at: Table, key: &'a str) -> Stored<'a, Option<Device>> {
+        Box::pin(read::device(&self.readers, of, at, key))
     }
 
     fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>> {

@@ -3,7 +3,7 @@
 use super::fault;
 use crate::rows::{CredentialRow, EntryRow, RosterRow, bad_address};
 use engine::{
-    port::{Fault, Loaded, Logged},
+    port::{Device, Fault, Loaded, Logged},
     unit::{Credentials, Pos, Table},
     wire::Bare,
 };
@@ -14,23 +14,49 @@ pub(super) async fn credentials(
     of: &Bare,
 ) -> Result<Option<Credentials>, Fault> {
     const SQL: &str = "
-        SELECT mechanism, salt, iterations, stored_key, server_key
+        SELECT changed, argon2id, mechanism, salt, iterations, stored_key, server_key
         FROM log
         JOIN account ON account.log = log.id
         LEFT JOIN credential ON credential.log = log.id
         WHERE log.jid = $1";
     let rows = sqlx::query(SQL).bind(of.as_str()).fetch_all(readers).await.map_err(fault)?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    let mut found = Credentials::default();
+    gathered(&rows)
+}
+
+/// What is kept of a password: a row for each of its hashes; no row is no account.
+fn gathered(rows: &[SqliteRow]) -> Result<Option<Credentials>, Fault> {
+    let Some(first) = rows.first() else { return Ok(None) };
+    let mut found = Credentials {
+        changed: first.try_get::<i64, _>("changed").map_err(fault)?.unsigned_abs(),
+        argon2id: first.try_get("argon2id").map_err(fault)?,
+        ..Credentials::default()
+    };
     for row in rows {
-        // An account without a password is one row of NULLs.
-        if row.try_get::<Option<&str>, _>(0).map_err(fault)?.is_some() {
-            CredentialRow::from_row(&row).map_err(fault)?.put(&mut found)?;
+        // An account without hashes of SCRAM has NULLs there.
+        if row.try_get::<Option<&str>, _>("mechanism").map_err(fault)?.is_some() {
+            CredentialRow::from_row(row).map_err(fault)?.put(&mut found)?;
         }
     }
     Ok(Some(found))
+}
+
+pub(super) async fn device(
+    readers: &SqlitePool,
+    of: &Bare,
+    at: Table,
+    key: &str,
+) -> Result<Option<Device>, Fault> {
+    const SQL: &str = "
+        SELECT changed, argon2id, mechanism, salt, iterations, stored_key, server_key, value
+        FROM log
+        JOIN account ON account.log = log.id
+        LEFT JOIN credential ON credential.log = log.id
+        LEFT JOIN cell ON cell.log = log.id AND cell.name = $2 AND cell.key = $3
+        WHERE log.jid = $1";
+    let query = sqlx::query(SQL).bind(of.as_str()).bind(at.name()).bind(key);
+    let rows = query.fetch_all(readers).await.map_err(fault)?;
+    let cell = rows.first().map(|row| row.try_get("value").map_err(fault)).transpose()?;
+    Ok(gathered(&rows)?.map(|found| (found, cell.flatten())))
 }
 
 /// The account (0), its items (1), its removals by age (2), its cells at hand (3).

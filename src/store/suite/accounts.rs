@@ -23,9 +23,17 @@ pub(crate) async fn creating_twice_fails_that_unit_only<B: Bed>() {
 
 pub(crate) async fn credentials_are_kept_as_given<B: Bed>() {
     let (_bed, mut desk) = Desk::with::<B>(&[]).await;
-    let all = Credentials { sha1: Some(keys(1)), sha256: Some(keys(2)), sha512: Some(keys(3)) };
+    let all = Credentials {
+        sha1: Some(keys(1)),
+        sha256: Some(keys(2)),
+        sha512: Some(keys(3)),
+        argon2id: Some(phc(1)),
+        changed: UNIX_MS,
+    };
     let one = Credentials { sha256: Some(keys(4)), ..Credentials::default() };
-    for (account, given) in [("a@example.com", all), ("b@example.com", one)] {
+    let slow = Credentials { argon2id: Some(phc(2)), changed: 1, ..Credentials::default() };
+    let given = [("a@example.com", all), ("b@example.com", one), ("e@example.com", slow)];
+    for (account, given) in given {
         desk.change(Change::Create(bare(account), given.clone())).await.unwrap();
         assert_eq!(desk.store.credentials(&bare(account)).await.unwrap(), Some(given));
     }
@@ -38,12 +46,103 @@ pub(crate) async fn credentials_are_kept_as_given<B: Bed>() {
 
 pub(crate) async fn a_new_password_replaces_every_key<B: Bed>() {
     let (_bed, mut desk) = Desk::with::<B>(&["a@example.com"]).await;
-    let old = Credentials { sha1: Some(keys(1)), sha256: Some(keys(2)), sha512: None };
-    let new = Credentials { sha1: None, sha256: Some(keys(5)), sha512: Some(keys(6)) };
+    let (sha1, sha256, argon2id) = (Some(keys(1)), Some(keys(2)), Some(phc(3)));
+    let old = Credentials { sha1, sha256, argon2id, changed: 1, ..Credentials::default() };
+    let (sha256, sha512) = (Some(keys(5)), Some(keys(6)));
+    let new = Credentials { sha256, sha512, changed: 2, ..Credentials::default() };
     for given in [old, new.clone()] {
         desk.change(Change::Password(bare("a@example.com"), given)).await.unwrap();
     }
     assert_eq!(desk.store.credentials(&bare("a@example.com")).await.unwrap(), Some(new));
+}
+
+/// An account of one hash, set at this time.
+async fn imported<B: Bed>(changed: u64) -> (B, Desk, Bare, Credentials) {
+    let (bed, mut desk) = Desk::with::<B>(&[]).await;
+    let account = bare("a@example.com");
+    let given = Credentials { sha1: Some(keys(1)), changed, ..Credentials::default() };
+    desk.change(Change::Create(account.clone(), given.clone())).await.unwrap();
+    (bed, desk, account, given)
+}
+
+pub(crate) async fn an_upgrade_adds_only_what_is_missing<B: Bed>() {
+    let (_bed, mut desk, account, given) = imported::<B>(7).await;
+    let more = Credentials { sha1: Some(keys(8)), sha256: Some(keys(9)), ..given.clone() };
+    desk.change(Change::Upgrade(account.clone(), more)).await.unwrap();
+    let after = Credentials { sha256: Some(keys(9)), ..given };
+    assert_eq!(desk.store.credentials(&account).await.unwrap(), Some(after.clone()));
+    // Two devices upgrade at once: each adds its own, and the first of two alike stands.
+    let upgrade = |more: Credentials| changes(vec![Change::Upgrade(account.clone(), more)]);
+    let outcomes = desk
+        .commit(vec![
+            upgrade(Credentials { argon2id: Some(phc(1)), ..after.clone() }),
+            upgrade(Credentials { sha512: Some(keys(2)), argon2id: Some(phc(2)), ..after.clone() }),
+        ])
+        .await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let all = Credentials { sha512: Some(keys(2)), argon2id: Some(phc(1)), ..after };
+    assert_eq!(desk.store.credentials(&account).await.unwrap(), Some(all));
+}
+
+pub(crate) async fn a_rehash_replaces_every_key_of_the_same_password<B: Bed>() {
+    let (_bed, mut desk, account, given) = imported::<B>(7).await;
+    let slow = Credentials { sha1: None, argon2id: Some(phc(1)), ..given };
+    desk.change(Change::Rehash(account.clone(), slow.clone())).await.unwrap();
+    assert_eq!(desk.store.credentials(&account).await.unwrap(), Some(slow.clone()));
+    let back = Credentials { argon2id: None, sha256: Some(keys(3)), ..slow };
+    desk.change(Change::Rehash(account.clone(), back.clone())).await.unwrap();
+    assert_eq!(desk.store.credentials(&account).await.unwrap(), Some(back));
+}
+
+pub(crate) async fn what_is_kept_of_another_password_is_not_touched<B: Bed>() {
+    let (_bed, mut desk, account, given) = imported::<B>(7).await;
+    let late = Credentials { sha256: Some(keys(2)), argon2id: Some(phc(1)), ..given };
+    let new = Credentials { sha512: Some(keys(3)), changed: 8, ..Credentials::default() };
+    let nobody = bare("nobody@example.com");
+    let outcomes = desk
+        .commit(vec![
+            changes(vec![Change::Password(account.clone(), new.clone())]),
+            changes(vec![Change::Upgrade(account.clone(), late.clone())]),
+            changes(vec![Change::Rehash(account.clone(), late.clone())]),
+            changes(vec![Change::Upgrade(nobody.clone(), Credentials::default())]),
+            changes(vec![Change::Rehash(nobody, Credentials::default())]),
+        ])
+        .await;
+    assert!(outcomes[0].is_ok());
+    assert!(outcomes[1..].iter().all(is_refused), "{outcomes:?}");
+    assert_eq!(desk.store.credentials(&account).await.unwrap(), Some(new.clone()));
+    // Within one unit the password of before counts as little.
+    let again = Credentials { changed: 9, ..new.clone() };
+    let mixed = |late: &Credentials| {
+        let late = Change::Upgrade(account.clone(), late.clone());
+        changes(vec![Change::Password(account.clone(), again.clone()), late])
+    };
+    assert!(is_refused(&desk.one(mixed(&new)).await));
+    assert_eq!(desk.store.credentials(&account).await.unwrap(), Some(new.clone()));
+    desk.one(mixed(&Credentials { sha1: Some(keys(4)), ..again.clone() })).await.unwrap();
+    let both = Credentials { sha1: Some(keys(4)), ..again };
+    assert_eq!(desk.store.credentials(&account).await.unwrap(), Some(both));
+}
+
+pub(crate) async fn a_device_is_read_with_what_is_kept_of_the_password<B: Bed>() {
+    let (_bed, mut desk, account, given) = imported::<B>(7).await;
+    let all = Credentials { sha256: Some(keys(2)), argon2id: Some(phc(1)), ..given };
+    let read = async |desk: &Desk, of: &Bare, key| desk.store.device(of, ASIDE, key).await.unwrap();
+    desk.change(Change::Upgrade(account.clone(), all.clone())).await.unwrap();
+    assert_eq!(read(&desk, &account, "phone").await, Some((all.clone(), None)));
+    let put = |of: &Bare| Change::Put(ASIDE, of.clone(), "phone".into(), vec![0, 1]);
+    desk.change(put(&account)).await.unwrap();
+    assert_eq!(read(&desk, &account, "phone").await, Some((all.clone(), Some(vec![0, 1]))));
+    assert_eq!(read(&desk, &account, "laptop").await, Some((all, None)));
+    let blank = bare("b@example.com");
+    desk.change(Change::Create(blank.clone(), Credentials::default())).await.unwrap();
+    desk.change(put(&blank)).await.unwrap();
+    let device = (Credentials::default(), Some(vec![0, 1]));
+    assert_eq!(read(&desk, &blank, "phone").await, Some(device));
+    assert_eq!(read(&desk, &bare("nobody@example.com"), "phone").await, None);
+    let host = Bare::host("example.com").unwrap();
+    desk.change(put(&host)).await.unwrap();
+    assert_eq!(read(&desk, &host, "phone").await, None, "it is no account");
 }
 
 pub(crate) async fn the_password_of_nobody_is_refused<B: Bed>() {

@@ -95,3 +95,91 @@ pub(crate) async fn cells_of_nobody_are_refused<B: Bed>() {
     let nobody = bare("nobody@example.com");
     assert_eq!(desk.store.cell(ASIDE, &nobody, "key").await.unwrap(), None);
 }
+
+fn swap(of: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> Change {
+    let [old, new] = [old, new].map(|value| value.map(<[u8]>::to_vec));
+    Change::Swap(ASIDE, bare(of), "token".into(), old, new)
+}
+
+async fn token(desk: &Desk, of: &str) -> Option<Vec<u8>> {
+    desk.store.cell(ASIDE, &bare(of), "token").await.unwrap()
+}
+
+pub(crate) async fn a_cell_is_swapped_when_it_is_what_it_was<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let bytes: Vec<u8> = (0..=255).collect();
+    let (one, other) = (Some(&b""[..]), Some(&bytes[..]));
+    for (held, old, new) in [
+        (true, None, None),
+        (false, one, None),
+        (false, other, one),
+        (true, None, one),
+        (false, None, other),
+        (false, None, None),
+        (false, other, None),
+        (false, other, one),
+        (true, one, other),
+        (true, other, other),
+        (true, other, None),
+    ] {
+        let before = token(&desk, OWNER).await;
+        let outcome = desk.change(swap(OWNER, old, new)).await;
+        let after = if held { new.map(<[u8]>::to_vec) } else { before };
+        assert_eq!((outcome.is_ok(), is_refused(&outcome)), (held, !held), "{old:?} {new:?}");
+        assert_eq!(token(&desk, OWNER).await, after);
+    }
+    assert!(is_refused(&desk.change(swap("nobody@example.com", None, one)).await));
+    assert!(is_refused(&desk.change(swap("nobody@example.com", one, None)).await));
+    desk.change(swap("nobody@example.com", None, None)).await.unwrap();
+    desk.change(swap("example.com", None, one)).await.unwrap();
+    assert_eq!(token(&desk, "example.com").await, Some(vec![]));
+}
+
+pub(crate) async fn of_two_swaps_of_one_cell_the_second_sees_the_first<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let swapped = |text: &str, old: Option<&[u8]>, new: Option<&[u8]>| {
+        let entries = vec![entry(OWNER, &format!("<message id='{text}'/>"))];
+        Unit { entries, changes: vec![swap(OWNER, old, new)] }
+    };
+    let outcomes = desk
+        .commit(vec![
+            said(OWNER, "<message id='before'/>"),
+            swapped("one", None, Some(b"1")),
+            swapped("other", None, Some(b"2")),
+            swapped("next", Some(b"1"), Some(b"3")),
+            swapped("late", Some(b"1"), None),
+            said(OWNER, "<message id='behind'/>"),
+        ])
+        .await;
+    let held: Vec<_> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(held, [true, true, false, true, false, true], "{outcomes:?}");
+    assert_eq!(token(&desk, OWNER).await, Some(b"3".to_vec()));
+    let texts = ["before", "one", "next", "behind"].map(|id| format!("<message id='{id}'/>"));
+    assert_eq!(desk.texts(OWNER).await, texts);
+}
+
+pub(crate) async fn a_swap_sees_what_its_unit_has_done<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let put = |value: &[u8]| Change::Put(ASIDE, bare(OWNER), "token".into(), value.to_vec());
+    let cut = || Change::Cut(ASIDE, bare(OWNER), "token".into());
+    desk.change(put(b"1")).await.unwrap();
+    for (held, unit) in [
+        (true, vec![put(b"2"), swap(OWNER, Some(b"2"), Some(b"3"))]),
+        (false, vec![put(b"4"), swap(OWNER, Some(b"3"), Some(b"5"))]),
+        (true, vec![cut(), swap(OWNER, None, Some(b"6"))]),
+        (true, vec![swap(OWNER, Some(b"6"), None), swap(OWNER, None, Some(b"7"))]),
+        (false, vec![swap(OWNER, Some(b"7"), Some(b"8")), swap(OWNER, Some(b"7"), None)]),
+    ] {
+        let outcome = desk.one(changes(unit.clone())).await;
+        assert_eq!((outcome.is_ok(), is_refused(&outcome)), (held, !held), "{unit:?}");
+    }
+    assert_eq!(token(&desk, OWNER).await, Some(b"7".to_vec()));
+    // Who comes again has nothing of who went.
+    let again = vec![
+        Change::Delete(bare(OWNER)),
+        Change::Create(bare(OWNER), <_>::default()),
+        swap(OWNER, None, Some(b"9")),
+    ];
+    desk.one(changes(again)).await.unwrap();
+    assert_eq!(token(&desk, OWNER).await, Some(b"9".to_vec()));
+}

@@ -43,6 +43,10 @@ macro_rules! suite {
             creating_twice_fails_that_unit_only,
             credentials_are_kept_as_given,
             a_new_password_replaces_every_key,
+            an_upgrade_adds_only_what_is_missing,
+            a_rehash_replaces_every_key_of_the_same_password,
+            what_is_kept_of_another_password_is_not_touched,
+            a_device_is_read_with_what_is_kept_of_the_password,
             the_password_of_nobody_is_refused,
             deleting_removes_everything_and_a_new_account_starts_empty,
             one_unit_may_delete_and_create,
@@ -65,6 +69,9 @@ macro_rules! suite {
             a_host_has_cells_without_being_made,
             a_room_is_made_before_it_is_written_to,
             cells_of_nobody_are_refused,
+            a_cell_is_swapped_when_it_is_what_it_was,
+            of_two_swaps_of_one_cell_the_second_sees_the_first,
+            a_swap_sees_what_its_unit_has_done,
             pages_follow_one_another_in_order,
             a_message_in_two_logs_is_two_entries,
             entries_are_kept_as_given,
@@ -182,6 +189,11 @@ pub(crate) fn keys(seed: u8) -> ScramKeys {
         stored_key: vec![0, seed, 0xff],
         server_key: vec![seed, 0, 0x80],
     }
+}
+
+/// A verifier in the PHC string format.
+pub(crate) fn phc(seed: u8) -> String {
+    format!("$argon2id$v=19$m=65536,t=3,p=4${seed:022}$c2VjcmV0")
 }
 
 pub(crate) fn is_refused<T>(outcome: &Result<T, Fault>) -> bool {

@@ -147,7 +147,12 @@ static JULIET: LazyLock<Credentials> = LazyLock::new(|| {
             server_key: key(17),
         })
     };
-    Credentials { sha1: keys(20), sha256: keys(32), sha512: keys(64) }
+    Credentials {
+        sha1: keys(20),
+        sha256: keys(32),
+        sha512: keys(64),
+        ..Credentials::default()
+    }
 });
 
 impl World {

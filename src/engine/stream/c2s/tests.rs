@@ -260,5 +260,6 @@ fn weak_credentials(password: &str) -> Credentials {
         sha1: keys(sasl::Hash::Sha1),
         sha256: keys(sasl::Hash::Sha256),
         sha512: keys(sasl::Hash::Sha512),
+        ..Credentials::default()
     }
 }

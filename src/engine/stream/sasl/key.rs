@@ -108,6 +108,7 @@ pub fn credentials(password: &str, random: &dyn Random) -> Credentials {
         sha1: fresh(Hash::Sha1),
         sha256: fresh(Hash::Sha256),
         sha512: fresh(Hash::Sha512),
+        ..Credentials::default()
     }
 }
 
@@ -133,7 +134,12 @@ pub(super) fn made_up(secret: &[u8; 32], account: &Bare) -> Credentials {
         let (stored_key, server_key) = (make(b"stored key"), make(b"server key"));
         Some(ScramKeys { salt, iterations: hash.iterations(), stored_key, server_key })
     };
-    Credentials { sha1: keys(Hash::Sha1), sha256: keys(Hash::Sha256), sha512: keys(Hash::Sha512) }
+    Credentials {
+        sha1: keys(Hash::Sha1),
+        sha256: keys(Hash::Sha256),
+        sha512: keys(Hash::Sha512),
+        ..Credentials::default()
+    }
 }
 
 /// Passwords are prepared by SASLprep (RFC 4013), as RFC 5802 §2.2 has it and clients do. What it

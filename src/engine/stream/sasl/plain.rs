@@ -4,7 +4,6 @@ use super::{Exchange, Failure, Step, account, authorize, key};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question, Secret},
-    unit::Credentials,
 };
 use wire::Bare;
 
@@ -39,7 +38,7 @@ impl Plain {
         match (self.0, fact) {
             (State::Keys { account, password }, Fact::Credentials(Ok(found))) => {
                 let made_up = key::made_up(&ctx.settings.secret, &account);
-                let known = found.as_ref().is_some_and(|found| *found != Credentials::default());
+                let known = found.as_ref().is_some_and(|found| !found.is_empty());
                 let keys = found.filter(|_| known).unwrap_or(made_up);
                 let next = Self(State::Verdict { account, known });
                 Ok(Step::Ask(Exchange::Plain(next), Question::Verify { password, keys }))

@@ -1,0 +1,4 @@
+-- When the password was set, in unix ms; 0: before this was kept.
+ALTER TABLE account ADD COLUMN changed int8 NOT NULL DEFAULT 0;
+-- The Argon2id verifier (RFC 9106) in the PHC string format, where one is kept.
+ALTER TABLE account ADD COLUMN argon2id text;
