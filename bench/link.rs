@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use wire::{Content, Decoder, Frame, Header, Limits, Name, Payload, ns};
+use wire::{Content, Decoder, Frame, Framing, Header, Limits, Name, Payload, ns};
 
 const INPUT_BYTES: usize = 8 * 1024;
 const FEATURES: Name = Name::new(ns::STREAM, "features");
@@ -71,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             version: Some("1.0"),
             lang: None,
         };
-        header.write(&mut self.output);
+        header.write(Framing::Stream, &mut self.output);
         match self.frame().await? {
             Frame::Open(_) => self.expect(FEATURES).await,
             _ => bail!("the server does not open its stream"),

@@ -20,7 +20,7 @@ use engine::{
         machine::{self, Act, Fact, Machine, Out, Question, Tls},
     },
     unit::{Change, Credentials, ScramKeys, Unit},
-    wire::{Bare, Content, Decoder, Frame, Jid, Limits, Stanza, StanzaCondition},
+    wire::{Bare, Content, Decoder, Frame, Framing, Jid, Limits, Stanza, StanzaCondition},
     writer::{Outcome, Writer, WriterLimits},
 };
 use std::{
@@ -169,7 +169,7 @@ impl World {
         }
         self.links += 1;
         let link = Link { node: Node(1), number: self.links };
-        let machine = C2s::new(&self.ctx(), Security::Direct);
+        let machine = C2s::new(&self.ctx(), Security::Direct, Framing::Stream);
         self.streams.push(Stream {
             link,
             seat,
@@ -358,7 +358,7 @@ impl World {
             }
             Act::Close(_) => stream.closed = true,
             Act::StartTls => panic!("TLS in TLS"),
-            Act::Tried(..) | Act::Wake(_) => {}
+            Act::Tried(..) | Act::Ping | Act::Wake(_) => {}
         }
     }
 }

@@ -22,7 +22,7 @@ use engine::{
         c2s::{C2s, Security},
         machine::{Act, Input, Machine, Out, Tls},
     },
-    wire::Bare,
+    wire::{Bare, Framing},
 };
 use hosts::Desk;
 use std::collections::VecDeque;
@@ -193,7 +193,7 @@ impl Simulated {
                 let parcel = Parcel::FromSocket(account, link, said);
                 self.inbox.push_back(shard::Input::Parcel(parcel));
             }
-            Act::Tried(..) => {}
+            Act::Tried(..) | Act::Ping => {}
             Act::Wake(moment) => self.connections[number].wake = Some(moment),
             Act::Close(_) => self.connections[number].phase = Phase::Ended,
         }
@@ -225,7 +225,7 @@ impl Driver for Simulated {
             Door::StartTls => (Security::Required, Phase::Open),
             Door::Direct => (Security::Direct, Phase::Handshake),
         };
-        let machine = C2s::new(&self.told.ctx(), security);
+        let machine = C2s::new(&self.told.ctx(), security, Framing::Stream);
         let (unread, said) = (Vec::new(), Vec::new());
         self.connections.push(Connection { machine, phase, wake: None, unread, said });
         let number = self.connections.len() - 1;

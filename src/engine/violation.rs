@@ -13,6 +13,10 @@ pub enum Violation {
     ContentNamespace,
     /// The prefix of the root element is neither `stream` nor absent (§4.8.5).
     StreamPrefix,
+    /// A message of the transport is not one element and nothing else (RFC 7395 §3.3).
+    NotOneElement,
+    /// A message of the transport ends before its element does (RFC 7395 §3.3).
+    HalfElement,
     /// The version is absent, below 1.0 or no number (§4.7.5).
     VersionTooLow,
     /// `to` names no domain of ours (§4.9.3.6).
@@ -67,6 +71,8 @@ impl Violation {
                 (Is::InvalidNamespace, "the default namespace is not that of this kind of stream")
             }
             Self::StreamPrefix => (Is::BadNamespacePrefix, "the stream's prefix must be 'stream'"),
+            Self::NotOneElement => (Is::BadFormat, "a message must be one element, nothing else"),
+            Self::HalfElement => (Is::NotWellFormed, "the message ends before its element does"),
             Self::VersionTooLow => (Is::UnsupportedVersion, "version 1.0 or higher is needed"),
             Self::HostUnknown => (Is::HostUnknown, "this domain is not served here"),
             Self::HostMissing => (Is::HostUnknown, "the stream header does not say to whom"),

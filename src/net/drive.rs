@@ -19,7 +19,7 @@ use engine::{
         c2s::{C2s, Security},
         machine::{Act, Closed, Fact, Input, Machine, Out},
     },
-    wire::{Bare, StreamCondition, StreamError},
+    wire::{Bare, Framing, StreamCondition, StreamError},
 };
 use std::{
     borrow::Cow,
@@ -99,7 +99,7 @@ pub(crate) fn spawn(
     let mut drive = Drive {
         link: Link { node: NODE, number },
         mailbox,
-        machine: shell.with_ctx(|ctx| C2s::new(ctx, security)),
+        machine: shell.with_ctx(|ctx| C2s::new(ctx, security, Framing::Stream)),
         socket,
         outgoing: Outgoing::default(),
         heard_end: false,
@@ -127,6 +127,7 @@ impl Future for Drive {
         let mut out = SCRATCH.take();
         while drive.turn(cx, &mut out) {}
         out.bytes.clear();
+        out.ends.clear();
         SCRATCH.set(out);
         match drive.phase {
             Phase::Over => Poll::Ready(()),
@@ -297,6 +298,7 @@ impl Drive {
             }
             Act::Submit(account, said) => self.submit(account, said),
             Act::Tried(mechanism, outcome) => self.story.tried(&self.shell, mechanism, outcome),
+            Act::Ping => {}
             Act::Wake(at) => self.wake = Some(at),
             Act::Close(closed) => self.close(closed),
         }

@@ -123,6 +123,11 @@ impl Decoder {
         Self { framed: true, stage: Stage::Inside, ..Self::new(content, limits) }
     }
 
+    /// What one frame may be.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Sets other limits, from the next token on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;

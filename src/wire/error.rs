@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::{Draft, Name, Payload, ns};
+use crate::{Draft, Framing, Name, Payload, ns};
 
 /// A closed set of condition names that are element names on the wire.
 macro_rules! conditions {
@@ -234,9 +234,11 @@ pub struct StreamError {
 }
 
 impl StreamError {
-    /// Appends `<stream:error>…</stream:error>`; the header has declared the prefix.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"<stream:error>");
+    /// Appends `<stream:error>…</stream:error>`; in a stream the header has declared the prefix.
+    pub fn write(&self, framing: Framing, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"<stream:error");
+        out.extend_from_slice(framing.declaration().as_bytes());
+        out.push(b'>');
         let mut condition = Draft::new(Name::new(ns::STREAM_ERRORS, self.condition.as_str()));
         let see_other = self.condition == StreamCondition::SeeOtherHost;
         if let (true, Some(host)) = (see_other, &self.text) {

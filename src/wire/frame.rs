@@ -26,7 +26,7 @@ impl Frame {
     }
 }
 
-/// The stream header as received (RFC 6120 §4.7). The decoder does not judge it.
+/// The stream header as received (RFC 6120 §4.7, RFC 7395 §3.4). The decoder does not judge it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Local name of the root element.
@@ -52,6 +52,24 @@ pub struct Open {
 }
 
 impl Open {
+    /// An element that came where the header of a stream in messages must stand.
+    pub fn framed(element: Payload) -> Self {
+        let root = element.element();
+        let value = |name| root.attribute(name).map(|value| Text::from(value.into_owned()));
+        Self {
+            name: root.local().into(),
+            ns: root.ns().into(),
+            default_ns: None,
+            prefix: Text::new(),
+            to: value("to"),
+            from: value("from"),
+            id: value("id"),
+            version: value("version"),
+            lang: value("xml:lang"),
+            element,
+        }
+    }
+
     /// The root as an empty element, with all its attributes.
     pub fn element(&self) -> Element<'_> {
         self.element.element()

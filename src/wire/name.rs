@@ -18,7 +18,7 @@ impl Name {
     }
 }
 
-/// The namespaces of RFC 6120, RFC 6121 and XML itself. Those of a XEP live with the XEP.
+/// The namespaces of RFC 6120, RFC 6121, RFC 7395 and XML itself. Those of a XEP live with the XEP.
 pub mod ns {
     /// Content of a client stream (RFC 6120 §4.8.2).
     pub const CLIENT: &str = "jabber:client";
@@ -26,6 +26,8 @@ pub mod ns {
     pub const SERVER: &str = "jabber:server";
     /// The stream header and its features (RFC 6120 §4.8.1).
     pub const STREAM: &str = "http://etherx.jabber.org/streams";
+    /// Header and footer of a stream in messages (RFC 7395 §3.3).
+    pub const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
     /// Conditions of stream errors (RFC 6120 §4.9.2).
     pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
     /// Conditions of stanza errors (RFC 6120 §8.3.2).

@@ -13,10 +13,11 @@ use crate::{
 };
 use std::{borrow::Cow, mem};
 use wire::{
-    Bare, CLOSE, Content, Decoder, Frame, Framing, Jid, Stanza, StanzaCondition, StanzaError,
+    Bare, Content, Decoder, Frame, Framing, Jid, Stanza, StanzaCondition, StanzaError,
     StreamCondition, StreamError, Text, ns,
 };
 
+mod framing;
 mod negotiation;
 mod stranger;
 #[cfg(test)]
@@ -26,7 +27,7 @@ use negotiation::Spoken;
 
 /// What a first-level element may not be of once a resource is bound: it is the account's to
 /// judge all others.
-const NEGOTIATION: [&str; 3] = [ns::STREAM, ns::TLS, ns::SASL];
+const NEGOTIATION: [&str; 4] = [ns::STREAM, ns::FRAMING, ns::TLS, ns::SASL];
 
 /// How the connection becomes private.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,7 @@ enum State {
 /// A client's stream.
 pub struct C2s {
     state: State,
+    framing: Framing,
     decoder: Decoder,
     /// Our header stands, so that features, stanzas and errors may follow (§4.9.1.2).
     spoken: bool,
@@ -114,8 +116,13 @@ pub struct C2s {
 
 impl C2s {
     /// A stream that has just been accepted. Give it `Input::Tick` at once: it answers with the
-    /// moment of its first deadline, which also bounds the TLS handshake.
-    pub fn new(ctx: &Ctx<'_>, security: Security) -> Self {
+    /// moment of its first deadline, which also bounds the TLS handshake. A stream in messages
+    /// has its TLS below it: it is `Direct`, and `Input::Secured` follows.
+    pub fn new(ctx: &Ctx<'_>, security: Security, framing: Framing) -> Self {
+        let decoder = match framing {
+            Framing::Stream => Decoder::new,
+            Framing::Framed => Decoder::framed,
+        };
         let mut timers = Timers::default();
         timers.set(Timer::Auth, ctx.now.after(ctx.settings.limits.auth_ms_max));
         Self {
@@ -123,7 +130,8 @@ impl C2s {
                 Security::Required => State::Plain,
                 Security::Direct => State::Handshake,
             },
-            decoder: Decoder::new(Content::Client, ctx.settings.limits.before_auth),
+            framing,
+            decoder: decoder(Content::Client, ctx.settings.limits.before_auth),
             spoken: false,
             domain: None,
             lang: None,
@@ -138,12 +146,21 @@ impl C2s {
             kept: Vec::new(),
         }
     }
+
+    /// Bytes of the longest element that it would take now.
+    pub fn element_bytes_max(&self) -> usize {
+        self.decoder.limits().stanza_bytes_max
+    }
 }
 
 impl Machine for C2s {
     fn handle(&mut self, ctx: &Ctx<'_>, input: Input<'_>, out: &mut Out) {
         match input {
+            Input::Bytes(bytes) if self.framing == Framing::Framed => {
+                self.message(ctx, bytes, out);
+            }
             Input::Bytes(bytes) => self.bytes(ctx, bytes, out),
+            Input::Alive => self.heard = ctx.now,
             Input::Secured(_) => self.secured(),
             Input::Fact(fact) => self.fact(ctx, fact, out),
             Input::Say(say) => self.say(ctx, say, out),
@@ -157,6 +174,7 @@ impl Machine for C2s {
         if let Some(at) = self.timers.wake() {
             out.acts.push(Act::Wake(at));
         }
+        self.check_ends(out);
     }
 
     fn hungry(&self) -> bool {
@@ -216,7 +234,7 @@ impl C2s {
             },
             Frame::Open(open) => self.open(ctx, &open, out),
             Frame::Close => {
-                out.bytes.extend_from_slice(CLOSE.as_bytes());
+                self.farewell(out);
                 self.end(End::Closed, Closed::Properly, out);
             }
         }
@@ -248,13 +266,13 @@ impl C2s {
         match (say, &self.state) {
             (_, State::Ended) => {}
             (Say::Stanza(stanza), State::Bound(..)) => {
-                stanza.write(Framing::Stream, &mut out.bytes);
+                self.write(&stanza, out);
             }
             (Say::Nonza(nonza), State::Bound(..)) => {
-                out.bytes.extend_from_slice(nonza.as_str().as_bytes());
+                out.say(|out| out.extend_from_slice(nonza.as_str().as_bytes()));
             }
             (Say::Bound(jid), State::Binding(account, request)) => {
-                bind::bound(request, &jid).write(Framing::Stream, &mut out.bytes);
+                self.write(&bind::bound(request, &jid), out);
                 self.state = State::Bound(account.clone(), jid);
                 self.timers.stop(Timer::Auth);
                 self.timers.set(Timer::Idle, self.heard.after(ctx.settings.limits.idle_ms_max));
@@ -298,7 +316,10 @@ impl C2s {
         if ctx.now < ping {
             return self.timers.set(Timer::Idle, ping);
         }
-        out.bytes.push(b' ');
+        match self.framing {
+            Framing::Stream => out.bytes.push(b' '),
+            Framing::Framed => out.acts.push(Act::Ping),
+        }
         if let State::Bound(account, _) = &self.state {
             out.acts.push(Act::Submit(account.clone(), Said::Silent));
         }
@@ -338,10 +359,10 @@ impl C2s {
         }
         match bind::request(&stanza, account) {
             Some(bind::Request::Session) => {
-                stanza.result().write(Framing::Stream, &mut out.bytes);
+                self.write(&stanza.result(), out);
             }
             Some(bind::Request::Bind) => {
-                refuse(&stanza, &StanzaCondition::NotAllowed.into(), out);
+                self.refuse(&stanza, &StanzaCondition::NotAllowed.into(), out);
             }
             None => {
                 stanza.head.from = Some(jid.clone());
@@ -371,8 +392,8 @@ impl C2s {
                 self.speak(ctx, Spoken::default(), out);
             }
             let text = error.text.or(Some(Cow::Borrowed(why)));
-            StreamError { text, ..error }.write(&mut out.bytes);
-            out.bytes.extend_from_slice(CLOSE.as_bytes());
+            out.say(|out| StreamError { text, ..error }.write(self.framing, out));
+            self.farewell(out);
         }
         self.end(End::Broken, Closed::Error(condition, why), out);
     }
@@ -389,11 +410,5 @@ impl C2s {
         self.kept = Vec::new();
         self.timers = Timers::default();
         out.acts.push(Act::Close(closed));
-    }
-}
-
-fn refuse(request: &Stanza, error: &StanzaError, out: &mut Out) {
-    if let Some(refusal) = request.refused(error) {
-        refusal.write(Framing::Stream, &mut out.bytes);
     }
 }

@@ -2,16 +2,17 @@
 
 use super::sasl::Mechanism;
 use crate::{ctx::Ctx, hook::Stage};
+use wire::Framing;
 
 /// On a port without TLS: TLS, and nothing else (§5.3.1).
 pub fn insecure(out: &mut Vec<u8>) {
     let starttls = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>";
-    write(out, |out| out.extend_from_slice(starttls.as_bytes()));
+    write(Framing::Stream, out, |out| out.extend_from_slice(starttls.as_bytes()));
 }
 
 /// Under TLS: who are you (§6.3.3).
-pub fn secure(ctx: &Ctx<'_>, out: &mut Vec<u8>) {
-    write(out, |out| {
+pub fn secure(ctx: &Ctx<'_>, framing: Framing, out: &mut Vec<u8>) {
+    write(framing, out, |out| {
         out.extend_from_slice(b"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>");
         for mechanism in Mechanism::ALL {
             out.extend_from_slice(b"<mechanism>");
@@ -25,8 +26,8 @@ pub fn secure(ctx: &Ctx<'_>, out: &mut Vec<u8>) {
 
 /// Authenticated: which resource (§7.4). With it the session of RFC 3921 that old clients ask
 /// for, and of RFC 6121 roster versions (§2.6) and pre-approval (§3.4).
-pub fn authenticated(ctx: &Ctx<'_>, out: &mut Vec<u8>) {
-    write(out, |out| {
+pub fn authenticated(ctx: &Ctx<'_>, framing: Framing, out: &mut Vec<u8>) {
+    write(framing, out, |out| {
         out.extend_from_slice(
             b"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
               <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>\
@@ -43,8 +44,10 @@ fn offers(ctx: &Ctx<'_>, stage: Stage, out: &mut Vec<u8>) {
     }
 }
 
-fn write(out: &mut Vec<u8>, features: impl FnOnce(&mut Vec<u8>)) {
-    out.extend_from_slice(b"<stream:features>");
+fn write(framing: Framing, out: &mut Vec<u8>, features: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(b"<stream:features");
+    out.extend_from_slice(framing.declaration().as_bytes());
+    out.push(b'>');
     features(out);
     out.extend_from_slice(b"</stream:features>");
 }

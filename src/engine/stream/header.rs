@@ -2,7 +2,7 @@
 
 use crate::{settings::Settings, violation::Violation};
 use std::borrow::Cow;
-use wire::{Bare, Content, Open, Text, ns};
+use wire::{Bare, Content, Framing, Open, Text, ns};
 
 /// Bytes of the longest `xml:lang` that is remembered; it goes onto every stanza without one.
 /// RFC 5646 §4.4.1 expects no tag over 35.
@@ -22,11 +22,15 @@ pub fn domain(open: &Open, settings: &Settings) -> Result<Bare, Violation> {
 }
 
 /// Whether it opens a stream that we can speak.
-pub fn check(open: &Open, content: Content) -> Result<(), Violation> {
-    if open.ns != ns::STREAM {
+pub fn check(open: &Open, content: Content, framing: Framing) -> Result<(), Violation> {
+    let (namespace, name) = match framing {
+        Framing::Stream => (ns::STREAM, "stream"),
+        Framing::Framed => (ns::FRAMING, "open"),
+    };
+    if open.ns != namespace {
         return Err(Violation::StreamNamespace);
     }
-    if open.name != "stream" {
+    if open.name != name {
         return Err(Violation::RootNotStream);
     }
     // Content may come prefixed, and the stream without prefix (§4.8.5): then the default

@@ -15,8 +15,11 @@ use wire::{Bare, Stanza, StreamCondition};
 
 /// What happens to a stream.
 pub enum Input<'a> {
-    /// The peer said these bytes, cut anywhere.
+    /// The peer said these bytes: of a stream, cut anywhere; of a stream in messages (RFC 7395),
+    /// one whole message, which wants a machine that is hungry.
     Bytes(&'a [u8]),
+    /// The peer is there: it has answered `Act::Ping`.
+    Alive,
     /// The TLS handshake that `Act::StartTls` asked for, or the listener began with, is done.
     Secured(Tls),
     /// An answer to `Act::Ask`.
@@ -91,8 +94,19 @@ pub enum Fact {
 pub struct Out {
     /// For the peer.
     pub bytes: Vec<u8>,
+    /// Where in `bytes` its elements end; header and footer are such too. A transport that has
+    /// messages makes one of each (RFC 7395 §3.3).
+    pub ends: Vec<usize>,
     /// For the shell.
     pub acts: Vec<Act>,
+}
+
+impl Out {
+    /// Says one element, a header or a footer.
+    pub fn say(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
 }
 
 /// One thing for the shell to do.
@@ -107,6 +121,8 @@ pub enum Act {
     Submit(Bare, Said),
     /// A login has been tried by this mechanism: for the log and its metric.
     Tried(&'static str, Result<(), Failure>),
+    /// Ask the peer by the means of the transport whether it is there (RFC 7395 §3.8).
+    Ping,
     /// Come back with `Tick` then. The last one counts.
     Wake(Moment),
     /// Flush, close the socket (with `close_notify`), forget the machine.

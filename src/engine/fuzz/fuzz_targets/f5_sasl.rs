@@ -19,7 +19,7 @@ use engine::{
         sasl,
     },
     unit::{Credentials, ScramKeys},
-    wire::{Bare, Jid, StreamCondition},
+    wire::{Bare, Framing, Jid, StreamCondition},
 };
 use libfuzzer_sys::fuzz_target;
 use std::{cell::Cell, sync::LazyLock};
@@ -160,7 +160,7 @@ impl World {
         let settings = Settings::of(vec![Bare::host("capulet.lit").unwrap()], [7; 32]);
         let (hooks, random, now) = (Hooks::of(&[]), Counting(Cell::new(0)), Moment(0));
         let ctx = Ctx { now, unix_ms: 0, random: &random, settings: &settings, hooks: &hooks };
-        let machine = C2s::new(&ctx, security);
+        let machine = C2s::new(&ctx, security, Framing::Stream);
         Self { machine, now, settings, hooks, random, nonce: String::new(), closed: false }
     }
 
@@ -187,7 +187,7 @@ impl World {
                 Act::Ask(question) => self.answer(question),
                 Act::Submit(account, said) => panic!("{account} was told {said:?}"),
                 Act::Close(closed) => self.close(closed),
-                Act::StartTls | Act::Tried(..) | Act::Wake(_) => {}
+                Act::StartTls | Act::Tried(..) | Act::Ping | Act::Wake(_) => {}
             }
         }
         assert!(!self.closed || !self.machine.hungry());

@@ -1,6 +1,6 @@
 //! What comes before stanzas: header, TLS, SASL, resource (RFC 6120 §4.3).
 
-use super::{C2s, State, refuse};
+use super::{C2s, State};
 use crate::{
     ctx::Ctx,
     parcel::{End, Said},
@@ -12,7 +12,7 @@ use crate::{
     violation::Violation,
 };
 use std::{borrow::Cow, mem};
-use wire::{Bare, CLOSE, Content, Element, Header, Name, Open, Stanza, StanzaError, ns};
+use wire::{Bare, Content, Element, Header, Name, Open, Stanza, StanzaError, ns};
 
 const STARTTLS: Name = Name::new(ns::TLS, "starttls");
 const PEER_ERROR: Name = Name::new(ns::STREAM, "error");
@@ -42,7 +42,7 @@ impl C2s {
     pub(super) fn open(&mut self, ctx: &Ctx<'_>, open: &Open, out: &mut Out) {
         let domain = header::domain(open, ctx.settings);
         let claimed = header::from(open);
-        let checked = header::check(open, Content::Client);
+        let checked = header::check(open, Content::Client, self.framing);
         let version = match checked {
             Err(Violation::VersionTooLow) => header::version(open.version.as_deref()),
             _ => Some(header::OURS.into()),
@@ -70,11 +70,12 @@ impl C2s {
         self.lang = header::lang(open);
         // Only what is said under TLS is its own word.
         self.claimed = claimed.filter(|_| matches!(self.state, State::Secure));
-        match &self.state {
-            State::Plain => features::insecure(&mut out.bytes),
-            State::Authenticated(_) => features::authenticated(ctx, &mut out.bytes),
-            _ => features::secure(ctx, &mut out.bytes),
-        }
+        let framing = self.framing;
+        out.say(|out| match &self.state {
+            State::Plain => features::insecure(out),
+            State::Authenticated(_) => features::authenticated(ctx, framing, out),
+            _ => features::secure(ctx, framing, out),
+        });
     }
 
     /// Our header (RFC 6120 §4.7), with an id that nobody can guess.
@@ -88,7 +89,7 @@ impl C2s {
             version: spoken.version.as_deref(),
             lang: Some("en"),
         };
-        header.write(&mut out.bytes);
+        out.say(|out| header.write(self.framing, out));
         self.spoken = true;
     }
 
@@ -101,13 +102,14 @@ impl C2s {
 
     pub(super) fn element(&mut self, ctx: &Ctx<'_>, element: Element<'_>, out: &mut Out) {
         if element.is(PEER_ERROR) {
-            out.bytes.extend_from_slice(CLOSE.as_bytes());
+            self.farewell(out);
             return self.end(End::Broken, Closed::Peer, out);
         }
         let sasl = envelope::read(element);
         match (&self.state, sasl) {
             (State::Plain, None) if element.is(STARTTLS) => {
-                out.bytes.extend_from_slice(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+                let proceed = b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+                out.say(|out| out.extend_from_slice(proceed));
                 out.acts.push(Act::StartTls);
                 self.state = State::Handshake;
             }
@@ -117,8 +119,9 @@ impl C2s {
             (State::Secure | State::Challenged(_) | State::Authenticated(_), None)
                 if element.is(STARTTLS) =>
             {
-                out.bytes.extend_from_slice(b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-                out.bytes.extend_from_slice(CLOSE.as_bytes());
+                let failure = b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+                out.say(|out| out.extend_from_slice(failure));
+                self.farewell(out);
                 self.end(End::Closed, Closed::Properly, out);
             }
             (State::Secure | State::Challenged(_), Some(said)) => self.sasl(ctx, said, out),
@@ -166,7 +169,7 @@ impl C2s {
     pub(super) fn step(&mut self, ctx: &Ctx<'_>, step: Step, out: &mut Out) {
         match step {
             Step::Challenge(exchange, message) => {
-                envelope::challenge(&message, &mut out.bytes);
+                out.say(|out| envelope::challenge(&message, out));
                 self.state = State::Challenged(exchange);
             }
             Step::Ask(exchange, question) => {
@@ -179,7 +182,7 @@ impl C2s {
                 self.violated(ctx, Violation::FromOther, out);
             }
             Step::Success(account, message) => {
-                envelope::success(message.as_deref(), &mut out.bytes);
+                out.say(|out| envelope::success(message.as_deref(), out));
                 self.tried(Ok(()), out);
                 self.state = State::Authenticated(account);
                 self.restart();
@@ -190,7 +193,7 @@ impl C2s {
     }
 
     pub(super) fn failure(&mut self, ctx: &Ctx<'_>, failure: Failure, out: &mut Out) {
-        envelope::failure(failure, &mut out.bytes);
+        out.say(|out| envelope::failure(failure, out));
         self.tried(Err(failure), out);
         self.tries += 1;
         if self.tries >= ctx.settings.limits.auth_tries_max {
@@ -222,7 +225,7 @@ impl C2s {
         error: &StanzaError,
         out: &mut Out,
     ) {
-        refuse(request, error, out);
+        self.refuse(request, error, out);
         self.binds += 1;
         if self.binds >= BIND_TRIES_MAX {
             self.violated(ctx, Violation::BindTries, out);

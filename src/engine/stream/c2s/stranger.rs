@@ -8,7 +8,7 @@ use crate::{
     stream::machine::{Act, Out, Question},
     violation::Violation,
 };
-use wire::{Framing, Kind, Stanza, StanzaCondition};
+use wire::{Kind, Stanza, StanzaCondition};
 
 impl C2s {
     /// What a XEP answers to who has not logged in; all else is too early (§4.9.3.12).
@@ -39,7 +39,7 @@ impl C2s {
         let refused = replied.is_err();
         self.granted |= !refused && iq.head.type_str() == "set";
         for answer in stanzas(iq, unwritten(replied)) {
-            answer.write(Framing::Stream, &mut out.bytes);
+            self.write(&answer, out);
         }
         self.tries += u32::from(refused);
         if refused && self.tries >= ctx.settings.limits.auth_tries_max {

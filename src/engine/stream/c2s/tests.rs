@@ -3,6 +3,7 @@
 mod authentication;
 mod binding;
 mod closing;
+mod framing;
 mod header;
 mod stranger;
 mod tls;
@@ -77,13 +78,17 @@ impl Peer {
     }
 
     pub fn of(security: Security, domains: &[&str]) -> Self {
+        Self::by(security, domains, Framing::Stream)
+    }
+
+    fn by(security: Security, domains: &[&str], framing: Framing) -> Self {
         let domains = domains.iter().map(|domain| Bare::host(domain).unwrap()).collect();
         let settings = Settings::of(domains, [7; 32]);
         let random = Seeded(Cell::new(1));
         let hooks = Hooks::of(&[&DOORMAN]);
         let now = Moment(1_000);
         let ctx = Ctx { now, unix_ms: 0, random: &random, settings: &settings, hooks: &hooks };
-        let machine = C2s::new(&ctx, security);
+        let machine = C2s::new(&ctx, security, framing);
         let juliet = Ok(weak_credentials(PASSWORD));
         let (acts, reply) = (Vec::new(), Ok(Reply::Empty));
         Self { machine, now, settings, juliet, reply, answering: true, acts, hooks, random }
@@ -92,6 +97,13 @@ impl Peer {
     /// Under TLS, nothing said yet.
     pub fn secured() -> Self {
         let mut peer = Self::new(Security::Direct);
+        assert_eq!(peer.hears(Input::Secured(Tls::default())), "");
+        peer
+    }
+
+    /// The same, with each element in a message of its own.
+    pub fn framed() -> Self {
+        let mut peer = Self::by(Security::Direct, &["capulet.lit"], Framing::Framed);
         assert_eq!(peer.hears(Input::Secured(Tls::default())), "");
         peer
     }
@@ -128,16 +140,30 @@ impl Peer {
 
     /// What the server says when this happens, and after its questions have been answered.
     pub fn hears(&mut self, input: Input<'_>) -> String {
+        self.messages(input).concat()
+    }
+
+    /// The same, each element for itself.
+    pub fn messages(&mut self, input: Input<'_>) -> Vec<String> {
         let mut out = Out::default();
         let Self { now, ref settings, ref hooks, ref random, .. } = *self;
         let ctx = Ctx { now, unix_ms: now.0, random, settings, hooks };
         self.machine.handle(&ctx, input, &mut out);
-        let mut said = String::from_utf8(out.bytes).expect("UTF-8 is sent");
+        let mut rest = &*String::from_utf8(out.bytes).expect("UTF-8 is sent");
+        let mut said = Vec::new();
+        let mut begin = 0;
+        for end in out.ends {
+            let (one, after) = rest.split_at(end - begin);
+            said.push(one.to_owned());
+            (rest, begin) = (after, end);
+        }
+        // White space.
+        said.extend((!rest.is_empty()).then(|| rest.to_owned()));
         for act in out.acts {
             match act {
                 Act::Ask(question) if self.answering => {
                     let fact = self.answer(question);
-                    said += &self.hears(Input::Fact(fact));
+                    said.extend(self.messages(Input::Fact(fact)));
                 }
                 act => self.acts.push(act),
             }
