@@ -1,5 +1,6 @@
 //! The certificate: read from files, or made and signed by itself.
 
+use crate::end_point::end_point;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{
     crypto::aws_lc_rs,
@@ -43,6 +44,8 @@ pub enum Source {
 pub struct Certificate {
     /// For rustls.
     pub(crate) key: Arc<CertifiedKey>,
+    /// What binds a channel to it (RFC 5929 §4).
+    pub(crate) end_point: Option<Arc<[u8]>>,
     /// The names it is for, as it spells them.
     pub names: Vec<String>,
     /// Seconds since 1970.
@@ -116,6 +119,7 @@ fn read(certificate: &Path, key: &Path) -> Result<Certificate, CertificateError>
         .map_err(|error| content(certificate, &format!("not PEM: {error}")))?;
     let first = chain.first().ok_or_else(|| content(certificate, "has no certificate in it"))?;
     let told = Told::by(first).map_err(|why| content(certificate, &why))?;
+    let end_point = end_point(first);
     let private = PrivateKeyDer::from_pem_slice(&bytes(key)?)
         .map_err(|error| content(key, &format!("has no private key in it: {error}")))?;
     let private = aws_lc_rs::default_provider()
@@ -128,7 +132,7 @@ fn read(certificate: &Path, key: &Path) -> Result<Certificate, CertificateError>
         Err(_) => return Err(CertificateError::Mismatch(certificate.into(), key.into())),
     }
     let Told { names, expires, self_signed } = told;
-    Ok(Certificate { key: Arc::new(served), names, expires, self_signed })
+    Ok(Certificate { key: Arc::new(served), end_point, names, expires, self_signed })
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, CertificateError> {

@@ -10,6 +10,8 @@ pub mod control;
 mod credit;
 mod door;
 mod drive;
+mod end_point;
+mod facts;
 mod http;
 mod limits;
 pub mod listen;

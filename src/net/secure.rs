@@ -2,7 +2,10 @@
 //! 4 KiB of each connection for what might come; here what comes is read into a buffer of the
 //! thread, and only what cannot be used yet, or is not taken yet, is kept.
 
-use crate::limits::{TLS_INCOMING_BYTES_MAX, TLS_PLAIN_BYTES_MAX};
+use crate::{
+    facts::{self, Bindings},
+    limits::{TLS_INCOMING_BYTES_MAX, TLS_PLAIN_BYTES_MAX},
+};
 use rustls::{
     ServerConfig,
     server::{ServerConnectionData, UnbufferedServerConnection},
@@ -38,6 +41,8 @@ pub(crate) struct Secure {
     sent: usize,
     /// Decrypted, and not asked for yet.
     heard: Vec<u8>,
+    /// Asked for once the handshake is over.
+    bindings: Option<Box<Bindings>>,
     /// The peer has said `close_notify`.
     heard_close: bool,
     /// We have.
@@ -57,6 +62,7 @@ impl Secure {
             outgoing: Vec::new(),
             sent: 0,
             heard: Vec::new(),
+            bindings: None,
             heard_close: false,
             said_close: false,
         })
@@ -65,6 +71,11 @@ impl Secure {
     /// The protocol version, once it is agreed on.
     pub(crate) fn version(&self) -> Option<rustls::ProtocolVersion> {
         self.tls.protocol_version()
+    }
+
+    /// What binds this channel, told once.
+    pub(crate) fn take_bindings(&mut self) -> Bindings {
+        self.bindings.take().map(|bindings| *bindings).unwrap_or_default()
     }
 
     /// Goes on with the handshake.
@@ -198,6 +209,16 @@ impl Secure {
 
     /// Goes through the records. Returns how many bytes of them are done with.
     fn advance(&mut self, records: &mut [u8]) -> Result<usize, rustls::Error> {
+        if !self.tls.is_handshaking() {
+            return self.process(records);
+        }
+        let (used, found) = facts::gather(|| self.process(records));
+        let suite = self.tls.negotiated_cipher_suite();
+        self.bindings.get_or_insert_default().add(found, suite);
+        used
+    }
+
+    fn process(&mut self, records: &mut [u8]) -> Result<usize, rustls::Error> {
         let mut used = 0;
         loop {
             let UnbufferedStatus { mut discard, state } =

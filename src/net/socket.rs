@@ -1,6 +1,6 @@
 //! A socket: in the clear, in the middle of a handshake, or under TLS.
 
-use crate::{limits::READ_BYTES_MAX, secure::Secure};
+use crate::{facts::Bindings, limits::READ_BYTES_MAX, secure::Secure};
 use engine::stream::machine;
 use rustls::{ProtocolVersion, ServerConfig};
 use std::{
@@ -43,7 +43,7 @@ impl Socket {
     ) -> Poll<io::Result<machine::Tls>> {
         let Self::Handshake(secure) = self else { return Poll::Pending };
         let shaken = ready!(secure.poll_handshake(cx));
-        let Self::Handshake(secure) = mem::replace(self, Self::Gone) else {
+        let Self::Handshake(mut secure) = mem::replace(self, Self::Gone) else {
             unreachable!("it was a handshake two lines before");
         };
         shaken?;
@@ -52,8 +52,9 @@ impl Socket {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
             _ => "unknown",
         };
+        let Bindings { exporter, end_point } = secure.take_bindings();
         *self = Self::Secure(secure);
-        Poll::Ready(Ok(machine::Tls { version, ..machine::Tls::default() }))
+        Poll::Ready(Ok(machine::Tls { version, exporter, end_point }))
     }
 
     /// What the peer says; nothing at the end.

@@ -1,7 +1,7 @@
 //! TLS towards clients: versions, tickets, and a certificate that can be swapped while the
 //! server runs.
 
-use crate::certificate::Certificate;
+use crate::{certificate::Certificate, facts};
 use arc_swap::ArcSwap;
 use rustls::{
     CipherSuite, ServerConfig, SupportedCipherSuite,
@@ -34,11 +34,13 @@ pub struct Tls {
 }
 
 #[derive(Debug)]
-struct Current(ArcSwap<CertifiedKey>);
+struct Current(ArcSwap<Certificate>);
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+        let current = self.0.load();
+        facts::serve(current.end_point.as_ref());
+        Some(current.key.clone())
     }
 }
 
@@ -49,7 +51,7 @@ impl Tls {
     /// # Errors
     /// The provider cannot make what is asked of it.
     pub fn new(certificate: &Certificate) -> Result<Self, rustls::Error> {
-        let current = Arc::new(Current(ArcSwap::new(certificate.key.clone())));
+        let current = Arc::new(Current(ArcSwap::from_pointee(certificate.clone())));
         let mut provider = aws_lc_rs::default_provider();
         // AES-128 before AES-256 in TLS 1.3: no less sound, and the handshake hashes with SHA-256,
         // which processors do, instead of SHA-384, which many do not.
@@ -60,6 +62,7 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(current.clone());
         config.require_ems = true;
+        config.key_log = Arc::new(facts::Exporter);
         config.ignore_client_order = true;
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -73,6 +76,6 @@ impl Tls {
 
     /// Connections from now on see this certificate.
     pub fn swap(&self, certificate: &Certificate) {
-        self.current.0.store(certificate.key.clone());
+        self.current.0.store(Arc::new(certificate.clone()));
     }
 }

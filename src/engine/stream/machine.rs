@@ -39,9 +39,10 @@ pub enum Input<'a> {
 pub struct Tls {
     /// `TLSv1.3`, for log lines.
     pub version: &'static str,
-    /// What RFC 9266 exports of it.
+    /// The channel binding `tls-exporter` (RFC 9266); none for TLS 1.2.
     pub exporter: Option<[u8; 32]>,
-    /// The hash of the certificate that was served (RFC 5929 §4.1).
+    /// The channel binding `tls-server-end-point` (RFC 5929 §4), of the certificate that was
+    /// served; none when it is undefined for that one.
     pub end_point: Option<Arc<[u8]>>,
 }
 

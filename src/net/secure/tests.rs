@@ -4,6 +4,7 @@ use super::*;
 use crate::{Tls, certificate::Source};
 use rustls::{
     ClientConfig, RootCertStore,
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
     version::{TLS12, TLS13},
 };
@@ -17,6 +18,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 struct Bed {
     listener: TcpListener,
     config: Arc<ServerConfig>,
+    roots: RootCertStore,
     client: TlsConnector,
 }
 
@@ -29,14 +31,9 @@ impl Bed {
         let mut roots = RootCertStore::empty();
         let file = folder.path().join("self-signed.pem");
         roots.add(CertificateDer::from_pem_file(file).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let client = client(&roots, rustls::crypto::aws_lc_rs::default_provider(), version);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self { listener, config, client: TlsConnector::from(Arc::new(client)) }
+        Self { listener, config, roots, client }
     }
 
     async fn tcp(&self) -> (TcpStream, Secure) {
@@ -56,6 +53,19 @@ impl Bed {
         shaken.unwrap();
         (client.unwrap(), server)
     }
+}
+
+fn client(
+    roots: &RootCertStore,
+    provider: CryptoProvider,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> TlsConnector {
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots.clone())
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
 }
 
 async fn hear(server: &mut Secure, length: usize) -> Vec<u8> {
@@ -188,4 +198,57 @@ async fn a_handshake_message_without_end_is_not_held() {
     assert!(server.incoming.len() <= TLS_INCOMING_BYTES_MAX);
     drop(server);
     flood.await.unwrap();
+}
+
+#[tokio::test]
+async fn both_sides_export_the_same_rfc9266_2() {
+    let bed = Bed::new(&TLS13).await;
+    let mut seen = Vec::new();
+    // The second and third are resumed.
+    for _ in 0..3 {
+        let (mut client, mut server) = bed.pair().await;
+        say(&mut server, b"so that the ticket is read").await;
+        client.read_exact(&mut [0; 26]).await.unwrap();
+        let connection = client.get_ref().1;
+        let label = b"EXPORTER-Channel-Binding";
+        let theirs = connection.export_keying_material([0; 32], label, Some(b"")).unwrap();
+        let ours = server.take_bindings();
+        assert_eq!(ours.exporter, Some(theirs));
+        let certificate = &connection.peer_certificates().unwrap()[0];
+        assert_eq!(ours.end_point, crate::end_point::end_point(certificate));
+        assert!(ours.end_point.is_some());
+        assert_eq!(server.take_bindings(), Bindings::default(), "kept no longer than asked for");
+        assert!(!seen.contains(&theirs), "of each connection its own");
+        seen.push(theirs);
+    }
+    let resumed = bed.pair().await.0.get_ref().1.handshake_kind();
+    assert_eq!(resumed, Some(rustls::HandshakeKind::Resumed));
+}
+
+#[tokio::test]
+async fn tls_1_2_exports_nothing_and_has_an_end_point_rfc5929_4() {
+    let (client, mut server) = Bed::new(&TLS12).await.pair().await;
+    let ours = server.take_bindings();
+    assert_eq!(ours.exporter, None);
+    let certificate = &client.get_ref().1.peer_certificates().unwrap()[0];
+    assert_eq!(ours.end_point, crate::end_point::end_point(certificate));
+}
+
+#[tokio::test]
+async fn every_suite_exports_by_its_own_hash_rfc8446_7_5() {
+    for suite in rustls::crypto::aws_lc_rs::DEFAULT_CIPHER_SUITES {
+        if suite.tls13().is_none() {
+            continue;
+        }
+        let mut bed = Bed::new(&TLS13).await;
+        let provider = CryptoProvider {
+            cipher_suites: vec![*suite],
+            ..rustls::crypto::aws_lc_rs::default_provider()
+        };
+        bed.client = client(&bed.roots, provider, &TLS13);
+        let (client, mut server) = bed.pair().await;
+        let label = b"EXPORTER-Channel-Binding";
+        let theirs = client.get_ref().1.export_keying_material([0; 32], label, None).unwrap();
+        assert_eq!(server.take_bindings().exporter, Some(theirs), "{suite:?}");
+    }
 }
