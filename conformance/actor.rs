@@ -1,7 +1,7 @@
 //! One character on its connection: negotiates, speaks, and hears one thing after the other.
 
 use crate::{
-    driver::{Broken, Came, Door, Driver, Link, Patience},
+    driver::{Broken, Came, Door, Driver, Link, Patience, Transport},
     sasl::{self, Scram},
     script::Character,
     tree::{CLIENT, Growth, Heard, STREAM, Tree, escaped},
@@ -114,7 +114,9 @@ impl Actor {
     /// # Errors
     /// When there is nobody to connect to.
     pub fn connect(&mut self, driver: &mut dyn Driver) -> Result<(), Trouble> {
-        let direct = self.character.property("door") == Some("direct");
+        let transport = driver.transport();
+        let asked = self.character.property("door") == Some("direct");
+        let direct = transport == Transport::Direct || transport == Transport::Tcp && asked;
         let door = if direct { Door::Direct } else { Door::StartTls };
         self.heard.clear();
         self.features.clear();
@@ -159,11 +161,16 @@ impl Actor {
         Ok(())
     }
 
-    /// Asks for TLS and begins it (RFC 6120 §5.4).
+    /// Asks for TLS and begins it (RFC 6120 §5.4). Where there is TLS already, or none, what it
+    /// leads to is had by another connection: a stream on which nothing has been said.
     ///
     /// # Errors
     /// When the server does not want it, or the handshake fails.
     pub fn start_tls(&mut self, driver: &mut dyn Driver) -> Result<(), Trouble> {
+        if driver.transport() != Transport::Tcp {
+            self.cut(driver);
+            return self.connect(driver);
+        }
         self.say(driver, format!("<starttls xmlns='{TLS}'/>").as_bytes())?;
         self.expect(driver, TLS, "proceed")?;
         self.secure(driver)
@@ -307,7 +314,7 @@ impl Actor {
                 return Ok(Next::Heard(heard));
             }
             if let Some(flaw) = &self.flaw {
-                return Err(format!("what came is not XML: {flaw}").into());
+                return Err(format!("what came is no stream: {flaw}").into());
             }
             match driver.hear(self.link()?, patience) {
                 Came::Bytes(bytes) => {
@@ -315,6 +322,8 @@ impl Actor {
                     self.heard.extend(heard);
                     self.flaw = flaw;
                 }
+                Came::Heard(heard) => self.heard.extend(heard),
+                Came::Flaw(flaw) => self.flaw = Some(flaw),
                 Came::Nothing => return Ok(Next::Nothing),
                 Came::End => return Ok(Next::End),
             }

@@ -1,5 +1,6 @@
-//! What a script needs of a world: connections that carry bytes, and time.
+//! What a script needs of a world: connections that carry streams, and time.
 
+use crate::tree::Heard;
 use std::fmt;
 
 /// A connection, counted by its driver.
@@ -15,6 +16,34 @@ pub enum Door {
     Direct,
 }
 
+/// How streams are carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP, and TLS by STARTTLS where a character does not ask for another door.
+    Tcp,
+    /// TCP, and TLS from the first byte, for every character.
+    Direct,
+    /// WebSocket (RFC 7395).
+    WebSocket,
+    /// BOSH (XEP-0124, XEP-0206).
+    Bosh,
+}
+
+impl Transport {
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Direct, Self::WebSocket, Self::Bosh];
+
+    /// As scripts call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Direct => "direct",
+            Self::WebSocket => "websocket",
+            Self::Bosh => "bosh",
+        }
+    }
+}
+
 /// How long silence is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
@@ -27,8 +56,12 @@ pub enum Patience {
 /// What came along a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Came {
-    /// Some bytes.
+    /// Some bytes of a stream.
     Bytes(Vec<u8>),
+    /// What a transport with frames of its own has carried whole.
+    Heard(Vec<Heard>),
+    /// What this transport forbids, in words.
+    Flaw(String),
     /// Nothing, as long as patience lasted.
     Nothing,
     /// Its end.
@@ -47,17 +80,20 @@ impl fmt::Display for Broken {
 
 /// A world in which a script is played.
 pub trait Driver {
+    /// How it carries streams.
+    fn transport(&self) -> Transport;
     /// Opens a connection to the server.
     ///
     /// # Errors
     /// When there is no such door, or nobody answers.
     fn open(&mut self, door: Door) -> Result<Link, Broken>;
-    /// Says bytes. On a connection that has ended they are lost.
+    /// Says bytes of a stream, as they would be on TCP. On a connection that has ended they are
+    /// lost.
     fn say(&mut self, link: Link, bytes: &[u8]);
     /// Begins TLS as its client.
     ///
     /// # Errors
-    /// When the handshake fails.
+    /// When the handshake fails, or this is not the transport's way.
     fn secure(&mut self, link: Link) -> Result<(), Broken>;
     /// Waits for what the server says.
     fn hear(&mut self, link: Link, patience: Patience) -> Came;

@@ -1,11 +1,15 @@
-//! `waxwing-scs`: plays scripts against any XMPP server over TCP.
+//! `waxwing-scs`: plays scripts against any XMPP server, over TCP, WebSocket or BOSH.
 
 use clap::{Parser, ValueEnum};
 use conformance::{
     announced::announced,
+    bosh::Bosh,
+    driver::{Broken, Driver},
     run::{Failure, Untold, play},
     script::{ADMIN, Character, Kind, Script, moved, section},
-    tcp::{Server, Tcp},
+    tcp::{self, Tcp},
+    web::{self, Endpoint},
+    websocket::WebSockets,
 };
 use std::{
     net::SocketAddr,
@@ -29,6 +33,10 @@ struct Args {
     /// Where it listens for streams that begin with TLS.
     #[arg(long)]
     direct: Option<SocketAddr>,
+    /// Play over TLS from the first byte, or over WebSocket or BOSH: `direct`, the address of a
+    /// WebSocket (`ws://…`, `wss://…`) or of BOSH (`http://…`, `https://…`).
+    #[arg(long, default_value = "tcp")]
+    over: String,
     /// The domain it serves; put in the place of `localhost`.
     #[arg(long, default_value = "localhost")]
     domain: String,
@@ -78,7 +86,8 @@ struct Verdict {
 enum Outcome {
     /// With the sections where it chose otherwise than the script.
     Pass(Vec<String>),
-    Skip,
+    /// For this reason.
+    Skip(String),
     /// It failed, and the server does not announce this, which the script needs.
     Lacks(String),
     Fail {
@@ -112,11 +121,12 @@ fn main() -> ExitCode {
     let mut is_made = false;
     for (number, path) in &last {
         let outcome = shown(&args, *number, path, is_made);
-        is_made |= !matches!(outcome, Outcome::Skip);
+        is_made |= !matches!(outcome, Outcome::Skip(_));
         tally.count(&outcome);
     }
     if args.report == Report::Text {
-        println!("{} passed, {} failed, {} lacked", tally.passed, tally.failed, tally.lacked);
+        let Tally { passed, failed, lacked, skipped } = tally;
+        println!("{passed} passed, {failed} failed, {lacked} lacked, {skipped} skipped");
     }
     if tally.failed + tally.lacked == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -126,13 +136,14 @@ struct Tally {
     passed: usize,
     failed: usize,
     lacked: usize,
+    skipped: usize,
 }
 
 impl Tally {
     fn count(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Pass(_) => self.passed += 1,
-            Outcome::Skip => {}
+            Outcome::Skip(_) => self.skipped += 1,
             Outcome::Lacks(_) => self.lacked += 1,
             Outcome::Fail { .. } => self.failed += 1,
         }
@@ -143,6 +154,7 @@ impl Tally {
             passed: self.passed + other.passed,
             failed: self.failed + other.failed,
             lacked: self.lacked + other.lacked,
+            skipped: self.skipped + other.skipped,
         }
     }
 }
@@ -160,7 +172,7 @@ fn show(report: Report, path: &Path, verdict: &Verdict) {
         let none = String::new();
         let (word, line, section, why) = match &verdict.outcome {
             Outcome::Pass(choices) => ("pass", 0, &choices.join("; "), &none),
-            Outcome::Skip => ("skip", 0, &none, &none),
+            Outcome::Skip(why) => ("skip", 0, &none, why),
             Outcome::Lacks(what) => ("lacks", 0, &none, what),
             Outcome::Fail { line, section, why } => ("fail", *line, section, why),
         };
@@ -171,7 +183,7 @@ fn show(report: Report, path: &Path, verdict: &Verdict) {
     match &verdict.outcome {
         Outcome::Pass(choices) if choices.is_empty() => println!("pass {name}"),
         Outcome::Pass(choices) => println!("pass {name}, other than {}", choices.join("; ")),
-        Outcome::Skip => println!("skip {name}"),
+        Outcome::Skip(why) => println!("skip {name}: {why}"),
         Outcome::Lacks(what) => println!("LACKS {name}: {what}"),
         Outcome::Fail { line, why, .. } => println!("FAIL {name}:{line}: {why}"),
     }
@@ -224,20 +236,18 @@ fn one(
     let script = moved(&source, &suffix, &args.domain).and_then(|source| Script::parse(&source));
     let script = script.map_err(|wrong| Failure { line: wrong.line, why: wrong.why })?;
     title.clone_from(&script.title);
-    if args.skip_tag.iter().any(|tag| script.has_tag(tag)) {
-        return Ok(Outcome::Skip);
+    if let Some(tag) = args.skip_tag.iter().find(|tag| script.has_tag(tag)) {
+        return Ok(Outcome::Skip(tag.clone()));
+    }
+    let mut driver = driver(args).map_err(|broken| before(broken.to_string()))?;
+    let driver = driver.as_mut();
+    let over = driver.transport();
+    if !script.is_over(over) {
+        return Ok(Outcome::Skip(format!("not over {}", over.name())));
     }
     accounts(args, &script, admin).map_err(before)?;
-    let mut driver = Tcp::new(Server {
-        starttls: args.server,
-        direct: args.direct,
-        domain: args.domain.clone(),
-        answer: Duration::from_millis(args.answer_ms),
-        quiet: Duration::from_millis(args.quiet_ms),
-    })
-    .map_err(|broken| before(broken.to_string()))?;
     let untold = if args.exact { Untold::Wrong } else { Untold::Ignored };
-    let failure = match play(&script, &mut driver, untold) {
+    let failure = match play(&script, driver, untold) {
         Ok(choices) => {
             let mut sections: Vec<_> =
                 choices.iter().filter_map(|choice| section(&source, choice.line)).collect();
@@ -246,12 +256,32 @@ fn one(
         }
         Err(failure) => failure,
     };
-    lacking(&script, &mut driver).map(Outcome::Lacks).ok_or(failure)
+    lacking(&script, driver).map(Outcome::Lacks).ok_or(failure)
+}
+
+fn driver(args: &Args) -> Result<Box<dyn Driver>, Broken> {
+    let (answer, quiet) =
+        (Duration::from_millis(args.answer_ms), Duration::from_millis(args.quiet_ms));
+    let domain = args.domain.clone();
+    let over = args.over.as_str();
+    if let "tcp" | "direct" = over {
+        let (starttls, direct) = (args.server, args.direct);
+        let server = tcp::Server { starttls, direct, domain, answer, quiet };
+        let driver = if over == "tcp" { Tcp::new(server)? } else { Tcp::direct(server)? };
+        return Ok(Box::new(driver));
+    }
+    let scheme = if over.starts_with("ws") { "ws" } else { "http" };
+    let endpoint = Endpoint::parse(over, scheme).map_err(Broken)?;
+    let server = web::Server { endpoint, domain, answer, quiet };
+    Ok(match scheme {
+        "ws" => Box::new(WebSockets::new(server)?),
+        _ => Box::new(Bosh::new(server)?),
+    })
 }
 
 /// The first of the script's needs that the server does not announce to the first account that
 /// still can log in.
-fn lacking(script: &Script, driver: &mut Tcp) -> Option<String> {
+fn lacking(script: &Script, driver: &mut dyn Driver) -> Option<String> {
     let mut needs = script.needs().peekable();
     needs.peek()?;
     let mut logins = script.accounts().into_iter().map(|(account, password)| Character {

@@ -1,5 +1,6 @@
 //! A script: who plays, and what they do, line by line. The grammar is in README.md.
 
+use crate::driver::Transport;
 use std::{collections::BTreeMap, fmt};
 
 /// The local part of the administrator's account: the same one in all scripts, for a server knows
@@ -187,6 +188,13 @@ impl Script {
         self.tags.iter().filter_map(|tag| tag.strip_prefix("needs ")).map(str::trim)
     }
 
+    /// Whether it says something over this transport, by its line `## over …`; without such a line
+    /// it does over every one.
+    pub fn is_over(&self, transport: Transport) -> bool {
+        let over = self.tags.iter().find_map(|tag| tag.strip_prefix("over "));
+        over.is_none_or(|over| over.split(", ").any(|name| name == transport.name()))
+    }
+
     /// The accounts of the cast, each once, with their passwords. `account: none` marks one that
     /// must not exist.
     pub fn accounts(&self) -> BTreeMap<&str, &str> {
@@ -203,7 +211,11 @@ impl Script {
     }
 
     fn parse_head(&mut self, lines: &mut Lines<'_>) -> Result<(), Misspelt> {
-        for (_, text) in lines.rest.iter().take_while(|(_, text)| text.starts_with('#')) {
+        for (line, text) in lines.rest.iter().take_while(|(_, text)| text.starts_with('#')) {
+            if let Some(name) = text.strip_prefix("## over ").and_then(unknown_transport) {
+                let why = format!("no such transport: {name}");
+                return Err(Misspelt { line: line + 1, why });
+            }
             match text.strip_prefix("##") {
                 Some(tag) => self.tags.push(tag.trim().to_owned()),
                 None if self.title.is_empty() => self.title = text[1..].trim().to_owned(),
@@ -253,6 +265,11 @@ impl Script {
         let verb = text[self.characters[who].name.len()..].trim();
         Ok(Deed::Act(who, Verb::parse(verb, block)?))
     }
+}
+
+fn unknown_transport(over: &str) -> Option<&str> {
+    let known = |name: &str| Transport::ALL.iter().any(|transport| transport.name() == name);
+    over.trim().split(", ").find(|name| !known(name))
 }
 
 impl Verb {
@@ -450,6 +467,16 @@ mod tests {
     fn a_script_tells_what_it_needs() {
         let script = Script::parse("# T\n## simulated\n## needs urn:a\n## needs b\n---\n");
         assert_eq!(script.unwrap().needs().collect::<Vec<_>>(), ["urn:a", "b"]);
+    }
+
+    #[test]
+    fn a_script_tells_over_what_it_is_played() {
+        let over = |tag: &str| Script::parse(&format!("# T\n{tag}\n---\n"));
+        let some = over("## over tcp, websocket").unwrap();
+        assert!(some.is_over(Transport::Tcp) && some.is_over(Transport::WebSocket));
+        assert!(!some.is_over(Transport::Direct) && !some.is_over(Transport::Bosh));
+        assert!(over("## needs x").unwrap().is_over(Transport::Bosh));
+        assert_eq!(over("## over tcp, pigeon").unwrap_err().line, 2);
     }
 
     #[test]

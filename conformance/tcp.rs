@@ -1,12 +1,10 @@
 //! The world of a server that listens on TCP.
 
-use crate::driver::{Broken, Came, Door, Driver, Link, Patience};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, ServerName, UnixTime},
+use crate::{
+    driver::{Broken, Came, Door, Driver, Link, Patience, Transport},
+    tls::{self, Secured},
 };
+use rustls::ClientConfig;
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
@@ -33,12 +31,13 @@ pub struct Server {
 pub struct Tcp {
     server: Server,
     config: Arc<ClientConfig>,
+    transport: Transport,
     sockets: Vec<Socket>,
 }
 
 enum Socket {
     Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<Secured>),
     Cut,
 }
 
@@ -48,30 +47,24 @@ impl Tcp {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(server: Server) -> Result<Self, Broken> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Broken(error.to_string()))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth();
-        Ok(Self { server, config: Arc::new(config), sockets: Vec::new() })
+        let (config, transport) = (tls::any_certificate()?, Transport::Tcp);
+        Ok(Self { server, config, transport, sockets: Vec::new() })
     }
 
-    fn handshake(&self, plain: TcpStream) -> Result<Socket, Broken> {
-        let broken = |error: &dyn std::fmt::Display| Broken(format!("TLS: {error}"));
-        let name = ServerName::try_from(self.server.domain.clone()).map_err(|e| broken(&e))?;
-        let tls = ClientConnection::new(self.config.clone(), name).map_err(|e| broken(&e))?;
-        let mut stream = StreamOwned::new(tls, plain);
-        stream.sock.set_read_timeout(Some(self.server.answer)).map_err(|e| broken(&e))?;
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock).map_err(|e| broken(&e))?;
-        }
-        Ok(Socket::Tls(Box::new(stream)))
+    /// No connection yet; all of them begin with TLS.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn direct(server: Server) -> Result<Self, Broken> {
+        Ok(Self { transport: Transport::Direct, ..Self::new(server)? })
     }
 }
 
 impl Driver for Tcp {
+    fn transport(&self) -> Transport {
+        self.transport
+    }
+
     fn open(&mut self, door: Door) -> Result<Link, Broken> {
         let address = match door {
             Door::StartTls => self.server.starttls,
@@ -96,7 +89,9 @@ impl Driver for Tcp {
     fn secure(&mut self, link: Link) -> Result<(), Broken> {
         let socket = std::mem::replace(&mut self.sockets[link.0], Socket::Cut);
         let Socket::Plain(plain) = socket else { return Err(Broken("not a plain socket".into())) };
-        self.sockets[link.0] = self.handshake(plain)?;
+        let Server { domain, answer, .. } = &self.server;
+        let secured = tls::handshake(plain, &self.config, domain, *answer)?;
+        self.sockets[link.0] = Socket::Tls(Box::new(secured));
         Ok(())
     }
 
@@ -138,46 +133,5 @@ impl Driver for Tcp {
 
     fn pass(&mut self, ms: u64) {
         std::thread::sleep(Duration::from_millis(ms));
-    }
-}
-
-/// A server under test shows whatever certificate it has.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -144,6 +144,28 @@ pub fn parse_block(block: &str) -> Result<Vec<Tree>, String> {
     Ok(trees.collect())
 }
 
+/// One element that is a document of its own, without anything around it.
+///
+/// # Errors
+/// What the parser finds wrong, or an XML declaration.
+pub fn document(mut bytes: &[u8]) -> Result<Tree, String> {
+    let mut growth = Growth { rooted: true, ..Growth::new() };
+    let mut whole = None;
+    loop {
+        match growth.parser.parse(&mut bytes, true) {
+            Ok(Some(Event::XmlDeclaration(..))) => return Err("an XML declaration".into()),
+            Ok(Some(event)) => {
+                if let Some(Heard::Element(tree)) = growth.grow(event)? {
+                    whole = Some(tree);
+                }
+            }
+            Ok(None) => return whole.ok_or("no element".into()),
+            Err(EndOrError::NeedMoreData) => return Err("only part of an element".into()),
+            Err(EndOrError::Error(flaw)) => return Err(flaw.to_string()),
+        }
+    }
+}
+
 /// What comes along a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -272,6 +294,25 @@ mod tests {
         }
         let (_, flaw) = Growth::new().read(b"<a> stray </a>");
         assert!(flaw.is_some());
+    }
+
+    #[test]
+    fn a_document_is_one_element_and_nothing_else() {
+        let tree = document(b"<a xmlns='urn:a'><b>c</b></a>").unwrap();
+        assert_eq!(tree.children().next().unwrap().text(), "c");
+        for bad in [
+            "",
+            " ",
+            "<a>",
+            "<a/><b/>",
+            "<a/>text",
+            "text<a/>",
+            "<a:b/>",
+            "<?xml version='1.0'?><a/>",
+            "<a><!--x--></a>",
+        ] {
+            assert!(document(bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod hosts;
 mod registrar;
 
 use crate::{
-    driver::{Broken, Came, Door, Driver, Link, Patience},
+    driver::{Broken, Came, Door, Driver, Link, Patience, Transport},
     script::ADMIN,
 };
 use dice::Dice;
@@ -220,6 +220,10 @@ impl Simulated {
 }
 
 impl Driver for Simulated {
+    fn transport(&self) -> Transport {
+        Transport::Tcp
+    }
+
     fn open(&mut self, door: Door) -> Result<Link, Broken> {
         let (security, phase) = match door {
             Door::StartTls => (Security::Required, Phase::Open),

@@ -1,0 +1,92 @@
+//! The world of a server that is reached by BOSH (XEP-0124, XEP-0206).
+//!
+//! Every response is judged by itself: one `<body/>`, with children in namespaces of their own.
+
+mod post;
+mod session;
+
+use crate::{
+    driver::{Broken, Came, Door, Driver, Link, Patience, Transport},
+    framing::take_apart,
+    tls,
+    web::Server,
+};
+use post::Post;
+use session::Session;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// The namespace of `<body/>` (XEP-0124 §19.1).
+pub const HTTPBIND: &str = "http://jabber.org/protocol/httpbind";
+
+/// Sessions with a server.
+pub struct Bosh {
+    server: Server,
+    post: Arc<Post>,
+    sessions: Vec<Option<Session>>,
+    runtime: Runtime,
+}
+
+impl Bosh {
+    /// No session yet.
+    ///
+    /// # Errors
+    /// When TLS or the runtime cannot be set up.
+    pub fn new(server: Server) -> Result<Self, Broken> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|error| Broken(error.to_string()))?;
+        let post = Arc::new(Post::new(&server, tls::any_certificate()?));
+        Ok(Self { server, post, sessions: Vec::new(), runtime })
+    }
+}
+
+impl Driver for Bosh {
+    fn transport(&self) -> Transport {
+        Transport::Bosh
+    }
+
+    fn open(&mut self, _: Door) -> Result<Link, Broken> {
+        let session = Session::new(self.runtime.handle().clone(), self.post.clone());
+        self.sessions.push(Some(session));
+        Ok(Link(self.sessions.len() - 1))
+    }
+
+    fn say(&mut self, link: Link, bytes: &[u8]) {
+        if let Some(session) = &mut self.sessions[link.0] {
+            session.say(take_apart(bytes));
+        }
+    }
+
+    fn secure(&mut self, _: Link) -> Result<(), Broken> {
+        Err(Broken("TLS is not negotiated on BOSH (XEP-0206 §4)".into()))
+    }
+
+    fn hear(&mut self, link: Link, patience: Patience) -> Came {
+        let Some(session) = &mut self.sessions[link.0] else { return Came::End };
+        let patience = match patience {
+            Patience::Answer => self.server.answer,
+            Patience::Quiet => self.server.quiet,
+        };
+        let until = Instant::now() + patience;
+        loop {
+            match session.hear(until) {
+                Ok(Some(heard)) if heard.is_empty() => {}
+                Ok(Some(heard)) => return Came::Heard(heard),
+                Ok(None) if session.has_ended() => return Came::End,
+                Ok(None) => return Came::Nothing,
+                Err(flaw) => return Came::Flaw(flaw),
+            }
+        }
+    }
+
+    fn cut(&mut self, link: Link) {
+        self.sessions[link.0] = None;
+    }
+
+    fn pass(&mut self, ms: u64) {
+        std::thread::sleep(Duration::from_millis(ms));
+    }
+}

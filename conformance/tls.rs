@@ -1,0 +1,93 @@
+//! TLS as a client that believes whatever certificate a server under test shows.
+
+use crate::driver::Broken;
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use std::{fmt::Display, net::TcpStream, sync::Arc, time::Duration};
+
+/// A socket under TLS.
+pub type Secured = StreamOwned<ClientConnection, TcpStream>;
+
+/// What to begin handshakes with.
+///
+/// # Errors
+/// When the provider knows no version of TLS.
+pub fn any_certificate() -> Result<Arc<ClientConfig>, Broken> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| broken(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Shakes hands, and waits at most so long for each answer.
+///
+/// # Errors
+/// When the handshake fails.
+pub fn handshake(
+    plain: TcpStream,
+    config: &Arc<ClientConfig>,
+    domain: &str,
+    answer: Duration,
+) -> Result<Secured, Broken> {
+    let name = ServerName::try_from(domain.to_owned()).map_err(|error| broken(&error))?;
+    let tls = ClientConnection::new(config.clone(), name).map_err(|error| broken(&error))?;
+    let mut stream = StreamOwned::new(tls, plain);
+    stream.sock.set_read_timeout(Some(answer)).map_err(|error| broken(&error))?;
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).map_err(|error| broken(&error))?;
+    }
+    Ok(stream)
+}
+
+fn broken(error: &dyn Display) -> Broken {
+    Broken(format!("TLS: {error}"))
+}
+
+/// A server under test shows whatever certificate it has.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, cert, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, cert, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
