@@ -7,6 +7,7 @@
 mod building;
 mod pending;
 
+use crate::body::BOSH;
 use crate::canonical::Canonical;
 use crate::prolog::{self, Start};
 use crate::scope::Scope;
@@ -85,6 +86,8 @@ pub struct Decoder {
     limits: Limits,
     /// Every first-level element is a document of its own.
     framed: bool,
+    /// The root is the wrapper of BOSH: nothing in it is read as a stanza yet.
+    wrapped: bool,
     stage: Stage,
     pending: Pending,
     /// Bytes of the current frame that were used.
@@ -105,6 +108,7 @@ impl Decoder {
             content,
             limits,
             framed: false,
+            wrapped: false,
             stage: Stage::Start,
             pending: Pending::default(),
             frame_bytes: 0,
@@ -126,6 +130,14 @@ impl Decoder {
     /// What one frame may be.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// A decoder for one wrapper of BOSH. What is in its namespace is in the content namespace
+    /// (XEP-0206 §2), and every first-level element is given as it is.
+    pub(crate) fn wrapped(content: Content, limits: Limits) -> Self {
+        let mut decoder = Self { wrapped: true, ..Self::new(content, limits) };
+        decoder.scope.set_alias(BOSH);
+        decoder
     }
 
     /// Sets other limits, from the next token on.

@@ -9,6 +9,7 @@
 //! - look: [`Stanza::child`] and [`Element`], views that cannot fail; [`Element::read`] for types
 //! - out: [`Draft`] builds a [`Payload`]; [`Stanza::write`] renders the head and splices the rest
 
+mod body;
 mod canonical;
 mod chars;
 mod decoder;
@@ -32,6 +33,7 @@ mod text;
 pub use bytestring::ByteString as Text;
 pub use xso::{AsXml, FromXml};
 
+pub use body::{Body, BodyDecoder, Wrapper};
 pub use decoder::{Content, Decoder};
 pub use draft::Draft;
 pub use element::{Element, Payload};

@@ -63,9 +63,21 @@ pub(crate) struct Scope {
     bytes: Vec<u8>,
     /// The default namespace outside of all elements.
     default: Option<Ns>,
+    /// Another name of the content namespace.
+    alias: Option<&'static str>,
 }
 
 impl Scope {
+    /// Another URI by which the content namespace goes.
+    pub(crate) fn set_alias(&mut self, uri: &'static str) {
+        self.alias = Some(uri);
+    }
+
+    /// Whether it is that URI.
+    pub(crate) fn is_alias(&self, uri: &[u8]) -> bool {
+        self.alias.is_some_and(|alias| alias.as_bytes() == uri)
+    }
+
     /// Declares the default namespace outside of all elements.
     pub(crate) fn set_default(&mut self, uri: &str) {
         let ns = self.bind(b"", |out| out.extend_from_slice(uri.as_bytes()));
@@ -263,7 +275,8 @@ impl Scope {
         let uri = &self.bytes[start + prefix.len()..];
         let same = (0..self.bindings.len()).find(|&index| self.uri(Ns::Bound(index as u32)) == uri);
         let ns = Ns::Bound(same.unwrap_or(self.bindings.len()) as u32);
-        let content = Content::ALL.iter().any(|content| content.ns().as_bytes() == uri);
+        let content =
+            Content::ALL.iter().any(|content| content.ns().as_bytes() == uri) || self.is_alias(uri);
         self.bindings.push(Binding {
             prefix_len: prefix.len() as u32,
             start: start as u32,

@@ -94,10 +94,11 @@ impl Decoder {
         if depth > 0 || !entered.content {
             return Ok(None);
         }
-        if self.scope.uri(entered.ns) != self.content.ns().as_bytes() {
+        let uri = self.scope.uri(entered.ns);
+        if uri != self.content.ns().as_bytes() && !self.scope.is_alias(uri) {
             return Err(OTHER_CONTENT);
         }
-        Ok(Kind::from_name(self.scope.local()))
+        Ok(Kind::from_name(self.scope.local()).filter(|_| !self.wrapped))
     }
 
     fn start_stanza(&mut self, kind: Kind, s: &[u8], attributes: &[Attribute]) -> Result<(), Flaw> {
