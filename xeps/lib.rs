@@ -20,7 +20,9 @@ pub mod xep_0191_blocking;
 pub mod xep_0199_ping;
 pub mod xep_0202_time;
 pub mod xep_0203_delay;
+pub mod xep_0388_sasl2;
 pub mod xep_0478_limits;
+pub mod xep_0494_clients;
 
 pub use catalogue::{doap, readme_table};
 
@@ -45,5 +47,10 @@ pub const ALL: &[&Xep] = &[
     &xep_0199_ping::XEP,
     &xep_0202_time::XEP,
     &xep_0203_delay::XEP,
+    &xep_0388_sasl2::xep_0386_bind2::XEP,
+    &xep_0388_sasl2::XEP,
     &xep_0478_limits::XEP,
+    &xep_0388_sasl2::xep_0480_upgrade::XEP,
+    &xep_0388_sasl2::xep_0484_fast::XEP,
+    &xep_0494_clients::XEP,
 ];

@@ -105,7 +105,12 @@ impl Stage {
         self.joined.push(resource);
         self.plays(Input::Said(
             self.link(resource),
-            Said::Bind { resource: Some(resource.into()), since: 0 },
+            Said::Bind {
+                resource: Some(resource.into()),
+                since: 0,
+                device: None,
+                inline: Vec::new(),
+            },
         ));
     }
 

@@ -9,8 +9,8 @@ pub const XEP: Xep = Xep {
     version: "0.2.0",
     status: Status::Partial("on the streams of clients"),
     hooks: &[
-        Hook::StreamFeature(Stage::Authenticate, |ctx| Some(before_auth(ctx))),
-        Hook::StreamFeature(Stage::Bind, |ctx| Some(after_auth(ctx))),
+        Hook::StreamFeature(Stage::Authenticate, |ctx, _| Some(before_auth(ctx))),
+        Hook::StreamFeature(Stage::Bind, |ctx, _| Some(after_auth(ctx))),
     ],
 };
 
@@ -42,10 +42,12 @@ fn number(name: &'static str, number: u64) -> Draft {
 mod tests {
     use super::*;
     use crate::stage;
+    use engine::stream::machine::Tls;
 
     fn offered(stage: Stage) -> String {
         stage::at(0, |ctx| {
-            let mut offers = ctx.hooks.offers(stage).filter_map(|offer| offer(ctx));
+            let mut offers =
+                ctx.hooks.offers(stage).filter_map(|offer| offer(ctx, &Tls::default()));
             let limits = offers.find(|offer| offer.element().is(LIMITS));
             limits.unwrap().as_str().to_owned()
         })

@@ -6,7 +6,7 @@ use engine::{
     seal::Spent,
     shard::Input,
     stream::machine::Secret,
-    wire::{Bare, Jid, Stanza},
+    wire::{Bare, Jid, Stanza, Text},
 };
 use std::{future::ready, net::IpAddr, sync::Mutex};
 
@@ -63,6 +63,14 @@ impl Registrar for Registry {
 
     fn resources<'a>(&'a self, _: &'a Bare) -> Pending<'a, Vec<Jid>> {
         Box::pin(ready(Vec::new()))
+    }
+
+    fn devices<'a>(&'a self, _: &'a Bare) -> Pending<'a, Vec<Text>> {
+        Box::pin(ready(Vec::new()))
+    }
+
+    fn revoke(&self, account: &Bare, device: &str) {
+        self.cause(account, Order::Revoked(device.into()));
     }
 
     fn end(&self, whom: &Jid) {

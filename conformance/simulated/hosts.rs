@@ -4,6 +4,7 @@ use super::registrar::Lent;
 use crate::driver::Broken;
 use engine::{
     ctx::{Ctx, Moment},
+    device::{self, DEVICES},
     hook::{Replied, World},
     parcel::Ticket,
     port::{Fault, Online, Reads, Store},
@@ -139,9 +140,24 @@ impl Desk {
                 return (Fact::Replied(replied), caused);
             }
             Question::Credentials(of) => Fact::Credentials(ready(self.store.credentials(&of))),
+            Question::Device(of, id) => Fact::Device(ready(self.store.device(&of, DEVICES, &id))),
+            Question::Settle { account, id, old, new } => {
+                let unit = ready(device::settle(&self.store, &account, &id, old, new));
+                return self.settled(ctx, unit);
+            }
+            Question::Upgrade(account, keys) => {
+                return self.settled(ctx, Ok(Change::Upgrade(account, keys).into()));
+            }
             Question::Verify { password, keys } => Fact::Verified(sasl::verify(&password.0, &keys)),
         };
         (fact, Vec::new())
+    }
+
+    fn settled(&mut self, ctx: &Ctx<'_>, unit: Result<Unit, Fault>) -> (Fact, Vec<Input>) {
+        match unit.and_then(|unit| self.settle(unit, ctx.now, ctx.unix_ms)) {
+            Ok(caused) => (Fact::Settled(Ok(())), caused),
+            Err(fault) => (Fact::Settled(Err(fault)), Vec::new()),
+        }
     }
 }
 

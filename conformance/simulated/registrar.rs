@@ -11,7 +11,7 @@ use engine::{
     shard::Input,
     stream::machine::Secret,
     unit::{Change, Credentials, Unit},
-    wire::{Bare, Jid, Stanza},
+    wire::{Bare, Jid, Stanza, Text},
 };
 use std::{
     future,
@@ -127,6 +127,16 @@ impl Registrar for Lent<'_> {
         let mut resources = self.online.resources.clone();
         resources.retain(|jid| jid.bare() == *account);
         Box::pin(future::ready(resources))
+    }
+
+    fn devices<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Text>> {
+        let mine = self.online.devices.iter().filter(|(of, _)| of == account);
+        Box::pin(future::ready(mine.map(|(_, device)| device.clone()).collect()))
+    }
+
+    fn revoke(&self, account: &Bare, device: &str) {
+        let order = Parcel::Order(account.clone(), Order::Revoked(device.into()));
+        self.lock().1.push(Input::Parcel(order));
     }
 
     fn end(&self, whom: &Jid) {

@@ -9,6 +9,7 @@ use crate::{
     setting::Setting,
     settings::Settings,
     slot::{Plan, Slot},
+    stream::{machine::Tls, sasl::profile::Profile},
     unit::{Change, Table},
 };
 use std::{fmt::Debug, net::IpAddr, sync::Arc};
@@ -67,6 +68,11 @@ pub enum Hook {
     /// The cells of this table are read with an account and stay in memory with it: looks and
     /// answers find them in [`Cells`](crate::cells::Cells).
     AtHand(Table),
+    /// Another way in which SASL travels in XML.
+    Profile(&'static dyn Profile),
+    /// Begins a session with this element of its own, when a resource is bound together with the
+    /// login; the string is how it is offered (XEP-0386 §3.2).
+    Inline(Name, &'static str, Begin),
     /// An element of `<stream:features/>`, offered at this stage.
     StreamFeature(Stage, Offer),
     /// A resource has been bound.
@@ -101,10 +107,12 @@ pub type Find = fn(&str, &Stanza, &Ctx<'_>) -> Option<Result<Node, StanzaError>>
 pub type Look = fn(&mut Passage<'_>, &Ctx<'_>) -> Verdict;
 /// What a session answers to a nonza.
 pub type Hear = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Result<Vec<Output>, StreamError>;
+/// What a session answers to an element that it begins with.
+pub type Begin = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Vec<Payload>;
 /// What goes on to the next desk.
 pub type Write = fn(Stanza, &mut Session) -> Vec<Stanza>;
-/// The feature's element, or none for this stream.
-pub type Offer = fn(&Ctx<'_>) -> Option<Payload>;
+/// The feature's element, or none for this stream, which is on this connection.
+pub type Offer = fn(&Ctx<'_>, &Tls) -> Option<Payload>;
 /// What a session says because of an event of its own.
 pub type Feel = fn(&mut Session, &Ctx<'_>) -> Vec<Output>;
 /// An iq's answer.
@@ -182,7 +190,7 @@ pub enum Desk {
 pub enum Stage {
     /// The stream is secure; the client has not said who it is.
     Authenticate,
-    /// It has; no resource is bound yet.
+    /// It has; a resource may be bound, or is.
     Bind,
 }
 

@@ -1,6 +1,13 @@
 //! What all XEPs hung where, found by what a stanza brings. Built once, at the start.
 
-use crate::{account::LAST_PRESENCE, ctx::Ctx, hook::*, slot::Plan, unit::Table};
+use crate::{
+    account::LAST_PRESENCE,
+    ctx::Ctx,
+    hook::*,
+    slot::Plan,
+    stream::sasl::profile::{Profile, Rfc6120},
+    unit::Table,
+};
 use std::{collections::BTreeMap, sync::Arc};
 use wire::{Element, Name, Stanza, StanzaError};
 
@@ -16,6 +23,8 @@ pub struct Hooks {
     nonzas: Vec<(Name, Hear)>,
     writes: Vec<(Desk, Write)>,
     offers: Vec<(Stage, Offer)>,
+    profiles: Vec<&'static dyn Profile>,
+    inline: Vec<(Name, &'static str, Begin)>,
     bound: Vec<Feel>,
     unbound: Vec<Feel>,
     silent: Vec<Feel>,
@@ -36,6 +45,8 @@ impl Hooks {
             nonzas: Vec::new(),
             writes: Vec::new(),
             offers: Vec::new(),
+            profiles: vec![&Rfc6120],
+            inline: Vec::new(),
             bound: Vec::new(),
             unbound: Vec::new(),
             silent: Vec::new(),
@@ -70,6 +81,8 @@ impl Hooks {
                 self.at_hand.push(table);
                 self.lookers.push(number);
             }
+            Hook::Profile(profile) => self.profiles.push(profile),
+            Hook::Inline(name, var, begin) => self.inline.push((name, var, begin)),
             Hook::StreamFeature(stage, offer) => self.offers.push((stage, offer)),
             Hook::Bound(feel) => self.bound.push(feel),
             Hook::Unbound(feel) => self.unbound.push(feel),
@@ -119,6 +132,23 @@ impl Hooks {
     pub fn looks_at_hand(&self, kind: IqKind, payload: Element<'_>) -> bool {
         let answer = self.answer(Of::Account, kind, payload);
         answer.is_some_and(|(number, _)| self.lookers.contains(&number))
+    }
+
+    /// How SASL may travel in XML, that of RFC 6120 first.
+    pub fn profiles(&self) -> &[&'static dyn Profile] {
+        &self.profiles
+    }
+
+    /// What a session can begin with when its resource is bound together with the login, as it is
+    /// offered.
+    pub fn inline(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.inline.iter().map(|&(_, var, _)| var)
+    }
+
+    /// Who begins a session with this element.
+    pub fn begins(&self, element: Element<'_>) -> Option<Begin> {
+        let found = self.inline.iter().find(|(name, ..)| element.is(*name));
+        found.map(|&(.., begin)| begin)
     }
 
     /// The looks between two stations, both included.

@@ -8,6 +8,7 @@ pub mod cells;
 pub mod ctx;
 pub mod delivery;
 pub mod departure;
+pub mod device;
 pub mod hook;
 pub mod hooks;
 pub mod life;

@@ -101,8 +101,11 @@ fn nonza(hook: &Hook) -> Option<String> {
 }
 
 fn offer(hook: &Hook) -> Option<String> {
-    let Hook::StreamFeature(stage, _) = hook else { return None };
-    Some(format!("{stage:?}"))
+    match hook {
+        Hook::StreamFeature(stage, _) => Some(format!("{stage:?}")),
+        Hook::Inline(name, ..) => Some(format!("Bind, inline {{{}}}{}", name.ns, name.local)),
+        _ => None,
+    }
 }
 
 fn event(hook: &Hook) -> Option<String> {
@@ -183,7 +186,7 @@ mod tests {
             Hook::At(Station::Guard, |_, _| Verdict::Go),
             Hook::Write(Desk::Count, |stanza, _| vec![stanza]),
             Hook::Nonza(ASK, |_, _, _| Ok(Vec::new())),
-            Hook::StreamFeature(Stage::Bind, |_| None),
+            Hook::StreamFeature(Stage::Bind, |_, _| None),
             Hook::Nodes(Of::Host, |_, _, _| None),
             Hook::Bound(|_, _| Vec::new()),
             Hook::slot::<Kept>(),

@@ -88,6 +88,10 @@ pub enum Said {
         resource: Option<Text>,
         /// When its login began, in ms of the Unix clock.
         since: u64,
+        /// The device that it is on, if it said so: an older session of that ends.
+        device: Option<Text>,
+        /// What the session begins with.
+        inline: Vec<Payload>,
     },
     /// The client sent a stanza.
     Stanza(Stanza),
@@ -111,8 +115,8 @@ pub enum End {
 /// What an account tells a stream.
 #[derive(Clone, Debug)]
 pub enum Say {
-    /// The resource is bound.
-    Bound(Jid),
+    /// The resource is bound; what the session answers to what it began with.
+    Bound(Jid, Vec<Payload>),
     /// It is not (RFC 6120 §7.6.2, §7.7.2).
     Unbound(StanzaError),
     /// Write this stanza.
@@ -150,6 +154,8 @@ pub enum Order {
     },
     /// Its sessions end, or the one of this resource.
     End(Option<Jid>),
+    /// The sessions of this device of it end with `not-authorized`.
+    Revoked(Text),
     /// Every available resource of it hears this.
     Hear(Stanza),
 }

@@ -7,7 +7,7 @@ use crate::{
     slot::{Kept, Plan, Slot},
 };
 use std::{any::TypeId, collections::BTreeSet, sync::Arc};
-use wire::{Jid, Payload, Stanza, StreamCondition, StreamError};
+use wire::{Element, Jid, Payload, Stanza, StreamCondition, StreamError, Text};
 
 /// One bound resource. Its socket may be on another node.
 pub struct Session {
@@ -15,6 +15,8 @@ pub struct Session {
     pub link: Link,
     /// Its full address.
     pub jid: Jid,
+    /// The device that it is on, if it said so.
+    pub device: Option<Text>,
     /// Its last presence while it is available (RFC 6121 §4).
     pub presence: Option<Stanza>,
     /// Of that presence; -128 to 127 (RFC 6121 §4.7.2.3).
@@ -42,6 +44,7 @@ impl Session {
         Self {
             link,
             jid,
+            device: None,
             presence: None,
             priority: 0,
             interested: false,
@@ -87,6 +90,12 @@ impl Session {
         let hear = ctx.hooks.hears(nonza.element());
         let hear = hear.ok_or(StreamCondition::UnsupportedStanzaType)?;
         hear(nonza.element(), self, ctx)
+    }
+
+    /// What a hook answers to an element that the session begins with; nothing when nobody knows
+    /// it (XEP-0386 §3.2 offers what is known).
+    pub fn begin(&mut self, element: Element<'_>, ctx: &Ctx<'_>) -> Vec<Payload> {
+        ctx.hooks.begins(element).map_or_else(Vec::new, |begin| begin(element, self, ctx))
     }
 
     /// Writes what of a hook's words reaches the socket now.

@@ -15,6 +15,10 @@ pub struct Settings {
     pub limits: StreamLimits,
     /// Keyed into the salts of accounts that do not exist, so that they look like those that do.
     pub secret: [u8; 32],
+    /// What the tokens of devices are made with: who has it and the store can log in.
+    pub token_key: [u8; 32],
+    /// How long a token is good.
+    pub token_ms_max: u64,
     /// Whether stanzas go to domains that are not served here. What is sent to one leaves the
     /// shard as a parcel for it.
     pub federates: bool,
@@ -37,7 +41,16 @@ impl Settings {
     pub fn of(domains: Vec<Bare>, secret: [u8; 32]) -> Self {
         let limits = StreamLimits::default();
         let (admins, chosen) = Default::default();
-        Self { domains, admins, limits, secret, federates: false, chosen }
+        Self {
+            domains,
+            admins,
+            limits,
+            secret,
+            token_key: secret,
+            token_ms_max: 14 * 86_400_000,
+            federates: false,
+            chosen,
+        }
     }
 }
 

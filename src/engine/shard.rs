@@ -165,6 +165,8 @@ impl Shard {
             online.available += usize::from(session.presence.is_some());
             if online.resources.len() < max {
                 online.resources.push(session.jid.clone());
+                let device = session.device.clone();
+                online.devices.extend(device.map(|device| (session.jid.bare(), device)));
             }
         }
         online

@@ -165,7 +165,7 @@ impl Drive {
         for say in say {
             match &say {
                 Say::Stanza(stanza) => self.shell.meters.sent(stanza.kind()),
-                Say::Bound(jid) => self.story.bound(jid),
+                Say::Bound(jid, _) => self.story.bound(jid),
                 _ => {}
             }
             self.tell(Input::Say(say), out);

@@ -90,7 +90,7 @@ fn size(say: &Say) -> usize {
     match say {
         Say::Stanza(stanza) => stanza.wire_len(),
         Say::Nonza(nonza) => nonza.as_str().len(),
-        Say::Settled(_) | Say::Bound(_) | Say::Unbound(_) | Say::End(_) => 0,
+        Say::Settled(_) | Say::Bound(..) | Say::Unbound(_) | Say::End(_) => 0,
     }
 }
 

@@ -9,7 +9,7 @@ use engine::{
     shard::Input,
     stream::machine::Secret,
     unit::{Change, Credentials, Unit},
-    wire::{Bare, Jid, Stanza},
+    wire::{Bare, Jid, Stanza, Text},
 };
 use std::{
     collections::HashMap,
@@ -99,6 +99,17 @@ impl Registrar for Accounts {
     fn resources<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Jid>> {
         // An account has no more than `sessions_max`.
         Box::pin(async move { self.count_online(account, usize::MAX).await.resources })
+    }
+
+    fn devices<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Text>> {
+        Box::pin(async move {
+            let devices = self.count_online(account, usize::MAX).await.devices;
+            devices.into_iter().map(|(_, device)| device).collect()
+        })
+    }
+
+    fn revoke(&self, account: &Bare, device: &str) {
+        self.order(account, Order::Revoked(device.into()));
     }
 
     fn end(&self, whom: &Jid) {

@@ -12,16 +12,17 @@ use crate::{
 use arc_swap::ArcSwap;
 use engine::{
     ctx::Ctx,
+    device::{self, DEVICES},
     hook::{Replied, World},
     hooks::Hooks,
-    port::{Cluster, Pending, Reads},
+    port::{Cluster, Fault, Pending, Reads},
     settings::Settings,
     shard::WorldAnswer,
     stream::{
         machine::{Fact, Question, Secret},
         sasl,
     },
-    unit::Credentials,
+    unit::{Change, Credentials, Unit},
     wire::{Bare, ErrorType, Stanza, StanzaCondition, StanzaError},
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -70,6 +71,18 @@ impl Shell {
                 let _read = shell.reads.acquire().await;
                 Fact::Credentials(shell.store.credentials(&of).await)
             }),
+            Question::Device(of, id) => Box::pin(async move {
+                let _read = shell.reads.acquire().await;
+                Fact::Device(shell.store.device(&of, DEVICES, &id).await)
+            }),
+            Question::Settle { account, id, old, new } => Box::pin(async move {
+                let unit = device::settle(&*shell.store, &account, &id, old, new).await;
+                Fact::Settled(shell.commit(unit).await)
+            }),
+            Question::Upgrade(account, keys) => Box::pin(async move {
+                let unit = Ok(Change::Upgrade(account, keys).into());
+                Fact::Settled(shell.commit(unit).await)
+            }),
             Question::Verify { password, keys } => {
                 Box::pin(async move { Fact::Verified(shell.hashing.verify(password, keys).await) })
             }
@@ -77,6 +90,10 @@ impl Shell {
                 Fact::Replied(shell.read_world(&host, &iq, answer, Some(peer)).await)
             }),
         }
+    }
+
+    async fn commit(&self, unit: Result<Unit, Fault>) -> Result<(), Fault> {
+        self.accounts.writer.commit(unit?).await.map(drop)
     }
 
     /// Reads the store for a request, within its time.

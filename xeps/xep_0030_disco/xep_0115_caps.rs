@@ -18,7 +18,7 @@ pub const XEP: Xep = Xep {
     hooks: &[
         Hook::Feature(Of::Host, C.ns),
         Hook::Feature(Of::Account, C.ns),
-        Hook::StreamFeature(Stage::Bind, |ctx| Some(caps(&HOST, ctx))),
+        Hook::StreamFeature(Stage::Bind, |ctx, _| Some(caps(&HOST, ctx))),
         Hook::slot::<Greeting>(),
         Hook::At(Station::Keep, notice),
         Hook::At(Station::Copy, greet),
@@ -117,6 +117,7 @@ fn sorted(words: impl Iterator<Item = String>) -> String {
 mod tests {
     use super::*;
     use crate::stage::{self, JULIET};
+    use engine::stream::machine::Tls;
 
     fn hash(info: &str) -> String {
         let iq = Stanza::parse_one(&format!("<iq type='result' id='1'>{info}</iq>")).unwrap();
@@ -161,7 +162,7 @@ mod tests {
         let query = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
         let ver = hash(&stage::asked(Of::Host, "get", query).unwrap());
         let offers: Vec<_> = stage::at(0, |ctx| {
-            ctx.hooks.offers(Stage::Bind).filter_map(|offer| offer(ctx)).collect()
+            ctx.hooks.offers(Stage::Bind).filter_map(|offer| offer(ctx, &Tls::default())).collect()
         });
         let caps = offers.iter().find(|offer| offer.element().is(C)).unwrap();
         let wanted = format!(

@@ -139,6 +139,14 @@ impl Registrar for Town {
         Box::pin(ready(Vec::new()))
     }
 
+    fn devices<'a>(&'a self, _: &'a Bare) -> Pending<'a, Vec<Text>> {
+        Box::pin(ready(Vec::new()))
+    }
+
+    fn revoke(&self, account: &Bare, device: &str) {
+        self.note(format!("revoke {account} {device}"));
+    }
+
     fn end(&self, whom: &Jid) {
         self.note(format!("end {whom}"));
     }

@@ -60,6 +60,13 @@ pub struct Account {
     reads: Reads,
 }
 
+/// What a new session shall be.
+struct Wish {
+    resource: Option<Text>,
+    device: Option<Text>,
+    inline: Vec<Payload>,
+}
+
 /// What happens to an account.
 #[derive(Debug)]
 pub enum Input {
@@ -151,7 +158,10 @@ impl Account {
                 let end = Say::End(StreamCondition::NotAuthorized.into());
                 out.push(Output::Parcel(Parcel::ToSocket(link, end)));
             }
-            Said::Bind { resource, .. } => self.bind(link, resource, ctx, out),
+            Said::Bind { resource, device, inline, .. } => {
+                let wish = Wish { resource, device, inline };
+                self.bind(link, wish, ctx, out);
+            }
             Said::Stanza(stanza) if self.session(link).is_some() => {
                 self.sent(link, stanza, ctx, out);
             }
@@ -234,22 +244,27 @@ impl Account {
     }
 
     /// RFC 6120 §7. A resource that is taken goes to the newcomer (§7.7.2.2): the older stream
-    /// is most often the one that its owner has lost.
-    fn bind(&mut self, link: Link, wish: Option<Text>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let wish = wish.map_or_else(|| ctx.token(), |wish| wish.to_string());
-        let Ok(jid) = self.jid.with_resource(&wish) else {
+    /// is most often the one that its owner has lost. So is that of the same device (XEP-0386 §4).
+    fn bind(&mut self, link: Link, wish: Wish, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Wish { resource, device, inline } = wish;
+        let resource = resource.map_or_else(|| ctx.token(), |wish| wish.to_string());
+        let Ok(jid) = self.jid.with_resource(&resource) else {
             let refused = Say::Unbound(StanzaCondition::BadRequest.into());
             return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
         };
-        if let Some(old) = self.sessions.iter().find(|session| session.jid == jid) {
-            self.end(old.link, StreamCondition::Conflict, ctx, out);
-        }
+        let same = |session: &Session| {
+            session.jid == jid || (device.is_some() && session.device == device)
+        };
+        self.end_those(same, StreamCondition::Conflict, ctx, out);
         if self.sessions.len() >= ctx.settings.limits.sessions_max {
             let refused = Say::Unbound(StanzaCondition::ResourceConstraint.into());
             return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
         }
-        let session = Session::bound(link, jid.clone(), ctx.hooks.plans());
-        out.push(Output::Parcel(Parcel::ToSocket(link, Say::Bound(jid))));
+        let mut session = Session::bound(link, jid.clone(), ctx.hooks.plans());
+        session.device = device;
+        let begin = |one: &Payload| session.begin(one.element(), ctx);
+        let begun = inline.iter().flat_map(begin).collect();
+        out.push(Output::Parcel(Parcel::ToSocket(link, Say::Bound(jid, begun))));
         // Most accounts have one: a vector that grows on its own would make room for four.
         self.sessions.reserve_exact(1);
         self.sessions.push(session);

@@ -27,6 +27,10 @@ impl Account {
                 };
                 self.end_those(meant, StreamCondition::PolicyViolation, ctx, out);
             }
+            Order::Revoked(device) => {
+                let meant = |session: &Session| session.device.as_ref() == Some(&device);
+                self.end_those(meant, StreamCondition::NotAuthorized, ctx, out);
+            }
             Order::Hear(stanza) => self.hear_all(&stanza, ctx, out),
         }
     }
@@ -38,7 +42,7 @@ impl Account {
         out.push(Output::Leave);
     }
 
-    fn end_those(
+    pub(super) fn end_those(
         &mut self,
         which: impl Fn(&Session) -> bool,
         why: StreamCondition,

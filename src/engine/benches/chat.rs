@@ -83,7 +83,11 @@ impl Bed {
         let jid = Jid::parse(jid).expect("well-formed");
         let wish = jid.resource().map(Text::from);
         let link = Link { node: Node(0), number };
-        self.feed(Parcel::FromSocket(jid.bare(), link, Said::Bind { resource: wish, since: 0 }));
+        self.feed(Parcel::FromSocket(
+            jid.bare(),
+            link,
+            Said::Bind { resource: wish, since: 0, device: None, inline: Vec::new() },
+        ));
         let mut presence = Stanza::parse_one("<presence/>").expect("well-formed");
         presence.head.from = Some(jid.clone());
         self.feed(Parcel::FromSocket(jid.bare(), link, Said::Stanza(presence)));

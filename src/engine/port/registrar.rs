@@ -3,7 +3,7 @@
 use super::{Fault, Pending};
 use crate::{seal::Spent, stream::machine::Secret};
 use std::{fmt, net::IpAddr};
-use wire::{Bare, Jid, Stanza};
+use wire::{Bare, Jid, Stanza, Text};
 
 /// What may be done to accounts by somebody other than themselves. Whoever asks has been found to
 /// be allowed to. All that is written passes the one writer, and is durable when the answer comes.
@@ -38,10 +38,14 @@ pub trait Registrar: Send + Sync {
     fn count<'a>(&'a self, domain: &'a Bare) -> Pending<'a, Result<u64, Fault>>;
     /// Who of a domain is online: all of them counted, at most `max` of them named.
     fn online<'a>(&'a self, domain: &'a Bare, max: usize) -> Pending<'a, Online>;
+    /// The devices that an account is connected from, in no order.
+    fn devices<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Text>>;
     /// The addresses of an account's bound resources, in no order.
     fn resources<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Jid>>;
     /// Ends the sessions of an account, or the one of this resource.
     fn end(&self, whom: &Jid);
+    /// Ends the sessions that an account has on this device.
+    fn revoke(&self, account: &Bare, device: &str);
     /// Sends a message to every available resource of a domain.
     fn announce(&self, domain: &Bare, message: Stanza);
 }
@@ -84,6 +88,8 @@ pub struct Online {
     pub available: usize,
     /// The addresses of bound resources, in no order.
     pub resources: Vec<Jid>,
+    /// Of which accounts the devices are that said which they are, in no order.
+    pub devices: Vec<(Bare, Text)>,
 }
 
 impl Online {
@@ -93,6 +99,8 @@ impl Online {
         self.available += other.available;
         self.resources.extend(other.resources);
         self.resources.truncate(max);
+        self.devices.extend(other.devices);
+        self.devices.truncate(max);
         self
     }
 }

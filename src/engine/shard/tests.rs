@@ -296,7 +296,7 @@ impl World {
         self.feed(Input::Parcel(Parcel::FromSocket(
             jid.bare(),
             link,
-            Said::Bind { resource, since },
+            Said::Bind { resource, since, device: None, inline: Vec::new() },
         )));
         link
     }
@@ -378,7 +378,7 @@ fn written(say: &Say) -> Option<String> {
         Say::Nonza(nonza) => Some(nonza.as_str().into()),
         Say::End(error) => Some(format!("end: {}", error.condition)),
         Say::Unbound(error) => Some(format!("unbound: {}", error.condition)),
-        Say::Bound(_) | Say::Settled(_) => None,
+        Say::Bound(..) | Say::Settled(_) => None,
     }
 }
 

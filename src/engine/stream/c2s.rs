@@ -2,8 +2,8 @@
 
 use super::{
     bind,
-    machine::{Act, Closed, Fact, Input, Machine, Out},
-    sasl::{Exchange, Mechanism},
+    machine::{Act, Closed, Fact, Input, Machine, Out, Tls},
+    sasl::Exchange,
     timer::{Timer, Timers},
 };
 use crate::{
@@ -13,16 +13,21 @@ use crate::{
 };
 use std::{borrow::Cow, mem};
 use wire::{
-    Bare, Content, Decoder, Frame, Framing, Jid, Stanza, StanzaCondition, StanzaError,
-    StreamCondition, StreamError, Text, ns,
+    Bare, Content, Decoder, Frame, Framing, Jid, Stanza, StanzaCondition, StreamCondition,
+    StreamError, Text, ns,
 };
 
+mod entry;
 mod framing;
+mod login;
 mod negotiation;
 mod stranger;
+mod task;
 #[cfg(test)]
 mod tests;
 
+use entry::Entry;
+use login::Login;
 use negotiation::Spoken;
 
 /// What a first-level element may not be of once a resource is bound: it is the account's to
@@ -72,6 +77,8 @@ enum State {
     Challenged(Exchange),
     /// The world must answer.
     Asking(Exchange),
+    /// It is known who it is; what it wishes for is under way.
+    Entering(Box<Entry>),
     /// A request of somebody who has not logged in must be answered.
     Requested(Box<Stanza>),
     /// A resource must be bound.
@@ -103,8 +110,12 @@ pub struct C2s {
     granted: bool,
     /// Refused requests for a resource.
     binds: u32,
-    /// The mechanism of the exchange under way.
-    trying: Option<Mechanism>,
+    /// What is known of the connection until a resource is bound.
+    tls: Tls,
+    /// The login under way.
+    login: Option<Login>,
+    /// The device that has logged in, to be bound.
+    device: Option<Text>,
     /// When the last one began, in ms of the Unix clock: its keys may be as old.
     since: u64,
     /// When the peer said something last.
@@ -139,7 +150,9 @@ impl C2s {
             tries: 0,
             granted: false,
             binds: 0,
-            trying: None,
+            tls: Tls::default(),
+            login: None,
+            device: None,
             since: 0,
             heard: ctx.now,
             timers,
@@ -161,7 +174,7 @@ impl Machine for C2s {
             }
             Input::Bytes(bytes) => self.bytes(ctx, bytes, out),
             Input::Alive => self.heard = ctx.now,
-            Input::Secured(_) => self.secured(),
+            Input::Secured(tls) => self.secured(tls),
             Input::Fact(fact) => self.fact(ctx, fact, out),
             Input::Say(say) => self.say(ctx, say, out),
             Input::Tick => self.tick(ctx, out),
@@ -184,6 +197,7 @@ impl Machine for C2s {
             | State::Challenged(_)
             | State::Authenticated(_)
             | State::Bound(..) => true,
+            State::Entering(ref entry) => entry.hears(),
             State::Handshake
             | State::Asking(_)
             | State::Requested(_)
@@ -240,8 +254,9 @@ impl C2s {
         }
     }
 
-    fn secured(&mut self) {
+    fn secured(&mut self, tls: Tls) {
         if matches!(self.state, State::Handshake) {
+            self.tls = tls;
             self.state = State::Secure;
             self.restart();
         }
@@ -252,6 +267,10 @@ impl C2s {
             (State::Asking(exchange), fact) => {
                 let step = exchange.fact(ctx, fact);
                 self.step(ctx, step, out);
+                self.resume(ctx, out);
+            }
+            (State::Entering(entry), fact) => {
+                self.entering(ctx, entry, fact, out);
                 self.resume(ctx, out);
             }
             (State::Requested(iq), Fact::Replied(replied)) => {
@@ -271,12 +290,13 @@ impl C2s {
             (Say::Nonza(nonza), State::Bound(..)) => {
                 out.say(|out| out.extend_from_slice(nonza.as_str().as_bytes()));
             }
-            (Say::Bound(jid), State::Binding(account, request)) => {
+            (Say::Bound(jid, _), State::Binding(account, request)) => {
                 self.write(&bind::bound(request, &jid), out);
-                self.state = State::Bound(account.clone(), jid);
-                self.timers.stop(Timer::Auth);
-                self.timers.set(Timer::Idle, self.heard.after(ctx.settings.limits.idle_ms_max));
+                self.is_bound(ctx, account.clone(), jid);
                 self.resume(ctx, out);
+            }
+            (say @ (Say::Bound(..) | Say::Unbound(_)), State::Entering(_)) => {
+                self.answered(ctx, say, out);
             }
             (Say::Unbound(error), State::Binding(account, request)) => {
                 let (account, request) = (account.clone(), request.clone());
@@ -292,8 +312,15 @@ impl C2s {
                 self.fail(ctx, error, why, out);
             }
             (Say::Settled(_) | Say::Stanza(_) | Say::Nonza(_), _) => {}
-            (Say::Bound(_) | Say::Unbound(_), _) => {}
+            (Say::Bound(..) | Say::Unbound(_), _) => {}
         }
+    }
+
+    fn is_bound(&mut self, ctx: &Ctx<'_>, account: Bare, jid: Jid) {
+        self.state = State::Bound(account, jid);
+        self.tls = Tls::default();
+        self.timers.stop(Timer::Auth);
+        self.timers.set(Timer::Idle, self.heard.after(ctx.settings.limits.idle_ms_max));
     }
 
     fn tick(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
@@ -404,6 +431,9 @@ impl C2s {
             State::Ended => return,
             State::Binding(account, _) | State::Bound(account, _) => {
                 out.acts.push(Act::Submit(account, Said::Gone(end)));
+            }
+            State::Entering(entry) if entry.is_known_to_account() => {
+                out.acts.push(Act::Submit(entry.account, Said::Gone(end)));
             }
             _ => {}
         }

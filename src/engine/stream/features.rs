@@ -1,6 +1,6 @@
 //! `<stream:features/>` (RFC 6120 §4.3.2): what may be negotiated next.
 
-use super::sasl::Mechanism;
+use super::{machine::Tls, sasl::Mechanism};
 use crate::{ctx::Ctx, hook::Stage};
 use wire::Framing;
 
@@ -11,7 +11,7 @@ pub fn insecure(out: &mut Vec<u8>) {
 }
 
 /// Under TLS: who are you (§6.3.3).
-pub fn secure(ctx: &Ctx<'_>, framing: Framing, out: &mut Vec<u8>) {
+pub fn secure(ctx: &Ctx<'_>, tls: &Tls, framing: Framing, out: &mut Vec<u8>) {
     write(framing, out, |out| {
         out.extend_from_slice(b"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>");
         for mechanism in Mechanism::ALL {
@@ -20,26 +20,36 @@ pub fn secure(ctx: &Ctx<'_>, framing: Framing, out: &mut Vec<u8>) {
             out.extend_from_slice(b"</mechanism>");
         }
         out.extend_from_slice(b"</mechanisms>");
-        offers(ctx, Stage::Authenticate, out);
+        offers(ctx, tls, Stage::Authenticate, out);
     });
 }
 
-/// Authenticated: which resource (§7.4). With it the session of RFC 3921 that old clients ask
-/// for, and of RFC 6121 roster versions (§2.6) and pre-approval (§3.4).
-pub fn authenticated(ctx: &Ctx<'_>, framing: Framing, out: &mut Vec<u8>) {
+/// Authenticated: which resource (§7.4), unless it is bound already. With it the session of RFC
+/// 3921 that old clients ask for, and of RFC 6121 roster versions (§2.6) and pre-approval (§3.4).
+pub fn authenticated(
+    ctx: &Ctx<'_>,
+    tls: &Tls,
+    framing: Framing,
+    is_bound: bool,
+    out: &mut Vec<u8>,
+) {
     write(framing, out, |out| {
+        if !is_bound {
+            out.extend_from_slice(
+                b"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
+                  <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>",
+            );
+        }
         out.extend_from_slice(
-            b"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
-              <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>\
-              <ver xmlns='urn:xmpp:features:rosterver'/>\
+            b"<ver xmlns='urn:xmpp:features:rosterver'/>\
               <sub xmlns='urn:xmpp:features:pre-approval'/>",
         );
-        offers(ctx, Stage::Bind, out);
+        offers(ctx, tls, Stage::Bind, out);
     });
 }
 
-fn offers(ctx: &Ctx<'_>, stage: Stage, out: &mut Vec<u8>) {
-    for feature in ctx.hooks.offers(stage).filter_map(|offer| offer(ctx)) {
+fn offers(ctx: &Ctx<'_>, tls: &Tls, stage: Stage, out: &mut Vec<u8>) {
+    for feature in ctx.hooks.offers(stage).filter_map(|offer| offer(ctx, tls)) {
         out.extend_from_slice(feature.as_str().as_bytes());
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     unit::Credentials,
 };
 use std::sync::Arc;
-use wire::{Bare, Stanza, StreamCondition};
+use wire::{Bare, Stanza, StreamCondition, Text};
 
 /// What happens to a stream.
 pub enum Input<'a> {
@@ -51,6 +51,22 @@ pub struct Tls {
 pub enum Question {
     /// What is kept of this account's password.
     Credentials(Bare),
+    /// What is kept of this account's password, and of its device of this id.
+    Device(Bare, Text),
+    /// That the account's device of this id, of which the store has this, becomes that; at most
+    /// `DEVICES_MAX` of them stay. Fails when the store has something else meanwhile.
+    Settle {
+        /// Of whom.
+        account: Bare,
+        /// The device.
+        id: Text,
+        /// What the store has.
+        old: Option<Vec<u8>>,
+        /// What it shall have.
+        new: Vec<u8>,
+    },
+    /// That the account has these keys too. Fails when its password is another meanwhile.
+    Upgrade(Bare, Credentials),
     /// Whether this password, prepared, derives these keys. Costs milliseconds of CPU: not on
     /// the event loop. The keys of an unknown account are made up, so that it costs the same.
     Verify {
@@ -84,6 +100,10 @@ impl std::fmt::Debug for Secret {
 pub enum Fact {
     /// To `Question::Credentials`; `None`: no such account.
     Credentials(Result<Option<Credentials>, Fault>),
+    /// To `Question::Device`; `None`: no such account.
+    Device(Result<Option<(Credentials, Option<Vec<u8>>)>, Fault>),
+    /// To `Question::Settle` and `Question::Upgrade`.
+    Settled(Result<(), Fault>),
     /// To `Question::Verify`.
     Verified(bool),
     /// To `Question::Request`.

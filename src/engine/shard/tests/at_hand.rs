@@ -258,7 +258,7 @@ fn all_who_are_available_hear_an_announcement_and_all_who_are_bound_are_counted(
     assert!(world.heard(romeo).is_empty());
     let count = |world: &mut World, whom: &str, max| {
         world.feed(Input::Count(7, Bare::parse(whom).unwrap(), max));
-        let Online { accounts, available, resources } = world.counted.clone();
+        let Online { accounts, available, resources, .. } = world.counted.clone();
         let resources: Vec<_> = resources.iter().map(|jid| jid.as_str().to_owned()).collect();
         (accounts, available, resources)
     };

@@ -79,7 +79,7 @@ impl Chaos {
         let link = self.world.connected(SEATS[seat], self.links);
         // A client says nothing before it is bound.
         while !self.world.said.iter().any(|(to, say)| {
-            *to == link && matches!(say, Say::Bound(_) | Say::Unbound(_) | Say::End(_))
+            *to == link && matches!(say, Say::Bound(..) | Say::Unbound(_) | Say::End(_))
         }) {
             if self.roll(9) == 0 {
                 self.world.leaves(link, SEATS[seat]);
@@ -87,7 +87,7 @@ impl Chaos {
             }
             self.world_moves();
         }
-        let bound = |(to, say): &(Link, Say)| *to == link && matches!(say, Say::Bound(_));
+        let bound = |(to, say): &(Link, Say)| *to == link && matches!(say, Say::Bound(..));
         if self.world.said.iter().any(bound) {
             self.seats[seat] = Some(link);
             self.owed.insert(link, 1);

@@ -1,17 +1,17 @@
 //! What comes before stanzas: header, TLS, SASL, resource (RFC 6120 §4.3).
 
-use super::{C2s, State};
+use super::{C2s, State, login::Login};
 use crate::{
     ctx::Ctx,
     parcel::{End, Said},
     stream::{
         bind, features, header,
         machine::{Act, Closed, Out},
-        sasl::{Exchange, Failure, Mechanism, Step, envelope},
+        sasl::{Failure, profile::Profile},
     },
     violation::Violation,
 };
-use std::{borrow::Cow, mem};
+use std::borrow::Cow;
 use wire::{Bare, Content, Element, Header, Name, Open, Stanza, StanzaError, ns};
 
 const STARTTLS: Name = Name::new(ns::TLS, "starttls");
@@ -70,11 +70,11 @@ impl C2s {
         self.lang = header::lang(open);
         // Only what is said under TLS is its own word.
         self.claimed = claimed.filter(|_| matches!(self.state, State::Secure));
-        let framing = self.framing;
+        let (framing, tls) = (self.framing, &self.tls);
         out.say(|out| match &self.state {
             State::Plain => features::insecure(out),
-            State::Authenticated(_) => features::authenticated(ctx, framing, out),
-            _ => features::secure(ctx, framing, out),
+            State::Authenticated(_) => features::authenticated(ctx, tls, framing, false, out),
+            _ => features::secure(ctx, tls, framing, out),
         });
     }
 
@@ -105,7 +105,8 @@ impl C2s {
             self.farewell(out);
             return self.end(End::Broken, Closed::Peer, out);
         }
-        let sasl = envelope::read(element);
+        let read = |profile: &&'static dyn Profile| Some((*profile, profile.read(element)?));
+        let sasl = ctx.hooks.profiles().iter().find_map(read);
         match (&self.state, sasl) {
             (State::Plain, None) if element.is(STARTTLS) => {
                 let proceed = b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
@@ -113,7 +114,8 @@ impl C2s {
                 out.acts.push(Act::StartTls);
                 self.state = State::Handshake;
             }
-            (State::Plain, Some(_)) => {
+            (State::Plain, Some((profile, _))) => {
+                self.login = Some(Login::none(profile));
                 self.failure(ctx, Failure::EncryptionRequired, out);
             }
             (State::Secure | State::Challenged(_) | State::Authenticated(_), None)
@@ -124,7 +126,10 @@ impl C2s {
                 self.farewell(out);
                 self.end(End::Closed, Closed::Properly, out);
             }
-            (State::Secure | State::Challenged(_), Some(said)) => self.sasl(ctx, said, out),
+            (State::Secure | State::Challenged(_), Some((profile, said))) => {
+                self.sasl(ctx, profile, said, out);
+            }
+            (State::Entering(_), Some((_, said))) => self.task(ctx, said, out),
             (State::Authenticated(_) | State::Bound(..), Some(_)) => {
                 self.violated(ctx, Violation::AuthAfterSuccess, out);
             }
@@ -133,83 +138,13 @@ impl C2s {
     }
 }
 
-/// Authentication and binding.
+/// Binding.
 impl C2s {
-    pub(super) fn sasl(
-        &mut self,
-        ctx: &Ctx<'_>,
-        said: Result<envelope::Said, Failure>,
-        out: &mut Out,
-    ) {
-        use envelope::Said;
-        let exchange = match mem::replace(&mut self.state, State::Secure) {
-            State::Challenged(exchange) => Some(exchange),
-            _ => None,
-        };
-        let step = match (said, exchange, &self.domain) {
-            // One that is under way is given up for it (§6.4.2).
-            (Ok(Said::Auth(mechanism, initial)), _, Some(domain)) => {
-                (self.trying, self.since) = (Some(mechanism), ctx.unix_ms);
-                let exchange = Exchange::new(mechanism, domain.clone());
-                match initial {
-                    Some(message) => exchange.response(ctx, &message),
-                    None => Step::Challenge(exchange, String::new()),
-                }
-            }
-            (Ok(Said::Response(message)), Some(exchange), _) => exchange.response(ctx, &message),
-            (Ok(Said::Abort), ..) => Step::Failure(Failure::Aborted),
-            (Ok(Said::Auth(..) | Said::Response(_)), ..) => {
-                Step::Failure(Failure::MalformedRequest)
-            }
-            (Err(failure), ..) => Step::Failure(failure),
-        };
-        self.step(ctx, step, out);
-    }
-
-    pub(super) fn step(&mut self, ctx: &Ctx<'_>, step: Step, out: &mut Out) {
-        match step {
-            Step::Challenge(exchange, message) => {
-                out.say(|out| envelope::challenge(&message, out));
-                self.state = State::Challenged(exchange);
-            }
-            Step::Ask(exchange, question) => {
-                out.acts.push(Act::Ask(question));
-                self.state = State::Asking(exchange);
-            }
-            // §6.4.6: who it said that it is under TLS is who it must be.
-            Step::Success(account, _) if self.claimed.as_ref().is_some_and(|it| *it != account) => {
-                self.tried(Err(Failure::NotAuthorized), out);
-                self.violated(ctx, Violation::FromOther, out);
-            }
-            Step::Success(account, message) => {
-                out.say(|out| envelope::success(message.as_deref(), out));
-                self.tried(Ok(()), out);
-                self.state = State::Authenticated(account);
-                self.restart();
-                self.decoder.set_limits(ctx.settings.limits.after_auth);
-            }
-            Step::Failure(failure) => self.failure(ctx, failure, out),
-        }
-    }
-
-    pub(super) fn failure(&mut self, ctx: &Ctx<'_>, failure: Failure, out: &mut Out) {
-        out.say(|out| envelope::failure(failure, out));
-        self.tried(Err(failure), out);
-        self.tries += 1;
-        if self.tries >= ctx.settings.limits.auth_tries_max {
-            self.violated(ctx, Violation::AuthTries, out);
-        }
-    }
-
-    fn tried(&mut self, outcome: Result<(), Failure>, out: &mut Out) {
-        let mechanism = self.trying.take().map_or("none", Mechanism::name);
-        out.acts.push(Act::Tried(mechanism, outcome));
-    }
-
     pub(super) fn bind(&mut self, ctx: &Ctx<'_>, account: Bare, request: Stanza, out: &mut Out) {
         match bind::resource(&request, &account) {
             Ok(resource) => {
-                let said = Said::Bind { resource, since: self.since };
+                let (device, inline) = (self.device.take(), Vec::new());
+                let said = Said::Bind { resource, since: self.since, device, inline };
                 out.acts.push(Act::Submit(account.clone(), said));
                 self.state = State::Binding(account, Box::new(request));
             }

@@ -128,7 +128,7 @@ impl Peer {
     pub fn bound() -> Self {
         let mut peer = Self::authenticated();
         peer.says(&bind("balcony"));
-        peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"))));
+        peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"), Vec::new())));
         peer.acts.clear();
         peer
     }
@@ -178,6 +178,11 @@ impl Peer {
             }
             Question::Credentials(_) => Fact::Credentials(Ok(None)),
             Question::Verify { password, keys } => Fact::Verified(sasl::verify(&password.0, &keys)),
+            // No profile hangs here in which these are asked.
+            Question::Device(..) => Fact::Device(Ok(None)),
+            Question::Settle { .. } | Question::Upgrade(..) => {
+                Fact::Settled(Err(Fault::Refused("nobody asks for it".into())))
+            }
             Question::Request { .. } => Fact::Replied(self.reply.clone()),
         }
     }

@@ -46,8 +46,27 @@ impl Hash {
         }
     }
 
+    /// Bytes of its digest, and of a password salted by it.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// Credentials with keys of this hash only.
+    pub fn alone(self, keys: ScramKeys) -> Credentials {
+        let none = Credentials::default();
+        match self {
+            Self::Sha1 => Credentials { sha1: Some(keys), ..none },
+            Self::Sha256 => Credentials { sha256: Some(keys), ..none },
+            Self::Sha512 => Credentials { sha512: Some(keys), ..none },
+        }
+    }
+
     /// HMAC (RFC 5802 §2.2).
-    pub(super) fn hmac(self, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    pub fn hmac(self, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
         match self {
             Self::Sha1 => mac::<Hmac<Sha1>>(key, parts),
             Self::Sha256 => mac::<Hmac<Sha256>>(key, parts),
@@ -65,7 +84,7 @@ impl Hash {
     }
 
     /// Hi, which is PBKDF2 (RFC 5802 §2.2).
-    pub(super) fn stretch(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
+    pub fn stretch(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
         match self {
             Self::Sha1 => pbkdf2::pbkdf2_hmac_array::<Sha1, 20>(password, salt, iterations).into(),
             Self::Sha256 => {
@@ -86,24 +105,32 @@ fn mac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 
 /// The keys that this password derives (RFC 5802 §3). Costs up to some milliseconds of CPU.
 pub fn derive(password: &str, salt: &[u8], iterations: u32, hash: Hash) -> ScramKeys {
-    let salted = hash.stretch(prepare(password).as_bytes(), salt, iterations);
-    let client_key = hash.hmac(&salted, &[b"Client Key"]);
+    let password = hash.stretch(prepare(password).as_bytes(), salt, iterations);
+    salted(&password, salt.to_vec(), iterations, hash)
+}
+
+/// The same of a password that has been salted already (RFC 5802 §3, `SaltedPassword`).
+pub fn salted(password: &[u8], salt: Vec<u8>, iterations: u32, hash: Hash) -> ScramKeys {
+    let client_key = hash.hmac(password, &[b"Client Key"]);
     ScramKeys {
-        salt: salt.to_vec(),
+        salt,
         iterations,
         stored_key: hash.digest(&client_key),
-        server_key: hash.hmac(&salted, &[b"Server Key"]),
+        server_key: hash.hmac(password, &[b"Server Key"]),
     }
+}
+
+/// A salt that has never been before.
+pub fn salt(random: &dyn Random) -> Vec<u8> {
+    let mut salt = vec![0; SALT_BYTES];
+    random.fill(&mut salt);
+    salt
 }
 
 /// What is kept of a new password: keys of every hash, each with a salt of its own. Costs some
 /// milliseconds of CPU.
 pub fn credentials(password: &str, random: &dyn Random) -> Credentials {
-    let fresh = |hash: Hash| {
-        let mut salt = [0; SALT_BYTES];
-        random.fill(&mut salt);
-        Some(derive(password, &salt, hash.iterations(), hash))
-    };
+    let fresh = |hash: Hash| Some(derive(password, &salt(random), hash.iterations(), hash));
     Credentials {
         sha1: fresh(Hash::Sha1),
         sha256: fresh(Hash::Sha256),

@@ -2,23 +2,27 @@
 //! itself and says what comes next.
 
 mod binding;
-pub mod envelope;
 mod key;
 mod plain;
+pub mod profile;
 mod scram;
 #[cfg(test)]
 pub(super) mod tests;
+mod token;
 
 pub use binding::Binding;
-pub use key::{Hash, credentials, derive, verify};
+pub use key::{Hash, credentials, derive, salt, salted, verify};
+pub use token::{Ht, Known};
 
 use crate::{
     ctx::Ctx,
-    stream::machine::{Fact, Question},
+    device::{Slot, Use},
+    stream::machine::{Fact, Question, Tls},
 };
 use plain::Plain;
 use scram::Scram;
-use wire::Bare;
+use token::Token;
+use wire::{Bare, Text};
 
 /// What we offer. Never anything that is not in this list (attack class: an unoffered mechanism
 /// is accepted).
@@ -60,6 +64,8 @@ impl Mechanism {
 pub enum Failure {
     /// The client gave up (§6.5.1).
     Aborted,
+    /// They were good, and are no more (§6.5.3).
+    CredentialsExpired,
     /// TLS comes first (§6.5.4).
     EncryptionRequired,
     /// Not base64 (§6.5.5).
@@ -81,6 +87,7 @@ impl Failure {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aborted => "aborted",
+            Self::CredentialsExpired => "credentials-expired",
             Self::EncryptionRequired => "encryption-required",
             Self::IncorrectEncoding => "incorrect-encoding",
             Self::InvalidAuthzid => "invalid-authzid",
@@ -98,10 +105,29 @@ pub enum Step {
     Challenge(Exchange, String),
     /// To the world: a fact is awaited.
     Ask(Exchange, Question),
-    /// Authenticated as this account. The mechanism's last words, if it has any.
-    Success(Bare, Option<String>),
+    /// Authenticated.
+    Success(Success),
     /// The exchange is over.
     Failure(Failure),
+}
+
+/// An exchange that has succeeded.
+pub struct Success {
+    /// As whom.
+    pub account: Bare,
+    /// The mechanism's last words, if it has any.
+    pub words: Option<Vec<u8>>,
+    /// It has shown that it knows the password.
+    pub by_password: bool,
+    /// The token it was, if it was one, and what the store has of it.
+    pub token: Option<(Slot, Known)>,
+}
+
+impl Success {
+    /// By a password.
+    pub fn of(account: Bare, words: Option<String>) -> Self {
+        Self { account, words: words.map(String::into_bytes), by_password: true, token: None }
+    }
 }
 
 /// An exchange under way.
@@ -110,6 +136,8 @@ pub enum Exchange {
     Plain(Plain),
     /// SCRAM. Boxed: it is there for two round trips, the stream that holds it for days.
     Scram(Box<Scram>),
+    /// HT-*.
+    Token(Box<Token>),
 }
 
 impl Exchange {
@@ -121,14 +149,20 @@ impl Exchange {
         }
     }
 
+    /// An exchange for a token of a device. None when the connection has nothing that the mechanism
+    /// binds to.
+    pub fn by_token(kind: Ht, domain: Bare, tls: &Tls, device: Text, used: Use) -> Option<Self> {
+        let token = Token::new(kind, domain, tls, device, used)?;
+        Some(Self::Token(Box::new(token)))
+    }
+
     /// The client says this, decoded.
     pub fn response(self, ctx: &Ctx<'_>, message: &[u8]) -> Step {
-        let Ok(message) = std::str::from_utf8(message) else {
-            return Step::Failure(Failure::MalformedRequest);
-        };
+        let text = std::str::from_utf8(message).map_err(|_| Failure::MalformedRequest);
         let step = match self {
-            Self::Plain(plain) => plain.response(message),
-            Self::Scram(scram) => scram.response(ctx, message),
+            Self::Plain(plain) => text.and_then(|text| plain.response(text)),
+            Self::Scram(scram) => text.and_then(|text| scram.response(ctx, text)),
+            Self::Token(token) => token.response(message),
         };
         step.unwrap_or_else(Step::Failure)
     }
@@ -138,6 +172,7 @@ impl Exchange {
         let step = match self {
             Self::Plain(plain) => plain.fact(ctx, fact),
             Self::Scram(scram) => scram.fact(ctx, fact),
+            Self::Token(token) => token.fact(ctx, fact),
         };
         step.unwrap_or_else(Step::Failure)
     }

@@ -1,6 +1,6 @@
 //! PLAIN (RFC 4616). Offered under TLS only.
 
-use super::{Exchange, Failure, Step, account, authorize, key};
+use super::{Exchange, Failure, Step, Success, account, authorize, key};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question, Secret},
@@ -44,7 +44,7 @@ impl Plain {
                 Ok(Step::Ask(Exchange::Plain(next), Question::Verify { password, keys }))
             }
             (State::Verdict { account, known: true }, Fact::Verified(true)) => {
-                Ok(Step::Success(account, None))
+                Ok(Step::Success(Success::of(account, None)))
             }
             (State::Verdict { .. }, Fact::Verified(_)) => Err(Failure::NotAuthorized),
             _ => Err(Failure::TemporaryAuthFailure),

@@ -5,7 +5,7 @@
 //!   First ──client-first──▶ Keys ──keys──▶ Final ──client-final──▶ success or failure
 //! ```
 
-use super::{Exchange, Failure, Hash, Step, account, authorize, key};
+use super::{Exchange, Failure, Hash, Step, Success, account, authorize, key};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question},
@@ -67,7 +67,9 @@ impl Scram {
             State::Final { account, known, keys, said } => {
                 let signature = prove(hash, &keys, &said, message);
                 match signature {
-                    Ok(signature) if known => Ok(Step::Success(account, Some(signature))),
+                    Ok(signature) if known => {
+                        Ok(Step::Success(Success::of(account, Some(signature))))
+                    }
                     Ok(_) => Err(Failure::NotAuthorized),
                     Err(failure) => Err(failure),
                 }

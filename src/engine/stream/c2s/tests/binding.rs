@@ -1,6 +1,7 @@
 //! Resource binding and what follows (RFC 6120 §7, §8).
 
 use super::*;
+use wire::StanzaError;
 
 const NOT_ALLOWED: &str = "<not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>";
 const BAD_REQUEST: &str = "<bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>";
@@ -28,7 +29,7 @@ fn the_account_answers_the_request_rfc6120_7_6_1() {
     assert!(matches!(peer.submitted()[..], [Said::Bind { resource: None, .. }]));
     assert!(!peer.machine.hungry());
     assert_eq!(
-        peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/made")))),
+        peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/made"), Vec::new()))),
         "<iq id='b1' type='result'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
          <jid>juliet@capulet.lit/made</jid></bind></iq>"
     );
@@ -149,7 +150,7 @@ fn pipelined_stanzas_wait_for_the_resource() {
     let mut peer = Peer::authenticated();
     peer.says(&format!("{}<presence/><message><bo", bind("balcony")));
     assert_eq!(peer.submitted().len(), 1);
-    peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"))));
+    peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"), Vec::new())));
     assert_eq!(peer.submitted().len(), 2);
     peer.says("dy>x</body></message>");
     assert_eq!(

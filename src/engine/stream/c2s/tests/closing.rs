@@ -42,7 +42,7 @@ fn a_lost_socket_is_told_once() {
     peer.says(&bind("x"));
     peer.hears(Input::Gone);
     assert!(matches!(peer.submitted()[..], [Said::Bind { .. }, Said::Gone(End::Broken)]));
-    assert_eq!(peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/x")))), "");
+    assert_eq!(peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/x"), Vec::new()))), "");
 
     let mut peer = Peer::authenticated();
     peer.hears(Input::Gone);
@@ -201,7 +201,7 @@ fn the_shell_is_woken_once_per_deadline_and_never_per_stanza() {
     let mut peer = Peer::authenticated();
     assert_eq!(peer.wakes().len(), 1, "the deadline of the login");
     peer.says(&bind("balcony"));
-    peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"))));
+    peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"), Vec::new())));
     assert_eq!(peer.wakes(), [peer.now.after(peer.settings.limits.idle_ms_max)]);
     for _ in 0..100 {
         peer.now = peer.now.after(10);

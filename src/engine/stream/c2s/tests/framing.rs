@@ -21,7 +21,8 @@ impl Peer {
         peer.told(&auth_plain("juliet", PASSWORD));
         peer.told(OPEN);
         peer.told(&bind("balcony").replacen("<iq", "<iq xmlns='jabber:client'", 1));
-        let bound = peer.messages(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"))));
+        let bound =
+            peer.messages(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"), Vec::new())));
         assert!(bound[0].starts_with("<iq xmlns='jabber:client' "), "{bound:?}");
         assert_eq!(bound.len(), 1);
         peer.acts.clear();
@@ -183,7 +184,7 @@ fn open_says_the_language_of_the_stream_and_who_the_client_is() {
     peer.told(&auth_plain("juliet", PASSWORD));
     assert!(peer.told(&open)[0].contains(" to='juliet@capulet.lit' "));
     peer.told(&bind("x").replacen("<iq", "<iq xmlns='jabber:client'", 1));
-    peer.messages(Input::Say(Say::Bound(jid("juliet@capulet.lit/x"))));
+    peer.messages(Input::Say(Say::Bound(jid("juliet@capulet.lit/x"), Vec::new())));
     peer.told("<presence xmlns='jabber:client'/>");
     assert!(peer.submitted_stanza().contains("xml:lang='it'"));
 }

@@ -117,7 +117,7 @@ fn the_streams_language_is_that_of_stanzas_without_one_rfc6120_8_1_5() {
     peer.says(&auth_plain("juliet", PASSWORD));
     peer.says(&header("xmlns='jabber:client' version='1.0' xml:lang='it' to='capulet.lit'"));
     peer.says(&bind("balcony"));
-    peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"))));
+    peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"), Vec::new())));
     peer.says("<presence/>");
     assert!(peer.submitted_stanza().contains("xml:lang='it'"));
     peer.says("<presence xml:lang='de'/>");
@@ -132,7 +132,7 @@ fn a_language_that_is_none_is_not_put_on_stanzas() {
         let lang = format!("xmlns='jabber:client' version='1.0' xml:lang='{lang}'");
         peer.says(&header(&lang));
         peer.says(&bind("balcony"));
-        peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"))));
+        peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"), Vec::new())));
         peer.says("<presence/>");
         assert_eq!(peer.submitted_stanza(), "<presence from='juliet@capulet.lit/balcony'/>");
     }
@@ -147,7 +147,7 @@ fn a_restart_drops_all_parser_state_rfc6120_4_3_3() {
     peer.says(&auth_plain("juliet", PASSWORD));
     peer.says(HEADER);
     peer.says(&bind("balcony"));
-    peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"))));
+    peer.hears(Input::Say(Say::Bound(jid("juliet@capulet.lit/balcony"), Vec::new())));
     peer.says("<presence/>");
     assert!(!peer.submitted_stanza().contains("lang"));
     let said = peer.says("<message><old:x/></message>");

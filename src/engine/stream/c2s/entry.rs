@@ -1,0 +1,223 @@
+//! From the end of SASL to the new session in one go (XEP-0388 §2.6, XEP-0386 §4): keys that are
+//! missing, the device and its token, the resource; and only then the success.
+
+use super::{C2s, State, task::Tasks};
+use crate::{
+    ctx::Ctx,
+    device::{self, Agent, Device, Issued, Login, Slot, Use},
+    parcel::{Said, Say},
+    port::Fault,
+    stream::{
+        features,
+        machine::{Act, Fact, Out, Question},
+        sasl::{
+            Failure, Ht, Known, Success,
+            profile::{Bind, Granted, Says, Wishes},
+        },
+    },
+};
+use std::mem;
+use wire::{Bare, Jid, Payload, Text};
+
+/// What is left to do before the client hears of its success.
+pub(super) struct Entry {
+    pub account: Bare,
+    /// The mechanism's last words, until they have been said.
+    pub words: Option<Vec<u8>>,
+    /// What the store has of the account and its device.
+    pub known: Known,
+    /// Keys that the client wants to add.
+    pub tasks: Tasks,
+    /// Not written yet.
+    agent: Option<Agent>,
+    device: Option<Text>,
+    by_password: bool,
+    by: Option<(Slot, Use)>,
+    wish: Option<Ht>,
+    /// The token that the client gets.
+    token: Option<Issued>,
+    bind: Option<Bind>,
+    pub waits: Waits,
+}
+
+/// What is waited for.
+pub(super) enum Waits {
+    /// What the store has of the account and its device.
+    Known,
+    /// The client, or the store, for a task.
+    Task,
+    /// The store, to have the device.
+    Settled,
+    /// The account, to bind.
+    Bound,
+}
+
+impl Entry {
+    fn of(success: Success, wishes: Wishes) -> Self {
+        let Success { account, words, by_password, token } = success;
+        let Wishes { agent, used, token: wish, upgrades, bind } = wishes;
+        let (slot, known) = token.unzip();
+        Self {
+            account,
+            words,
+            known: known.unwrap_or_default(),
+            // Who has shown something else could set a second password.
+            tasks: Tasks::of(if by_password { upgrades } else { Vec::new() }),
+            by_password,
+            device: agent.as_ref().map(|agent| agent.id.clone()),
+            agent,
+            by: slot.zip(used),
+            wish,
+            token: None,
+            bind,
+            waits: Waits::Known,
+        }
+    }
+
+    /// Whether the account has heard of this stream.
+    pub(super) fn is_known_to_account(&self) -> bool {
+        matches!(self.waits, Waits::Bound)
+    }
+
+    /// Whether it is the client's turn.
+    pub(super) fn hears(&self) -> bool {
+        matches!(self.waits, Waits::Task) && self.tasks.hears()
+    }
+
+    /// What the store must have of the device, if that is news.
+    fn settle(&mut self, ctx: &Ctx<'_>, since_ms: u64) -> Option<Question> {
+        let agent = self.agent.take()?;
+        let Self { by_password, by, wish, .. } = *self;
+        let login =
+            Login { account: &self.account, agent: &agent, since_ms, by_password, by, wish };
+        let old = self.known.cell.take();
+        let kept = old.as_deref().and_then(Device::load);
+        let mut device = kept.clone().unwrap_or_else(|| Device::new(since_ms));
+        self.token = device.logged_in(ctx, &login);
+        let same = kept.is_some_and(|kept| device.is_nearly(&kept));
+        let (account, id, new) = (self.account.clone(), agent.id, device.save());
+        (!same).then_some(Question::Settle { account, id, old, new })
+    }
+
+    /// The wish for a resource, as the account is told it.
+    fn bind(&mut self, ctx: &Ctx<'_>, since: u64) -> Option<Said> {
+        let Bind { tag, inline } = self.bind.take()?;
+        let device = self.device.clone();
+        let tag = tag.unwrap_or_default();
+        let own = match &device {
+            Some(id) => device::alias(ctx.settings, &self.account, id),
+            None => ctx.token(),
+        };
+        let tagged = format!("{tag}/{own}");
+        // A tag that cannot stand in an address is left out (XEP-0386 §4.2).
+        let fit = !tag.is_empty() && self.account.with_resource(&tagged).is_ok();
+        let resource = Some(if fit { tagged } else { own }.into());
+        Some(Said::Bind { resource, since, device, inline })
+    }
+}
+
+/// A login and nothing else.
+pub(super) fn granted<'a>(account: &'a Bare, words: Option<&'a [u8]>) -> Granted<'a> {
+    Granted { account, words, bound: None, token: None }
+}
+
+impl C2s {
+    /// The client has shown who it is.
+    pub(super) fn enter(&mut self, ctx: &Ctx<'_>, success: Success, wishes: Wishes, out: &mut Out) {
+        let mut entry = Box::new(Entry::of(success, wishes));
+        entry.wish = entry.wish.filter(|wish| Ht::offered(&self.tls).any(|ht| ht == *wish));
+        let asks = entry.by.is_none() && (entry.device.is_some() || entry.tasks.are_left());
+        if asks {
+            let id = entry.device.clone().unwrap_or_default();
+            out.acts.push(Act::Ask(Question::Device(entry.account.clone(), id)));
+            self.state = State::Entering(entry);
+        } else {
+            self.go_in(ctx, entry, out);
+        }
+    }
+
+    /// The first that is left to do.
+    pub(super) fn go_in(&mut self, ctx: &Ctx<'_>, mut entry: Box<Entry>, out: &mut Out) {
+        if let Some(hash) = entry.tasks.begin(&entry.known.credentials) {
+            let words = entry.words.take();
+            self.says(Says::Task(hash, words.as_deref()), out);
+            entry.waits = Waits::Task;
+        } else if let Some(question) = entry.settle(ctx, self.since) {
+            out.acts.push(Act::Ask(question));
+            entry.waits = Waits::Settled;
+        } else if let Some(said) = entry.bind(ctx, self.since) {
+            out.acts.push(Act::Submit(entry.account.clone(), said));
+            entry.waits = Waits::Bound;
+        } else {
+            return self.entered(ctx, &entry, None, out);
+        }
+        self.state = State::Entering(entry);
+    }
+
+    /// The world answers.
+    pub(super) fn entering(
+        &mut self,
+        ctx: &Ctx<'_>,
+        mut entry: Box<Entry>,
+        fact: Fact,
+        out: &mut Out,
+    ) {
+        match (&entry.waits, fact) {
+            (Waits::Known, Fact::Device(Ok(Some((credentials, cell))))) => {
+                entry.known = Known { credentials, cell };
+                self.go_in(ctx, entry, out);
+            }
+            (Waits::Task | Waits::Settled, Fact::Settled(Ok(()))) => self.go_in(ctx, entry, out),
+            // The same device has logged in meanwhile, or the password is another: it may try
+            // again, and a token that it showed has been used.
+            (Waits::Task | Waits::Settled, Fact::Settled(Err(Fault::Refused(_)))) => {
+                self.failure(ctx, Failure::NotAuthorized, out);
+            }
+            // Deleted since it has logged in.
+            (Waits::Known, Fact::Device(Ok(None))) => {
+                self.failure(ctx, Failure::NotAuthorized, out);
+            }
+            _ => self.failure(ctx, Failure::TemporaryAuthFailure, out),
+        }
+    }
+
+    /// The account has bound the resource, or refused: then the client has logged in all the same,
+    /// and may ask again as RFC 6120 §7 has it.
+    pub(super) fn answered(&mut self, ctx: &Ctx<'_>, say: Say, out: &mut Out) {
+        let State::Entering(entry) = mem::replace(&mut self.state, State::Secure) else { return };
+        let bound = match say {
+            Say::Bound(jid, begun) => Some((jid, begun)),
+            _ => None,
+        };
+        self.entered(ctx, &entry, bound, out);
+        self.resume(ctx, out);
+    }
+
+    /// All is done: the success, and at once what can be negotiated next (XEP-0388 §2.6.1). The
+    /// stream goes on as it is.
+    pub(super) fn entered(
+        &mut self,
+        ctx: &Ctx<'_>,
+        entry: &Entry,
+        bound: Option<(Jid, Vec<Payload>)>,
+        out: &mut Out,
+    ) {
+        let granted = Granted {
+            bound: bound.as_ref().map(|(jid, begun)| (jid, &**begun)),
+            token: entry.token.as_ref(),
+            ..granted(&entry.account, entry.words.as_deref())
+        };
+        self.says(Says::Success(granted), out);
+        self.tried(Ok(()), out);
+        self.decoder.set_limits(ctx.settings.limits.after_auth);
+        let (framing, tls) = (self.framing, &self.tls);
+        out.say(|out| features::authenticated(ctx, tls, framing, bound.is_some(), out));
+        match bound {
+            Some((jid, _)) => self.is_bound(ctx, entry.account.clone(), jid),
+            None => {
+                self.device.clone_from(&entry.device);
+                self.state = State::Authenticated(entry.account.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! XEP-0388: Extensible SASL Profile. <https://xmpp.org/extensions/xep-0388.html>
+//!
+//! The login in one go: with it a resource (0386), a token for the next time (0484), new keys
+//! (0480). The stream's machine does all that; here is how it travels.
+
+pub mod xep_0386_bind2;
+pub mod xep_0480_upgrade;
+pub mod xep_0484_fast;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use engine::{
+    ctx::Ctx,
+    device::Agent,
+    hook::*,
+    stream::{
+        machine::Tls,
+        sasl::{
+            Failure, Mechanism,
+            profile::{Auth, Granted, Profile, Said, Says, Wishes},
+        },
+    },
+    wire::*,
+};
+
+/// The login in one go.
+pub const XEP: Xep = Xep {
+    number: 388,
+    name: "Extensible SASL Profile",
+    version: "1.0.4",
+    status: Status::Complete,
+    hooks: &[
+        Hook::StreamFeature(Stage::Authenticate, |ctx, tls| Some(feature(ctx, tls))),
+        Hook::Profile(&Sasl2),
+    ],
+};
+
+const NS: &str = "urn:xmpp:sasl:2";
+const INITIAL_RESPONSE: Name = Name::new(NS, "initial-response");
+const USER_AGENT: Name = Name::new(NS, "user-agent");
+const SOFTWARE: Name = Name::new(NS, "software");
+const DEVICE: Name = Name::new(NS, "device");
+
+fn named(local: &'static str) -> Draft {
+    Draft::new(Name::new(NS, local))
+}
+
+/// Section 2.1.
+fn feature(ctx: &Ctx<'_>, tls: &Tls) -> Payload {
+    let mechanism = |name: &str| named("mechanism").text(name);
+    let offered = Mechanism::ALL.into_iter().map(|one| mechanism(one.name()));
+    let inline = [xep_0386_bind2::feature(ctx), xep_0484_fast::feature(tls)];
+    let inline = inline.into_iter().fold(named("inline"), Draft::child);
+    let children = offered.chain([inline]).chain(xep_0480_upgrade::features());
+    children.fold(named("authentication"), Draft::child).finish()
+}
+
+struct Sasl2;
+
+impl Profile for Sasl2 {
+    fn read(&self, element: Element<'_>) -> Option<Result<Said, Failure>> {
+        if element.ns() != NS {
+            return None;
+        }
+        match element.local() {
+            "authenticate" => Some(authenticate(element).map(Said::Auth)),
+            "response" => Some(decode(element).map(Said::Response)),
+            "abort" => Some(Ok(Said::Abort)),
+            "next" => Some(Ok(Said::Task(xep_0480_upgrade::next(element)))),
+            "task-data" => Some(xep_0480_upgrade::salted(element).map(Said::Salted)),
+            _ => None,
+        }
+    }
+
+    fn write(&self, says: Says<'_>, out: &mut Vec<u8>) {
+        let element = match says {
+            Says::Challenge(message) => named("challenge").text(BASE64_STANDARD.encode(message)),
+            Says::Task(hash, words) => {
+                let tasks = named("tasks").child(xep_0480_upgrade::task(hash));
+                additional(named("continue"), words).child(tasks)
+            }
+            Says::Salt(salt, iterations) => {
+                named("task-data").child(xep_0480_upgrade::salt(salt, iterations))
+            }
+            Says::Success(granted) => success(&granted),
+            Says::Failure(failure) => {
+                let condition = Name::new(ns::SASL, failure.as_str());
+                named("failure").child(Draft::new(condition))
+            }
+        };
+        out.extend_from_slice(element.finish().as_str().as_bytes());
+    }
+}
+
+/// Section 2.3.
+fn authenticate(element: Element<'_>) -> Result<Auth, Failure> {
+    let wishes = Wishes {
+        agent: element.child(USER_AGENT).and_then(agent),
+        used: xep_0484_fast::used(element)?,
+        token: xep_0484_fast::wish(element),
+        upgrades: xep_0480_upgrade::wishes(element),
+        bind: xep_0386_bind2::wish(element),
+    };
+    Ok(Auth {
+        mechanism: element.attribute("mechanism").unwrap_or_default().into_owned(),
+        initial: element.child(INITIAL_RESPONSE).map(decode).transpose()?,
+        wishes: Some(Box::new(wishes)),
+    })
+}
+
+/// An id is only recommended; without one it is nobody whom we would know again.
+fn agent(agent: Element<'_>) -> Option<Agent> {
+    let text = |name| agent.child(name).map(|child| child.text()).unwrap_or_default();
+    Agent::of(&agent.attribute("id")?, &text(SOFTWARE), &text(DEVICE))
+}
+
+/// Section 2.2: senders should not wrap it.
+fn decode(element: Element<'_>) -> Result<Vec<u8>, Failure> {
+    let text = element.text();
+    BASE64_STANDARD.decode(text.trim_ascii()).map_err(|_| Failure::IncorrectEncoding)
+}
+
+fn additional(to: Draft, words: Option<&[u8]>) -> Draft {
+    match words {
+        Some(words) => to.child(named("additional-data").text(BASE64_STANDARD.encode(words))),
+        None => to,
+    }
+}
+
+/// Section 2.6.1.
+fn success(granted: &Granted<'_>) -> Draft {
+    let who = match granted.bound {
+        Some((jid, _)) => jid.as_str(),
+        None => granted.account.as_str(),
+    };
+    let mut success = additional(named("success"), granted.words)
+        .child(named("authorization-identifier").text(who));
+    if let Some((_, begun)) = granted.bound {
+        success = success.child(xep_0386_bind2::bound(begun));
+    }
+    if let Some(issued) = granted.token {
+        success = success.child(xep_0484_fast::token(issued));
+    }
+    success
+}
+
+#[cfg(test)]
+mod tests;

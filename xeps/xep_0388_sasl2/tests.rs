@@ -1,0 +1,389 @@
+//! A client that logs in in one go, against the stream's machine alone.
+
+use super::*;
+use crate::ALL;
+use engine::{
+    ctx::{Moment, Random},
+    device::DEVICES,
+    hooks::Hooks,
+    parcel::{Said as Submitted, Say},
+    port::Fault,
+    settings::Settings,
+    stream::{
+        c2s::{C2s, Security},
+        machine::{Act, Fact, Input, Machine, Out, Question},
+        sasl::{self, Hash, Ht},
+    },
+    unit::Credentials,
+};
+use std::{cell::Cell, collections::BTreeMap};
+
+const HEADER: &str = "<?xml version='1.0'?><stream:stream to='x' from='juliet@x' version='1.0' \
+    xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+const AGENT: &str = "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'>\
+    <software>AwesomeXMPP</software><device>Kiva's Phone</device></user-agent>";
+const BIND2: &str = "<bind xmlns='urn:xmpp:bind:0'><tag>AwesomeXMPP</tag></bind>";
+const EXPORTER: [u8; 32] = [9; 32];
+
+struct Rising(Cell<u8>);
+
+impl Random for Rising {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(self.0.replace(self.0.get().wrapping_add(1)));
+    }
+}
+
+/// What outlives a connection.
+struct World {
+    settings: Settings,
+    hooks: Hooks,
+    random: Rising,
+    now: u64,
+    credentials: Credentials,
+    devices: BTreeMap<String, Vec<u8>>,
+    away: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        let keys = |hash| Some(sasl::derive("secret", b"salt", 1, hash));
+        Self {
+            settings: Settings::of(vec![Bare::host("x").unwrap()], [7; 32]),
+            hooks: Hooks::of(ALL),
+            random: Rising(Cell::new(0)),
+            now: 1_000,
+            credentials: Credentials { sha1: keys(Hash::Sha1), ..Credentials::default() },
+            devices: BTreeMap::new(),
+            away: false,
+        }
+    }
+
+    fn answer(&mut self, question: Question) -> Fact {
+        let away = || Fault::Away("out for lunch".into());
+        match question {
+            Question::Credentials(of) => {
+                Fact::Credentials(Ok((of.as_str() == "juliet@x").then(|| self.credentials.clone())))
+            }
+            Question::Verify { password, keys } => Fact::Verified(sasl::verify(&password.0, &keys)),
+            Question::Device(_, _) if self.away => Fact::Device(Err(away())),
+            Question::Device(of, id) => {
+                let cell = self.devices.get(&*id).cloned();
+                Fact::Device(Ok(
+                    (of.as_str() == "juliet@x").then(|| (self.credentials.clone(), cell))
+                ))
+            }
+            Question::Settle { .. } if self.away => Fact::Settled(Err(away())),
+            Question::Settle { id, old, new, .. } => {
+                assert_eq!(DEVICES.name(), "device");
+                if self.devices.get(&*id) != old.as_ref() {
+                    return Fact::Settled(Err(Fault::Refused("it is something else".into())));
+                }
+                self.devices.insert(id.to_string(), new);
+                Fact::Settled(Ok(()))
+            }
+            Question::Upgrade(_, keys) => {
+                let kept = &mut self.credentials;
+                assert_eq!(keys.changed, kept.changed);
+                kept.sha256 = kept.sha256.take().or(keys.sha256);
+                kept.sha512 = kept.sha512.take().or(keys.sha512);
+                Fact::Settled(Ok(()))
+            }
+            Question::Request { .. } => unreachable!("nobody registers here"),
+        }
+    }
+}
+
+/// A connection.
+struct Peer<'a> {
+    world: &'a mut World,
+    machine: C2s,
+    submitted: Vec<Submitted>,
+    tried: Vec<Result<(), Failure>>,
+}
+
+impl<'a> Peer<'a> {
+    fn connected(world: &'a mut World) -> Self {
+        let World { settings, hooks, random, now, .. } = &*world;
+        let (now, unix_ms) = (Moment(*now), *now);
+        let ctx = Ctx { now, unix_ms, random, settings, hooks };
+        let machine = C2s::new(&ctx, Security::Direct, Framing::Stream);
+        let mut peer = Self { world, machine, submitted: Vec::new(), tried: Vec::new() };
+        let tls = Tls { exporter: Some(EXPORTER), ..Tls::default() };
+        peer.hears(Input::Secured(tls));
+        peer
+    }
+
+    fn says(&mut self, xml: &str) -> String {
+        self.hears(Input::Bytes(xml.as_bytes()))
+    }
+
+    fn hears(&mut self, input: Input<'_>) -> String {
+        let mut out = Out::default();
+        let World { settings, hooks, random, now, .. } = &*self.world;
+        let (now, unix_ms) = (Moment(*now), *now);
+        let ctx = Ctx { now, unix_ms, random, settings, hooks };
+        self.machine.handle(&ctx, input, &mut out);
+        let mut said = String::from_utf8(out.bytes).unwrap();
+        for act in out.acts {
+            match act {
+                Act::Ask(question) => {
+                    let fact = self.world.answer(question);
+                    said += &self.hears(Input::Fact(fact));
+                }
+                Act::Submit(_, Submitted::Bind { resource, since, device, inline }) => {
+                    let full = format!("juliet@x/{}", resource.as_ref().unwrap());
+                    let bind = Submitted::Bind { resource, since, device, inline };
+                    self.submitted.push(bind);
+                    let bound = Say::Bound(Jid::parse(&full).unwrap(), Vec::new());
+                    said += &self.hears(Input::Say(bound));
+                }
+                Act::Submit(_, other) => self.submitted.push(other),
+                Act::Tried(_, outcome) => self.tried.push(outcome),
+                _ => {}
+            }
+        }
+        said
+    }
+
+    /// Logs in by password; what comes behind `<success`, with the features.
+    fn logs_in(&mut self, wishes: &str) -> String {
+        self.says(HEADER);
+        self.says(&plain("secret", wishes))
+    }
+}
+
+fn plain(password: &str, wishes: &str) -> String {
+    authenticate("PLAIN", format!("\0juliet\0{password}").as_bytes(), wishes)
+}
+
+fn authenticate(mechanism: &str, message: &[u8], wishes: &str) -> String {
+    let message = BASE64_STANDARD.encode(message);
+    format!(
+        "<authenticate xmlns='{NS}' mechanism='{mechanism}'>\
+         <initial-response>{message}</initial-response>{wishes}</authenticate>"
+    )
+}
+
+fn by_token(token: &str, name: &str, fast: &str, wishes: &str) -> String {
+    let ht = Ht::named(name).unwrap();
+    let binding: &[u8] = if name.ends_with("EXPR") { &EXPORTER } else { &[] };
+    let message = [b"juliet\0", &*ht.initiator(token, binding)].concat();
+    let fast = format!("<fast xmlns='urn:xmpp:fast:0' {fast}/>{AGENT}{wishes}");
+    authenticate(name, &message, &fast)
+}
+
+fn request(mechanism: &str) -> String {
+    format!("{AGENT}<request-token xmlns='urn:xmpp:fast:0' mechanism='{mechanism}'/>")
+}
+
+/// The value behind `name='`.
+fn value<'a>(said: &'a str, name: &str) -> &'a str {
+    let (_, rest) = said.split_once(&format!(" {name}='")).unwrap_or_else(|| panic!("{said}"));
+    rest.split_once('\'').unwrap().0
+}
+
+fn failure(condition: &str) -> String {
+    format!("<failure xmlns='{NS}'><{condition} xmlns='{}'/></failure>", ns::SASL)
+}
+
+#[test]
+fn the_feature_tells_what_can_be_had_in_one_go() {
+    let said = Peer::connected(&mut World::new()).says(HEADER);
+    let fast = "<fast xmlns='urn:xmpp:fast:0'><mechanism>HT-SHA-256-EXPR</mechanism>";
+    for part in ["<authentication xmlns='urn:xmpp:sasl:2'><mechanism>", fast, "UPGR-SCRAM-SHA-512"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("-ENDP"), "the certificate is not known: {said}");
+    assert!(!said.contains("0rtt"));
+}
+
+#[test]
+fn a_login_without_bind_goes_on_with_features_and_no_restart() {
+    let mut world = World::new();
+    let mut peer = Peer::connected(&mut world);
+    let said = peer.logs_in("");
+    let success = "<success xmlns='urn:xmpp:sasl:2'>\
+        <authorization-identifier>juliet@x</authorization-identifier></success><stream:features>";
+    assert!(said.starts_with(success), "{said}");
+    assert!(said.contains("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"), "{said}");
+    let bind = "<iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
+        <resource>balcony</resource></bind></iq>";
+    let said = peer.says(bind);
+    assert!(said.contains("<jid>juliet@x/balcony</jid>"), "{said}");
+    assert_eq!(peer.tried, [Ok(())]);
+}
+
+#[test]
+fn a_login_with_bind_is_answered_once_with_the_full_address() {
+    let mut world = World::new();
+    let mut peer = Peer::connected(&mut world);
+    let said = peer.logs_in(&format!("{AGENT}{BIND2}"));
+    let (success, features) = said.split_once("<stream:features>").unwrap();
+    assert!(success.contains("<authorization-identifier>juliet@x/AwesomeXMPP/"), "{success}");
+    assert!(success.ends_with("<bound xmlns='urn:xmpp:bind:0'/></success>"), "{success}");
+    assert!(!features.contains("xmpp-bind"), "{features}");
+    assert!(features.contains("rosterver"), "{features}");
+    assert!(!success.contains("d4565fa7"), "its id is nobody's business");
+    let Submitted::Bind { device, resource, .. } = &peer.submitted[0] else { panic!() };
+    assert_eq!(device.as_deref(), Some("d4565fa7-4d72-4749-b3d3-740edbf87770"));
+    let first = resource.clone();
+    drop(peer);
+    let mut again = Peer::connected(&mut world);
+    again.logs_in(&format!("{AGENT}{BIND2}"));
+    let Submitted::Bind { resource, .. } = &again.submitted[0] else { panic!() };
+    assert_eq!(*resource, first, "the same device has the same resource");
+}
+
+#[test]
+fn a_returning_client_is_online_by_one_flight_each_way() {
+    let mut world = World::new();
+    let said = Peer::connected(&mut world).logs_in(&request("HT-SHA-256-EXPR"));
+    let token = value(&said, "token").to_owned();
+    let mut peer = Peer::connected(&mut world);
+    let flight = format!("{HEADER}{}", by_token(&token, "HT-SHA-256-EXPR", "count='1'", BIND2));
+    let said = peer.says(&flight);
+    assert!(said.contains("<bound xmlns='urn:xmpp:bind:0'/></success><stream:features>"), "{said}");
+    let responder = Ht::named("HT-SHA-256-EXPR").unwrap().responder(&token, &EXPORTER);
+    let words = BASE64_STANDARD.encode(responder);
+    assert!(said.contains(&format!("<additional-data>{words}</additional-data>")), "{said}");
+}
+
+#[test]
+fn a_token_of_another_mechanism_or_device_or_connection_is_refused() {
+    let mut world = World::new();
+    let said = Peer::connected(&mut world).logs_in(&request("HT-SHA-256-EXPR"));
+    let token = value(&said, "token").to_owned();
+    let mut refused = |xml: &str| {
+        let mut peer = Peer::connected(&mut world);
+        peer.says(HEADER);
+        let said = peer.says(xml);
+        assert_eq!(peer.tried.len(), 1);
+        said
+    };
+    assert_eq!(refused(&by_token(&token, "HT-SHA-256-NONE", "", "")), failure("not-authorized"));
+    let other = by_token(&token, "HT-SHA-256-EXPR", "", "").replace("d4565fa7", "aaaaaaaa");
+    assert_eq!(refused(&other), failure("not-authorized"));
+    assert_eq!(refused(&by_token("x", "HT-SHA-256-EXPR", "", "")), failure("not-authorized"));
+    assert_eq!(refused(&by_token(&token, "HT-SHA-256-ENDP", "", "")), failure("invalid-mechanism"));
+    let password = format!("{AGENT}<fast xmlns='urn:xmpp:fast:0'/>");
+    assert_eq!(refused(&plain("secret", &password)), failure("invalid-mechanism"));
+    let nameless = by_token(&token, "HT-SHA-256-EXPR", "", "").replace(AGENT, "");
+    assert_eq!(refused(&nameless), failure("malformed-request"));
+    let uncountable = by_token(&token, "HT-SHA-256-EXPR", "count='x'", "");
+    assert_eq!(refused(&uncountable), failure("malformed-request"));
+}
+
+#[test]
+fn a_token_is_replayed_in_vain_and_dies_with_the_password() {
+    let mut world = World::new();
+    let said = Peer::connected(&mut world).logs_in(&request("HT-SHA-256-NONE"));
+    let token = value(&said, "token").to_owned();
+    let flight = format!("{HEADER}{}", by_token(&token, "HT-SHA-256-NONE", "count='1'", BIND2));
+    assert!(Peer::connected(&mut world).says(&flight).contains("<success"));
+    assert!(Peer::connected(&mut world).says(&flight).contains("<not-authorized"));
+    let next = flight.replace("count='1'", "count='2'");
+    world.credentials.changed = 2_000;
+    assert!(Peer::connected(&mut world).says(&next).contains("<not-authorized"));
+    world.credentials.changed = 0;
+    assert!(Peer::connected(&mut world).says(&next).contains("<success"));
+}
+
+#[test]
+fn after_a_refused_token_the_password_is_taken_on_the_same_stream() {
+    let mut world = World::new();
+    let mut peer = Peer::connected(&mut world);
+    peer.says(HEADER);
+    assert_eq!(peer.says(&by_token("x", "HT-SHA-256-NONE", "", "")), failure("not-authorized"));
+    assert!(peer.says(&plain("secret", BIND2)).contains("<bound"));
+    assert_eq!(peer.tried, [Err(Failure::NotAuthorized), Ok(())]);
+}
+
+#[test]
+fn an_account_with_one_hash_gains_the_others_xep_0480_4() {
+    let mut world = World::new();
+    let mut peer = Peer::connected(&mut world);
+    let upgrade = |hash: &str| {
+        format!("<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-{hash}</upgrade>")
+    };
+    let said = peer.logs_in(&format!("{}{}{BIND2}", upgrade("256"), upgrade("1")));
+    let tasks = "<tasks><task>UPGR-SCRAM-SHA-256</task></tasks>";
+    assert_eq!(said, format!("<continue xmlns='{NS}'>{tasks}</continue>"));
+    let said = peer.says(&format!("<next xmlns='{NS}' task='UPGR-SCRAM-SHA-256'/>"));
+    assert_eq!(value(&said, "iterations"), "10000");
+    let salt = said.split_once("iterations='10000'>").unwrap().1.split_once('<').unwrap().0;
+    let salt = BASE64_STANDARD.decode(salt).unwrap();
+    let salted = Hash::Sha256.stretch(b"secret", &salt, 10_000);
+    let hash = BASE64_STANDARD.encode(&salted);
+    let said = peer.says(&format!(
+        "<task-data xmlns='{NS}'><hash xmlns='urn:xmpp:scram-upgrade:0'>{hash}</hash></task-data>"
+    ));
+    assert!(said.contains("<bound"), "{said}");
+    let expected = sasl::salted(&salted, salt, 10_000, Hash::Sha256);
+    assert_eq!(world.credentials.sha256, Some(expected));
+    let mut again = Peer::connected(&mut world);
+    let said = again.logs_in(&upgrade("256"));
+    assert!(said.starts_with("<success"), "nothing is missing any more: {said}");
+}
+
+#[test]
+fn a_task_that_goes_wrong_fails_the_login() {
+    let upgrade = "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-256</upgrade>";
+    let next = format!("<next xmlns='{NS}' task='UPGR-SCRAM-SHA-256'/>");
+    let data = |content: &str| format!("<task-data xmlns='{NS}'>{content}</task-data>");
+    let short = data("<hash xmlns='urn:xmpp:scram-upgrade:0'>AAAA</hash>");
+    let other = next.replace("256", "512");
+    for (steps, condition) in [
+        (vec![&*other], "malformed-request"),
+        (vec![&*short], "malformed-request"),
+        (vec![&*next, &*short], "malformed-request"),
+        (vec![&*next, &*data("")], "malformed-request"),
+        (vec![&*next, &*next], "malformed-request"),
+        (vec!["<abort xmlns='urn:xmpp:sasl:2'/>"], "aborted"),
+        (
+            vec![&*next, &*data("<hash xmlns='urn:xmpp:scram-upgrade:0'>?</hash>")],
+            "incorrect-encoding",
+        ),
+    ] {
+        let mut world = World::new();
+        let mut peer = Peer::connected(&mut world);
+        peer.logs_in(upgrade);
+        let said = steps.iter().map(|step| peer.says(step)).last().unwrap();
+        assert_eq!(said, failure(condition), "{steps:?}");
+        assert!(peer.says(&plain("secret", BIND2)).contains("<bound"), "it may try again");
+        assert_eq!(world.credentials.sha256, None);
+    }
+}
+
+#[test]
+fn a_store_that_is_away_is_no_reason_to_doubt_the_password() {
+    let mut world = World::new();
+    world.away = true;
+    let said = Peer::connected(&mut world).logs_in(&request("HT-SHA-256-EXPR"));
+    assert_eq!(said, failure("temporary-auth-failure"));
+}
+
+#[test]
+fn who_says_another_name_in_the_header_fails_xep_0388_2_3() {
+    let mut world = World::new();
+    let mut peer = Peer::connected(&mut world);
+    peer.says(&HEADER.replace("juliet@x", "romeo@x"));
+    assert_eq!(peer.says(&plain("secret", BIND2)), failure("invalid-authzid"));
+}
+
+#[test]
+fn what_is_no_login_is_refused_and_what_follows_a_login_ends_the_stream() {
+    let mut world = World::new();
+    let mut peer = Peer::connected(&mut world);
+    peer.says(HEADER);
+    let unknown = authenticate("LOGIN", b"x", "");
+    assert_eq!(peer.says(&unknown), failure("invalid-mechanism"));
+    let garbled = unknown.replace("LOGIN", "PLAIN").replace("eA==", "?");
+    assert_eq!(peer.says(&garbled), failure("incorrect-encoding"));
+    let said = peer.says("<abort xmlns='urn:xmpp:sasl:2'/>");
+    assert!(said.starts_with(&failure("aborted")), "{said}");
+    assert!(said.contains("<policy-violation"), "the third is one too many: {said}");
+    let mut peer = Peer::connected(&mut world);
+    peer.logs_in("");
+    assert!(peer.says(&plain("secret", "")).contains("<policy-violation"));
+}
