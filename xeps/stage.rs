@@ -3,12 +3,13 @@
 use engine::{
     account::{Account, Input, Output},
     ctx::{Ctx, Moment, Random},
-    hook::{IqKind, Of, Reply},
+    hook::{self, IqKind, Of, Reply},
     hooks::Hooks,
     parcel::{End, Link, Parcel, Said, Say, Ticket},
     port::{Fault, Loaded, Node},
     request::{Found, Line, answer},
     settings::Settings,
+    stream::{machine::Tls, sasl::Advertised},
     unit::Committed,
     wire::*,
 };
@@ -44,6 +45,16 @@ pub fn under<T>(settings: &Settings, now: u64, with: impl FnOnce(&Ctx<'_>) -> T)
     let hooks = Hooks::of(crate::ALL);
     let (now, unix_ms) = (Moment(now), NOW + now);
     with(&Ctx { now, unix_ms, random: &Zero, settings, hooks: &hooks })
+}
+
+/// The features that XEPs offer at this stage of a stream, over a connection of which this is
+/// known.
+pub fn offered(at: hook::Stage, tls: &Tls) -> Vec<Payload> {
+    let host = Bare::host("wax.example").unwrap();
+    self::at(0, |ctx| {
+        let advertised = Advertised::on(ctx, &host, tls);
+        ctx.hooks.offers(at).filter_map(|offer| offer(ctx, &advertised)).collect()
+    })
 }
 
 /// What a stranger hears who asks this of the host or of an account; `""` is an empty result.

@@ -8,7 +8,7 @@ use engine::{
     hook::*,
     port::{Pending, Unregistered},
     setting::{Kind, Setting},
-    stream::machine::{Secret, Tls},
+    stream::{machine::Secret, sasl::Advertised},
     wire::*,
 };
 
@@ -60,7 +60,7 @@ const REMOVE: Name = Name::new(NS, "remove");
 const FEATURE: Name = Name::new("http://jabber.org/features/iq-register", "register");
 
 /// Section 10: only where it works.
-fn offer(ctx: &Ctx<'_>, _: &Tls) -> Option<Payload> {
+fn offer(ctx: &Ctx<'_>, _: &Advertised<'_>) -> Option<Payload> {
     (ctx.settings.choice(&REGISTRATION) == "open").then(|| Draft::new(FEATURE).finish())
 }
 

@@ -44,13 +44,10 @@ mod tests {
     use crate::stage;
     use engine::stream::machine::Tls;
 
-    fn offered(stage: Stage) -> String {
-        stage::at(0, |ctx| {
-            let mut offers =
-                ctx.hooks.offers(stage).filter_map(|offer| offer(ctx, &Tls::default()));
-            let limits = offers.find(|offer| offer.element().is(LIMITS));
-            limits.unwrap().as_str().to_owned()
-        })
+    fn offered(at: Stage) -> String {
+        let offers = stage::offered(at, &Tls::UNKNOWN);
+        let limits = offers.iter().find(|offer| offer.element().is(LIMITS));
+        limits.unwrap().as_str().to_owned()
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     setting::Setting,
     settings::Settings,
     slot::{Plan, Slot},
-    stream::{machine::Tls, sasl::profile::Profile},
+    stream::sasl::{Advertised, profile::Profile},
     unit::{Change, Table},
 };
 use std::{fmt::Debug, net::IpAddr, sync::Arc};
@@ -111,8 +111,8 @@ pub type Hear = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Result<Vec<Output>, S
 pub type Begin = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Vec<Payload>;
 /// What goes on to the next desk.
 pub type Write = fn(Stanza, &mut Session) -> Vec<Stanza>;
-/// The feature's element, or none for this stream, which is on this connection.
-pub type Offer = fn(&Ctx<'_>, &Tls) -> Option<Payload>;
+/// The feature's element, or none for this stream, which offers these ways to log in.
+pub type Offer = fn(&Ctx<'_>, &Advertised<'_>) -> Option<Payload>;
 /// What a session says because of an event of its own.
 pub type Feel = fn(&mut Session, &Ctx<'_>) -> Vec<Output>;
 /// An iq's answer.

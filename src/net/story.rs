@@ -32,7 +32,7 @@ impl Story {
         match outcome {
             Ok(()) => shell.meters.login(mechanism, "ok"),
             Err(failure) => {
-                let why = failure.as_str();
+                let why = failure.why();
                 shell.meters.login(mechanism, why);
                 tracing::info!(%peer, mechanism, why, "login failed");
             }

@@ -161,9 +161,7 @@ mod tests {
     fn the_stream_feature_names_the_hash_of_what_disco_tells() {
         let query = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
         let ver = hash(&stage::asked(Of::Host, "get", query).unwrap());
-        let offers: Vec<_> = stage::at(0, |ctx| {
-            ctx.hooks.offers(Stage::Bind).filter_map(|offer| offer(ctx, &Tls::default())).collect()
-        });
+        let offers = stage::offered(Stage::Bind, &Tls::UNKNOWN);
         let caps = offers.iter().find(|offer| offer.element().is(C)).unwrap();
         let wanted = format!(
             "<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' \

@@ -13,9 +13,8 @@ use engine::{
     device::Agent,
     hook::*,
     stream::{
-        machine::Tls,
         sasl::{
-            Failure, Mechanism,
+            Advertised, Failure,
             profile::{Auth, Granted, Profile, Said, Says, Wishes},
         },
     },
@@ -29,7 +28,7 @@ pub const XEP: Xep = Xep {
     version: "1.0.4",
     status: Status::Complete,
     hooks: &[
-        Hook::StreamFeature(Stage::Authenticate, |ctx, tls| Some(feature(ctx, tls))),
+        Hook::StreamFeature(Stage::Authenticate, |ctx, offered| Some(feature(ctx, offered))),
         Hook::Profile(&Sasl2),
     ],
 };
@@ -45,10 +44,10 @@ fn named(local: &'static str) -> Draft {
 }
 
 /// Section 2.1.
-fn feature(ctx: &Ctx<'_>, tls: &Tls) -> Payload {
+fn feature(ctx: &Ctx<'_>, advertised: &Advertised<'_>) -> Payload {
     let mechanism = |name: &str| named("mechanism").text(name);
-    let offered = Mechanism::ALL.into_iter().map(|one| mechanism(one.name()));
-    let inline = [xep_0386_bind2::feature(ctx), xep_0484_fast::feature(tls)];
+    let offered = advertised.mechanisms.iter().map(|one| mechanism(one.name()));
+    let inline = [xep_0386_bind2::feature(ctx), xep_0484_fast::feature(advertised.tls)];
     let inline = inline.into_iter().fold(named("inline"), Draft::child);
     let children = offered.chain([inline]).chain(xep_0480_upgrade::features());
     children.fold(named("authentication"), Draft::child).finish()

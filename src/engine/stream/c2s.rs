@@ -110,8 +110,8 @@ pub struct C2s {
     granted: bool,
     /// Refused requests for a resource.
     binds: u32,
-    /// What is known of the connection until a resource is bound.
-    tls: Tls,
+    /// What is known of the connection; let go when a resource is bound.
+    tls: Option<Box<Tls>>,
     /// The login under way.
     login: Option<Login>,
     /// The device that has logged in, to be bound.
@@ -150,7 +150,7 @@ impl C2s {
             tries: 0,
             granted: false,
             binds: 0,
-            tls: Tls::default(),
+            tls: None,
             login: None,
             device: None,
             since: 0,
@@ -256,7 +256,7 @@ impl C2s {
 
     fn secured(&mut self, tls: Tls) {
         if matches!(self.state, State::Handshake) {
-            self.tls = tls;
+            self.tls = Some(Box::new(tls));
             self.state = State::Secure;
             self.restart();
         }
@@ -318,7 +318,7 @@ impl C2s {
 
     fn is_bound(&mut self, ctx: &Ctx<'_>, account: Bare, jid: Jid) {
         self.state = State::Bound(account, jid);
-        self.tls = Tls::default();
+        self.tls = None;
         self.timers.stop(Timer::Auth);
         self.timers.set(Timer::Idle, self.heard.after(ctx.settings.limits.idle_ms_max));
     }

@@ -1,6 +1,6 @@
 //! `<stream:features/>` (RFC 6120 §4.3.2): what may be negotiated next.
 
-use super::{machine::Tls, sasl::Mechanism};
+use super::sasl::Advertised;
 use crate::{ctx::Ctx, hook::Stage};
 use wire::Framing;
 
@@ -11,16 +11,16 @@ pub fn insecure(out: &mut Vec<u8>) {
 }
 
 /// Under TLS: who are you (§6.3.3).
-pub fn secure(ctx: &Ctx<'_>, tls: &Tls, framing: Framing, out: &mut Vec<u8>) {
+pub fn secure(ctx: &Ctx<'_>, advertised: &Advertised<'_>, framing: Framing, out: &mut Vec<u8>) {
     write(framing, out, |out| {
         out.extend_from_slice(b"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>");
-        for mechanism in Mechanism::ALL {
+        for mechanism in &advertised.mechanisms {
             out.extend_from_slice(b"<mechanism>");
             out.extend_from_slice(mechanism.name().as_bytes());
             out.extend_from_slice(b"</mechanism>");
         }
         out.extend_from_slice(b"</mechanisms>");
-        offers(ctx, tls, Stage::Authenticate, out);
+        offers(ctx, Stage::Authenticate, advertised, out);
     });
 }
 
@@ -28,7 +28,7 @@ pub fn secure(ctx: &Ctx<'_>, tls: &Tls, framing: Framing, out: &mut Vec<u8>) {
 /// 3921 that old clients ask for, and of RFC 6121 roster versions (§2.6) and pre-approval (§3.4).
 pub fn authenticated(
     ctx: &Ctx<'_>,
-    tls: &Tls,
+    advertised: &Advertised<'_>,
     framing: Framing,
     is_bound: bool,
     out: &mut Vec<u8>,
@@ -44,12 +44,12 @@ pub fn authenticated(
             b"<ver xmlns='urn:xmpp:features:rosterver'/>\
               <sub xmlns='urn:xmpp:features:pre-approval'/>",
         );
-        offers(ctx, tls, Stage::Bind, out);
+        offers(ctx, Stage::Bind, advertised, out);
     });
 }
 
-fn offers(ctx: &Ctx<'_>, tls: &Tls, stage: Stage, out: &mut Vec<u8>) {
-    for feature in ctx.hooks.offers(stage).filter_map(|offer| offer(ctx, tls)) {
+fn offers(ctx: &Ctx<'_>, stage: Stage, advertised: &Advertised<'_>, out: &mut Vec<u8>) {
+    for feature in ctx.hooks.offers(stage).filter_map(|offer| offer(ctx, advertised)) {
         out.extend_from_slice(feature.as_str().as_bytes());
     }
 }

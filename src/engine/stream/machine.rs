@@ -46,6 +46,11 @@ pub struct Tls {
     pub end_point: Option<Arc<[u8]>>,
 }
 
+impl Tls {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { version: "", exporter: None, end_point: None };
+}
+
 /// What the world is asked. One question at a time.
 #[derive(Debug)]
 pub enum Question {

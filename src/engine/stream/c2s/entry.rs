@@ -125,7 +125,7 @@ impl C2s {
     /// The client has shown who it is.
     pub(super) fn enter(&mut self, ctx: &Ctx<'_>, success: Success, wishes: Wishes, out: &mut Out) {
         let mut entry = Box::new(Entry::of(success, wishes));
-        entry.wish = entry.wish.filter(|wish| Ht::offered(&self.tls).any(|ht| ht == *wish));
+        entry.wish = entry.wish.filter(|wish| Ht::offered(self.tls()).any(|ht| ht == *wish));
         let asks = entry.by.is_none() && (entry.device.is_some() || entry.tasks.are_left());
         if asks {
             let id = entry.device.clone().unwrap_or_default();
@@ -210,8 +210,10 @@ impl C2s {
         self.says(Says::Success(granted), out);
         self.tried(Ok(()), out);
         self.decoder.set_limits(ctx.settings.limits.after_auth);
-        let (framing, tls) = (self.framing, &self.tls);
-        out.say(|out| features::authenticated(ctx, tls, framing, bound.is_some(), out));
+        if let Some(advertised) = self.advertised(ctx) {
+            let (framing, is_bound) = (self.framing, bound.is_some());
+            out.say(|out| features::authenticated(ctx, &advertised, framing, is_bound, out));
+        }
         match bound {
             Some((jid, _)) => self.is_bound(ctx, entry.account.clone(), jid),
             None => {

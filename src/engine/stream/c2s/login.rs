@@ -13,7 +13,6 @@ use crate::{
     violation::Violation,
 };
 use std::mem;
-use wire::Bare;
 
 /// A login under way.
 pub(super) struct Login {
@@ -69,8 +68,7 @@ impl C2s {
     ) -> Result<Step, Failure> {
         let Auth { mechanism, initial, wishes } = auth;
         self.login = Some(Login::none(profile));
-        let domain = self.domain.clone().ok_or(Failure::MalformedRequest)?;
-        let (name, exchange) = self.exchange(&mechanism, wishes.as_deref(), domain)?;
+        let (name, exchange) = self.exchange(ctx, &mechanism, wishes.as_deref())?;
         self.login = Some(Login { profile, mechanism: name, wishes });
         Ok(match initial {
             Some(message) => exchange.response(ctx, &message),
@@ -81,18 +79,19 @@ impl C2s {
     /// The exchange of this mechanism, if it is offered. Tokens are for devices (XEP-0484 §3.3).
     fn exchange(
         &self,
+        ctx: &Ctx<'_>,
         name: &str,
         wishes: Option<&Wishes>,
-        domain: Bare,
     ) -> Result<(&'static str, Exchange), Failure> {
         let unknown = Failure::InvalidMechanism;
+        let advertised = self.advertised(ctx).ok_or(Failure::MalformedRequest)?;
         let Some((wishes, used)) = wishes.and_then(|wishes| Some((wishes, wishes.used?))) else {
             let mechanism = Mechanism::named(name).ok_or(unknown)?;
-            return Ok((mechanism.name(), Exchange::new(mechanism, domain)));
+            return Ok((mechanism.name(), Exchange::new(mechanism, &advertised)?));
         };
         let kind = Ht::named(name).ok_or(unknown)?;
         let agent = wishes.agent.as_ref().ok_or(Failure::MalformedRequest)?;
-        let exchange = Exchange::by_token(kind, domain, &self.tls, agent.id.clone(), used);
+        let exchange = Exchange::by_token(kind, &advertised, agent.id.clone(), used);
         Ok((kind.name(), exchange.ok_or(unknown)?))
     }
 

@@ -6,8 +6,8 @@ use crate::{
     parcel::{End, Said},
     stream::{
         bind, features, header,
-        machine::{Act, Closed, Out},
-        sasl::{Failure, profile::Profile},
+        machine::{Act, Closed, Out, Tls},
+        sasl::{Advertised, Failure, profile::Profile},
     },
     violation::Violation,
 };
@@ -70,12 +70,26 @@ impl C2s {
         self.lang = header::lang(open);
         // Only what is said under TLS is its own word.
         self.claimed = claimed.filter(|_| matches!(self.state, State::Secure));
-        let (framing, tls) = (self.framing, &self.tls);
+        let Some(advertised) = self.advertised(ctx) else { return };
+        let framing = self.framing;
         out.say(|out| match &self.state {
             State::Plain => features::insecure(out),
-            State::Authenticated(_) => features::authenticated(ctx, tls, framing, false, out),
-            _ => features::secure(ctx, tls, framing, out),
+            State::Authenticated(_) => {
+                features::authenticated(ctx, &advertised, framing, false, out);
+            }
+            _ => features::secure(ctx, &advertised, framing, out),
         });
+    }
+
+    /// The ways to log in that this stream offers. None before its header.
+    pub(super) fn advertised(&self, ctx: &Ctx<'_>) -> Option<Advertised<'_>> {
+        let domain = self.domain.as_ref()?;
+        Some(Advertised::on(ctx, domain, self.tls()))
+    }
+
+    /// What is known of the connection.
+    pub(super) fn tls(&self) -> &Tls {
+        self.tls.as_deref().unwrap_or(&Tls::UNKNOWN)
     }
 
     /// Our header (RFC 6120 §4.7), with an id that nobody can guess.

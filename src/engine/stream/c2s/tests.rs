@@ -2,6 +2,7 @@
 
 mod authentication;
 mod binding;
+mod channel;
 mod closing;
 mod framing;
 mod header;

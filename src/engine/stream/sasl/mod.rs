@@ -1,6 +1,7 @@
 //! SASL (RFC 6120 §6, RFC 4422): each mechanism is a small machine, free of XML. A state consumes
 //! itself and says what comes next.
 
+mod advertised;
 mod binding;
 mod key;
 mod plain;
@@ -10,6 +11,7 @@ mod scram;
 pub(super) mod tests;
 mod token;
 
+pub use advertised::Advertised;
 pub use binding::Binding;
 pub use key::{Hash, credentials, derive, salt, salted, verify};
 pub use token::{Ht, Known};
@@ -17,17 +19,18 @@ pub use token::{Ht, Known};
 use crate::{
     ctx::Ctx,
     device::{Slot, Use},
-    stream::machine::{Fact, Question, Tls},
+    stream::machine::{Fact, Question},
 };
 use plain::Plain;
 use scram::Scram;
 use token::Token;
 use wire::{Bare, Text};
 
-/// What we offer. Never anything that is not in this list (attack class: an unoffered mechanism
-/// is accepted).
+/// A mechanism that we know. What a stream offers of them, [`Advertised`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
+    /// RFC 5802, RFC 7677, bound to the channel.
+    ScramPlus(Hash),
     /// RFC 5802, RFC 7677.
     Scram(Hash),
     /// RFC 4616.
@@ -36,7 +39,10 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// All of them, in our order of preference (RFC 6120 §6.3.3).
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 7] = [
+        Self::ScramPlus(Hash::Sha512),
+        Self::ScramPlus(Hash::Sha256),
+        Self::ScramPlus(Hash::Sha1),
         Self::Scram(Hash::Sha512),
         Self::Scram(Hash::Sha256),
         Self::Scram(Hash::Sha1),
@@ -46,6 +52,9 @@ impl Mechanism {
     /// Its registered name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::ScramPlus(Hash::Sha512) => "SCRAM-SHA-512-PLUS",
+            Self::ScramPlus(Hash::Sha256) => "SCRAM-SHA-256-PLUS",
+            Self::ScramPlus(Hash::Sha1) => "SCRAM-SHA-1-PLUS",
             Self::Scram(Hash::Sha512) => "SCRAM-SHA-512",
             Self::Scram(Hash::Sha256) => "SCRAM-SHA-256",
             Self::Scram(Hash::Sha1) => "SCRAM-SHA-1",
@@ -53,7 +62,7 @@ impl Mechanism {
         }
     }
 
-    /// The mechanism of this name, if we offer it.
+    /// The mechanism of this name, if we know it.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mechanism| mechanism.name() == name)
     }
@@ -78,6 +87,13 @@ pub enum Failure {
     MalformedRequest,
     /// Wrong password, or no such account: never told apart (§6.5.10).
     NotAuthorized,
+    /// `not-authorized`: bound to another channel. Somebody is between us (RFC 5802 §6).
+    ChannelBindingMismatch,
+    /// `not-authorized`: the client has seen no mechanism with channel binding, but there are. So
+    /// somebody has taken them away (RFC 5802 §6).
+    ChannelBindingStripped,
+    /// `not-authorized`: bound by what is not offered for that (RFC 5802 §6).
+    ChannelBindingUnsupported,
     /// Our side failed (§6.5.11).
     TemporaryAuthFailure,
 }
@@ -93,8 +109,22 @@ impl Failure {
             Self::InvalidAuthzid => "invalid-authzid",
             Self::InvalidMechanism => "invalid-mechanism",
             Self::MalformedRequest => "malformed-request",
-            Self::NotAuthorized => "not-authorized",
+            Self::NotAuthorized
+            | Self::ChannelBindingMismatch
+            | Self::ChannelBindingStripped
+            | Self::ChannelBindingUnsupported => "not-authorized",
             Self::TemporaryAuthFailure => "temporary-auth-failure",
+        }
+    }
+
+    /// What the log and its metric call it: what hints at an attack has a name of its own, that
+    /// of RFC 5802 §7.
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::ChannelBindingMismatch => "channel-bindings-dont-match",
+            Self::ChannelBindingStripped => "server-does-support-channel-binding",
+            Self::ChannelBindingUnsupported => "unsupported-channel-binding-type",
+            other => other.as_str(),
         }
     }
 }
@@ -141,18 +171,31 @@ pub enum Exchange {
 }
 
 impl Exchange {
-    /// An exchange for an account of `domain`. The client speaks first.
-    pub fn new(mechanism: Mechanism, domain: Bare) -> Self {
-        match mechanism {
-            Mechanism::Plain => Self::Plain(Plain::new(domain)),
-            Mechanism::Scram(hash) => Self::Scram(Box::new(Scram::new(hash, domain))),
+    /// An exchange by a mechanism that is offered. The client speaks first.
+    ///
+    /// # Errors
+    /// It is not offered.
+    pub fn new(mechanism: Mechanism, advertised: &Advertised<'_>) -> Result<Self, Failure> {
+        if !advertised.has(mechanism) {
+            return Err(Failure::InvalidMechanism);
         }
+        Ok(match mechanism {
+            Mechanism::Plain => Self::Plain(Plain::new(advertised.domain.clone())),
+            Mechanism::Scram(hash) => Self::Scram(Box::new(Scram::new(hash, false, advertised))),
+            Mechanism::ScramPlus(hash) => Self::Scram(Box::new(Scram::new(hash, true, advertised))),
+        })
     }
 
     /// An exchange for a token of a device. None when the connection has nothing that the mechanism
     /// binds to.
-    pub fn by_token(kind: Ht, domain: Bare, tls: &Tls, device: Text, used: Use) -> Option<Self> {
-        let token = Token::new(kind, domain, tls, device, used)?;
+    pub fn by_token(
+        kind: Ht,
+        advertised: &Advertised<'_>,
+        device: Text,
+        used: Use,
+    ) -> Option<Self> {
+        let Advertised { domain, tls, .. } = *advertised;
+        let token = Token::new(kind, domain.clone(), tls, device, used)?;
         Some(Self::Token(Box::new(token)))
     }
 

@@ -1,11 +1,12 @@
-//! SCRAM (RFC 5802, RFC 7677), the server's side, without channel binding: no `-PLUS` is offered,
-//! so the flags `n` and `y` are both right and `p` is wrong (§6).
+//! SCRAM (RFC 5802, RFC 7677), the server's side, with channel binding (§6) and without. What the
+//! server says first has a hash of what was offered, so that a client notices when some of that was
+//! taken away (XEP-0474).
 //!
 //! ```text
 //!   First ──client-first──▶ Keys ──keys──▶ Final ──client-final──▶ success or failure
 //! ```
 
-use super::{Exchange, Failure, Hash, Step, Success, account, authorize, key};
+use super::{Advertised, Exchange, Failure, Hash, Step, Success, account, authorize, key};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question},
@@ -23,16 +24,28 @@ pub struct Scram {
 
 enum State {
     /// The client's first message is awaited.
-    First { domain: Bare },
+    First { domain: Bare, channel: Channel },
     /// The account's keys are awaited.
-    Keys { account: Bare, first: First },
+    Keys { account: Bare, first: First, advertised: String },
     /// The client's final message is awaited.
     Final { account: Bare, known: bool, keys: ScramKeys, said: Said },
 }
 
+/// What the connection gives to bind to.
+struct Channel {
+    /// The mechanism is one of those that bind.
+    plus: bool,
+    /// Some of those are offered.
+    offered: bool,
+    /// Types, and the data of each.
+    bindings: Vec<(&'static str, Box<[u8]>)>,
+    /// The hash of XEP-0474 §5.1.
+    advertised: String,
+}
+
 /// What the client's first message leaves behind.
 struct First {
-    /// The GS2 header in base64, which `c=` must repeat.
+    /// The GS2 header and the channel's binding in base64, which `c=` must repeat.
     binding: String,
     bare: String,
     nonce: String,
@@ -48,20 +61,28 @@ struct Said {
 }
 
 impl Scram {
-    pub(super) fn new(hash: Hash, domain: Bare) -> Self {
-        Self { hash, state: State::First { domain } }
+    pub(super) fn new(hash: Hash, plus: bool, advertised: &Advertised<'_>) -> Self {
+        let bindings = advertised.bindings().map(|(binding, data)| (binding.name(), data.into()));
+        let channel = Channel {
+            plus,
+            offered: advertised.binds(),
+            bindings: bindings.collect(),
+            advertised: advertised.hash(hash),
+        };
+        Self { hash, state: State::First { domain: advertised.domain.clone(), channel } }
     }
 
     pub(super) fn response(self, ctx: &Ctx<'_>, message: &str) -> Result<Step, Failure> {
         let hash = self.hash;
         match self.state {
-            State::First { domain } => {
-                let ClientFirst { authzid, user, first } = read_first(message)?;
+            State::First { domain, channel } => {
+                let ClientFirst { authzid, user, first } = read_first(message, &channel)?;
                 let account = account(&user, &domain)?;
                 authorize(&authzid, &account)?;
                 let question = Question::Credentials(account.clone());
                 let first = First { nonce: first.nonce + &ctx.token(), ..first };
-                let next = Self { hash, state: State::Keys { account, first } };
+                let advertised = channel.advertised;
+                let next = Self { hash, state: State::Keys { account, first, advertised } };
                 Ok(Step::Ask(Exchange::Scram(Box::new(next)), question))
             }
             State::Final { account, known, keys, said } => {
@@ -79,7 +100,8 @@ impl Scram {
     }
 
     pub(super) fn fact(self, ctx: &Ctx<'_>, fact: Fact) -> Result<Step, Failure> {
-        let (State::Keys { account, first }, Fact::Credentials(Ok(found))) = (self.state, fact)
+        let (State::Keys { account, first, advertised }, Fact::Credentials(Ok(found))) =
+            (self.state, fact)
         else {
             return Err(Failure::TemporaryAuthFailure);
         };
@@ -88,8 +110,7 @@ impl Scram {
         let known = found.is_some();
         let keys = found.or(self.hash.keys(&made_up)).cloned();
         let keys = keys.expect("keys are made up for every hash");
-        let salt = BASE64_STANDARD.encode(&keys.salt);
-        let server_first = format!("r={},s={salt},i={}", first.nonce, keys.iterations);
+        let server_first = server_first(&first.nonce, &keys, &advertised);
         let said = Said {
             auth_message: format!("{},{server_first},", first.bare),
             binding: first.binding,
@@ -107,16 +128,28 @@ struct ClientFirst {
     first: First,
 }
 
+impl Channel {
+    /// What the client must know of the channel (RFC 5802 §6).
+    fn bound(&self, flag: &str) -> Result<&[u8], Failure> {
+        match (flag, flag.strip_prefix("p="), self.plus) {
+            // It can bind, and has not seen that we can.
+            ("y", _, false) if self.offered => Err(Failure::ChannelBindingStripped),
+            ("n" | "y", _, false) => Ok(&[]),
+            (_, Some(kind), true) => {
+                let found = self.bindings.iter().find(|(name, _)| *name == kind);
+                found.map(|(_, data)| &**data).ok_or(Failure::ChannelBindingUnsupported)
+            }
+            (_, Some(_), false) => Err(Failure::ChannelBindingUnsupported),
+            _ => Err(Failure::MalformedRequest),
+        }
+    }
+}
+
 /// `gs2-header client-first-message-bare` (RFC 5802 §7).
-fn read_first(message: &str) -> Result<ClientFirst, Failure> {
+fn read_first(message: &str, channel: &Channel) -> Result<ClientFirst, Failure> {
     let malformed = Failure::MalformedRequest;
     let (flag, rest) = message.split_once(',').ok_or(malformed)?;
-    match flag {
-        "n" | "y" => {}
-        // The client believes that we offer channel binding: somebody is between us (§6).
-        _ if flag.starts_with("p=") => return Err(Failure::NotAuthorized),
-        _ => return Err(malformed),
-    }
+    let bound = channel.bound(flag)?;
     let (authzid, bare) = rest.split_once(',').ok_or(malformed)?;
     let header = &message[..message.len() - bare.len()];
     let authzid = match authzid.strip_prefix("a=") {
@@ -132,9 +165,15 @@ fn read_first(message: &str) -> Result<ClientFirst, Failure> {
     if nonce.is_empty() || !nonce.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(malformed);
     }
-    let binding = BASE64_STANDARD.encode(header);
+    let binding = BASE64_STANDARD.encode([header.as_bytes(), bound].concat());
     let first = First { binding, bare: bare.to_owned(), nonce: nonce.to_owned() };
     Ok(ClientFirst { authzid, user, first })
+}
+
+/// `server-first-message` (RFC 5802 §7), with the hash of XEP-0474 §5.1.
+fn server_first(nonce: &str, keys: &ScramKeys, advertised: &str) -> String {
+    let salt = BASE64_STANDARD.encode(&keys.salt);
+    format!("r={nonce},s={salt},i={},h={advertised}", keys.iterations)
 }
 
 /// Checks `client-final-message`; the server's signature when the proof is right.
@@ -146,7 +185,10 @@ fn prove(hash: Hash, keys: &ScramKeys, said: &Said, message: &str) -> Result<Str
     let nonce = attributes.next().and_then(|nonce| nonce.strip_prefix("r="));
     let (binding, nonce) = (binding.ok_or(malformed)?, nonce.ok_or(malformed)?);
     let proof = BASE64_STANDARD.decode(proof).map_err(|_| malformed)?;
-    if binding != said.binding || nonce != said.nonce {
+    if binding != said.binding {
+        return Err(Failure::ChannelBindingMismatch);
+    }
+    if nonce != said.nonce {
         return Err(Failure::NotAuthorized);
     }
     let auth_message = [said.auth_message.as_bytes(), without_proof.as_bytes()];
@@ -196,7 +238,7 @@ mod tests {
         fn holds(&self) {
             let salt = BASE64_STANDARD.decode(self.salt).unwrap();
             let keys = key::derive("pencil", &salt, 4096, self.hash);
-            let first = read_first(self.client_first).ok().unwrap().first;
+            let first = read_first(self.client_first, &unbound()).ok().unwrap().first;
             let server_first = format!("r={},s={},i=4096", self.nonce, self.salt);
             let said = Said {
                 binding: first.binding,
@@ -210,6 +252,11 @@ mod tests {
             let refused = Err(Failure::NotAuthorized);
             assert_eq!(prove(self.hash, &keys, &said, &forged), refused);
         }
+    }
+
+    fn unbound() -> Channel {
+        let (bindings, advertised) = Default::default();
+        Channel { plus: false, offered: false, bindings, advertised }
     }
 
     #[test]
@@ -255,6 +302,35 @@ mod tests {
         .holds();
     }
 
+    /// Bound to data that is made up.
+    #[test]
+    fn the_exchange_of_xep_0474_5_3() {
+        let salt = BASE64_STANDARD.decode("QSXCR+Q6sek8bf92").unwrap();
+        let keys = key::derive("pencil", &salt, 4096, Hash::Sha1);
+        let channel = Channel {
+            plus: true,
+            offered: true,
+            bindings: vec![("tls-exporter", b"THIS IS FAKE CB DATA".as_slice().into())],
+            advertised: "G6k/rBLDqgOhRRaCuuatSDFkJ08=".to_owned(),
+        };
+        let theirs = "12C4CD5C-E38E-4A98-8F6D-15C38F51CCC6";
+        let nonce = format!("{theirs}a09117a6-ac50-4f2f-93f1-93799c2bddf6");
+        let message = format!("p=tls-exporter,,n=user,r={theirs}");
+        let first = read_first(&message, &channel).ok().unwrap().first;
+        let server_first = server_first(&nonce, &keys, &channel.advertised);
+        let said = Said {
+            auth_message: format!("{},{server_first},", first.bare),
+            binding: first.binding,
+            nonce: nonce.clone(),
+        };
+        let last = format!(
+            "c=cD10bHMtZXhwb3J0ZXIsLFRISVMgSVMgRkFLRSBDQiBEQVRB,r={nonce},\
+             x=19C6532F-1CF4-4A27-A18D-DC9CEA41BBB3,p=M/SIDjT+dfcxUh89jZEypRvFxB4="
+        );
+        let signature = "v=MQrMPvv7yv4x4Cq4W4Ih25EqS2c=".to_owned();
+        assert_eq!(prove(Hash::Sha1, &keys, &said, &last), Ok(signature));
+    }
+
     #[test]
     fn a_saslname_is_unescaped_rfc5802_5_1() {
         assert_eq!(unescape("juliet").as_deref(), Some("juliet"));
@@ -267,14 +343,16 @@ mod tests {
 
     #[test]
     fn a_first_message_is_read_rfc5802_7() {
-        let read = |message| read_first(message).map(|first| (first.authzid, first.user));
+        let channel = unbound();
+        let read = |message| read_first(message, &channel).map(|first| (first.authzid, first.user));
         let user = |authzid: &str| Ok((authzid.to_owned(), "user".to_owned()));
         assert_eq!(read("n,,n=user,r=abc"), user(""));
         assert_eq!(read("y,,n=user,r=abc"), user(""));
         assert_eq!(read("n,,n=user,r=abc,x=optional"), user(""));
         assert_eq!(read("n,a=user@a=2Cb,n=user,r=abc"), user("user@a,b"));
         // Channel binding is not offered (§6).
-        assert_eq!(read("p=tls-exporter,,n=user,r=abc"), Err(Failure::NotAuthorized));
+        let unsupported = Err(Failure::ChannelBindingUnsupported);
+        assert_eq!(read("p=tls-exporter,,n=user,r=abc"), unsupported);
         for bad in [
             "",
             "n",
@@ -306,8 +384,9 @@ mod tests {
         };
         let prove = |message: &str| prove(Hash::Sha1, &keys, &said, message);
         let proof = BASE64_STANDARD.encode([0; 20]);
+        let other = format!("c=eSws,r=abc123,p={proof}");
+        assert_eq!(prove(&other), Err(Failure::ChannelBindingMismatch));
         for wrong in [
-            format!("c=eSws,r=abc123,p={proof}"),
             format!("c=biws,r=abc,p={proof}"),
             format!("c=biws,r=abc1234,p={proof}"),
             format!("c=biws,r=abc123,p={proof}"),

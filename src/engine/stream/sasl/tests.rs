@@ -3,11 +3,11 @@
 use super::*;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// The client's final message, and the server's signature that must follow (RFC 5802 §3).
+/// The client's final message with this GS2 header and channel binding, and the server's signature that must follow (RFC 5802 §3).
 pub(in crate::stream) fn client_final(
     hash: Hash,
     password: &str,
-    gs2: &str,
+    gs2: &[u8],
     first: &str,
     server_first: &str,
 ) -> (String, String) {
@@ -28,4 +28,9 @@ pub(in crate::stream) fn client_final(
     let signature = hash.hmac(&server_key, &[auth_message.as_bytes()]);
     let encode = |bytes: &[u8]| BASE64_STANDARD.encode(bytes);
     (format!("{without_proof},p={}", encode(&proof)), encode(&signature))
+}
+
+/// The hash function of a mechanism.
+pub(in crate::stream) fn digest(hash: Hash, bytes: &[u8]) -> Vec<u8> {
+    hash.digest(bytes)
 }

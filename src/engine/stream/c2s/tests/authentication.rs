@@ -4,25 +4,32 @@ use super::*;
 use crate::stream::machine::Secret;
 use sasl::Hash;
 
-const MECHANISMS: [(&str, Hash); 3] =
+pub(super) const MECHANISMS: [(&str, Hash); 3] =
     [("SCRAM-SHA-512", Hash::Sha512), ("SCRAM-SHA-256", Hash::Sha256), ("SCRAM-SHA-1", Hash::Sha1)];
 
 /// The text that a challenge or success carries.
-fn carried(said: &str) -> String {
+pub(super) fn carried(said: &str) -> String {
     let (_, rest) = said.split_once('>').unwrap();
     let (text, _) = rest.split_once('<').unwrap();
     String::from_utf8(BASE64_STANDARD.decode(text).unwrap()).unwrap()
 }
 
-/// A SCRAM exchange with this GS2 header; the last answer.
-fn scram(peer: &mut Peer, (name, hash): (&str, Hash), gs2: &str, user: &str) -> String {
+/// A SCRAM exchange with this GS2 header, bound to this; the last answer.
+pub(super) fn scram(
+    peer: &mut Peer,
+    (name, hash): (&str, Hash),
+    gs2: &str,
+    bound: &[u8],
+    user: &str,
+) -> String {
     let first = format!("n={user},r=clientnonce");
     let challenge = peer.says(&auth(name, &format!("{gs2}{first}")));
     if !challenge.starts_with("<challenge") {
         return challenge;
     }
+    let gs2 = [gs2.as_bytes(), bound].concat();
     let (client_final, signature) =
-        sasl::tests::client_final(hash, PASSWORD, gs2, &first, &carried(&challenge));
+        sasl::tests::client_final(hash, PASSWORD, &gs2, &first, &carried(&challenge));
     let answer = peer.says(&response(&client_final));
     if answer.starts_with("<success") {
         assert_eq!(carried(&answer), format!("v={signature}"), "{name}");
@@ -48,7 +55,7 @@ fn scram_authenticates_rfc5802_5() {
     for mechanism in MECHANISMS {
         for gs2 in ["n,,", "y,,", "n,a=juliet@capulet.lit,"] {
             let mut peer = Peer::greeted();
-            let said = scram(&mut peer, mechanism, gs2, "juliet");
+            let said = scram(&mut peer, mechanism, gs2, &[], "juliet");
             assert!(said.starts_with("<success"), "{mechanism:?} {gs2} {said}");
             assert!(peer.says(HEADER).contains("<bind"));
         }
@@ -85,11 +92,11 @@ fn a_wrong_password_and_no_account_are_the_same_rfc6120_6_5_10() {
         assert_eq!(said, failure("not-authorized"), "{user}");
     }
     for mechanism in MECHANISMS {
-        let said = scram(&mut Peer::greeted(), mechanism, "n,,", "nobody");
+        let said = scram(&mut Peer::greeted(), mechanism, "n,,", &[], "nobody");
         assert_eq!(said, failure("not-authorized"));
         let mut peer = Peer::greeted();
         peer.juliet = Ok(weak_credentials("another"));
-        let said = scram(&mut peer, mechanism, "n,,", "juliet");
+        let said = scram(&mut peer, mechanism, "n,,", &[], "juliet");
         assert_eq!(said, failure("not-authorized"));
     }
 }
@@ -100,6 +107,7 @@ fn at_16_an_account_that_is_not_there_looks_the_same_at_every_try() {
         let said = Peer::greeted().says(&auth(mechanism, &format!("n,,n={user},r=abc")));
         let text = carried(&said);
         let (_, salt_and_iterations) = text.split_once(",s=").unwrap();
+        let (salt_and_iterations, _) = salt_and_iterations.split_once(",h=").unwrap();
         salt_and_iterations.to_owned()
     };
     let nobody = challenge("nobody", "SCRAM-SHA-1");
@@ -131,7 +139,7 @@ fn an_account_without_keys_lets_nobody_in() {
     let mut peer = Peer::greeted();
     peer.juliet = Ok(Credentials::default());
     assert_eq!(peer.says(&auth_plain("juliet", PASSWORD)), failure("not-authorized"));
-    let said = scram(&mut peer, MECHANISMS[0], "n,,", "juliet");
+    let said = scram(&mut peer, MECHANISMS[0], "n,,", &[], "juliet");
     assert_eq!(said, failure("not-authorized"));
 }
 
@@ -141,7 +149,7 @@ fn at_10_nobody_acts_as_somebody_else_rfc6120_6_5_6() {
         let said = Peer::greeted().says(&auth("PLAIN", &format!("{authzid}\0juliet\0{PASSWORD}")));
         assert_eq!(said, failure("invalid-authzid"), "{authzid}");
         let gs2 = format!("n,a={authzid},");
-        let said = scram(&mut Peer::greeted(), MECHANISMS[2], &gs2, "juliet");
+        let said = scram(&mut Peer::greeted(), MECHANISMS[2], &gs2, &[], "juliet");
         assert_eq!(said, failure("invalid-authzid"), "{authzid}");
     }
     let own = format!("juliet@capulet.lit\0juliet\0{PASSWORD}");
@@ -169,7 +177,7 @@ fn at_11_a_mechanism_that_is_not_offered_is_invalid_rfc6120_6_5_7() {
 
 #[test]
 fn at_17_channel_binding_that_is_not_offered_is_refused_rfc5802_6() {
-    let said = scram(&mut Peer::greeted(), MECHANISMS[2], "p=tls-exporter,,", "juliet");
+    let said = scram(&mut Peer::greeted(), MECHANISMS[2], "p=tls-exporter,,", &[], "juliet");
     assert_eq!(said, failure("not-authorized"));
 }
 
@@ -214,7 +222,7 @@ fn a_store_that_is_away_is_not_the_clients_fault_rfc6120_6_5_11() {
     let mut peer = Peer::greeted();
     peer.juliet = Err(Fault::Away("gone".to_owned()));
     assert_eq!(peer.says(&auth_plain("juliet", PASSWORD)), failure("temporary-auth-failure"));
-    let said = scram(&mut peer, MECHANISMS[1], "n,,", "juliet");
+    let said = scram(&mut peer, MECHANISMS[1], "n,,", &[], "juliet");
     assert_eq!(said, failure("temporary-auth-failure"));
 }
 
@@ -224,7 +232,7 @@ fn abort_is_answered_with_aborted_rfc6120_6_4_4() {
     peer.says(&auth("SCRAM-SHA-1", "n,,n=juliet,r=abc"));
     let said = peer.says("<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
     assert_eq!(said, failure("aborted"));
-    assert!(scram(&mut peer, MECHANISMS[0], "n,,", "juliet").starts_with("<success"));
+    assert!(scram(&mut peer, MECHANISMS[0], "n,,", &[], "juliet").starts_with("<success"));
 }
 
 #[test]
@@ -299,7 +307,7 @@ fn any_chunking_gives_the_same_login() {
 #[test]
 fn each_login_is_told_once_with_its_mechanism() {
     let mut peer = Peer::greeted();
-    scram(&mut peer, MECHANISMS[2], "n,,", "nobody");
+    scram(&mut peer, MECHANISMS[2], "n,,", &[], "nobody");
     peer.says(&auth("ANONYMOUS", "x"));
     peer.says(&auth_plain("juliet", PASSWORD));
     let tried = peer.acts.iter().filter_map(|act| match act {
