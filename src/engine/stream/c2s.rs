@@ -254,14 +254,6 @@ impl C2s {
         }
     }
 
-    fn secured(&mut self, tls: Tls) {
-        if matches!(self.state, State::Handshake) {
-            self.tls = Some(Box::new(tls));
-            self.state = State::Secure;
-            self.restart();
-        }
-    }
-
     fn fact(&mut self, ctx: &Ctx<'_>, fact: Fact, out: &mut Out) {
         match (mem::replace(&mut self.state, State::Secure), fact) {
             (State::Asking(exchange), fact) => {

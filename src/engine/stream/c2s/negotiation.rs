@@ -107,6 +107,14 @@ impl C2s {
         self.spoken = true;
     }
 
+    pub(super) fn secured(&mut self, tls: Tls) {
+        if matches!(self.state, State::Handshake) {
+            self.tls = Some(Box::new(tls));
+            self.state = State::Secure;
+            self.restart();
+        }
+    }
+
     /// A new stream on the same connection: nothing of the old one is left (§4.3.3).
     pub(super) fn restart(&mut self) {
         self.decoder.restart();

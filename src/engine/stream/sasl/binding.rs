@@ -12,8 +12,8 @@ pub enum Binding {
 }
 
 impl Binding {
-    /// All of them, the strongest first. `tls-unique` and its like are not among them: TLS 1.3 leaves
-    /// them undefined (RFC 8446 §C.5).
+    /// All of them, the strongest first. `tls-unique` and its like are not among them: TLS 1.3
+    /// leaves them undefined (RFC 8446 §C.5).
     pub const ALL: [Self; 2] = [Self::Exporter, Self::EndPoint];
 
     /// Its registered name.

@@ -3,7 +3,8 @@
 use super::*;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// The client's final message with this GS2 header and channel binding, and the server's signature that must follow (RFC 5802 §3).
+/// The client's final message with this GS2 header and channel binding, and the server's signature
+/// that must follow (RFC 5802 §3).
 pub(in crate::stream) fn client_final(
     hash: Hash,
     password: &str,
