@@ -2,7 +2,7 @@
 
 use crate::{
     driver::{Broken, Came, Door, Driver, Link, Patience, Transport},
-    sasl::{self, Scram},
+    sasl::{self, Scram, Seen},
     script::Character,
     tree::{CLIENT, Growth, Heard, STREAM, Tree, escaped},
 };
@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+const CHANNEL: &str = "urn:xmpp:sasl-cb:0";
 const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 
 /// Why negotiation went wrong.
@@ -216,12 +217,24 @@ impl Actor {
             return Ok(mechanism.to_owned());
         }
         let features = self.features.last().ok_or("has not heard any features".to_owned())?;
-        let offered: Vec<String> = features
-            .child(SASL, "mechanisms")
-            .map(|list| list.children().map(Tree::text).collect())
-            .unwrap_or_default();
+        let offered = mechanisms(features);
         let mechanism = sasl::choose(offered.iter().map(String::as_str));
         Ok(mechanism.ok_or(format!("knows no mechanism of {offered:?}"))?.to_owned())
+    }
+
+    /// What it has seen of its connection: that it is bound to what `binding` says.
+    fn seen(&self, driver: &dyn Driver) -> Result<Seen, Trouble> {
+        let kind = self.character.property("binding").unwrap_or("tls-exporter");
+        let channel = driver.channel(self.link()?, kind).map(|data| (kind.to_owned(), data));
+        let features = self.features.last();
+        let types = features.and_then(|last| last.child(CHANNEL, "sasl-channel-binding"));
+        let named = |of: &Tree| of.attribute("type").map(str::to_owned);
+        let types = types.map(|types| types.children().filter_map(named).collect());
+        Ok(Seen {
+            channel,
+            mechanisms: features.map(mechanisms).unwrap_or_default(),
+            types: types.unwrap_or_default(),
+        })
     }
 
     fn scram(
@@ -231,11 +244,15 @@ impl Actor {
         local: &str,
         password: &str,
     ) -> Result<(), Trouble> {
-        let (mut scram, first) =
-            Scram::start(mechanism, local, password).ok_or(format!("does not know {mechanism}"))?;
+        let seen = self.seen(driver)?;
+        let (mut scram, first) = Scram::start(mechanism, local, password, &seen)
+            .ok_or(format!("does not know {mechanism}"))?;
         self.say(driver, auth(mechanism, &first).as_bytes())?;
         let challenge = self.expect(driver, SASL, "challenge")?.text();
         let answer = scram.answer(&challenge).ok_or(format!("bad challenge: {challenge}"))?;
+        if self.character.property("offer") == Some("hashed") && !scram.is_told() {
+            return Err(format!("no hash of what was offered: {challenge}").into());
+        }
         self.say(driver, format!("<response xmlns='{SASL}'>{answer}</response>").as_bytes())?;
         let last = self.expect(driver, SASL, "success")?.text();
         if scram.is_proven(&last) { Ok(()) } else { Err("bad server signature".to_owned().into()) }
@@ -341,6 +358,11 @@ impl Actor {
     fn link(&self) -> Result<Link, Trouble> {
         self.link.ok_or("is not connected".to_owned().into())
     }
+}
+
+fn mechanisms(features: &Tree) -> Vec<String> {
+    let list = features.child(SASL, "mechanisms");
+    list.map(|list| list.children().map(Tree::text).collect()).unwrap_or_default()
 }
 
 fn auth(mechanism: &str, message: &str) -> String {

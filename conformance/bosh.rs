@@ -64,6 +64,11 @@ impl Driver for Bosh {
         Err(Broken("TLS is not negotiated on BOSH (XEP-0206 §4)".into()))
     }
 
+    /// A session is of no one connection.
+    fn channel(&self, _: Link, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
     fn hear(&mut self, link: Link, patience: Patience) -> Came {
         let Some(session) = &mut self.sessions[link.0] else { return Came::End };
         let patience = match patience {

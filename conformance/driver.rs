@@ -95,6 +95,8 @@ pub trait Driver {
     /// # Errors
     /// When the handshake fails, or this is not the transport's way.
     fn secure(&mut self, link: Link) -> Result<(), Broken>;
+    /// What binds this connection's channel by this type (RFC 5056), if it is secure and has it.
+    fn channel(&self, link: Link, kind: &str) -> Option<Vec<u8>>;
     /// Waits for what the server says.
     fn hear(&mut self, link: Link, patience: Patience) -> Came;
     /// Breaks the connection off.

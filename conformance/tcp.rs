@@ -95,6 +95,13 @@ impl Driver for Tcp {
         Ok(())
     }
 
+    fn channel(&self, link: Link, kind: &str) -> Option<Vec<u8>> {
+        match &self.sockets[link.0] {
+            Socket::Tls(stream) => tls::channel(stream, kind),
+            Socket::Plain(_) | Socket::Cut => None,
+        }
+    }
+
     fn hear(&mut self, link: Link, patience: Patience) -> Came {
         let patience = match patience {
             Patience::Answer => self.server.answer,

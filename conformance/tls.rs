@@ -7,6 +7,7 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
+use sha2::{Digest, Sha256};
 use std::{fmt::Display, net::TcpStream, sync::Arc, time::Duration};
 
 /// A socket under TLS.
@@ -45,6 +46,23 @@ pub fn handshake(
         stream.conn.complete_io(&mut stream.sock).map_err(|error| broken(&error))?;
     }
     Ok(stream)
+}
+
+/// What binds the channel by this type: RFC 9266, or RFC 5929 §4 for a certificate that is signed
+/// with SHA-256, as nearly all are.
+pub fn channel(stream: &Secured, kind: &str) -> Option<Vec<u8>> {
+    match kind {
+        "tls-exporter" => {
+            let label = b"EXPORTER-Channel-Binding";
+            let exported = stream.conn.export_keying_material([0; 32], label, Some(b""));
+            exported.ok().map(Vec::from)
+        }
+        "tls-server-end-point" => {
+            let certificate = stream.conn.peer_certificates()?.first()?;
+            Some(Sha256::digest(certificate).to_vec())
+        }
+        _ => None,
+    }
 }
 
 fn broken(error: &dyn Display) -> Broken {

@@ -213,6 +213,13 @@ impl Driver for WebSockets {
         Err(Broken("TLS is not negotiated on WebSocket (RFC 7395 §3.7)".into()))
     }
 
+    fn channel(&self, link: Link, kind: &str) -> Option<Vec<u8>> {
+        match self.sockets[link.0].as_ref()?.web.get_ref() {
+            Carrier::Tls(secured) => tls::channel(secured, kind),
+            Carrier::Plain(_) => None,
+        }
+    }
+
     fn hear(&mut self, link: Link, patience: Patience) -> Came {
         let Some(socket) = &mut self.sockets[link.0] else { return Came::End };
         let patience = match patience {

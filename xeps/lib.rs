@@ -21,6 +21,8 @@ pub mod xep_0199_ping;
 pub mod xep_0202_time;
 pub mod xep_0203_delay;
 pub mod xep_0388_sasl2;
+pub mod xep_0440_channel_binding;
+pub mod xep_0474_downgrade;
 pub mod xep_0478_limits;
 pub mod xep_0494_clients;
 
@@ -49,6 +51,8 @@ pub const ALL: &[&Xep] = &[
     &xep_0203_delay::XEP,
     &xep_0388_sasl2::xep_0386_bind2::XEP,
     &xep_0388_sasl2::XEP,
+    &xep_0440_channel_binding::XEP,
+    &xep_0474_downgrade::XEP,
     &xep_0478_limits::XEP,
     &xep_0388_sasl2::xep_0480_upgrade::XEP,
     &xep_0388_sasl2::xep_0484_fast::XEP,
