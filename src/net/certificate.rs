@@ -97,6 +97,11 @@ impl Source {
 }
 
 impl Certificate {
+    /// The certificate, then those that lead to its authority.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.key.cert
+    }
+
     /// Whether it names this domain (RFC 6125 §6.4: a wildcard stands for one label).
     pub fn covers(&self, domain: &str) -> bool {
         let rest = domain.split_once('.').map(|(_, rest)| rest);
