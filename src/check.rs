@@ -1,138 +1,180 @@
 //! `waxwing check`: what is wrong, and how to mend it.
 
-use crate::{open_store, settings::Settings, user};
-use std::{
-    fmt::Display,
-    time::{SystemTime, UNIX_EPOCH},
-};
+mod caa;
+mod certificate;
+mod create;
+mod domain;
+mod finding;
+mod host_meta;
+mod machine;
+mod probe;
+mod reach;
+mod records;
+mod resolver;
+mod served;
+mod srv;
+mod trust;
+mod web;
+mod zone;
 
-/// Days before its end from which on a certificate is worth a word.
-const EXPIRY_DAYS_MIN: i64 = 14;
-/// How far the store may be ahead of the clock before it is worth a word.
-const AHEAD_MS_MAX: u64 = 1_000;
+use crate::{command::Check, settings::Settings, user};
+use certificate::{Certificates, Shown};
+use create::Known;
+use domain::Domain;
+use finding::{Finding, Level};
+use resolver::Dns;
+use served::{Served, Service};
+use std::net::SocketAddr;
+use trust::Trust;
+use zone::Zone;
 
-/// What has been found.
-#[derive(Default)]
-struct Findings {
-    wrong: bool,
-}
-
-impl Findings {
-    fn good(&self, what: &str, found: impl Display) {
-        println!("ok     {what:<12} {found}");
-    }
-
-    fn note(&self, what: &str, found: impl Display) {
-        println!("note   {what:<12} {found}");
-    }
-
-    fn wrong(&mut self, what: &str, found: impl Display) {
-        println!("WRONG  {what:<12} {found}");
-        self.wrong = true;
-    }
-}
-
-/// Looks at everything and prints a line for each. Returns whether all is well.
-pub async fn run(settings: &Settings) -> bool {
-    let mut findings = Findings::default();
-    match &settings.file {
-        Some(file) => findings.good("settings", file.display()),
-        None => findings.good("settings", "no waxwing.toml: the defaults"),
-    }
-    for key in &settings.listen.unserved {
-        findings.note("settings", format!("listen.{key} is not served by this version"));
-    }
+/// Looks at everything and prints a line for each, then the records to create. Returns whether
+/// nothing is a problem.
+pub async fn run(settings: &Settings, check: &Check) -> bool {
+    let mut report = Report { json: check.json, well: true };
+    report.add(machine::settings(settings));
     let runs = match user::serves(settings).await {
         Ok(runs) => runs,
         Err(error) => {
-            findings.wrong("server", format!("{error:#}; run this as the user that serves"));
+            let mend = "run this as the user that serves";
+            report.add([Finding::problem("server", format!("{error:#}"), mend)]);
             false
         }
     };
-    match settings.make_data() {
-        Ok(()) => findings.good("data", settings.data.display()),
-        Err(error) => findings.wrong("data", format!("{error:#}; set server.data")),
+    let (certificates, troubles) = certificate::load(settings);
+    report.add(troubles);
+    report.add(machine::store(settings, runs).await);
+    report.add(machine::ports(settings, runs));
+    let mut trust = Trust::system();
+    report.add(certificate::authorities(&trust));
+    for own in certificates.values().filter(|own| own.self_signed) {
+        own.chain().first().into_iter().for_each(|own| trust.add(own));
     }
-    certificate(settings, &mut findings);
-    store(settings, runs, &mut findings).await;
-    ports(settings, runs, &mut findings);
-    !findings.wrong
+    let served = Served::of(&settings.listen);
+    let dns = dns(check, &mut report);
+    let seen = Seen { served, trust, certificates, runs, dns, named: check.resolver.is_some() };
+    for domain in &settings.domains {
+        seen.domain(&Domain::of(domain.domain()), &mut report).await;
+    }
+    report.well
 }
 
-fn certificate(settings: &Settings, findings: &mut Findings) {
-    let what = "certificate";
-    let certificate = match settings.certificate().load() {
-        Ok(certificate) => certificate,
+/// Where findings go.
+struct Report {
+    json: bool,
+    well: bool,
+}
+
+impl Report {
+    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            self.well &= finding.level != Level::Problem;
+            match self.json {
+                true => println!("{}", finding.json()),
+                false => println!("{finding}"),
+            }
+        }
+    }
+
+    /// The records of a domain, to paste.
+    fn records(&self, domain: &Domain, records: &[String]) {
+        if self.json {
+            println!("{}", serde_json::json!({ "domain": domain.name, "records": records }));
+            return;
+        }
+        println!("\n; DNS records for {}, to paste into its zone", domain.name);
+        records.iter().for_each(|record| println!("{record}"));
+    }
+}
+
+fn dns(check: &Check, report: &mut Report) -> Option<Dns> {
+    if check.no_network {
+        return None;
+    }
+    match Dns::new(check.resolver) {
+        Ok(dns) => Some(dns),
         Err(error) => {
-            return findings.wrong(what, format!("{error}; see tls.certificate and tls.key"));
+            let mend = "name a name server with --resolver, or say --no-network";
+            report.add([Finding::warning("dns", format!("{error:#}"), mend)]);
+            None
         }
-    };
-    for domain in settings.domains.iter().map(|domain| domain.domain()) {
-        match certificate.covers(domain) {
-            true => findings.good(what, format!("for {domain}")),
-            false => {
-                let names = certificate.names.join(", ");
-                findings.wrong(what, format!("not for {domain}, but for {names}: get one that is"));
-            }
-        }
-    }
-    match certificate.days_left() {
-        days if days < 0 => findings.wrong(what, format!("expired {} days ago: renew it", -days)),
-        days if days < EXPIRY_DAYS_MIN => {
-            findings.note(what, format!("expires in {days} days: renew it, then send SIGHUP"));
-        }
-        days => findings.good(what, format!("expires in {days} days")),
-    }
-    if certificate.self_signed {
-        findings.note(what, "signed by itself: clients will ask their users, other servers refuse");
     }
 }
 
-async fn store(settings: &Settings, runs: bool, findings: &mut Findings) {
-    let shown = settings.store.shown();
-    if settings.store.relaxed {
-        findings.note("store", "store.relaxed: what was acknowledged may be lost in a power cut");
-    }
-    if runs {
-        return findings.good("store", format!("{shown}, in the hands of the running server"));
-    }
-    let last = match open_store(settings).await {
-        Ok(store) => store.last().await.map_err(anyhow::Error::from),
-        Err(error) => Err(error),
-    };
-    match last {
-        Ok((_, last)) => {
-            findings.good("store", format!("{shown}: reachable, its schema is ours"));
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-            let stamp = u128::from(last.0.cast_unsigned() >> 20);
-            if stamp > now + u128::from(AHEAD_MS_MAX) {
-                let seconds = (stamp - now) / 1000;
-                let said = "new messages get the time of the last one until the clock is there";
-                findings.note("clock", format!("{seconds} s behind the store: {said}"));
-            }
-        }
-        Err(error) => findings.wrong("store", format!("{error:#}; see store.url")),
-    }
+/// What is known before the domains are looked at.
+struct Seen {
+    served: Served,
+    trust: Trust,
+    certificates: Certificates,
+    runs: bool,
+    dns: Option<Dns>,
+    /// The operator has named the name server, so DNS is asked also for what is not on the
+    /// internet.
+    named: bool,
 }
 
-fn ports(settings: &Settings, runs: bool, findings: &mut Findings) {
-    let listen = &settings.listen;
-    let all = [
-        ("listen.c2s", &listen.c2s),
-        ("listen.c2s_tls", &listen.c2s_tls),
-        ("listen.http", &listen.http),
-    ];
-    for (setting, addresses) in all {
-        for address in addresses {
-            match net::listen::bind(setting, &[*address]) {
-                Ok(_) => findings.good("port", format!("{address} is free ({setting})")),
-                Err(taken) if runs && taken.error.kind() == std::io::ErrorKind::AddrInUse => {
-                    findings.good("port", format!("{address} is ours already ({setting})"));
-                }
-                Err(taken) => {
-                    findings.wrong("port", format!("{taken}; stop that, or set {setting}"));
-                }
-            }
+impl Seen {
+    async fn domain(&self, domain: &Domain, report: &mut Report) {
+        if let Some(own) = self.certificates.get(&domain.name) {
+            report.add(certificate::judge(domain, &Shown::of(domain, own, &self.trust)));
+        }
+        if self.runs {
+            self.call(domain, reach::listened(&self.served), report).await;
+        }
+        if self.is_local(domain) {
+            let found = format!("{} is for this machine only: DNS is not asked", domain.name);
+            report.add([Finding::ok("dns", found)]);
+            return;
+        }
+        let mut zone = None;
+        if let Some(dns) = &self.dns {
+            let services: &[Service] = match self.served.s2s() {
+                true => &Service::ALL,
+                false => &[Service::Client, Service::ClientTls],
+            };
+            let read = Zone::read(dns, domain, services).await;
+            self.zone(domain, dns, &read, report).await;
+            zone = Some(read);
+        }
+        let own = create::own();
+        let known = Known { zone: zone.as_ref(), own: &own, acme: None };
+        report.records(domain, &create::records(domain, &self.served, &known));
+    }
+
+    /// Nobody elsewhere has business with it.
+    fn is_local(&self, domain: &Domain) -> bool {
+        let lonely = domain.is_reserved() || self.served.is_loopback();
+        domain.is_address() || (lonely && !self.named)
+    }
+
+    async fn zone(&self, domain: &Domain, dns: &Dns, zone: &Zone, report: &mut Report) {
+        report.add(srv::judge(zone, &self.served));
+        report.add(caa::judge(zone, None));
+        if self.runs {
+            self.call(domain, reach::named(zone, &self.served), report).await;
+        }
+        let address = zone.addresses(&domain.ascii).first();
+        if let Some(address) = address.filter(|_| !self.served.https.is_empty()) {
+            let address = SocketAddr::new(*address, host_meta::PORT);
+            let found = host_meta::check(dns, &domain.ascii, address, &self.trust).await;
+            report.add(found);
+        }
+        let found = format!(
+            "{}: all this is seen from inside; whether others get in can only be guessed here",
+            domain.name
+        );
+        report.add([Finding::ok("reach", found)]);
+    }
+
+    async fn call(
+        &self,
+        domain: &Domain,
+        places: impl IntoIterator<Item = reach::Place>,
+        report: &mut Report,
+    ) {
+        let own = self.certificates.get(&domain.name).and_then(|own| own.chain().first());
+        for place in places {
+            report.add([reach::call(domain, &place, &self.trust, own).await]);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// An XMPP server: what it has acknowledged is durable.
 #[derive(Debug, Parser)]
@@ -23,12 +23,34 @@ pub enum Action {
     /// Accounts, also while the server runs.
     #[command(subcommand)]
     User(User),
-    /// Look for what is wrong, and say how to mend it.
-    Check,
+    /// Look for what is wrong, say how to mend it, and print the DNS records to create.
+    ///
+    /// Each line is `ok`, `warning` or `problem`, what has been looked at, what is so, and how to
+    /// mend it. It looks at settings, store, certificates, ports, at DNS (SRV, A, AAAA, CAA and
+    /// TLSA) of each domain, calls every address that is listened on or that DNS names, and
+    /// asks for host-meta. Domains such as localhost, and a server that listens on loopback only,
+    /// are not looked up. What others see from outside can only be guessed from inside.
+    /// Exit status: 0 when nothing is a problem, warnings or not; else 1.
+    Check(Check),
     /// Print every setting with its documentation and default.
     Settings,
     /// Print the stations of a stanza's life and which XEPs stand where.
     Life,
+}
+
+/// How to look.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Ask nobody but this machine: no DNS, no connection elsewhere.
+    #[arg(long)]
+    pub no_network: bool,
+    /// Ask this name server instead of the system's, also about domains that are not on the
+    /// internet.
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "no_network")]
+    pub resolver: Option<SocketAddr>,
+    /// One JSON object a line, for programs.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with accounts.

@@ -37,15 +37,17 @@ fn run(command: Command, begun: Instant) -> anyhow::Result<ExitCode> {
     match action {
         Action::Settings => return Ok(print(&settings_table::print())),
         Action::Life => return Ok(print(&engine::life::table(&Hooks::of(XEPS)))),
-        Action::Serve | Action::User(_) | Action::Check => {}
+        Action::Serve | Action::User(_) | Action::Check(_) => {}
     }
     let settings = Settings::load(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match action {
             Action::User(user) => user::run(user, &settings).await.map(|()| ExitCode::SUCCESS),
-            Action::Check if check::run(&settings).await => Ok(ExitCode::SUCCESS),
-            Action::Check => Ok(ExitCode::FAILURE),
+            Action::Check(check) => Ok(match check::run(&settings, &check).await {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            }),
             _ => serve::run(settings, config, begun).await.map(|()| ExitCode::SUCCESS),
         }
     })

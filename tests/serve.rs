@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "serve/check.rs"]
+mod check;
 #[path = "serve/client.rs"]
 mod client;
+#[path = "serve/dns.rs"]
+mod dns;
 #[path = "serve/server.rs"]
 mod server;
 
@@ -177,7 +181,7 @@ async fn a_port_that_is_taken_is_named() {
     let checked = run(folder.path(), &["check"], "").await;
     assert_eq!(checked.status.code(), Some(1));
     let checked = String::from_utf8(checked.stdout).unwrap();
-    assert!(checked.lines().any(|line| line.starts_with("WRONG  port")), "{checked}");
+    assert!(checked.lines().any(|line| line.starts_with("problem  port")), "{checked}");
 }
 
 #[tokio::test]

@@ -1,0 +1,141 @@
+//! HTTP, as a browser would speak it, as far as host-meta and the upgrade to a WebSocket.
+
+use super::{
+    probe::{CALL_SECONDS_MAX, Failure, connect, secure},
+    trust::Trust,
+};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{
+    HeaderMap, Request, StatusCode, Uri,
+    body::Bytes,
+    client::conn::http1,
+    header::{
+        ACCESS_CONTROL_ALLOW_ORIGIN, CONNECTION, HOST, LOCATION, ORIGIN, SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    },
+};
+use hyper_util::rt::TokioIo;
+use std::{net::SocketAddr, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+
+/// What a host-meta may have.
+const BODY_BYTES_MAX: usize = 65_536;
+/// Sixteen bytes in Base64; that they are chosen newly each time is for caches (RFC 6455 §10.3).
+const KEY: &str = "d2F4d2luZyBjaGVja3MgaXQ=";
+
+/// What a web server has answered.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The status.
+    pub status: StatusCode,
+    /// Where it sends who asks.
+    pub location: Option<String>,
+    /// Pages of all origins may read it (XEP-0156 §3.3).
+    pub open: bool,
+    /// What it says.
+    pub body: String,
+}
+
+/// Where to ask, and for what.
+pub struct Ask<'a> {
+    /// The address of the host.
+    pub address: SocketAddr,
+    /// The host, in ASCII.
+    pub host: &'a str,
+    /// The path, with its query.
+    pub path: &'a str,
+}
+
+impl Ask<'_> {
+    /// Gets a page over TLS.
+    ///
+    /// # Errors
+    /// What is there instead.
+    pub async fn get(&self, trust: &Trust) -> Result<Page, Failure> {
+        // Browsers say where they come from.
+        let request = self.request().header(ORIGIN, "https://client.invalid");
+        self.over_tls(request, trust).await
+    }
+
+    /// Whether a WebSocket of XMPP is there (RFC 7395 §3.1).
+    ///
+    /// # Errors
+    /// What is there instead.
+    pub async fn upgrade(&self, trust: &Trust) -> Result<(), Failure> {
+        let request = self
+            .request()
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "websocket")
+            .header(SEC_WEBSOCKET_VERSION, "13")
+            .header(SEC_WEBSOCKET_KEY, KEY)
+            .header(SEC_WEBSOCKET_PROTOCOL, "xmpp");
+        match self.over_tls(request, trust).await?.status {
+            StatusCode::SWITCHING_PROTOCOLS => Ok(()),
+            status => Err(Failure::Strange(format!("the upgrade is answered with {status}"))),
+        }
+    }
+
+    fn request(&self) -> hyper::http::request::Builder {
+        Request::get(self.path).header(HOST, self.host)
+    }
+
+    async fn over_tls(
+        &self,
+        request: hyper::http::request::Builder,
+        trust: &Trust,
+    ) -> Result<Page, Failure> {
+        let request = request.body(Empty::<Bytes>::new());
+        let request = request.map_err(|error| Failure::Strange(error.to_string()))?;
+        let asked = async {
+            let socket = connect(self.address).await?;
+            let socket = secure(socket, trust, self.host, &["http/1.1"]).await?;
+            exchange(socket, request).await
+        };
+        let time = Duration::from_secs(CALL_SECONDS_MAX);
+        timeout(time, asked).await.unwrap_or(Err(Failure::Mute))
+    }
+}
+
+async fn exchange<S>(socket: S, request: Request<Empty<Bytes>>) -> Result<Page, Failure>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let strange = |error: hyper::Error| Failure::Strange(format!("no HTTP: {error}"));
+    let (mut sender, driver) = http1::handshake(TokioIo::new(socket)).await.map_err(strange)?;
+    // Ends when the sender is gone; what it has to say, the answer says too.
+    let driver = tokio::spawn(driver);
+    let answer = sender.send_request(request).await.map_err(strange)?;
+    let (head, body) = answer.into_parts();
+    let header = |name| text(&head.headers, name);
+    let (location, origin) = (header(LOCATION), header(ACCESS_CONTROL_ALLOW_ORIGIN));
+    let body = match head.status {
+        StatusCode::SWITCHING_PROTOCOLS => Bytes::new(),
+        _ => {
+            let whole = Limited::new(body, BODY_BYTES_MAX).collect().await;
+            whole.map_err(|error| Failure::Strange(error.to_string()))?.to_bytes()
+        }
+    };
+    driver.abort();
+    Ok(Page {
+        status: head.status,
+        location,
+        open: origin.as_deref() == Some("*"),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
+}
+
+fn text(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// Host, port and path of a `https:` or `wss:` address.
+pub fn parts(address: &str) -> Option<(String, u16, String)> {
+    let uri: Uri = address.parse().ok()?;
+    let secure = matches!(uri.scheme_str(), Some("https" | "wss"));
+    let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let host = uri.host().filter(|_| secure)?.to_ascii_lowercase();
+    Some((host, uri.port_u16().unwrap_or(443), path))
+}
