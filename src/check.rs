@@ -121,9 +121,8 @@ impl Seen {
         if self.runs {
             self.call(domain, reach::listened(&self.served), report).await;
         }
-        if self.is_local(domain) {
-            let found = format!("{} is for this machine only: DNS is not asked", domain.name);
-            report.add([Finding::ok("dns", found)]);
+        if let Some(local) = self.local(domain) {
+            report.add([local]);
             return;
         }
         let mut zone = None;
@@ -142,9 +141,17 @@ impl Seen {
     }
 
     /// Nobody elsewhere has business with it.
-    fn is_local(&self, domain: &Domain) -> bool {
-        let lonely = domain.is_reserved() || self.served.is_loopback();
-        domain.is_address() || (lonely && !self.named)
+    fn local(&self, domain: &Domain) -> Option<Finding> {
+        let name = &domain.name;
+        if domain.is_address() || (domain.is_reserved() && !self.named) {
+            let found = format!("{name} is for this machine only: DNS is not asked");
+            return Some(Finding::ok("dns", found));
+        }
+        let found = format!("{name}: everything listens on loopback only, so DNS is not asked");
+        let mend = "set listen.c2s = [\"[::]:5222\"] to let others in; if something here passes \
+                    them on, name a name server with --resolver";
+        let lonely = self.served.is_loopback() && !self.named;
+        lonely.then(|| Finding::warning("dns", found, mend))
     }
 
     async fn zone(&self, domain: &Domain, dns: &Dns, zone: &Zone, report: &mut Report) {

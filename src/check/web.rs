@@ -35,6 +35,8 @@ pub struct Page {
     pub location: Option<String>,
     /// Pages of all origins may read it (XEP-0156 §3.3).
     pub open: bool,
+    /// The protocol inside a WebSocket, where one has been agreed upon.
+    pub protocol: Option<String>,
     /// What it says.
     pub body: String,
 }
@@ -72,9 +74,13 @@ impl Ask<'_> {
             .header(SEC_WEBSOCKET_VERSION, "13")
             .header(SEC_WEBSOCKET_KEY, KEY)
             .header(SEC_WEBSOCKET_PROTOCOL, "xmpp");
-        match self.over_tls(request, trust).await?.status {
-            StatusCode::SWITCHING_PROTOCOLS => Ok(()),
-            status => Err(Failure::Strange(format!("the upgrade is answered with {status}"))),
+        let page = self.over_tls(request, trust).await?;
+        match (page.status, page.protocol.as_deref()) {
+            (StatusCode::SWITCHING_PROTOCOLS, Some("xmpp")) => Ok(()),
+            (StatusCode::SWITCHING_PROTOCOLS, _) => {
+                Err(Failure::Strange("a WebSocket, but not of XMPP".to_owned()))
+            }
+            (status, _) => Err(Failure::Strange(format!("the upgrade is answered with {status}"))),
         }
     }
 
@@ -123,6 +129,7 @@ where
         status: head.status,
         location,
         open: origin.as_deref() == Some("*"),
+        protocol: header(SEC_WEBSOCKET_PROTOCOL),
         body: String::from_utf8_lossy(&body).into_owned(),
     })
 }
@@ -139,3 +146,7 @@ pub fn parts(address: &str) -> Option<(String, u16, String)> {
     let host = uri.host().filter(|_| secure)?.to_ascii_lowercase();
     Some((host, uri.port_u16().unwrap_or(443), path))
 }
+
+#[cfg(test)]
+#[path = "web/tests.rs"]
+mod tests;

@@ -53,7 +53,12 @@ impl Zone {
         for &service in services {
             let name = format!("{}.{}", service.label(), domain.ascii);
             let found = records.ask(&name, Kind::Srv).await;
+            let silent = matches!(found, Err(Unanswered::Silent(_)));
             zone.services.insert(service, found.map(srv));
+            if silent {
+                // Who waits for an answer once need not wait for ten.
+                return zone;
+            }
         }
         let mut hosts: BTreeSet<_> = zone.targets().map(|(_, srv)| srv.target.clone()).collect();
         hosts.insert(domain.ascii.clone());
@@ -162,5 +167,15 @@ mod tests {
         assert_eq!(zone.hosts.keys().collect::<Vec<_>>(), ["example.org", "x.example.org"]);
         assert_eq!(zone.addresses("x.example.org").len(), 2);
         assert_eq!(zone.pinned, ["x.example.org:5222"]);
+    }
+
+    #[tokio::test]
+    async fn a_name_server_that_is_silent_is_asked_once() {
+        let silent = Unanswered::Silent("timed out".to_owned());
+        let fake = Fake::default()
+            .unanswered("_xmpp-client._tcp.example.org", Kind::Srv, silent)
+            .address("example.org", &["192.0.2.1"]);
+        let zone = Zone::read(&fake, &Domain::of("example.org"), &Service::ALL).await;
+        assert_eq!((zone.services.len(), zone.hosts.len()), (1, 0));
     }
 }

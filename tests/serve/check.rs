@@ -99,15 +99,26 @@ async fn a_name_server_that_fails_is_told_apart_from_one_that_knows_nothing() {
 
 #[tokio::test]
 async fn a_laptop_asks_nobody_and_has_no_problem() {
-    let (folder, ..) = folder();
+    let (folder, _, port) = folder();
     let (said, code) = check(folder.path(), &[]).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(has(&said, "ok       dns", "for this machine only: DNS is not asked"), "{said}");
-    let settings = "[server]\ndomains = [\"chat.example.org\"]\n[listen]\n\
-                    c2s = [\"0.0.0.0:0\"]\nc2s_tls = [\"0.0.0.0:61223\"]\nhttp = []\n";
-    std::fs::write(folder.path().join("waxwing.toml"), settings).unwrap();
+    let listening = |address: &str| {
+        let settings = format!(
+            "[server]\ndomains = [\"chat.example.org\"]\n[listen]\nc2s = []\n\
+             c2s_tls = [\"{address}:{port}\"]\nhttp = []\n"
+        );
+        std::fs::write(folder.path().join("waxwing.toml"), settings).unwrap();
+    };
+    listening("127.0.0.1");
+    let (said, code) = check(folder.path(), &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(has(&said, "warning  dns", "everything listens on loopback only"), "{said}");
+    listening("0.0.0.0");
     let (said, code) = check(folder.path(), &["--no-network"]).await;
     assert_eq!(code, Some(0), "{said}");
-    let record = "_xmpps-client._tcp.chat.example.org. 3600 IN SRV 0 0 61223 chat.example.org.";
-    assert!(said.lines().any(|line| line == record), "{said}");
+    let led = format!("SRV 0 0 {port} chat.example.org.");
+    assert!(has(&said, "_xmpps-client._tcp.chat.example.org. 3600 IN", &led), "{said}");
+    let none = "_xmpp-client._tcp.chat.example.org. 3600 IN SRV 0 0 0 .";
+    assert!(said.lines().any(|line| line == none), "{said}");
 }

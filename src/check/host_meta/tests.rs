@@ -9,7 +9,8 @@ const JRD: &str = r#"{"links":[
     {"rel":"urn:xmpp:alt-connections:xbosh","href":"https://example.org/bosh"}]}"#;
 
 fn got(body: &str) -> Result<Page, Failure> {
-    Ok(Page { status: StatusCode::OK, location: None, open: true, body: body.to_owned() })
+    let (location, protocol) = (None, None);
+    Ok(Page { status: StatusCode::OK, location, open: true, protocol, body: body.to_owned() })
 }
 
 fn worst(xml: &Result<Page, Failure>, json: &Result<Page, Failure>) -> (Level, String) {
