@@ -22,6 +22,7 @@ use certificate::{Certificates, Shown};
 use create::Known;
 use domain::Domain;
 use finding::{Finding, Level};
+use futures_util::future::join_all;
 use resolver::Dns;
 use served::{Served, Service};
 use std::net::SocketAddr;
@@ -173,6 +174,7 @@ impl Seen {
         report.add([Finding::ok("reach", found)]);
     }
 
+    /// All at once: who does not answer costs the time of one.
     async fn call(
         &self,
         domain: &Domain,
@@ -180,8 +182,7 @@ impl Seen {
         report: &mut Report,
     ) {
         let own = self.certificates.get(&domain.name).and_then(|own| own.chain().first());
-        for place in places {
-            report.add([reach::call(domain, &place, &self.trust, own).await]);
-        }
+        let call = async |place| reach::call(domain, &place, &self.trust, own).await;
+        report.add(join_all(places.into_iter().map(call)).await);
     }
 }

@@ -15,8 +15,10 @@ use tokio_rustls::{
     },
 };
 
-/// For everything that is said on one connection.
-pub const CALL_SECONDS_MAX: u64 = 5;
+/// For a connection.
+const CONNECT_SECONDS_MAX: u64 = 3;
+/// For the connection and everything that is said on it.
+pub const CALL_SECONDS_MAX: u64 = 6;
 /// What an answer may have before it is no answer to us.
 const ANSWER_BYTES_MAX: usize = 65_536;
 /// The content type of an alert and of a handshake (RFC 8446 §5.1).
@@ -147,7 +149,7 @@ pub async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
         io::ErrorKind::ConnectionRefused => Failure::Unreachable("nothing listens".to_owned()),
         _ => Failure::Unreachable(error.to_string()),
     };
-    let time = Duration::from_secs(CALL_SECONDS_MAX);
+    let time = Duration::from_secs(CONNECT_SECONDS_MAX);
     match timeout(time, TcpStream::connect(address)).await {
         Ok(connected) => connected.map_err(failed),
         Err(_) => Err(Failure::Unreachable("no answer".to_owned())),

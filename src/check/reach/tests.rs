@@ -1,5 +1,8 @@
 use super::*;
-use crate::check::finding::Level::{self, Ok as Fine, Problem, Warning};
+use crate::check::{
+    finding::Level::{self, Ok as Fine, Problem, Warning},
+    records::fake::Fake,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -36,6 +39,29 @@ fn silence_at_an_address_of_others_may_be_the_router() {
     assert_eq!(judged(closed(), Some("x.example.org"), true).0, Problem);
     let (level, said) = judged(closed(), Some("x.example.org"), false);
     assert_eq!((level, said.contains("hairpin")), (Warning, true), "{said}");
+}
+
+#[tokio::test]
+async fn addresses_that_dns_names_are_called_for_what_is_served() {
+    let fake = Fake::default()
+        .srv("_xmpps-client._tcp.example.org", 443, "x.example.org")
+        .srv("_xmpp-server._tcp.example.org", 5269, "x.example.org")
+        .address("x.example.org", &["192.0.2.1", "2001:db8::1"])
+        .address("example.org", &["192.0.2.2"]);
+    let zone = Zone::read(&fake, &Domain::of("example.org"), &Service::ALL).await;
+    let all = |address: &str| vec![address.parse().unwrap()];
+    let served = Served { c2s: all("[::]:5222"), c2s_tls: all("[::]:443"), ..Served::default() };
+    let places = named(&zone, &served).into_iter();
+    let places: Vec<_> = places.map(|place| (place.service, place.address.to_string())).collect();
+    let expected = [
+        // RFC 6120 §3.2.2.
+        (Service::Client, "192.0.2.2:5222".to_owned()),
+        (Service::ClientTls, "192.0.2.1:443".to_owned()),
+        (Service::ClientTls, "[2001:db8::1]:443".to_owned()),
+    ];
+    assert_eq!(places, expected);
+    let listened = listened(&served).into_iter().map(|place| place.address.to_string());
+    assert!(listened.eq(["[::1]:5222", "[::1]:443"]));
 }
 
 /// What `answer` gets when it is called as a client with STARTTLS.
