@@ -56,7 +56,7 @@ impl Driver for Bosh {
 
     fn say(&mut self, link: Link, bytes: &[u8]) {
         if let Some(session) = &mut self.sessions[link.0] {
-            session.say(take_apart(bytes));
+            session.say(take_apart(bytes), Instant::now() + self.server.answer);
         }
     }
 

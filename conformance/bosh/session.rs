@@ -30,6 +30,8 @@ pub(super) struct Session {
     rid: u64,
     unsent: VecDeque<Said>,
     under_way: VecDeque<JoinHandle<Result<Bytes, String>>>,
+    /// What answers said that had to come before more could be said.
+    heard: VecDeque<Result<Vec<Heard>, String>>,
 }
 
 enum Stage {
@@ -51,30 +53,49 @@ impl Session {
         // Without chance the session is still one.
         let _ = getrandom::fill(&mut random);
         let rid = u64::from_be_bytes(random) >> (u64::BITS - RID_BITS);
-        let (unsent, under_way) = (VecDeque::new(), VecDeque::new());
-        Self { runtime, post, idle: Idle::default(), stage: Stage::New, rid, unsent, under_way }
+        Self {
+            runtime,
+            post,
+            idle: Idle::default(),
+            stage: Stage::New,
+            rid,
+            unsent: VecDeque::new(),
+            under_way: VecDeque::new(),
+            heard: VecDeque::new(),
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        matches!(self.stage, Stage::Ended)
+        matches!(self.stage, Stage::Ended) && self.heard.is_empty()
     }
 
-    pub(super) fn say(&mut self, said: Vec<Said>) {
+    /// Says it all, if answers come before this moment where they must come first.
+    pub(super) fn say(&mut self, said: Vec<Said>, until: Instant) {
         self.unsent.extend(said);
         self.send();
+        while !self.unsent.is_empty() {
+            let Some(heard) = self.answer(until).transpose() else { return };
+            self.heard.push_back(heard);
+        }
     }
 
     /// What the next answer says; `None`: none has come until then.
     pub(super) fn hear(&mut self, until: Instant) -> Result<Option<Vec<Heard>>, String> {
+        if let Some(heard) = self.heard.pop_front() {
+            return heard.map(Some);
+        }
         self.send();
         if let (Stage::Open { sid, .. }, true) = (&self.stage, self.under_way.is_empty()) {
             let body = format!(" sid='{}'/>", escaped(sid));
             self.request(&body);
         }
+        self.answer(until)
+    }
+
+    fn answer(&mut self, until: Instant) -> Result<Option<Vec<Heard>>, String> {
         let Some(first) = self.under_way.front_mut() else { return Ok(None) };
         let answer = async { time::timeout_at(until.into(), first).await };
-        let answer = self.runtime.block_on(answer);
-        let Ok(answer) = answer else { return Ok(None) };
+        let Ok(answer) = self.runtime.block_on(answer) else { return Ok(None) };
         self.under_way.pop_front();
         let answer = answer.map_err(|error| error.to_string()).and_then(|answer| answer);
         let heard = answer.and_then(|answer| self.took(&answer));
