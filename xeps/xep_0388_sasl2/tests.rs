@@ -11,7 +11,7 @@ use engine::{
     settings::Settings,
     stream::{
         c2s::{C2s, Security},
-        machine::{Act, Fact, Input, Machine, Out, Question},
+        machine::{Act, Fact, Input, Machine, Out, Question, Tls},
         sasl::{self, Hash, Ht},
     },
     unit::Credentials,
