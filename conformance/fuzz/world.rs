@@ -347,6 +347,13 @@ impl World {
             Act::Ask(Question::Verify { .. }) => {
                 self.tell(link, machine::Input::Fact(Fact::Verified(true)));
             }
+            Act::Ask(Question::Device(..)) => {
+                let fact = Fact::Device(Ok(Some((credentials(), None))));
+                self.tell(link, machine::Input::Fact(fact));
+            }
+            Act::Ask(Question::Settle { .. } | Question::Upgrade(..)) => {
+                self.tell(link, machine::Input::Fact(Fact::Settled(Ok(()))));
+            }
             Act::Ask(Question::Request { host, iq, answer }) => {
                 let replied = self.read(&iq, &host, answer);
                 self.inbox.extend(self.registrar.caused());

@@ -12,11 +12,9 @@ use engine::{
     ctx::Ctx,
     device::Agent,
     hook::*,
-    stream::{
-        sasl::{
-            Advertised, Failure,
-            profile::{Auth, Granted, Profile, Said, Says, Wishes},
-        },
+    stream::sasl::{
+        Advertised, Failure,
+        profile::{Auth, Granted, Profile, Said, Says, Wishes},
     },
     wire::*,
 };

@@ -59,7 +59,7 @@ impl World {
         let stream = self.streams.iter_mut().find(|stream| stream.link == link);
         let stream = stream.expect("a stream of ours");
         match &say {
-            Say::Bound(jid) => stream.jid = Some(jid.clone()),
+            Say::Bound(jid, _) => stream.jid = Some(jid.clone()),
             Say::Settled(stanzas) => {
                 stream.settled += stanzas;
                 assert!(stream.settled <= stream.said, "settled twice");
@@ -197,7 +197,7 @@ impl World {
         self.settle();
         // An account that nothing holds leaves at once. What it says to its contacts then may bring
         // one back that has left before; the second time nobody has anything to say.
-        for _ in 0..2 {
+        for _ in 0..(std::env::var("R").map_or(2, |r| r.parse().unwrap())) {
             for seat in 0..SEATS.len() {
                 self.order(seat, Order::Deleted { last: None, farewells: Vec::new() });
             }

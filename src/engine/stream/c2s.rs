@@ -17,6 +17,7 @@ use wire::{
     StreamError, Text, ns,
 };
 
+mod ending;
 mod entry;
 mod framing;
 mod login;
@@ -28,7 +29,6 @@ mod tests;
 
 use entry::Entry;
 use login::Login;
-use negotiation::Spoken;
 
 /// What a first-level element may not be of once a resource is bound: it is the account's to
 /// judge all others.
@@ -314,36 +314,6 @@ impl C2s {
         self.timers.stop(Timer::Auth);
         self.timers.set(Timer::Idle, self.heard.after(ctx.settings.limits.idle_ms_max));
     }
-
-    fn tick(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
-        self.timers.ticked();
-        match self.timers.expired(ctx.now) {
-            Some(Timer::Auth) => self.violated(ctx, Violation::AuthTime, out),
-            Some(Timer::Idle) => self.idle(ctx, out),
-            None => {}
-        }
-    }
-
-    /// The deadline is not moved by what is heard, only looked at anew when it has come.
-    fn idle(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
-        let patience = ctx.settings.limits.idle_ms_max;
-        let ping = self.heard.after(patience);
-        let give_up = ping.after(patience);
-        if ctx.now >= give_up {
-            return self.violated(ctx, Violation::Silent, out);
-        }
-        if ctx.now < ping {
-            return self.timers.set(Timer::Idle, ping);
-        }
-        match self.framing {
-            Framing::Stream => out.bytes.push(b' '),
-            Framing::Framed => out.acts.push(Act::Ping),
-        }
-        if let State::Bound(account, _) = &self.state {
-            out.acts.push(Act::Submit(account.clone(), Said::Silent));
-        }
-        self.timers.set(Timer::Idle, give_up);
-    }
 }
 
 /// Stanzas.
@@ -392,45 +362,5 @@ impl C2s {
             }
         }
         Ok(())
-    }
-}
-
-/// The end.
-impl C2s {
-    fn violated(&mut self, ctx: &Ctx<'_>, violation: Violation, out: &mut Out) {
-        let error = StreamError::from(violation.condition());
-        self.fail(ctx, error, violation.why(), out);
-    }
-
-    /// Ends the stream with an error (§4.9.1.1), in a stream of ours even when the peer has
-    /// opened none (§4.9.1.2). In the middle of a TLS handshake nothing can be said.
-    fn fail(&mut self, ctx: &Ctx<'_>, error: StreamError, why: &'static str, out: &mut Out) {
-        let condition = error.condition;
-        if !matches!(self.state, State::Handshake | State::Ended) {
-            if !self.spoken {
-                self.speak(ctx, Spoken::default(), out);
-            }
-            let text = error.text.or(Some(Cow::Borrowed(why)));
-            out.say(|out| StreamError { text, ..error }.write(self.framing, out));
-            self.farewell(out);
-        }
-        self.end(End::Broken, Closed::Error(condition, why), out);
-    }
-
-    /// Once. The account hears of it if it has heard of the stream at all.
-    fn end(&mut self, end: End, closed: Closed, out: &mut Out) {
-        match mem::replace(&mut self.state, State::Ended) {
-            State::Ended => return,
-            State::Binding(account, _) | State::Bound(account, _) => {
-                out.acts.push(Act::Submit(account, Said::Gone(end)));
-            }
-            State::Entering(entry) if entry.is_known_to_account() => {
-                out.acts.push(Act::Submit(entry.account, Said::Gone(end)));
-            }
-            _ => {}
-        }
-        self.kept = Vec::new();
-        self.timers = Timers::default();
-        out.acts.push(Act::Close(closed));
     }
 }
