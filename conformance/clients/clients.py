@@ -1,4 +1,6 @@
-"""The clients: slixmpp, profanity and xmpp.js, all with the same verbs.
+"""The clients that a small script drives: slixmpp, aioxmpp, nbxmpp, xmpp.js.
+
+All clients have the same verbs; profanity.py and desktop.py hold the others.
 
 `login` asserts that the stream is encrypted and the certificate verified. What a client heard
 or saw is read from what it prints itself.
@@ -17,17 +19,17 @@ PASSWORD = "a password with spaces & signs: <ü>"
 
 
 class Client:
-    """One account of one server. `tls` is `starttls` or `direct`."""
+    """One account of one server. `way` is the way in, one of the server's `ways`."""
 
     has_account = True
 
-    def __init__(self, server, folder, tls):
+    def __init__(self, server, folder, way):
         self.server = server
         self.folder = folder
-        self.tls = tls
+        self.way = way
         self.password = PASSWORD
         self.jid = f"{self.name}@{DOMAIN}"
-        self.port = server.port if tls == "starttls" else server.port_tls
+        self.url, self.port = server.ways[way]
 
 
 class Scripted(Client):
@@ -41,8 +43,7 @@ class Scripted(Client):
 
     def start(self, *how):
         log = self.folder / f"{self.name}.log"
-        arguments = [f"{self.jid}/test", self.password, str(self.port), self.tls]
-        command = self.command(arguments) + list(how)
+        command = [*self.command(), *how]
         self.process = Process(self.name, command, log, env=self.environment())
 
     def environment(self):
@@ -53,6 +54,15 @@ class Scripted(Client):
 
     def hears(self, sender, text):
         self.process.expect(rf"message {sender} (\S+ )?{re.escape(text)}$")
+
+    def ask(self, contact):
+        self.process.tell(f"ask {contact}")
+
+    def is_asked(self, contact):
+        self.process.expect(f"presence_subscribe {contact}$")
+
+    def approve(self, contact):
+        self.process.tell(f"approve {contact}")
 
     def open_chat(self, _):
         """Nothing to open: it prints every message."""
@@ -74,9 +84,8 @@ class Scripted(Client):
 class Slixmpp(Scripted):
     name = "slixmpp"
 
-    def command(self, arguments):
-        python = target() / "clients" / "python" / "bin" / "python"
-        return [python, HERE / "slixmpp_client.py", *arguments, self.server.certificate.file]
+    def command(self):
+        return python(self, "python", "slixmpp_client.py", self.port)
 
     def answers(self, command, expected, *more):
         """Tells it a command, and waits for the lines that this prints; they are patterns."""
@@ -85,15 +94,6 @@ class Slixmpp(Scripted):
         for pattern in (expected, *more):
             found = self.process.expect(f"{pattern}$", since)
         return found
-
-    def ask(self, contact):
-        self.process.tell(f"ask {contact}")
-
-    def is_asked(self, contact):
-        self.process.expect(f"presence_subscribe {contact}$")
-
-    def approve(self, contact):
-        self.process.tell(f"approve {contact}")
 
     def has_mutual(self, contact):
         self.process.expect(f"roster {contact} both$")
@@ -112,6 +112,14 @@ class Slixmpp(Scripted):
         """What it has shown of this sender since login: pairs of time and text, in order."""
         lines = re.findall(rf"^message {sender} (\S+) (.*)$", self.process.printed(), re.MULTILINE)
         return [(datetime.fromisoformat(time), text) for time, text in lines]
+
+    def say_and_ask(self, to, text):
+        """For a receipt, which a client sends when it has shown the message (XEP-0184)."""
+        asked = self.answers(f"say_and_ask {to} {text}", r"asked_for_receipt (\S+)")
+        return asked[1]
+
+    def has_receipt(self, sender, receipt):
+        self.process.expect(f"receipt {sender} {receipt}$")
 
     def is_bounced(self, contact):
         """What it has said does not reach the contact, and it is told so."""
@@ -156,13 +164,48 @@ class Admin(Slixmpp):
     name = "admin"
 
 
+class Aioxmpp(Scripted):
+    name = "aioxmpp"
+
+    def command(self):
+        return python(self, "aioxmpp", "aioxmpp_client.py", self.port)
+
+
+class Nbxmpp(Scripted):
+    """Newer than the one in Debian's Gajim."""
+
+    name = "nbxmpp"
+
+    def command(self):
+        address = self.url if self.way == "wss" else f"{DOMAIN}:{self.port}"
+        return python(self, "nbxmpp", "nbxmpp_client.py", address)
+
+
 class XmppJs(Scripted):
     name = "xmppjs"
 
-    def command(self, arguments):
-        folder = target() / "clients" / "node"
-        return [folder / "node", HERE / "xmppjs_client.mjs", *arguments, folder / "node_modules"]
+    def command(self):
+        return node("xmppjs_client.mjs", f"{self.jid}/test", self.password, self.url)
 
     def environment(self):
         certificate = {"NODE_EXTRA_CA_CERTS": str(self.server.certificate.file)}
         return os.environ | certificate | {"NODE_OPTIONS": "--dns-result-order=ipv4first"}
+
+
+def python(client, home, script, address):
+    """A script in the environment that its libraries are installed in."""
+    interpreter = target() / "clients" / home / "bin" / "python"
+    arguments = [f"{client.jid}/test", client.password, str(address), client.way]
+    return [interpreter, HERE / script, *arguments, client.server.certificate.file]
+
+
+def node(script, *arguments):
+    folder = target() / "clients" / "node"
+    return [folder / "node", HERE / script, *arguments, folder / "node_modules"]
+
+
+def screenshots():
+    """Kept beyond the run."""
+    folder = target() / "clients" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -53,7 +53,7 @@ class Profanity(Client):
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", COLUMNS, "-y", ROWS, *words)
 
     def tls_policy(self):
-        return "force" if self.tls == "starttls" else "legacy"
+        return "force" if self.way == "starttls" else "legacy"
 
     def say(self, to, text):
         self.type(f"/msg {to} {text}")

@@ -1,12 +1,14 @@
 """What the clients play with each other, each scene a function of its cast.
 
-Everybody is logged in when a scene begins and when it ends. The scenes are played in the order
-of `SCENES`, on one server: what one leaves in a roster, the next finds there.
+Everybody is logged in when a scene begins and when it ends. They are played on one server: first
+those that must be `ALONE`, then all lists of `AT_THE_SAME_TIME`, each in its order. What one scene
+leaves in a roster, the next of its list finds there; two lists have no account in common.
 """
 
 from datetime import datetime, timezone
 
-from clients import Admin, Newcomer, Slixmpp, XmppJs
+from clients import Admin, Aioxmpp, Nbxmpp, Newcomer, Slixmpp, XmppJs
+from desktop import Dino, Gajim
 from profanity import Beginner, Profanity
 from servers import DOMAIN
 from waiting import Failure
@@ -175,6 +177,26 @@ def pre_approval(slixmpp, profanity):
     profanity.answers("/sub received", "No outstanding subscription requests.")
 
 
+def before_a_screen(friend, client):
+    """A client with windows does what it does when somebody sits before it, and is seen to."""
+    friend.ask(client.jid)
+    client.is_asked(friend.jid)
+    friend.sees(client.jid, "online", after=lambda: client.approve(friend.jid))
+    friend.answers(
+        f"software {client.jid}/test", f"software {client.jid}/test client {client.software}"
+    )
+    client.open_chat(friend.jid)
+    client.say(friend.jid, f"a line of {client.software}: <&>")
+    friend.hears(client.jid, f"a line of {client.software}: <&>")
+    text = f"a line for {client.software}: ciao è già <&> 🐦"
+    receipt = friend.say_and_ask(client.jid, text)
+    client.hears(friend.jid, text)
+    friend.has_receipt(client.jid, receipt)
+    client.screenshot()
+    friend.sees(client.jid, "offline", after=client.logout)
+    friend.sees(client.jid, "online", after=client.login)
+
+
 def hears_last(reader, writer, text):
     """A last line, after which nothing that was on its way before can come: what came before."""
     writer.say(reader.jid, text)
@@ -188,8 +210,20 @@ def same(found, expected, what):
         raise Failure(f"{what}: {found}, not {expected}")
 
 
+class Nurse(Slixmpp):
+    name = "nurse"
+
+
+class Friar(Slixmpp):
+    name = "friar"
+
+
 # Each client logs in once with STARTTLS and once with TLS from the first byte.
-SCENES = [
+ALONE = [
+    ("users counted", users_counted, (Admin, "starttls"), (Profanity, "starttls")),
+    ("announcement", announcement, (Admin, "direct"), (Profanity, "direct")),
+]
+EVERY_DAY = [
     ("chat", chat, (Slixmpp, "starttls"), (Profanity, "starttls")),
     ("chat", chat, (Profanity, "direct"), (XmppJs, "starttls")),
     ("chat", chat, (Slixmpp, "direct"), (XmppJs, "direct")),
@@ -206,9 +240,20 @@ SCENES = [
     ("bookmarks in private XML", bookmarks, (Profanity, "starttls")),
     ("an account of one's own", account_of_ones_own, (Newcomer, "starttls")),
     ("an account of one's own", account_of_a_beginner, (Admin, "direct"), (Beginner, "starttls")),
-    ("users counted", users_counted, (Admin, "starttls"), (Profanity, "starttls")),
-    ("announcement", announcement, (Admin, "direct"), (Profanity, "direct")),
     ("user added and deleted", user_added_and_deleted, (Admin, "direct"), (Newcomer, "direct")),
     ("removal of a contact", removal, (Slixmpp, "starttls"), (Profanity, "starttls")),
     ("pre-approval", pre_approval, (Slixmpp, "direct"), (Profanity, "direct")),
 ]
+GAJIM = [
+    ("before a screen", before_a_screen, (Nurse, "direct"), (Gajim, "starttls")),
+    ("chat", chat, (Nurse, "starttls"), (Gajim, "direct")),
+]
+DINO = [
+    ("before a screen", before_a_screen, (Friar, "starttls"), (Dino, "starttls")),
+    ("chat", chat, (Friar, "starttls"), (Dino, "direct")),
+]
+LIBRARIES = [
+    ("chat", chat, (Aioxmpp, "starttls"), (Nbxmpp, "starttls")),
+    ("chat", chat, (Nbxmpp, "direct"), (Aioxmpp, "direct")),
+]
+AT_THE_SAME_TIME = [EVERY_DAY, GAJIM, DINO, LIBRARIES]

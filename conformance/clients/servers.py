@@ -43,7 +43,8 @@ class Server:
     """`port` is for STARTTLS, `port_tls` for TLS from the first byte; free ones by default.
 
     `admins` are the accounts that may administer it; `open` means that whoever connects may
-    make an account. `lacks` are the titles of scenes for which it is no oracle.
+    make an account. `ways` are the ways in: a URL and a port for each. `lacks` are the titles of
+    scenes for which it is no oracle.
     """
 
     lacks = ()
@@ -64,6 +65,14 @@ class Server:
         self.host = host
         free = free_ports(2)
         self.port, self.port_tls = port or free[0], port_tls or free[1]
+        self.port_http, self.port_https = free_ports(2)
+        self.ways = {
+            "starttls": (f"xmpp://{self.domain}:{self.port}", self.port),
+            "direct": (f"xmpps://{self.domain}:{self.port_tls}", self.port_tls),
+            "ws": (f"ws://{self.domain}:{self.port_http}/ws", self.port_http),
+            "wss": (f"wss://{self.domain}:{self.port_https}/ws", self.port_https),
+            "bosh": (f"https://{self.domain}:{self.port_https}/bosh", self.port_https),
+        }
         self.admins = [f"{user}@{self.domain}" for user in admins]
         self.open = open
         self.abuse = [f"mailto:abuse@{self.domain}", f"xmpp:abuse@{self.domain}"]
@@ -155,6 +164,15 @@ interfaces = {{ "{self.host}" }}
 c2s_ports = {{ {self.port} }}
 c2s_direct_tls_ports = {{ {self.port_tls} }}
 c2s_require_encryption = true
+http_interfaces = {{ "{self.host}" }}
+http_ports = {{ {self.port_http} }}
+https_interfaces = {{ "{self.host}" }}
+https_ports = {{ {self.port_https} }}
+http_default_host = "{self.domain}"
+https_ssl = {{ certificate = "{certificate.file}"; key = "{certificate.key}" }}
+http_paths = {{ websocket = "/ws"; bosh = "/bosh" }}
+consider_websocket_secure = true
+consider_bosh_secure = true
 ssl = {{ certificate = "{certificate.file}"; key = "{certificate.key}" }}
 authentication = "internal_plain"
 admins = {{ {admins} }}
@@ -164,7 +182,7 @@ modules_enabled = {{
     "roster"; "saslauth"; "tls"; "disco"; "carbons"; "pep"; "blocklist"; "private"; "mam";
     "vcard4"; "vcard_legacy"; "bookmarks"; "smacks"; "csi_simple"; "ping"; "time"; "version";
     "lastactivity"; "uptime"; "register"; "adhoc"; "admin_adhoc"; "announce";
-    "dialback"; "server_contact_info";
+    "dialback"; "server_contact_info"; "websocket"; "bosh";
 }}
 allow_registration = {str(self.open).lower()}
 log = {{ info = "*console" }}

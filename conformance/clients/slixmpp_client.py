@@ -16,7 +16,7 @@ from slixmpp import ClientXMPP
 from slixmpp.exceptions import IqError
 from slixmpp.plugins.xep_0048.stanza import Bookmarks
 
-PLUGINS = "0012 0048 0049 0050 0054 0077 0092 0133 0191 0199 0202 0203".split()
+PLUGINS = "0012 0030 0048 0049 0050 0054 0077 0092 0133 0184 0191 0199 0202 0203".split()
 
 
 def show(*words):
@@ -34,7 +34,8 @@ class Client(ClientXMPP):
         self.auto_authorize = None  # a request waits for `approve`
         for number in PLUGINS:
             self.register_plugin(f"xep_{number}")
-        events = ["session_start", "message", "message_error", "presence_available"]
+        events = ["session_start", "message", "message_error", "receipt_received"]
+        events.append("presence_available")
         for event in [*events, "failed_auth", "connection_failed", "disconnected", *register]:
             self.add_event_handler(event, getattr(self, "on_" + event))
         for event in ("got_online", "got_offline", "presence_subscribe", "presence_subscribed"):
@@ -67,6 +68,9 @@ class Client(ClientXMPP):
     def on_message_error(self, message):
         show("message_error", message["from"].bare, message["error"]["condition"])
 
+    def on_receipt_received(self, message):
+        show("receipt", message["from"].bare, message["receipt"])
+
     def on_presence(self, event, presence):
         if presence["from"].bare != self.boundjid.bare:
             show(event, presence["from"].bare)
@@ -86,6 +90,19 @@ class Client(ClientXMPP):
 
     async def do_say(self, to, text):
         self.send_message(mto=to, mbody=text, mtype="chat")
+
+    async def do_say_and_ask(self, to, text):
+        """For a receipt (XEP-0184)."""
+        message = self.make_message(mto=to, mbody=text, mtype="chat")
+        message["id"] = self.new_id()
+        message["request_receipt"] = True
+        message.send()
+        show("asked_for_receipt", message["id"])
+
+    async def do_software(self, jid, _):
+        info = await self.plugin["xep_0030"].get_info(jid=jid, cached=False)
+        for category, _type, _language, name in info["disco_info"]["identities"]:
+            show("software", jid, category, name)
 
     async def do_ask(self, contact, _):
         self.send_presence_subscription(pto=contact, ptype="subscribe")

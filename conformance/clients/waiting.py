@@ -1,14 +1,29 @@
 """Waiting for what another process prints: by polling, always with a deadline."""
 
+import os
 import re
+import signal
 import subprocess
+import threading
 import time
 
 SECONDS_MAX = 30
+SCENE_SECONDS_MAX = 90
+
+scene = threading.local()  # `deadline` of what this thread plays
+over = threading.Event()  # somebody has failed: the others need not go on
 
 
 class Failure(Exception):
     """What was expected did not happen; the text says what."""
+
+
+class Over(Failure):
+    """Nothing wrong here: the run ends because of somebody else."""
+
+
+def begin_scene():
+    scene.deadline = time.monotonic() + SCENE_SECONDS_MAX
 
 
 def until(probe, expectation, seconds=SECONDS_MAX):
@@ -18,8 +33,12 @@ def until(probe, expectation, seconds=SECONDS_MAX):
         found = probe()
         if found:
             return found
+        if over.is_set():
+            raise Over(f"no longer waiting for {expectation}")
         if time.monotonic() > deadline:
             raise Failure(f"waited {seconds} s for {expectation}")
+        if time.monotonic() > getattr(scene, "deadline", deadline):
+            raise Failure(f"{SCENE_SECONDS_MAX} s were over when waiting for {expectation}")
         time.sleep(0.05)
 
 
@@ -31,7 +50,12 @@ class Process:
         self.log = log
         with open(log, "wb") as output:
             self.child = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.PIPE, **options
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+                **options,
             )
 
     def printed(self):
@@ -50,22 +74,27 @@ class Process:
         return until(probe, f"{self.name} to print: {pattern}")
 
     def tell(self, line):
-        self.child.stdin.write(line.encode() + b"\n")
-        self.child.stdin.flush()
+        try:
+            self.child.stdin.write(line.encode() + b"\n")
+            self.child.stdin.flush()
+        except BrokenPipeError:
+            raise Failure(f"{self.name} has ended, and cannot be told: {line}") from None
 
     def ended(self, seconds=SECONDS_MAX):
         """Waits for the end and returns the exit code."""
-        try:
-            return self.child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"{self.name} did not end within {seconds} s") from None
+        until(lambda: self.child.poll() is not None, f"{self.name} to end", seconds)
+        return self.child.returncode
 
     def stop(self):
-        """For the way out, whatever happened: SIGTERM, then SIGKILL."""
+        """For the way out, whatever happened, with all its children: SIGTERM, then SIGKILL."""
         if self.child.poll() is None:
             self.child.terminate()
             try:
                 self.child.wait(5)
             except subprocess.TimeoutExpired:
-                self.child.kill()
-                self.child.wait()
+                pass
+        try:
+            os.killpg(self.child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.child.wait()
