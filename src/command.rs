@@ -65,6 +65,19 @@ pub enum User {
         /// Such as juliet@localhost.
         jid: String,
     },
+    /// Print the devices that an account has logged in from: id, first and last login, whether it
+    /// has a token, software and name.
+    Devices {
+        /// Such as juliet@localhost.
+        jid: String,
+    },
+    /// Take the tokens of a device and end its sessions. Who knows the password comes back.
+    Revoke {
+        /// Such as juliet@localhost.
+        jid: String,
+        /// As `devices` prints it; absent: all of them.
+        device: Option<String>,
+    },
     /// Print the accounts, one per line.
     List {
         /// Only those of this domain.

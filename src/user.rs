@@ -27,6 +27,12 @@ pub async fn run(user: User, settings: &Settings) -> anyhow::Result<()> {
             Way::find(settings).await?.done(Request::UserPasswd { jid, password }).await
         }
         User::Delete { jid } => Way::find(settings).await?.done(Request::UserDelete { jid }).await,
+        User::Devices { jid } => {
+            Way::find(settings).await?.lines(Request::UserDevices { jid }).await
+        }
+        User::Revoke { jid, device } => {
+            Way::find(settings).await?.done(Request::UserRevoke { jid, device }).await
+        }
         User::List { domain } => {
             let all = settings.domains.iter().map(ToString::to_string);
             let domains = domain.map_or_else(|| all.collect(), |domain| vec![domain]);
@@ -72,6 +78,14 @@ impl<'a> Way<'a> {
     async fn done(&self, request: Request) -> anyhow::Result<()> {
         match self.ask(request).await? {
             Answer::Failed(why) => bail!("{why}"),
+            Answer::Done | Answer::Accounts(_) | Answer::Lines(_) => Ok(()),
+        }
+    }
+
+    async fn lines(&self, request: Request) -> anyhow::Result<()> {
+        match self.ask(request).await? {
+            Answer::Failed(why) => bail!("{why}"),
+            Answer::Lines(lines) => print_all(&lines).map(drop),
             Answer::Done | Answer::Accounts(_) => Ok(()),
         }
     }
@@ -83,16 +97,23 @@ impl<'a> Way<'a> {
             let page = match self.ask(request).await? {
                 Answer::Accounts(page) => page,
                 Answer::Failed(why) => bail!("{why}"),
-                Answer::Done => return Ok(()),
+                Answer::Done | Answer::Lines(_) => return Ok(()),
             };
             let Some(last) = page.last() else { return Ok(()) };
             after = last.rsplit_once('@').map(|(local, _)| local.to_owned());
-            let mut out = io::stdout().lock();
-            match page.iter().try_for_each(|jid| writeln!(out, "{jid}")) {
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                written => written?,
+            if !print_all(&page)? {
+                return Ok(());
             }
         }
+    }
+}
+
+/// Whether whoever reads it wants to read on.
+fn print_all(lines: &[String]) -> anyhow::Result<bool> {
+    let mut out = io::stdout().lock();
+    match lines.iter().try_for_each(|line| writeln!(out, "{line}")) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => Ok(written.map(|()| true)?),
     }
 }
 

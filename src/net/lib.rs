@@ -8,6 +8,7 @@ pub mod certificate;
 mod clock;
 pub mod control;
 mod credit;
+mod devices;
 mod door;
 mod drive;
 mod end_point;

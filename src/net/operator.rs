@@ -41,6 +41,18 @@ pub enum Request {
         /// Whose.
         jid: String,
     },
+    /// The devices that an account has logged in from, each a line for people.
+    UserDevices {
+        /// Whose.
+        jid: String,
+    },
+    /// Takes the tokens of a device, or of all of them; its sessions end.
+    UserRevoke {
+        /// Whose.
+        jid: String,
+        /// Which, by its id; all of them.
+        device: Option<String>,
+    },
     /// The accounts of a domain, a page of them.
     UserList {
         /// A domain that is served.
@@ -57,6 +69,8 @@ impl fmt::Debug for Request {
             Self::UserAdd { .. } => "UserAdd",
             Self::UserPasswd { .. } => "UserPasswd",
             Self::UserDelete { .. } => "UserDelete",
+            Self::UserDevices { .. } => "UserDevices",
+            Self::UserRevoke { .. } => "UserRevoke",
             Self::UserList { .. } => "UserList",
         })
     }
@@ -70,6 +84,8 @@ pub enum Answer {
     Done,
     /// A page of accounts, in order; the last when empty.
     Accounts(Vec<String>),
+    /// Lines for people.
+    Lines(Vec<String>),
     /// It is not, and why.
     Failed(String),
 }
@@ -122,6 +138,10 @@ impl Operator {
             Request::UserDelete { jid } => {
                 let jid = self.account(&jid)?;
                 done(&jid, self.accounts.delete(&jid, None).await)
+            }
+            Request::UserDevices { jid } => self.devices(&self.account(&jid)?).await,
+            Request::UserRevoke { jid, device } => {
+                self.revoke(&self.account(&jid)?, device.as_deref()).await
             }
             Request::UserList { domain, after } => {
                 let domain = Bare::host(&domain).map_err(|error| format!("{domain}: {error}"))?;
