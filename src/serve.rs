@@ -44,11 +44,12 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
         cluster: Arc::new(crate::cluster(post.clone())),
         post,
         tls: tls.clone(),
-        metrics: settings.metrics,
+        pages: settings.pages.clone(),
+        proxies: settings.listen.proxies.clone(),
     };
     let told = sockets.told(&settings)?;
-    let Sockets { c2s, c2s_tls, http } = sockets;
-    let listeners = Listeners { c2s, c2s_tls, http, control };
+    let Sockets { c2s, c2s_tls, http, https } = sockets;
+    let listeners = Listeners { c2s, c2s_tls, http, https, control };
     let mut server = Server::start(parts, listeners).await?;
     greet(&told, begun)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
@@ -114,6 +115,7 @@ struct Sockets {
     c2s: Vec<TcpListener>,
     c2s_tls: Vec<TcpListener>,
     http: Vec<TcpListener>,
+    https: Vec<TcpListener>,
 }
 
 impl Sockets {
@@ -123,6 +125,7 @@ impl Sockets {
             c2s: listen::bind("listen.c2s", &listen.c2s)?,
             c2s_tls: listen::bind("listen.c2s_tls", &listen.c2s_tls)?,
             http: listen::bind("listen.http", &listen.http)?,
+            https: listen::bind("listen.https", &listen.https)?,
         })
     }
 
@@ -141,6 +144,7 @@ impl Sockets {
             ("clients, STARTTLS   ", &self.c2s),
             ("clients, direct TLS ", &self.c2s_tls),
             ("http                ", &self.http),
+            ("https               ", &self.https),
         ] {
             if !sockets.is_empty() {
                 told += &format!("{name}{}\n", addresses(sockets)?);

@@ -9,6 +9,7 @@ use engine::{
     setting::Value,
     wire::{Bare, Limits},
 };
+use net::{Network, Pages};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -43,8 +44,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Which there are.
     pub log_level: String,
-    /// Whether `/metrics` is there.
-    pub metrics: bool,
+    /// What HTTP serves.
+    pub pages: Pages,
     /// What was chosen about XEPs.
     pub xeps: Chosen,
 }
@@ -56,8 +57,12 @@ pub struct Listen {
     pub c2s: Vec<SocketAddr>,
     /// Clients, TLS from the first byte.
     pub c2s_tls: Vec<SocketAddr>,
-    /// `/metrics` and `/health`.
+    /// HTTP in the clear.
     pub http: Vec<SocketAddr>,
+    /// HTTP under TLS.
+    pub https: Vec<SocketAddr>,
+    /// Load balancers.
+    pub proxies: Vec<Network>,
     /// Settings that are set, but not served by this version.
     pub unserved: Vec<&'static str>,
 }
@@ -118,7 +123,7 @@ impl Settings {
             file: None,
             domains,
             admins: admins.collect::<Result<_, _>>().context("server.admins")?,
-            listen: Listen::of(values),
+            listen: Listen::of(values)?,
             tls: tls(values, path)?,
             store: Store::of(values, folder, &data)?,
             streams: streams(values),
@@ -129,7 +134,7 @@ impl Settings {
                 _ => LogFormat::Auto,
             },
             log_level: values.text("log", "level").unwrap_or_default(),
-            metrics: values.text("metrics", "serve").as_deref() == Some("yes"),
+            pages: pages(values)?,
             data,
             xeps: std::mem::take(&mut values.xeps),
         })
@@ -159,7 +164,7 @@ impl Settings {
     /// The settings that a running server cannot take over, where `new` differs.
     pub fn fixed(&self, new: &Self) -> Vec<&'static str> {
         let shown = |settings: &Self| {
-            let Self { domains, data, listen, store, shell, log_format, metrics, .. } = settings;
+            let Self { domains, data, listen, store, shell, log_format, pages, .. } = settings;
             [
                 ("server.domains", format!("{domains:?}")),
                 ("server.data", format!("{data:?}")),
@@ -167,7 +172,7 @@ impl Settings {
                 ("store", format!("{store:?}")),
                 ("limits of connections, queues and the store", format!("{shell:?}")),
                 ("log.format", format!("{log_format:?}")),
-                ("metrics", format!("{metrics:?}")),
+                ("metrics and http", format!("{pages:?}")),
             ]
         };
         let (old, new) = (shown(self), shown(new));
@@ -239,13 +244,44 @@ fn tls(
     }
 }
 
+fn pages(values: &mut Values) -> anyhow::Result<Pages> {
+    let yes = |values: &mut Values, key| values.text("metrics", key).as_deref() == Some("yes");
+    let origins = values.texts("http", "origins");
+    let public_url = values.text("http", "public_url");
+    // It is written into XML and JSON as it is, and paths follow it.
+    let plain = |url: &str| {
+        let host = url.strip_prefix("https://").unwrap_or_default();
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]/~%".contains(&byte);
+        !host.is_empty() && host.bytes().all(allowed) && !host.ends_with('/')
+    };
+    match public_url.as_deref() {
+        Some(url) if !plain(url) => {
+            bail!("http.public_url: {url:?} is not https:// and a host, with nothing behind")
+        }
+        _ => {}
+    }
+    Ok(Pages {
+        metrics: yes(values, "serve"),
+        metrics_by_https: yes(values, "https"),
+        public_url,
+        origins,
+    })
+}
+
 impl Listen {
-    fn of(values: &mut Values) -> Self {
-        let unserved = ["s2s", "s2s_tls", "component", "https"];
+    fn of(values: &mut Values) -> anyhow::Result<Self> {
+        let unserved = ["s2s", "s2s_tls", "component"];
         let unserved = unserved.into_iter().filter(|key| !values.addresses(key).is_empty());
         let unserved = unserved.collect();
         let (c2s, c2s_tls) = (values.addresses("c2s"), values.addresses("c2s_tls"));
-        Self { c2s, c2s_tls, http: values.addresses("http"), unserved }
+        let (http, https) = (values.addresses("http"), values.addresses("https"));
+        let network = |text: &String| {
+            let wrong = || anyhow::anyhow!("listen.proxies: {text:?} is no address or network");
+            text.parse().map_err(|()| wrong())
+        };
+        let proxies = values.texts("listen", "proxies");
+        let proxies = proxies.iter().map(network).collect::<anyhow::Result<_>>()?;
+        Ok(Self { c2s, c2s_tls, http, https, proxies, unserved })
     }
 }
 
@@ -306,6 +342,7 @@ fn shell(values: &mut Values) -> net::Limits {
         connections_max: size(values.limit("connections_max")),
         connections_per_address_max: size(values.limit("connections_per_address_max")),
         handshake_ms_max: 1000 * values.limit("handshake_seconds_max"),
+        http_head_ms_max: 1000 * values.limit("http_head_seconds_max"),
         shutdown_ms_max: 1000 * values.limit("shutdown_seconds_max"),
         credit_stanzas_max: size(values.limit("credit_stanzas_max")),
         credit_bytes_max: size(values.limit("credit_bytes_max")),

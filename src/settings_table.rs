@@ -34,6 +34,7 @@ pub enum Kind {
 pub const SECTIONS: &[(&str, &str)] = &[
     ("server", "Who this server is."),
     ("listen", "Where it listens. An empty list: not at all. Port 0: any free port."),
+    ("http", "What it says to browsers, on the http and https addresses."),
     ("tls", "Its certificate. SIGHUP reads it again."),
     ("store", "Where accounts, rosters and messages are kept."),
     ("limits", "What one peer, or all of them, may make the server hold. The unit is in the name."),
@@ -107,8 +108,40 @@ pub const SETTINGS: &[Setting] = &[
         "Other servers, TLS from the first byte. Not served by this version.",
     ),
     addresses("component", "[]", "Components (XEP-0114). Not served by this version."),
-    addresses("http", r#"["127.0.0.1:5280"]"#, "/metrics and /health, without TLS."),
-    addresses("https", "[]", "The same with TLS. Not served by this version."),
+    addresses(
+        "http",
+        r#"["127.0.0.1:5280"]"#,
+        "HTTP in the clear: /metrics and /health; for a web server on this machine, or one of \
+         listen.proxies, that has the TLS, also what https serves.",
+    ),
+    addresses(
+        "https",
+        "[]",
+        "XMPP for browsers: WebSocket at /ws, and host-meta, which tells where that is. Clients \
+         that ask for xmpp-client by ALPN get XMPP on the same port (XEP-0368), so that 443 \
+         alone can serve everybody.",
+    ),
+    texts(
+        "listen",
+        "proxies",
+        "[]",
+        "Load balancers: addresses, or networks such as 10.0.0.0/8. Each of their connections, to \
+         any port, must begin with a header of the PROXY protocol, version 1 or 2.",
+    ),
+    text(
+        "http",
+        "public_url",
+        "",
+        "What host-meta tells clients to begin with, such as https://chat.example.org. Absent: \
+         https:// and the host and port that were asked.",
+    ),
+    texts(
+        "http",
+        "origins",
+        "[]",
+        "The origins of web pages that may use XMPP, such as https://chat.example.org. Empty: all; \
+         no browser adds a password or cookie that this server would take.",
+    ),
     text(
         "tls",
         "certificate",
@@ -145,7 +178,18 @@ pub const SETTINGS: &[Setting] = &[
         "10000",
         "Connections of clients from one address (IPv6: from one /64).",
     ),
-    limit("handshake_seconds_max", (1, 600), "10", "For a TLS handshake."),
+    limit(
+        "handshake_seconds_max",
+        (1, 600),
+        "10",
+        "For a TLS handshake, and before it for the header of a load balancer.",
+    ),
+    limit(
+        "http_head_seconds_max",
+        (1, 600),
+        "60",
+        "For the head of an HTTP request, counted from the answer to the one before.",
+    ),
     limit("auth_seconds_max", (1, 3600), "30", "From the connection to the bound resource."),
     limit("auth_tries_max", (2, 5), "3", "Failed logins on one stream (RFC 6120 §6.4.5)."),
     limit(
@@ -204,6 +248,13 @@ pub const SETTINGS: &[Setting] = &[
         "error, warn, info, debug, trace; or a list such as info,net=debug.",
     ),
     choice("metrics", "serve", &["yes", "no"], r#""yes""#, "no: /metrics is not there."),
+    choice(
+        "metrics",
+        "https",
+        &["no", "yes"],
+        r#""no""#,
+        "yes: /metrics and /health are on the https addresses too, for everybody who comes there.",
+    ),
 ];
 
 const HEAD: &str = "\

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "serve/browser.rs"]
+mod browser;
 #[path = "serve/check.rs"]
 mod check;
 #[path = "serve/client.rs"]
@@ -10,6 +12,8 @@ mod client;
 mod dns;
 #[path = "serve/server.rs"]
 mod server;
+#[path = "serve/ways.rs"]
+mod ways;
 
 use client::{Client, handshake};
 use server::{Server, fails, folder, run, settings};

@@ -2,6 +2,7 @@
 //! `engine/passage.rs` the place where log lines and metrics are made.
 
 use crate::{
+    arrival::Arrived,
     credit::Credit,
     listen::Pass,
     mailbox::{Letters, Mailbox, Wants},
@@ -10,6 +11,7 @@ use crate::{
     shell::Shell,
     socket::Socket,
     story::Story,
+    websocket::Frames,
 };
 use engine::{
     ctx::Moment,
@@ -17,7 +19,7 @@ use engine::{
     port::Pending,
     stream::{
         c2s::{C2s, Security},
-        machine::{Act, Closed, Fact, Input, Machine, Out},
+        machine::{Act, Closed, Fact, Input, Machine, Out, Tls},
     },
     wire::{Bare, Framing, StreamCondition, StreamError},
 };
@@ -25,15 +27,13 @@ use std::{
     borrow::Cow,
     cell::Cell,
     mem,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::{
-    net::TcpStream,
-    time::{Sleep, sleep_until},
-};
+use tokio::time::{Sleep, sleep_until};
+
+mod transport;
 
 thread_local! {
     /// What machines write into. Borrowed for one poll, so that no connection owns it.
@@ -47,6 +47,8 @@ struct Drive {
     mailbox: Arc<Mailbox>,
     machine: C2s,
     socket: Socket,
+    /// What stands between socket and machine, when it is a WebSocket.
+    frames: Option<Box<Frames>>,
     outgoing: Outgoing,
     /// Nothing more will come from the peer.
     heard_end: bool,
@@ -79,28 +81,47 @@ enum Phase {
     Over,
 }
 
+/// How a stream begins.
+pub(crate) enum Begins {
+    /// In the clear.
+    StartTls,
+    /// With a TLS handshake.
+    Handshake,
+    /// Its handshake is done.
+    Secured(Tls),
+    /// As a WebSocket, of which these bytes have come already.
+    WebSocket(Tls, Vec<u8>),
+}
+
 /// Runs a connection in a task of its own.
-pub(crate) fn spawn(
-    shell: &Arc<Shell>,
-    socket: TcpStream,
-    peer: SocketAddr,
-    pass: Pass,
-    security: Security,
-) {
-    // Without it the last flight of a login may wait 40 ms for an acknowledgement.
-    drop(socket.set_nodelay(true));
-    let mut socket = Socket::Plain(socket);
+pub(crate) fn spawn(shell: &Arc<Shell>, arrived: Arrived, begins: Begins) {
+    let Arrived { mut socket, peer, pass, .. } = arrived;
+    let (security, framing) = match &begins {
+        Begins::StartTls => (Security::Required, Framing::Stream),
+        Begins::Handshake | Begins::Secured(_) => (Security::Direct, Framing::Stream),
+        Begins::WebSocket(..) => (Security::Direct, Framing::Framed),
+    };
     let mut deadline = None;
-    if security == Security::Direct {
-        socket.secure(&shell.tls.direct);
-        deadline = Some(shell.clock.now().after(shell.limits.handshake_ms_max));
+    let (mut secured, mut frames) = (None, None);
+    match begins {
+        Begins::StartTls => {}
+        Begins::Handshake => {
+            socket.secure(&shell.tls.direct);
+            deadline = Some(shell.clock.now().after(shell.limits.handshake_ms_max));
+        }
+        Begins::Secured(tls) => secured = Some(tls),
+        Begins::WebSocket(tls, unread) => {
+            secured = Some(tls);
+            frames = Some(Box::new(Frames::after(unread)));
+        }
     }
     let (number, mailbox) = shell.post.mailboxes.open();
     let mut drive = Drive {
         link: Link { node: NODE, number },
         mailbox,
-        machine: shell.with_ctx(|ctx| C2s::new(ctx, security, Framing::Stream)),
+        machine: shell.with_ctx(|ctx| C2s::new(ctx, security, framing)),
         socket,
+        frames,
         outgoing: Outgoing::default(),
         heard_end: false,
         credit: Credit::default(),
@@ -115,7 +136,12 @@ pub(crate) fn spawn(
         pass,
     };
     // It answers with its first deadline.
-    drive.tell(Input::Tick, &mut Out::default());
+    let mut out = Out::default();
+    drive.tell(Input::Tick, &mut out);
+    if let Some(tls) = secured {
+        drive.story.secured(tls.version);
+        drive.tell(Input::Secured(tls), &mut out);
+    }
     tokio::spawn(drive);
 }
 
@@ -127,7 +153,6 @@ impl Future for Drive {
         let mut out = SCRATCH.take();
         while drive.turn(cx, &mut out) {}
         out.bytes.clear();
-        out.ends.clear();
         SCRATCH.set(out);
         match drive.phase {
             Phase::Over => Poll::Ready(()),
@@ -222,62 +247,6 @@ impl Drive {
         }
         self.phase = Phase::Over;
     }
-
-    fn shake_hands(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
-        match self.socket.poll_handshake(cx) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(tls)) => {
-                self.deadline = None;
-                self.shell.meters.handshake("ok");
-                self.story.secured(tls.version);
-                self.tell(Input::Secured(tls), out);
-            }
-            Poll::Ready(Err(error)) => {
-                self.shell.meters.handshake("failed");
-                self.story.closed(&self.shell, "handshake", &error.to_string());
-                self.phase = Phase::Over;
-            }
-        }
-        true
-    }
-
-    fn read(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
-        let reads = match self.phase {
-            Phase::Open => {
-                self.machine.hungry()
-                    && !self.outgoing.is_congested()
-                    && !self.credit.is_spent(&self.shell.limits)
-            }
-            Phase::Lingering => true,
-            Phase::Upgrading | Phase::Flushing | Phase::Over => false,
-        };
-        if !reads {
-            return false;
-        }
-        match self.socket.poll_read(cx) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(bytes)) if !bytes.is_empty() => {
-                if self.phase == Phase::Open {
-                    self.tell(Input::Bytes(&bytes), out);
-                }
-            }
-            Poll::Ready(ended) => self.peer_gone(ended.is_err(), out),
-        }
-        true
-    }
-
-    fn peer_gone(&mut self, failed: bool, out: &mut Out) {
-        if failed {
-            self.socket = Socket::Gone;
-        }
-        match self.phase {
-            Phase::Open => {
-                self.heard_end = true;
-                self.tell(Input::Gone, out);
-            }
-            _ => self.phase = Phase::Over,
-        }
-    }
 }
 
 /// What the machine does with it.
@@ -298,7 +267,11 @@ impl Drive {
             }
             Act::Submit(account, said) => self.submit(account, said),
             Act::Tried(mechanism, outcome) => self.story.tried(&self.shell, mechanism, outcome),
-            Act::Ping => {}
+            Act::Ping => {
+                if let Some(frames) = &mut self.frames {
+                    frames.ping();
+                }
+            }
             Act::Wake(at) => self.wake = Some(at),
             Act::Close(closed) => self.close(closed),
         }
@@ -341,48 +314,6 @@ impl Drive {
             Socket::Handshake(_) => Phase::Over,
             _ => Phase::Flushing,
         };
-    }
-}
-
-/// What goes out.
-impl Drive {
-    fn write(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
-        if self.phase == Phase::Over {
-            return false;
-        }
-        let written = self.outgoing.write(&mut self.socket, cx, &mut out.bytes);
-        let written = match written {
-            Ok(written) => written,
-            Err(_) => {
-                // Whoever is unheard need not be listened to.
-                self.outgoing = Outgoing::default();
-                self.socket = Socket::Gone;
-                self.peer_gone(true, out);
-                return true;
-            }
-        };
-        let all = self.outgoing.is_done();
-        match self.phase {
-            Phase::Upgrading if all => {
-                self.socket.secure(&self.shell.tls.starttls);
-                let patience = self.shell.limits.handshake_ms_max;
-                self.deadline = Some(self.shell.clock.now().after(patience));
-                self.phase = Phase::Open;
-                true
-            }
-            Phase::Flushing if all => match self.socket.poll_shutdown(cx) {
-                Poll::Pending => written,
-                Poll::Ready(Ok(())) if !self.heard_end => {
-                    self.phase = Phase::Lingering;
-                    true
-                }
-                Poll::Ready(_) => {
-                    self.phase = Phase::Over;
-                    true
-                }
-            },
-            _ => written,
-        }
     }
 }
 

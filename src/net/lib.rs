@@ -4,12 +4,12 @@
 //! the writer ([`writer`]). They share nothing but [`post`]: inboxes and mailboxes into which
 //! putting never waits.
 
+mod arrival;
 pub mod certificate;
 mod clock;
 pub mod control;
 mod credit;
 mod devices;
-mod door;
 mod drive;
 mod end_point;
 mod facts;
@@ -21,6 +21,7 @@ mod meters;
 pub mod operator;
 mod outgoing;
 mod post;
+mod proxied;
 mod registrar;
 mod secure;
 mod server;
@@ -30,10 +31,13 @@ mod socket;
 mod story;
 mod throttle;
 mod tls;
+mod websocket;
 mod writer;
 
 pub use clock::seed;
+pub use http::Pages;
 pub use limits::Limits;
 pub use post::{NODE, Post};
+pub use proxied::Network;
 pub use server::{Listeners, Parts, Server};
 pub use tls::{Tls, install_provider};

@@ -11,6 +11,8 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// For a TLS handshake.
     pub handshake_ms_max: u64,
+    /// For the head of an HTTP request, from when it may come.
+    pub http_head_ms_max: u64,
     /// From the first word of stopping to the last.
     pub shutdown_ms_max: u64,
     /// Stanzas of one stream that are not settled yet. When it is spent, its socket is not read.
@@ -37,6 +39,7 @@ impl Default for Limits {
             connections_max: 100_000,
             connections_per_address_max: 10_000,
             handshake_ms_max: 10_000,
+            http_head_ms_max: 60_000,
             shutdown_ms_max: 10_000,
             credit_stanzas_max: 64,
             credit_bytes_max: 256 << 10,
@@ -69,7 +72,13 @@ pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Accounts in one answer to the operator.
 pub(crate) const PAGE_ACCOUNTS_MAX: usize = 1000;
-/// Connections of HTTP at the same time, for each address that is listened on. More wait.
-pub(crate) const HTTP_CONNECTIONS_MAX: usize = 64;
-/// Silence before such a connection is closed: longer than Prometheus usually pauses.
-pub(crate) const HTTP_SILENCE_MAX: Duration = Duration::from_secs(75);
+/// Bytes of a PROXY header behind its fixed part: addresses, and what balancers add.
+pub(crate) const PROXY_BYTES_MAX: usize = 2048;
+/// Bytes of the head of an HTTP request, or of its body, that are read ahead.
+pub(crate) const HTTP_BUFFER_BYTES_MAX: usize = 16 << 10;
+/// Connections of HTTP from this machine when all others are taken.
+pub(crate) const HTTP_RESERVE_CONNECTIONS: usize = 16;
+/// Lines in the head of an HTTP request.
+pub(crate) const HTTP_HEADERS_MAX: usize = 64;
+/// How long an answer by HTTP may wait for a peer that does not take it.
+pub(crate) const HTTP_SILENCE_MAX: Duration = Duration::from_secs(30);

@@ -1,11 +1,10 @@
 //! Sockets that wait for clients, and how many of them may come.
 
 use crate::{
-    drive,
+    arrival::{self, Port},
+    http::Web,
     limits::{BACKLOG_CONNECTIONS_MAX, EXHAUSTED_PAUSE, Limits},
-    shell::Shell,
 };
-use engine::stream::c2s::Security;
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt, io,
@@ -69,8 +68,8 @@ pub fn bind(setting: &'static str, to: &[SocketAddr]) -> Result<Vec<TcpListener>
 /// Takes clients until the server stops.
 pub(crate) async fn accept(
     listener: TcpListener,
-    security: Security,
-    shell: Arc<Shell>,
+    port: Port,
+    web: Arc<Web>,
     mut stopping: watch::Receiver<bool>,
 ) {
     loop {
@@ -79,10 +78,7 @@ pub(crate) async fn accept(
             _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         match accepted {
-            Ok((socket, peer)) => match shell.gate.admit(peer.ip()) {
-                Ok(pass) => drive::spawn(&shell, socket, peer, pass, security),
-                Err(why) => shell.meters.refused(why),
-            },
+            Ok((socket, peer)) => arrival::meet(&web, socket, peer, port, &stopping),
             Err(error) if is_of_the_peer(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "cannot accept connections");
@@ -102,21 +98,31 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 pub(crate) struct Gate {
     limits: Limits,
     count: AtomicUsize,
+    /// How many of them are of HTTP.
+    guests: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
     empty: Notify,
 }
 
-/// One that is here.
+/// One that is here; from where, may not be known yet.
+#[derive(Debug)]
+pub(crate) struct Entrant(Arc<Gate>);
+
+/// One that is here and no stream.
+#[derive(Debug)]
+pub(crate) struct Seat(Arc<Gate>);
+
+/// One that is here, counted at its address.
 #[derive(Debug)]
 pub(crate) struct Pass {
-    gate: Arc<Gate>,
+    entrant: Entrant,
     address: IpAddr,
 }
 
 impl Gate {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        let (count, addresses, empty) = Default::default();
-        Arc::new(Self { limits, count, addresses, empty })
+        let (count, guests, addresses, empty) = Default::default();
+        Arc::new(Self { limits, count, guests, addresses, empty })
     }
 
     fn addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -128,18 +134,30 @@ impl Gate {
     /// # Errors
     /// The limit that is reached.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Pass, &'static str> {
-        let address = network(address);
-        let mut addresses = self.addresses();
-        if self.count.load(Ordering::Relaxed) >= self.limits.connections_max {
+        self.enter()?.from(address)
+    }
+
+    /// Lets one in of whom it is not known yet whence it comes.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Entrant, &'static str> {
+        if self.count.fetch_add(1, Ordering::Relaxed) >= self.limits.connections_max {
+            self.leave();
             return Err("connections_max");
         }
-        let here = addresses.entry(address).or_default();
-        if *here >= self.limits.connections_per_address_max {
-            return Err("connections_per_address_max");
+        Ok(Entrant(self.clone()))
+    }
+
+    fn leave(&self) {
+        if self.count.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.empty.notify_waiters();
         }
-        *here += 1;
-        self.count.fetch_add(1, Ordering::Relaxed);
-        Ok(Pass { gate: self.clone(), address })
+    }
+
+    /// How many are here and no streams.
+    pub(crate) fn guests(&self) -> usize {
+        self.guests.load(Ordering::Relaxed)
     }
 
     /// How many are here.
@@ -159,24 +177,57 @@ impl Gate {
     }
 }
 
+impl Entrant {
+    /// Counts it at its address, too.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub(crate) fn from(self, address: IpAddr) -> Result<Pass, &'static str> {
+        let address = network(address);
+        let mut addresses = self.0.addresses();
+        let here = addresses.entry(address).or_default();
+        if *here >= self.0.limits.connections_per_address_max {
+            return Err("connections_per_address_max");
+        }
+        *here += 1;
+        drop(addresses);
+        Ok(Pass { entrant: self, address })
+    }
+}
+
 impl Pass {
+    /// Counts it among those of HTTP, too.
+    pub(crate) fn seat(&self) -> Seat {
+        self.entrant.0.guests.fetch_add(1, Ordering::Relaxed);
+        Seat(self.entrant.0.clone())
+    }
+
     /// Where it comes from; of IPv6 the /64.
     pub(crate) fn address(&self) -> IpAddr {
         self.address
     }
 }
 
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.guests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Entrant {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
-        let mut addresses = self.gate.addresses();
+        let mut addresses = self.entrant.0.addresses();
         if let Entry::Occupied(mut here) = addresses.entry(self.address) {
             *here.get_mut() -= 1;
             if *here.get() == 0 {
                 here.remove();
             }
-        }
-        if self.gate.count.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.gate.empty.notify_waiters();
         }
     }
 }

@@ -16,8 +16,10 @@ pub struct Meters {
     handle: PrometheusHandle,
     received: [Counter; 3],
     sent: [Counter; 3],
-    /// Connections now.
+    /// Streams now.
     pub(crate) connections: Gauge,
+    /// Connections of HTTP now.
+    pub(crate) guests: Gauge,
     /// Stanzas that wait for sockets.
     pub(crate) mailboxes: Gauge,
     /// Parcels that wait for shards.
@@ -64,6 +66,7 @@ impl Meters {
             received,
             sent,
             connections: gauge("waxwing_active_connections"),
+            guests: gauge("waxwing_http_connections"),
             mailboxes: gauge("waxwing_message_queue_depth"),
             inboxes: gauge("waxwing_inbox_depth"),
             units: gauge("waxwing_writer_queue_depth"),
@@ -139,6 +142,7 @@ fn index(kind: Kind) -> usize {
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_gauge!("waxwing_active_connections", "Connections of clients now");
+    describe_gauge!("waxwing_http_connections", "Connections of HTTP now");
     describe_gauge!("waxwing_message_queue_depth", "Stanzas that wait for sockets");
     describe_gauge!("waxwing_inbox_depth", "Parcels that wait for shards");
     describe_gauge!("waxwing_writer_queue_depth", "Units that wait for the writer");

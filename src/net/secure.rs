@@ -78,6 +78,11 @@ impl Secure {
         self.bindings.take().map(|bindings| *bindings).unwrap_or_default()
     }
 
+    /// The protocol that the client has asked for, once it is agreed on (RFC 7301).
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+        self.tls.alpn_protocol()
+    }
+
     /// Goes on with the handshake.
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {

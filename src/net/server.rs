@@ -1,13 +1,16 @@
 //! The whole: what is started, and how it stops.
 
 use crate::{
+    arrival::Port,
     clock::Clock,
-    control, http,
-    limits::Limits,
+    control,
+    http::{self, Pages, Web},
+    limits::{HTTP_RESERVE_CONNECTIONS, Limits},
     listen::{self, Gate},
     meters::Meters,
     operator::Operator,
     post::Post,
+    proxied::Network,
     registrar::Accounts,
     shard,
     shell::{Hashing, Shell},
@@ -19,7 +22,6 @@ use engine::{
     hooks::Hooks,
     port::{Cluster, Fault, Store},
     settings::Settings,
-    stream::c2s::Security,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -44,8 +46,10 @@ pub struct Parts {
     pub post: Arc<Post>,
     /// Towards clients.
     pub tls: Tls,
-    /// Whether `/metrics` is there.
-    pub metrics: bool,
+    /// What HTTP serves.
+    pub pages: Pages,
+    /// Load balancers, who say by the PROXY protocol for whom they speak.
+    pub proxies: Vec<Network>,
 }
 
 /// Bound sockets.
@@ -54,8 +58,10 @@ pub struct Listeners {
     pub c2s: Vec<TcpListener>,
     /// Clients, TLS from the first byte.
     pub c2s_tls: Vec<TcpListener>,
-    /// `/metrics` and `/health`.
+    /// HTTP in the clear.
     pub http: Vec<TcpListener>,
+    /// HTTP under TLS, and clients who ask for XMPP there.
+    pub https: Vec<TcpListener>,
     /// The operator.
     pub control: UnixListener,
 }
@@ -75,7 +81,7 @@ impl Server {
     /// # Errors
     /// The store is away.
     pub async fn start(parts: Parts, listeners: Listeners) -> Result<Self, Fault> {
-        let Parts { settings, limits, hooks, store, cluster, post, tls, metrics } = parts;
+        let Parts { settings, limits, hooks, store, cluster, post, tls, pages, proxies } = parts;
         let (meters, clock, queue) = (Arc::new(Meters::new()), Clock::start(), Queue::default());
         let last = store.last().await?;
         let host = writer::Host {
@@ -109,6 +115,8 @@ impl Server {
             post,
             tls,
             gate: Gate::new(limits),
+            reserve: Gate::new(Limits { connections_max: HTTP_RESERVE_CONNECTIONS, ..limits }),
+            proxies,
             meters,
             reads: Semaphore::new(limits.reads_max),
             hashing: operator.accounts.hashing.clone(),
@@ -118,15 +126,14 @@ impl Server {
             core.spawn(shard::run(shell.clone(), number, queue.clone()));
         }
         let (stopping, stop) = watch::channel(false);
-        let Listeners { c2s, c2s_tls, http, control } = listeners;
-        for (sockets, security) in [(c2s, Security::Required), (c2s_tls, Security::Direct)] {
+        let Listeners { c2s, c2s_tls, http, https, control } = listeners;
+        let web = Web::new(shell.clone(), queue, pages);
+        let ports =
+            [(c2s, Port::StartTls), (c2s_tls, Port::Tls), (http, Port::Http), (https, Port::Https)];
+        for (sockets, port) in ports {
             for socket in sockets {
-                accepting.spawn(listen::accept(socket, security, shell.clone(), stop.clone()));
+                accepting.spawn(listen::accept(socket, port, web.clone(), stop.clone()));
             }
-        }
-        for socket in http {
-            let (shell, queue) = (shell.clone(), queue.clone());
-            tokio::spawn(http::serve(socket, shell, queue, metrics, stop.clone()));
         }
         tokio::spawn(http::settle(shell.clone()));
         tokio::spawn(control::serve(control, operator, stop));

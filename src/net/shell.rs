@@ -6,6 +6,7 @@ use crate::{
     listen::Gate,
     meters::Meters,
     post::Post,
+    proxied::Network,
     registrar::Accounts,
     tls::Tls,
 };
@@ -39,6 +40,10 @@ pub(crate) struct Shell {
     pub(crate) post: Arc<Post>,
     pub(crate) tls: Tls,
     pub(crate) gate: Arc<Gate>,
+    /// When that is full: for HTTP from this machine.
+    pub(crate) reserve: Arc<Gate>,
+    /// Load balancers, who say for whom they speak.
+    pub(crate) proxies: Vec<Network>,
     pub(crate) meters: Arc<Meters>,
     /// Reads of the store at the same time.
     pub(crate) reads: Semaphore,

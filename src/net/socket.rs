@@ -57,6 +57,14 @@ impl Socket {
         Poll::Ready(Ok(machine::Tls { version, exporter, end_point }))
     }
 
+    /// The protocol that the client has asked for in the handshake.
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+        match self {
+            Self::Secure(secure) => secure.alpn(),
+            _ => None,
+        }
+    }
+
     /// What the peer says; nothing at the end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         match self {

@@ -12,7 +12,9 @@ use rustls::{
 use std::sync::Arc;
 
 /// RFC 7590 §3, XEP-0368 §3: the protocol of a stream that begins with TLS.
-const ALPN: &[u8] = b"xmpp-client";
+pub(crate) const XMPP: &[u8] = b"xmpp-client";
+/// RFC 7301 §6.
+const HTTP: &[u8] = b"http/1.1";
 
 const FIRST_SUITE: CipherSuite = CipherSuite::TLS13_AES_128_GCM_SHA256;
 
@@ -31,6 +33,8 @@ pub struct Tls {
     pub(crate) starttls: Arc<ServerConfig>,
     /// From the first byte.
     pub(crate) direct: Arc<ServerConfig>,
+    /// From the first byte, on a port of HTTP.
+    pub(crate) https: Arc<ServerConfig>,
 }
 
 #[derive(Debug)]
@@ -70,8 +74,11 @@ impl Tls {
         // waits for an acknowledgement that we delay too.
         config.send_tls13_tickets = 1;
         let mut direct = config.clone();
-        direct.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self { current, starttls: Arc::new(config), direct: Arc::new(direct) })
+        direct.alpn_protocols = vec![XMPP.to_vec()];
+        let mut https = config.clone();
+        https.alpn_protocols = vec![HTTP.to_vec(), XMPP.to_vec()];
+        let [starttls, direct, https] = [config, direct, https].map(Arc::new);
+        Ok(Self { current, starttls, direct, https })
     }
 
     /// Connections from now on see this certificate.

@@ -1,0 +1,150 @@
+//! What a connection goes through before it is a stream's or that of HTTP: the word of a load
+//! balancer, the gate, and on ports of HTTPS the handshake, in which it says what it will speak.
+
+use crate::{
+    drive::{self, Begins},
+    http::{self, Guest, Web},
+    listen::Pass,
+    proxied,
+    shell::Shell,
+    socket::Socket,
+    tls::XMPP,
+};
+use engine::stream::machine::Tls;
+use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
+
+/// What is spoken at a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// XMPP, with STARTTLS.
+    StartTls,
+    /// XMPP under TLS from the first byte.
+    Tls,
+    /// HTTP in the clear.
+    Http,
+    /// HTTP under TLS, and XMPP for who asks for that (XEP-0368 §3).
+    Https,
+}
+
+/// A connection that was let in.
+pub(crate) struct Arrived {
+    pub(crate) socket: Socket,
+    /// The client, also behind a load balancer.
+    pub(crate) peer: SocketAddr,
+    pub(crate) pass: Pass,
+    /// It came by a load balancer of ours, or from this machine.
+    pub(crate) near: Near,
+}
+
+/// How near to us the other end of a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Near {
+    /// Anywhere.
+    Far,
+    /// On this machine.
+    Here,
+    /// A load balancer, who has told for whom it speaks.
+    Balancer,
+}
+
+/// Takes a connection over.
+pub(crate) fn meet(
+    web: &Arc<Web>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    port: Port,
+    stopping: &watch::Receiver<bool>,
+) {
+    let shell = &web.shell;
+    // Without it the last flight of a login may wait 40 ms for an acknowledgement.
+    drop(socket.set_nodelay(true));
+    if shell.proxies.iter().any(|proxy| proxy.holds(peer.ip())) {
+        tokio::spawn(introduced(web.clone(), socket, peer, port, stopping.clone()));
+        return;
+    }
+    let address = peer.ip().to_canonical();
+    let same = |own: SocketAddr| own.ip().to_canonical() == address;
+    let here = address.is_loopback() || socket.local_addr().is_ok_and(same);
+    let near = if here { Near::Here } else { Near::Far };
+    let pass = match shell.gate.admit(peer.ip()) {
+        // Whoever looks after the server must see it when it is full, too.
+        Err(_) if near == Near::Here && port == Port::Http => shell.reserve.admit(peer.ip()),
+        pass => pass,
+    };
+    match pass {
+        Ok(pass) => {
+            let socket = Socket::Plain(socket);
+            admitted(web, Arrived { socket, peer, pass, near }, port, stopping);
+        }
+        Err(why) => shell.meters.refused(why),
+    }
+}
+
+/// A load balancer says first for whom it speaks.
+async fn introduced(
+    web: Arc<Web>,
+    mut socket: TcpStream,
+    balancer: SocketAddr,
+    port: Port,
+    stopping: watch::Receiver<bool>,
+) {
+    let shell = &web.shell;
+    let entrant = match shell.gate.enter() {
+        Ok(entrant) => entrant,
+        Err(why) => return shell.meters.refused(why),
+    };
+    let peer = match timeout(patience(shell), proxied::header(&mut socket)).await {
+        Ok(Ok(peer)) => peer.unwrap_or(balancer),
+        Ok(Err(_)) | Err(_) => {
+            tracing::debug!(peer = %balancer, "a load balancer has not said for whom it speaks");
+            return shell.meters.refused("proxy_header");
+        }
+    };
+    match entrant.from(peer.ip()) {
+        Ok(pass) => {
+            let socket = Socket::Plain(socket);
+            admitted(&web, Arrived { socket, peer, pass, near: Near::Balancer }, port, &stopping);
+        }
+        Err(why) => shell.meters.refused(why),
+    }
+}
+
+fn admitted(web: &Arc<Web>, arrived: Arrived, port: Port, stopping: &watch::Receiver<bool>) {
+    match port {
+        Port::StartTls => drive::spawn(&web.shell, arrived, Begins::StartTls),
+        Port::Tls => drive::spawn(&web.shell, arrived, Begins::Handshake),
+        Port::Http => {
+            let guest = Guest::new(arrived, None);
+            tokio::spawn(http::serve(web.clone(), guest, stopping.clone()));
+        }
+        Port::Https => {
+            tokio::spawn(shake_hands(web.clone(), arrived, stopping.clone()));
+        }
+    }
+}
+
+/// The handshake tells what comes then.
+async fn shake_hands(web: Arc<Web>, mut arrived: Arrived, stopping: watch::Receiver<bool>) {
+    let shell = &web.shell;
+    arrived.socket.secure(&shell.tls.https);
+    let shaken = poll_fn(|cx| arrived.socket.poll_handshake(cx));
+    let tls: Tls = match timeout(patience(shell), shaken).await {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => {
+            tracing::debug!(peer = %arrived.peer, %error, "TLS handshake failed");
+            return shell.meters.handshake("failed");
+        }
+        Err(_) => return shell.meters.handshake("late"),
+    };
+    shell.meters.handshake("ok");
+    if arrived.socket.alpn() == Some(XMPP) {
+        return drive::spawn(shell, arrived, Begins::Secured(tls));
+    }
+    // It outlives the handshake, whose memory goes with this task.
+    tokio::spawn(http::serve(web.clone(), Guest::new(arrived, Some(tls)), stopping));
+}
+
+fn patience(shell: &Shell) -> Duration {
+    Duration::from_millis(shell.limits.handshake_ms_max)
+}
