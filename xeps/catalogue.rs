@@ -14,6 +14,7 @@ const DOAP_HEAD: &str = "\
     <programming-language>Rust</programming-language>
     <implements rdf:resource='https://www.rfc-editor.org/info/rfc6120'/>
     <implements rdf:resource='https://www.rfc-editor.org/info/rfc6121'/>
+    <implements rdf:resource='https://www.rfc-editor.org/info/rfc7395'/>
     <implements rdf:resource='https://www.rfc-editor.org/info/rfc7622'/>
 ";
 const DOAP_TAIL: &str = "  </Project>\n</rdf:RDF>\n";

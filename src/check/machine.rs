@@ -70,6 +70,7 @@ pub fn ports(settings: &Settings, runs: bool) -> Vec<Finding> {
         ("listen.c2s", &listen.c2s),
         ("listen.c2s_tls", &listen.c2s_tls),
         ("listen.http", &listen.http),
+        ("listen.https", &listen.https),
     ];
     let mut findings = Vec::new();
     for (setting, addresses) in all {

@@ -89,7 +89,8 @@ impl Served {
         let findable = |all: &[SocketAddr]| {
             all.iter().copied().filter(|address| address.port() != 0).collect::<Vec<_>>()
         };
-        Self { c2s: findable(&listen.c2s), c2s_tls: findable(&listen.c2s_tls), ..Self::default() }
+        let (c2s, c2s_tls) = (findable(&listen.c2s), findable(&listen.c2s_tls));
+        Self { c2s, c2s_tls, https: findable(&listen.https), ..Self::default() }
     }
 
     /// Where it listens for this service.
