@@ -7,9 +7,7 @@ pub const XEP: Xep = Xep {
     number: 386,
     name: "Bind 2",
     version: "1.1.0",
-    status: Status::Partial(
-        "without what an archive adds: its metadata, and that it makes offline messages superfluous",
-    ),
+    status: Status::Partial("no metadata of an archive, and offline messages are sent"),
     hooks: &[],
 };
 

@@ -1,4 +1,4 @@
-//! How a stream ends: by silence, by an error, by a word of either side (RFC 6120 §4.4, §4.6, §4.9).
+//! How a stream ends: by silence, an error, a word of either side (RFC 6120 §4.4, §4.6, §4.9).
 
 use super::{C2s, State, negotiation::Spoken};
 use crate::{
