@@ -39,12 +39,17 @@ class Scripted(Client):
 
     def login(self):
         self.start()
-        self.process.expect(rf"online {self.jid}/test TLSv1\.[23]$")
+        # With XEP-0386 the resource is what was asked for, and more
+        self.process.expect(rf"online {self.jid}/test(/\S+)? TLSv1\.[23]$")
 
     def start(self, *how):
         log = self.folder / f"{self.name}.log"
         command = [*self.command(), *how]
         self.process = Process(self.name, command, log, env=self.environment())
+
+    def authenticates(self, namespace, mechanism, since=0):
+        """How it logs in, by its own words."""
+        self.process.expect(f"authenticates {namespace} {mechanism}$", since)
 
     def environment(self):
         return dict(os.environ)
@@ -190,6 +195,13 @@ class XmppJs(Scripted):
     def environment(self):
         certificate = {"NODE_EXTRA_CA_CERTS": str(self.server.certificate.file)}
         return os.environ | certificate | {"NODE_OPTIONS": "--dns-result-order=ipv4first"}
+
+    def comes_back(self, namespace, mechanism):
+        """It loses its connection, and logs in again in this way."""
+        since = len(self.process.printed())
+        self.process.tell("reconnect")
+        self.authenticates(namespace, mechanism, since)
+        self.process.expect(f"online {self.jid}/", since)
 
 
 def python(client, home, script, address):

@@ -197,6 +197,20 @@ def before_a_screen(friend, client):
     friend.sees(client.jid, "online", after=client.login)
 
 
+def logs_in_by_sasl2(client):
+    """XEP-0388, and the binding of RFC 6120 after it."""
+    client.authenticates("urn:xmpp:sasl:2", r"SCRAM-SHA-\S+")
+
+
+def comes_back_by_a_token(client, friend):
+    """XEP-0388 and 0386 with the password; then, twice, with a token (XEP-0484)."""
+    client.authenticates("urn:xmpp:sasl:2", "SCRAM-SHA-1")
+    for number in range(2):
+        client.comes_back("urn:xmpp:sasl:2", "HT-SHA-256-NONE")
+        friend.say(client.jid, f"line {number} to who is back")
+        client.hears(friend.jid, f"line {number} to who is back")
+
+
 def hears_last(reader, writer, text):
     """A last line, after which nothing that was on its way before can come: what came before."""
     writer.say(reader.jid, text)
@@ -216,6 +230,10 @@ class Nurse(Slixmpp):
 
 class Friar(Slixmpp):
     name = "friar"
+
+
+class Weaver(XmppJs):
+    name = "weaver"
 
 
 # Each client logs in once with STARTTLS and once with TLS from the first byte.
@@ -255,5 +273,9 @@ DINO = [
 LIBRARIES = [
     ("chat", chat, (Aioxmpp, "starttls"), (Nbxmpp, "starttls")),
     ("chat", chat, (Nbxmpp, "direct"), (Aioxmpp, "direct")),
+    ("SASL2", logs_in_by_sasl2, (Nbxmpp, "starttls")),
+    ("SASL2", logs_in_by_sasl2, (Nbxmpp, "direct")),
+    ("FAST", comes_back_by_a_token, (Weaver, "starttls"), (Aioxmpp, "starttls")),
+    ("FAST", comes_back_by_a_token, (Weaver, "direct"), (Aioxmpp, "direct")),
 ]
 AT_THE_SAME_TIME = [EVERY_DAY, GAJIM, DINO, LIBRARIES]

@@ -148,7 +148,7 @@ abuse = {json.dumps(self.abuse)}
 
 class Prosody(Server):
     name = "prosody"
-    lacks = ("users counted", "pre-approval")
+    lacks = ("users counted", "pre-approval", "SASL2", "FAST")
 
     # With plain passwords on its disk it can offer every mechanism it knows.
     def __init__(self, folder, certificate, more="", **place):
