@@ -15,13 +15,14 @@ use crate::{
     unit::{Change, Flags, Pos, Table},
 };
 use std::{cell::Cell, collections::VecDeque, sync::Arc};
-use wire::{Draft, Element, Head, Jid, Name, StreamError, Text};
+use wire::{Draft, Element, Head, Jid, Name, Payload, StreamError, Text};
 
 mod appendix_a;
 mod at_hand;
 mod chaos;
 mod credit;
 mod delivery;
+mod devices;
 mod endings;
 mod limits;
 mod order;
@@ -41,6 +42,7 @@ const TOY: Xep = Xep {
         Hook::At(Station::Keep, keep),
         Hook::slot::<Count>(),
         Hook::Nonza(HOW_MANY, how_many),
+        Hook::Inline(BEGIN, "toy", |_, _, _| vec![Draft::new(BEGUN).finish()]),
         Hook::Write(Desk::Count, count),
         Hook::get(Of::Account, READ, Answer::World(|_, _| Box::pin(std::future::ready(read())))),
         Hook::AtHand(PAGES),
@@ -50,6 +52,8 @@ const TOY: Xep = Xep {
 const NONE: &[&Xep] = &[];
 const TOYS: &[&Xep] = &[&TOY];
 const BODY: Name = Name::new("jabber:client", "body");
+const BEGIN: Name = Name::new("toy", "begin");
+const BEGUN: Name = Name::new("toy", "begun");
 const HOW_MANY: Name = Name::new("toy", "how-many");
 const READ: Name = Name::new("toy", "read");
 const PAGE: Name = Name::new("toy", "page");

@@ -5,7 +5,7 @@ use crate::{
     ctx::{Ctx, Moment},
     hook::Replied,
     parcel::{Said, Say},
-    port::Fault,
+    port::{self, Fault},
     shard::WorldAnswer,
     stream::sasl::Failure,
     unit::Credentials,
@@ -106,7 +106,7 @@ pub enum Fact {
     /// To `Question::Credentials`; `None`: no such account.
     Credentials(Result<Option<Credentials>, Fault>),
     /// To `Question::Device`; `None`: no such account.
-    Device(Result<Option<(Credentials, Option<Vec<u8>>)>, Fault>),
+    Device(Result<Option<port::Device>, Fault>),
     /// To `Question::Settle` and `Question::Upgrade`.
     Settled(Result<(), Fault>),
     /// To `Question::Verify`.

@@ -168,9 +168,8 @@ impl C2s {
                 self.go_in(ctx, entry, out);
             }
             (Waits::Task | Waits::Settled, Fact::Settled(Ok(()))) => self.go_in(ctx, entry, out),
-            // The same device has logged in meanwhile, or the password is another: it may try
-            // again, and a token that it showed has been used.
-            (Waits::Task | Waits::Settled, Fact::Settled(Err(Fault::Refused(_)))) => {
+            // The same device has logged in meanwhile: its token has been used.
+            (Waits::Settled, Fact::Settled(Err(Fault::Refused(_)))) if entry.by.is_some() => {
                 self.failure(ctx, Failure::NotAuthorized, out);
             }
             // Deleted since it has logged in.
