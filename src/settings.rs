@@ -333,6 +333,13 @@ fn streams(values: &mut Values) -> engine::settings::StreamLimits {
         sessions_max: size(values.limit("sessions_max")),
         roster_items_max: size(values.limit("roster_items_max")),
         directed_max: size(values.limit("directed_max")),
+        bosh: engine::settings::BoshLimits {
+            wait_ms_max: 1000 * values.limit("bosh_wait_seconds_max"),
+            hold_max: size(values.limit("bosh_hold_max")),
+            inactivity_ms: 1000 * values.limit("bosh_inactivity_seconds"),
+            polling_ms: 1000 * values.limit("bosh_polling_seconds"),
+            pause_ms_max: 1000 * values.limit("bosh_pause_seconds_max"),
+        },
     }
 }
 

@@ -225,6 +225,26 @@ pub const SETTINGS: &[Setting] = &[
     limit("sessions_max", (1, 1000), "64", "Clients of one account at the same time."),
     limit("roster_items_max", (10, 100_000), "2000", "Contacts of one account."),
     limit("directed_max", (10, 100_000), "1000", "Addresses one client sent directed presence to."),
+    limit("bosh_wait_seconds_max", (1, 600), "60", "A request of BOSH that waits (XEP-0124)."),
+    limit("bosh_hold_max", (1, 8), "2", "Requests of one session of BOSH that wait at once."),
+    limit(
+        "bosh_inactivity_seconds",
+        (5, 3600),
+        "60",
+        "How long no request of a session of BOSH need be there; for who polls, twice as long.",
+    ),
+    limit(
+        "bosh_polling_seconds",
+        (0, 60),
+        "5",
+        "How long a client of BOSH that has nothing to say waits before it asks again.",
+    ),
+    limit(
+        "bosh_pause_seconds_max",
+        (0, 3600),
+        "120",
+        "How long a client of BOSH may announce that it will be away.",
+    ),
     limit("reads_max", (1, 1000), "32", "Reads of the store at the same time."),
     limit("world_seconds_max", (1, 600), "30", "For a request that reads the store."),
     choice(

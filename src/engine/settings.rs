@@ -76,6 +76,35 @@ pub struct StreamLimits {
     pub roster_items_max: usize,
     /// Addresses one session has sent directed presence to.
     pub directed_max: usize,
+    /// What sessions of BOSH may agree on.
+    pub bosh: BoshLimits,
+}
+
+/// Limits of a session of BOSH (XEP-0124 §7.2), each with its unit last.
+#[derive(Clone, Copy, Debug)]
+pub struct BoshLimits {
+    /// How long a request waits for its response.
+    pub wait_ms_max: u64,
+    /// Requests of one session that wait at once; the client may make one more.
+    pub hold_max: usize,
+    /// How long no request need be there.
+    pub inactivity_ms: u64,
+    /// How long a client that asks for nothing waits before it asks again; 0: not at all.
+    pub polling_ms: u64,
+    /// How long a client may say that it will not be there; 0: not at all.
+    pub pause_ms_max: u64,
+}
+
+impl Default for BoshLimits {
+    fn default() -> Self {
+        Self {
+            wait_ms_max: 60_000,
+            hold_max: 2,
+            inactivity_ms: 60_000,
+            polling_ms: 5_000,
+            pause_ms_max: 120_000,
+        }
+    }
 }
 
 impl Default for StreamLimits {
@@ -90,6 +119,7 @@ impl Default for StreamLimits {
             sessions_max: 64,
             roster_items_max: 2_000,
             directed_max: 1_000,
+            bosh: BoshLimits::default(),
         }
     }
 }
