@@ -6,6 +6,7 @@ mod logs;
 mod serve;
 mod settings;
 mod settings_table;
+mod settings_tls;
 mod settings_values;
 mod settings_xeps;
 mod user;

@@ -3,7 +3,7 @@
 use crate::{logs, open_store, settings::Settings, user};
 use anyhow::{Context, bail};
 use engine::hooks::Hooks;
-use net::{Limits, Listeners, Parts, Post, Server, Tls, control, listen};
+use net::{Keeper, Limits, Listeners, Parts, Post, Server, Tls, control, listen};
 use std::{
     io::{Write, stdout},
     net::SocketAddr,
@@ -25,8 +25,8 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let mut signals = Signals::new()?;
     let limits = within_files(settings.shell);
     settings.make_data()?;
-    let certificate = settings.certificate().load().context("no certificate can be served")?;
-    let tls = Tls::new(&certificate).context("TLS")?;
+    let keeper = Keeper::begin(settings.certificates()).context("no certificate can be served")?;
+    let tls = Tls::new(keeper.certificates()).context("TLS")?;
     let sockets = Sockets::bind(&settings)?;
     let store = open_store(&settings).await?;
     let secret = store.secret(net::seed()).await?;
@@ -43,7 +43,8 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
         store,
         cluster: Arc::new(crate::cluster(post.clone())),
         post,
-        tls: tls.clone(),
+        tls,
+        keeper,
         pages: settings.pages.clone(),
         proxies: settings.listen.proxies.clone(),
     };
@@ -56,7 +57,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     for key in &settings.listen.unserved {
         tracing::warn!(setting = format!("listen.{key}"), "is set, but not served by this version");
     }
-    let reload = Reload { named, level, tls, secret };
+    let reload = Reload { named, level, secret };
     loop {
         tokio::select! {
             said = signals.next() => match said {
@@ -186,7 +187,6 @@ fn within_files(limits: Limits) -> Limits {
 struct Reload<'a> {
     named: Option<&'a Path>,
     level: logs::Level,
-    tls: Tls,
     secret: [u8; 32],
 }
 
@@ -199,14 +199,7 @@ impl Reload<'_> {
                 return tracing::error!(error, "SIGHUP: nothing changed, the settings are wrong");
             }
         };
-        match new.certificate().load() {
-            Ok(certificate) => {
-                self.tls.swap(&certificate);
-                let days = certificate.days_left();
-                tracing::info!(days, "SIGHUP: the certificate was read again");
-            }
-            Err(error) => tracing::error!(%error, "SIGHUP: the old certificate stays"),
-        }
+        server.reload_certificates(new.certificates());
         if let Err(error) = self.level.swap(&new) {
             let error = format!("{error:#}");
             tracing::error!(error, "SIGHUP: the old log.level stays");

@@ -1,6 +1,7 @@
 //! What the operator chose, from plain values to what the rings want.
 
 use crate::{
+    settings_tls::Certificates,
     settings_values::{Values, Wrong},
     settings_xeps::Chosen,
 };
@@ -9,6 +10,7 @@ use engine::{
     setting::Value,
     wire::{Bare, Limits},
 };
+use net::certificates::Sources;
 use net::{Network, Pages};
 use std::{
     net::SocketAddr,
@@ -32,8 +34,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where it listens.
     pub listen: Listen,
-    /// Certificate and key; none: one made in `data`.
-    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Where certificates are from.
+    pub tls: Certificates,
     /// The store.
     pub store: Store,
     /// Limits of streams and accounts.
@@ -124,7 +126,7 @@ impl Settings {
             domains,
             admins: admins.collect::<Result<_, _>>().context("server.admins")?,
             listen: Listen::of(values)?,
-            tls: tls(values, path)?,
+            tls: Certificates::of(values, folder, &data)?,
             store: Store::of(values, folder, &data)?,
             streams: streams(values),
             shell: shell(values),
@@ -185,18 +187,9 @@ impl Settings {
         self.data.join("waxwing.sock")
     }
 
-    /// Where the certificate is.
-    pub fn certificate(&self) -> net::certificate::Source {
-        match &self.tls {
-            Some((certificate, key)) => net::certificate::Source::Files {
-                certificate: certificate.clone(),
-                key: key.clone(),
-            },
-            None => net::certificate::Source::SelfSigned {
-                folder: self.data.clone(),
-                domains: self.domains.iter().map(|domain| domain.domain().to_owned()).collect(),
-            },
-        }
+    /// Where the certificates are.
+    pub fn certificates(&self) -> Sources {
+        self.tls.sources(&self.domains, &self.data)
     }
 
     /// Makes the data folder, for nobody else to read.
@@ -230,18 +223,6 @@ fn domains(texts: Vec<String>) -> anyhow::Result<Vec<Bare>> {
         Bare::host(text).map_err(|error| anyhow::anyhow!("server.domains: {text:?}: {error}"))
     };
     texts.iter().map(domain).collect()
-}
-
-fn tls(
-    values: &mut Values,
-    path: impl Fn(String) -> PathBuf,
-) -> anyhow::Result<Option<(PathBuf, PathBuf)>> {
-    match (values.text("tls", "certificate"), values.text("tls", "key")) {
-        (Some(certificate), Some(key)) => Ok(Some((path(certificate), path(key)))),
-        (None, None) => Ok(None),
-        (Some(_), None) => bail!("tls.certificate needs tls.key beside it"),
-        (None, Some(_)) => bail!("tls.key needs tls.certificate beside it"),
-    }
 }
 
 fn pages(values: &mut Values) -> anyhow::Result<Pages> {
@@ -378,7 +359,8 @@ mod tests {
         let all = listen.c2s.iter().chain(&listen.c2s_tls).chain(&listen.http);
         assert!(all.clone().count() == 3 && all.clone().all(|address| address.ip().is_loopback()));
         assert_eq!(settings.store.url, "sqlite:data/waxwing.db");
-        assert_eq!(settings.tls, None);
+        let tls = Certificates { pair: None, folder: None, acme: None };
+        assert_eq!(settings.tls, tls);
     }
 
     #[test]
@@ -404,10 +386,8 @@ mod tests {
 
     #[test]
     fn paths_start_at_the_folder_of_the_file() {
-        let settings = read("[server]\ndata = \"d\"\n[tls]\ncertificate = \"c\"\nkey = \"/k\"");
-        let settings = settings.expect("it is right");
+        let settings = read("[server]\ndata = \"d\"").expect("it is right");
         assert_eq!(settings.store.url, "sqlite:/etc/d/waxwing.db");
-        assert_eq!(settings.tls, Some(("/etc/c".into(), "/k".into())));
         assert_eq!(settings.control(), Path::new("/etc/d/waxwing.sock"));
     }
 

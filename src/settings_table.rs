@@ -35,7 +35,15 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("server", "Who this server is."),
     ("listen", "Where it listens. An empty list: not at all. Port 0: any free port."),
     ("http", "What it says to browsers, on the http and https addresses."),
-    ("tls", "Its certificate. SIGHUP reads it again."),
+    (
+        "tls",
+        "Its certificates. Each domain gets the one that names it. They are read again when a file \
+         changes, and on SIGHUP.",
+    ),
+    (
+        "acme",
+        "Orders certificates for the domains that no file is for, and renews them (RFC 8555).",
+    ),
     ("store", "Where accounts, rosters and messages are kept."),
     ("limits", "What one peer, or all of them, may make the server hold. The unit is in the name."),
     ("auth", "How clients log in."),
@@ -146,9 +154,52 @@ pub const SETTINGS: &[Setting] = &[
         "tls",
         "certificate",
         "",
-        "PEM file: the certificate, then its chain. Absent: one signed by itself is made in data.",
+        "PEM file: the certificate, then its chain. Domains that no file is for get a certificate \
+         that signs itself, made in data.",
     ),
     text("tls", "key", "", "PEM file: the private key of the certificate."),
+    text(
+        "tls",
+        "folder",
+        "",
+        "A folder with more of them: NAME/fullchain.pem and NAME/privkey.pem, as certbot has them \
+         in /etc/letsencrypt/live, or NAME.crt (or NAME.pem) and NAME.key.",
+    ),
+    choice(
+        "acme",
+        "terms_agreed",
+        &["no", "yes"],
+        r#""no""#,
+        "yes: the terms of service of the authority are agreed to, and certificates are ordered.",
+    ),
+    text(
+        "acme",
+        "directory",
+        r#""https://acme-v02.api.letsencrypt.org/directory""#,
+        "The authority.",
+    ),
+    text("acme", "contact", "", "A mail address, for the authority."),
+    texts(
+        "acme",
+        "domains",
+        "[]",
+        "For whom certificates are ordered, hosts of other names too. Empty: for every domain \
+         served that no file is for.",
+    ),
+    texts(
+        "acme",
+        "challenges",
+        r#"["http-01", "tls-alpn-01"]"#,
+        "How the authority finds out that a domain is ours; after a failure the other one's turn \
+         comes. http-01: it comes to port 80, which must lead to listen.http. tls-alpn-01: it \
+         comes to port 443, which must lead to listen.c2s_tls or listen.https.",
+    ),
+    text(
+        "acme",
+        "root",
+        "",
+        "PEM file: the root certificate of a private authority. Absent: those of the system.",
+    ),
     text(
         "store",
         "url",

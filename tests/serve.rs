@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "serve/authority.rs"]
+mod authority;
 #[path = "serve/browser.rs"]
 mod browser;
+#[path = "serve/certificates.rs"]
+mod certificates;
 #[path = "serve/check.rs"]
 mod check;
 #[path = "serve/client.rs"]
@@ -12,6 +16,8 @@ mod client;
 mod dns;
 #[path = "serve/server.rs"]
 mod server;
+#[path = "serve/trust.rs"]
+mod trust;
 #[path = "serve/ways.rs"]
 mod ways;
 

@@ -6,28 +6,54 @@ use super::{
     trust::{Chain, Trust},
 };
 use crate::settings::Settings;
-use net::certificate::Certificate;
-use std::collections::BTreeMap;
+use net::{
+    acme::Failure,
+    certificate::{Certificate, CertificateError},
+    certificates::Sources,
+};
+use std::{collections::BTreeMap, sync::Arc};
 
 const WHAT: &str = "certificate";
 /// Days before its end from which on a certificate is worth a word.
 const EXPIRY_DAYS_MIN: i64 = 14;
 
 /// With which certificate each domain is served.
-pub type Certificates = BTreeMap<String, Certificate>;
+pub type Certificates = BTreeMap<String, Arc<Certificate>>;
 
 /// Loads them.
 pub fn load(settings: &Settings) -> (Certificates, Vec<Finding>) {
-    match settings.certificate().load() {
-        Ok(certificate) => {
-            let domains = settings.domains.iter().map(|domain| domain.domain().to_owned());
-            (domains.map(|domain| (domain, certificate.clone())).collect(), Vec::new())
-        }
+    let sources = settings.certificates();
+    let loaded = match sources.load(None) {
+        Ok(loaded) => loaded,
         Err(error) => {
-            let mend = "see tls.certificate and tls.key";
-            (BTreeMap::new(), vec![Finding::problem(WHAT, error.to_string(), mend)])
+            let mend = "see tls.certificate, tls.key and tls.folder";
+            return (BTreeMap::new(), vec![Finding::problem(WHAT, error.to_string(), mend)]);
         }
+    };
+    let unread = |error: &CertificateError| {
+        Finding::problem(WHAT, error.to_string(), "mend or remove it: it is not served")
+    };
+    let mut findings: Vec<Finding> = loaded.troubles.iter().map(unread).collect();
+    findings.extend(orders(&sources));
+    let mut certificates = BTreeMap::new();
+    for (domain, found) in loaded.served {
+        let file = found.file.display();
+        findings.push(Finding::ok(WHAT, format!("of {domain} is in {file}")));
+        certificates.insert(domain, found.certificate);
     }
+    (certificates, findings)
+}
+
+/// Those that have failed.
+fn orders(sources: &Sources) -> Vec<Finding> {
+    let Some(acme) = &sources.acme else { return Vec::new() };
+    let wanted = acme.wanted(&sources.domains).into_iter();
+    let failed = wanted.filter_map(|name| Some((acme.failure(&name)?, name)));
+    let found = |(Failure { failures, why, .. }, name)| {
+        let found = format!("for {name} was ordered in vain ({failures}): {why}");
+        Finding::problem(WHAT, found, "it is ordered again by itself; see [acme]")
+    };
+    failed.map(found).collect()
 }
 
 /// What is served for one domain.
@@ -78,7 +104,7 @@ pub fn judge(domain: &Domain, shown: &Shown) -> Vec<Finding> {
         }
         days if days < EXPIRY_DAYS_MIN => {
             let found = format!("of {name} expires in {days} days");
-            Finding::warning(WHAT, found, "renew it, then send SIGHUP")
+            Finding::warning(WHAT, found, "renew it; the server notices by itself")
         }
         days => Finding::ok(WHAT, format!("of {name} expires in {days} days")),
     });

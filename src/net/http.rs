@@ -15,7 +15,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::State,
+    extract::{Path, State},
     http::{StatusCode, header},
     middleware,
     response::IntoResponse,
@@ -79,6 +79,7 @@ impl Web {
 fn public() -> Router<Told> {
     Router::new()
         .route(upgrade::PATH, any(upgrade::answer))
+        .route("/.well-known/acme-challenge/{token}", get(challenge))
         .route("/.well-known/host-meta", get(host_meta::xml).options(host_meta::preflight))
         .route("/.well-known/host-meta.json", get(host_meta::json).options(host_meta::preflight))
 }
@@ -139,6 +140,14 @@ async fn health(State(told): State<Told>) -> impl IntoResponse {
     match told.writer.is_away() {
         true => (StatusCode::SERVICE_UNAVAILABLE, "the store is away\n"),
         false => (StatusCode::OK, "ok\n"),
+    }
+}
+
+/// RFC 8555 §8.3.
+async fn challenge(State(told): State<Told>, Path(token): Path<String>) -> impl IntoResponse {
+    match told.shell.tls.challenges.answer(&token) {
+        Some(answer) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], answer)),
+        None => Err(StatusCode::NOT_FOUND),
     }
 }
 

@@ -4,8 +4,10 @@
 //! the writer ([`writer`]). They share nothing but [`post`]: inboxes and mailboxes into which
 //! putting never waits.
 
+pub mod acme;
 mod arrival;
 pub mod certificate;
+pub mod certificates;
 mod clock;
 pub mod control;
 mod credit;
@@ -14,6 +16,7 @@ mod drive;
 mod end_point;
 mod facts;
 mod http;
+mod keeper;
 mod limits;
 pub mod listen;
 mod mailbox;
@@ -36,6 +39,7 @@ mod writer;
 
 pub use clock::seed;
 pub use http::Pages;
+pub use keeper::Keeper;
 pub use limits::Limits;
 pub use post::{NODE, Post};
 pub use proxied::Network;

@@ -68,6 +68,19 @@ pub(crate) const TLS_PLAIN_BYTES_MAX: usize = 64 << 10;
 pub(crate) const BACKLOG_CONNECTIONS_MAX: u32 = 4096;
 /// How long accepting pauses when the system has no more sockets.
 pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// How long certificates are not looked at.
+pub(crate) const WATCH_PAUSE: Duration = Duration::from_secs(5);
+/// Orders for certificates at the same time.
+pub(crate) const ACME_ORDERS_MAX: usize = 4;
+/// For one order, from the account to the certificate.
+pub(crate) const ACME_ORDER_TIME_MAX: Duration = Duration::from_secs(300);
+/// For an authority to find out that a domain is ours, and to make a certificate.
+pub(crate) const ACME_POLL_TIME_MAX: Duration = Duration::from_secs(120);
+/// From an order that failed to the next one. Each failure doubles it: five in the first hour, as
+/// many as Let's Encrypt takes.
+pub(crate) const ACME_BACKOFF_SECONDS_MIN: i64 = 120;
+/// From one order to the next at the most.
+pub(crate) const ACME_BACKOFF_SECONDS_MAX: i64 = 6 * 3600;
 /// One request of the operator.
 pub(crate) const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Accounts in one answer to the operator.

@@ -9,6 +9,8 @@ use metrics_exporter_prometheus::{
 const STANZAS: &str = "waxwing_stanzas_total";
 const COMMIT_SECONDS: &str = "waxwing_commit_seconds";
 const COMMIT_UNITS: &str = "waxwing_commit_units";
+const CERTIFICATE_EXPIRY: &str = "waxwing_certificate_expiry_seconds";
+const CERTIFICATE_SELF_SIGNED: &str = "waxwing_certificate_self_signed";
 
 /// Counters, gauges, histograms.
 pub struct Meters {
@@ -105,6 +107,23 @@ impl Meters {
         });
     }
 
+    /// An order for a certificate ended so.
+    pub(crate) fn ordered(&self, outcome: &'static str) {
+        metrics::with_local_recorder(&self.recorder, || {
+            counter!("waxwing_certificate_orders_total", "outcome" => outcome).increment(1);
+        });
+    }
+
+    /// A domain is served with such a certificate.
+    pub(crate) fn certificate(&self, domain: &str, expires: i64, self_signed: bool) {
+        let expires = u32::try_from(expires.max(0)).unwrap_or(u32::MAX);
+        metrics::with_local_recorder(&self.recorder, || {
+            gauge!(CERTIFICATE_EXPIRY, "domain" => domain.to_owned()).set(expires);
+            let self_signed = u32::from(self_signed);
+            gauge!(CERTIFICATE_SELF_SIGNED, "domain" => domain.to_owned()).set(self_signed);
+        });
+    }
+
     /// A stream ended so.
     pub(crate) fn closed(&self, why: &'static str) {
         metrics::with_local_recorder(&self.recorder, || {
@@ -146,6 +165,9 @@ fn describe() {
     describe_gauge!("waxwing_message_queue_depth", "Stanzas that wait for sockets");
     describe_gauge!("waxwing_inbox_depth", "Parcels that wait for shards");
     describe_gauge!("waxwing_writer_queue_depth", "Units that wait for the writer");
+    describe_gauge!(CERTIFICATE_EXPIRY, "When a domain's certificate expires (since 1970)");
+    describe_counter!("waxwing_certificate_orders_total", "Orders for certificates, by ACME");
+    describe_gauge!(CERTIFICATE_SELF_SIGNED, "1: nobody vouches for a domain's certificate");
     describe_counter!(STANZAS, "Stanzas from and to clients");
     describe_counter!("waxwing_stanzas_dropped_total", "Stanzas that a full inbox refused");
     describe_counter!("waxwing_logins_total", "Logins");
@@ -167,12 +189,15 @@ mod tests {
         meters.login("PLAIN", "ok");
         meters.connections.set(3.0);
         meters.commit_units.record(5.0);
+        meters.certificate("a.example", 1_800_000_000, false);
         let text = meters.render();
         for line in [
             "waxwing_stanzas_total{kind=\"iq\",direction=\"in\"} 1",
             "waxwing_stanzas_total{kind=\"iq\",direction=\"out\"} 0",
             "waxwing_logins_total{mechanism=\"PLAIN\",outcome=\"ok\"} 1",
             "waxwing_active_connections 3",
+            "waxwing_certificate_expiry_seconds{domain=\"a.example\"} 1800000000",
+            "waxwing_certificate_self_signed{domain=\"a.example\"} 0",
             "waxwing_commit_units_bucket{le=\"8\"} 1",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} in\n{text}");

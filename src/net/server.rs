@@ -2,9 +2,11 @@
 
 use crate::{
     arrival::Port,
+    certificates::Sources,
     clock::Clock,
     control,
     http::{self, Pages, Web},
+    keeper::Keeper,
     limits::{HTTP_RESERVE_CONNECTIONS, Limits},
     listen::{self, Gate},
     meters::Meters,
@@ -46,6 +48,8 @@ pub struct Parts {
     pub post: Arc<Post>,
     /// Towards clients.
     pub tls: Tls,
+    /// Of the certificates in it.
+    pub keeper: Keeper,
     /// What HTTP serves.
     pub pages: Pages,
     /// Load balancers, who say by the PROXY protocol for whom they speak.
@@ -70,6 +74,7 @@ pub struct Listeners {
 pub struct Server {
     shell: Arc<Shell>,
     stopping: watch::Sender<bool>,
+    sources: watch::Sender<Sources>,
     accepting: JoinSet<()>,
     /// The writer and the shards: none of them ends while all is well.
     core: JoinSet<()>,
@@ -81,7 +86,8 @@ impl Server {
     /// # Errors
     /// The store is away.
     pub async fn start(parts: Parts, listeners: Listeners) -> Result<Self, Fault> {
-        let Parts { settings, limits, hooks, store, cluster, post, tls, pages, proxies } = parts;
+        let Parts { settings, limits, hooks, store, cluster, post, tls, keeper, pages, proxies } =
+            parts;
         let (meters, clock, queue) = (Arc::new(Meters::new()), Clock::start(), Queue::default());
         let last = store.last().await?;
         let host = writer::Host {
@@ -136,13 +142,20 @@ impl Server {
             }
         }
         tokio::spawn(http::settle(shell.clone()));
+        let (sources, told) = watch::channel(keeper.sources().clone());
+        tokio::spawn(keeper.run(shell.tls.clone(), shell.meters.clone(), told, stop.clone()));
         tokio::spawn(control::serve(control, operator, stop));
-        Ok(Self { shell, stopping, accepting, core })
+        Ok(Self { shell, stopping, sources, accepting, core })
     }
 
     /// Swaps the engine's part of the settings.
     pub fn reload(&self, settings: Settings) {
         self.shell.settings.store(Arc::new(settings));
+    }
+
+    /// Reads all certificates again, from these files.
+    pub fn reload_certificates(&self, sources: Sources) {
+        self.sources.send_replace(sources);
     }
 
     /// Ends when the process must: the store belongs to another one, or a task that all depend

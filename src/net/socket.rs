@@ -1,6 +1,6 @@
 //! A socket: in the clear, in the middle of a handshake, or under TLS.
 
-use crate::{facts::Bindings, limits::READ_BYTES_MAX, secure::Secure};
+use crate::{acme::TLS_PROTOCOL, facts::Bindings, limits::READ_BYTES_MAX, secure::Secure};
 use engine::stream::machine;
 use rustls::{ProtocolVersion, ServerConfig};
 use std::{
@@ -47,6 +47,11 @@ impl Socket {
             unreachable!("it was a handshake two lines before");
         };
         shaken?;
+        // RFC 8737 §4: the handshake was all that it wanted.
+        if secure.alpn() == Some(TLS_PROTOCOL) {
+            let over = "the challenge of a certificate authority is over";
+            return Poll::Ready(Err(io::Error::other(over)));
+        }
         let version = match secure.version() {
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",

@@ -1,7 +1,7 @@
 //! Against the buffered client of rustls.
 
 use super::*;
-use crate::{Tls, certificate::Source};
+use crate::{Tls, certificates::Sources};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::CryptoProvider,
@@ -26,8 +26,9 @@ impl Bed {
     async fn new(version: &'static rustls::SupportedProtocolVersion) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let domains = vec!["localhost".to_owned()];
-        let certificate = Source::SelfSigned { folder: folder.path().into(), domains };
-        let config = Tls::new(&certificate.load().unwrap()).unwrap().starttls;
+        let data = folder.path().into();
+        let sources = Sources { domains, pair: None, acme: None, folder: None, data };
+        let config = Tls::new(&sources.load(None).unwrap()).unwrap().starttls;
         let mut roots = RootCertStore::empty();
         let file = folder.path().join("self-signed.pem");
         roots.add(CertificateDer::from_pem_file(file).unwrap()).unwrap();
