@@ -1,4 +1,4 @@
-"""The clients that a small script drives: slixmpp, aioxmpp, nbxmpp, xmpp.js.
+"""The clients that a small script drives: slixmpp, aioxmpp, nbxmpp, xmpp.js, Converse.js.
 
 All clients have the same verbs; profanity.py and desktop.py hold the others.
 
@@ -39,8 +39,11 @@ class Scripted(Client):
 
     def login(self):
         self.start()
+        schemes = {"ws": "ws:", "wss": "wss:", "bosh": "https:", "host-meta": "wss:"}
+        tls = r"TLSv1\.[23]" if self.way != "ws" else "plaintext"
+        protection = f"({schemes.get(self.way, tls)}|{tls})"
         # With XEP-0386 the resource is what was asked for, and more
-        self.process.expect(rf"online {self.jid}/test(/\S+)? TLSv1\.[23]$")
+        self.process.expect(rf"online {self.jid}/test(/\S+)? {protection}$")
 
     def start(self, *how):
         log = self.folder / f"{self.name}.log"
@@ -202,6 +205,25 @@ class XmppJs(Scripted):
         self.process.tell("reconnect")
         self.authenticates(namespace, mechanism, since)
         self.process.expect(f"online {self.jid}/", since)
+
+
+class Converse(Scripted):
+    """Converse.js in a browser: prints what its page shows."""
+
+    name = "converse"
+    software = "Converse"
+
+    def command(self):
+        account = [f"{self.jid}/test", self.password, self.url, self.server.certificate.file]
+        return node("converse_client.mjs", *account, self.folder / "chromium")
+
+    def open_chat(self, contact):
+        self.process.tell(f"open {contact}")
+
+    def screenshot(self):
+        file = screenshots() / f"{self.name}-{self.way}.png"
+        self.process.tell(f"screenshot {file}")
+        self.process.expect(f"screenshot {file}$")
 
 
 def python(client, home, script, address):

@@ -7,7 +7,7 @@ leaves in a roster, the next of its list finds there; two lists have no account 
 
 from datetime import datetime, timezone
 
-from clients import Admin, Aioxmpp, Nbxmpp, Newcomer, Slixmpp, XmppJs
+from clients import Admin, Aioxmpp, Converse, Nbxmpp, Newcomer, Slixmpp, XmppJs
 from desktop import Dino, Gajim
 from profanity import Beginner, Profanity
 from servers import DOMAIN
@@ -232,6 +232,10 @@ class Friar(Slixmpp):
     name = "friar"
 
 
+class Page(Slixmpp):
+    name = "page"
+
+
 class Weaver(XmppJs):
     name = "weaver"
 
@@ -265,6 +269,7 @@ EVERY_DAY = [
 GAJIM = [
     ("before a screen", before_a_screen, (Nurse, "direct"), (Gajim, "starttls")),
     ("chat", chat, (Nurse, "starttls"), (Gajim, "direct")),
+    ("chat", chat, (Nurse, "starttls"), (Gajim, "wss")),
 ]
 DINO = [
     ("before a screen", before_a_screen, (Friar, "starttls"), (Dino, "starttls")),
@@ -277,5 +282,14 @@ LIBRARIES = [
     ("SASL2", logs_in_by_sasl2, (Nbxmpp, "direct")),
     ("FAST", comes_back_by_a_token, (Weaver, "starttls"), (Aioxmpp, "starttls")),
     ("FAST", comes_back_by_a_token, (Weaver, "direct"), (Aioxmpp, "direct")),
+    ("SASL2", logs_in_by_sasl2, (Nbxmpp, "wss")),
+    ("FAST", comes_back_by_a_token, (Weaver, "wss"), (Aioxmpp, "direct")),
+    ("FAST", comes_back_by_a_token, (Weaver, "ws"), (Aioxmpp, "direct")),
+    ("chat", chat, (Nbxmpp, "wss"), (Weaver, "wss")),
+    ("chat", chat, (Aioxmpp, "starttls"), (Weaver, "ws")),
 ]
-AT_THE_SAME_TIME = [EVERY_DAY, GAJIM, DINO, LIBRARIES]
+BROWSER = [
+    ("before a screen", before_a_screen, (Page, "direct"), (Converse, "wss")),
+    ("discovery", chat, (Page, "starttls"), (Converse, "host-meta")),
+]
+AT_THE_SAME_TIME = [EVERY_DAY, GAJIM, DINO, LIBRARIES, BROWSER]

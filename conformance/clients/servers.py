@@ -66,7 +66,9 @@ class Server:
         free = free_ports(2)
         self.port, self.port_tls = port or free[0], port_tls or free[1]
         self.port_http, self.port_https = free_ports(2)
+        host_meta = f"https://{self.domain}:{self.port_https}/.well-known/host-meta"
         self.ways = {
+            "host-meta": (host_meta, self.port_https),
             "starttls": (f"xmpp://{self.domain}:{self.port}", self.port),
             "direct": (f"xmpps://{self.domain}:{self.port_tls}", self.port_tls),
             "ws": (f"ws://{self.domain}:{self.port_http}/ws", self.port_http),
@@ -107,8 +109,8 @@ admins = {json.dumps(self.admins)}
 c2s = ["{self.host}:{self.port}"]
 c2s_tls = ["{self.host}:{self.port_tls}"]
 s2s = []
-http = []
-https = []
+http = ["{self.host}:{self.port_http}"]
+https = ["{self.host}:{self.port_https}"]
 
 [tls]
 certificate = "{certificate.file}"
@@ -148,7 +150,7 @@ abuse = {json.dumps(self.abuse)}
 
 class Prosody(Server):
     name = "prosody"
-    lacks = ("users counted", "pre-approval", "SASL2", "FAST")
+    lacks = ("users counted", "pre-approval", "SASL2", "FAST", "discovery")
 
     # With plain passwords on its disk it can offer every mechanism it knows.
     def __init__(self, folder, certificate, more="", **place):
