@@ -8,7 +8,6 @@ mod session;
 use crate::{
     driver::{Broken, Came, Door, Driver, Link, Patience, Transport},
     framing::take_apart,
-    tls,
     web::Server,
 };
 use post::Post;
@@ -17,7 +16,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::runtime::{Builder, Runtime};
 
 /// The namespace of `<body/>` (XEP-0124 §19.1).
 pub const HTTPBIND: &str = "http://jabber.org/protocol/httpbind";
@@ -27,19 +25,13 @@ pub struct Bosh {
     server: Server,
     post: Arc<Post>,
     sessions: Vec<Option<Session>>,
-    runtime: Runtime,
 }
 
 impl Bosh {
     /// No session yet.
-    ///
-    /// # Errors
-    /// When TLS or the runtime cannot be set up.
-    pub fn new(server: Server) -> Result<Self, Broken> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|error| Broken(error.to_string()))?;
-        let post = Arc::new(Post::new(&server, tls::any_certificate()?));
-        Ok(Self { server, post, sessions: Vec::new(), runtime })
+    pub fn new(server: Server) -> Self {
+        let post = Arc::new(Post::new(&server));
+        Self { server, post, sessions: Vec::new() }
     }
 }
 
@@ -49,8 +41,7 @@ impl Driver for Bosh {
     }
 
     fn open(&mut self, _: Door) -> Result<Link, Broken> {
-        let session = Session::new(self.runtime.handle().clone(), self.post.clone());
-        self.sessions.push(Some(session));
+        self.sessions.push(Some(Session::new(self.post.clone())));
         Ok(Link(self.sessions.len() - 1))
     }
 

@@ -275,7 +275,7 @@ fn driver(args: &Args) -> Result<Box<dyn Driver>, Broken> {
     let server = web::Server { endpoint, domain, answer, quiet };
     Ok(match scheme {
         "ws" => Box::new(WebSockets::new(server)?),
-        _ => Box::new(Bosh::new(server)?),
+        _ => Box::new(Bosh::new(server)),
     })
 }
 

@@ -1,6 +1,9 @@
 //! A script: who plays, and what they do, line by line. The grammar is in README.md.
 
+mod moved;
+
 use crate::driver::Transport;
+pub use moved::moved;
 use std::{collections::BTreeMap, fmt};
 
 /// The local part of the administrator's account: the same one in all scripts, for a server knows
@@ -353,47 +356,6 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The script as it is played elsewhere: `suffix` is put behind the local part of every account
-/// of the cast but the administrator's, and `domain` in the place of `localhost`. So many scripts
-/// share one server.
-///
-/// # Errors
-/// As [`Script::parse`].
-pub fn moved(source: &str, suffix: &str, domain: &str) -> Result<String, Misspelt> {
-    let script = Script::parse(source)?;
-    let others = script.characters.iter().filter(|character| character.local() != ADMIN);
-    let mut accounts: Vec<&str> = others.map(Character::bare).collect();
-    accounts.sort_unstable();
-    accounts.dedup();
-    let mut text = source.to_owned();
-    for account in accounts.into_iter().filter(|account| account.contains('@')) {
-        let at = account.find('@').unwrap_or(0);
-        text =
-            replaced(&text, account, |found| format!("{}{suffix}{}", &found[..at], &found[at..]));
-    }
-    Ok(replaced(&text, "localhost", |_| domain.to_owned()))
-}
-
-/// Replaces a word, in whatever letters, where no letter, digit, dot or dash precedes or follows.
-fn replaced(text: &str, word: &str, by: impl Fn(&str) -> String) -> String {
-    let edge = |symbol: Option<char>| {
-        !symbol.is_some_and(|symbol| symbol.is_alphanumeric() || "-_".contains(symbol))
-    };
-    let lower = text.to_ascii_lowercase();
-    let mut made = String::with_capacity(text.len());
-    let mut done = 0;
-    for (at, _) in lower.match_indices(&word.to_ascii_lowercase()) {
-        let end = at + word.len();
-        if edge(text[..at].chars().next_back()) && edge(text[end..].chars().next()) {
-            made.push_str(&text[done..at]);
-            made.push_str(&by(&text[at..end]));
-            done = end;
-        }
-    }
-    made.push_str(&text[done..]);
-    made
-}
-
 /// The section that a line stands under: the first line of the nearest comment that cites one.
 pub fn section(source: &str, line: usize) -> Option<&str> {
     let above: Vec<&str> = source.lines().take(line).collect();
@@ -477,16 +439,5 @@ mod tests {
         assert!(!some.is_over(Transport::Direct) && !some.is_over(Transport::Bosh));
         assert!(over("## needs x").unwrap().is_over(Transport::Bosh));
         assert_eq!(over("## over tcp, pigeon").unwrap_err().line, 2);
-    }
-
-    #[test]
-    fn a_moved_script_keeps_its_meaning() {
-        let text = moved(SCRIPT, ".7", "example.org").unwrap();
-        assert!(text.contains("jid: juliet.7@example.org/phone"));
-        assert!(text.contains("to='juliet.7@example.org'"));
-        let text = moved(&SCRIPT.replace("juliet@", "admin@"), ".7", "example.org").unwrap();
-        assert!(text.contains("to='admin@example.org'"));
-        assert!(Script::parse(&text).unwrap().has_admin());
-        assert_eq!(replaced("a@b xa@b A@B a@b.c", "a@b", |_| "!".into()), "! xa@b ! !.c");
     }
 }

@@ -125,21 +125,19 @@ impl Socket {
     /// A failure shows as the end of the connection to whoever listens.
     fn say(&mut self, said: Said) {
         let _ = match said {
-            Said::Header(header) => self.web.send(Message::text(open(&header))),
-            Said::Close => self.close(),
-            Said::Element(bytes) | Said::Rest(bytes) => {
-                let text = OpCode::Data(Data::Text);
-                self.web.send(Message::Frame(Frame::message(bytes, text, true)))
+            Said::Close if self.closed.here => Ok(()),
+            Said::Close => {
+                self.closed.here = true;
+                self.send(Said::Close).and_then(|()| self.part())
             }
+            other => self.send(other),
         };
     }
 
-    fn close(&mut self) -> tungstenite::Result<()> {
-        if std::mem::replace(&mut self.closed.here, true) {
-            return Ok(());
-        }
-        self.web.send(Message::text(format!("<close xmlns='{FRAMING}'/>")))?;
-        self.part()
+    /// Bytes that are no UTF-8 are sent as they are.
+    fn send(&mut self, said: Said) -> tungstenite::Result<()> {
+        let text = OpCode::Data(Data::Text);
+        self.web.send(Message::Frame(Frame::message(framed(said), text, true)))
     }
 
     /// When both streams have ended, the client ends the connection (RFC 7395 §3.6).
@@ -157,7 +155,10 @@ impl Socket {
         if heard == Heard::Close {
             self.closed.there = true;
             // Whoever is told that a stream ends, ends its own (§3.6).
-            let _ = self.close().and_then(|()| self.part());
+            match self.closed.here {
+                true => drop(self.part()),
+                false => self.say(Said::Close),
+            }
         }
         Ok(Some(heard))
     }
@@ -172,8 +173,20 @@ fn open(header: &Tree) -> String {
     format!("<open xmlns='{FRAMING}'{}/>", attributes.collect::<String>())
 }
 
+/// The message that says it.
+pub fn framed(said: Said) -> Vec<u8> {
+    match said {
+        Said::Header(header) => open(&header).into_bytes(),
+        Said::Element(bytes) | Said::Rest(bytes) => bytes,
+        Said::Close => format!("<close xmlns='{FRAMING}'/>").into_bytes(),
+    }
+}
+
 /// What a message says, on a stream of TCP.
-fn unframed(text: &str) -> Result<Heard, String> {
+///
+/// # Errors
+/// Why it may not be said so.
+pub fn unframed(text: &str) -> Result<Heard, String> {
     if !text.starts_with('<') {
         return Err("a message that does not begin with '<' (RFC 7395 §3.3.3)".into());
     }

@@ -1,106 +1,98 @@
-//! `POST`, by hyper: what a session says, and what it is answered.
+//! `POST`, by ureq: what a session says, and what it is answered.
 
 use crate::web::Server;
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Request, Response, StatusCode,
-    body::{Bytes, Incoming},
-    client::conn::http1::{SendRequest, handshake},
-    header::{CONTENT_TYPE, HOST},
+use rustls::crypto::aws_lc_rs;
+use std::{fmt::Display, net::SocketAddr, sync::Arc, sync::mpsc, thread, time::Duration};
+use ureq::{
+    Agent, Error,
+    config::Config,
+    http::{HeaderMap, Uri, header::CONTENT_TYPE},
+    tls::{TlsConfig, TlsProvider},
+    unversioned::{
+        resolver::{ResolvedSocketAddrs, Resolver},
+        transport::{DefaultConnector, NextTimeout},
+    },
 };
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, pki_types::ServerName};
-use std::{fmt::Display, sync::Arc, sync::Mutex, time::Duration};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout,
-};
-use tokio_rustls::TlsConnector;
 
 /// Longer than the server may hold a request back.
 const ANSWER_SECONDS_MAX: u64 = 90;
+const BODY_BYTES_MAX: u64 = 16 << 20;
 
-type Sender = SendRequest<Full<Bytes>>;
+/// An answer that may still come.
+pub(super) type Awaited = mpsc::Receiver<Result<Vec<u8>, String>>;
 
-/// Where requests go, and the connections that wait for the next one.
+/// Where requests go.
 pub(super) struct Post {
-    server: Server,
-    config: Arc<ClientConfig>,
+    agent: Agent,
+    url: String,
 }
-
-/// Connections of one session that wait for the next request.
-pub(super) type Idle = Arc<Mutex<Vec<Sender>>>;
 
 impl Post {
-    pub(super) fn new(server: &Server, config: Arc<ClientConfig>) -> Self {
-        Self { server: server.clone(), config }
+    pub(super) fn new(server: &Server) -> Self {
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .disable_verification(true)
+            .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_global(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
+            .build();
+        let endpoint = &server.endpoint;
+        let scheme = if endpoint.secure { "https" } else { "http" };
+        let url =
+            format!("{scheme}://{}:{}{}", server.domain, endpoint.address.port(), endpoint.path);
+        let connector = DefaultConnector::default();
+        Self { agent: Agent::with_parts(config, connector, Fixed(endpoint.address)), url }
     }
 
-    /// The body of the answer.
-    pub(super) async fn send(&self, idle: &Idle, body: String) -> Result<Bytes, String> {
-        let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
-        let answer = timeout(limit, self.exchange(idle, body)).await;
-        answer.unwrap_or_else(|_| Err("no answer to a request".into()))
-    }
-
-    async fn exchange(&self, idle: &Idle, body: String) -> Result<Bytes, String> {
-        let mut sender = self.sender(idle).await?;
-        let request = Request::post(&self.server.endpoint.path)
-            .header(HOST, &self.server.domain)
-            .header(CONTENT_TYPE, "text/xml; charset=utf-8")
-            .body(Full::new(Bytes::from(body)))
-            .map_err(words)?;
-        let answer = sender.send_request(request).await.map_err(words)?;
-        judge(&answer)?;
-        let body = answer.into_body().collect().await.map_err(words)?.to_bytes();
-        idle.lock().expect("nobody panics with it").push(sender);
-        Ok(body)
-    }
-
-    async fn sender(&self, idle: &Idle) -> Result<Sender, String> {
-        loop {
-            let waiting = idle.lock().expect("nobody panics with it").pop();
-            let Some(mut sender) = waiting else { break };
-            if sender.ready().await.is_ok() {
-                return Ok(sender);
-            }
-        }
-        let socket = TcpStream::connect(self.server.endpoint.address).await.map_err(words)?;
-        socket.set_nodelay(true).map_err(words)?;
-        if !self.server.endpoint.secure {
-            return connected(socket).await;
-        }
-        let name = ServerName::try_from(self.server.domain.clone()).map_err(words)?;
-        let connector = TlsConnector::from(self.config.clone());
-        connected(connector.connect(name, socket).await.map_err(words)?).await
+    /// The body of the answer, when it comes.
+    pub(super) fn send(&self, body: String) -> Awaited {
+        let (tell, awaited) = mpsc::channel();
+        let (agent, url) = (self.agent.clone(), self.url.clone());
+        thread::spawn(move || {
+            // Nobody may want to know it any more.
+            let _ = tell.send(exchange(&agent, &url, &body));
+        });
+        awaited
     }
 }
 
-async fn connected<S>(socket: S) -> Result<Sender, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = handshake(TokioIo::new(socket)).await.map_err(words)?;
-    // It ends with its sender; an error shows in the answer.
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(sender)
-}
-
-/// Errors are told in `<body/>`, not by HTTP (XEP-0124 §17.1); its type is XML (§4).
-fn judge(answer: &Response<Incoming>) -> Result<(), String> {
-    if answer.status() != StatusCode::OK {
+fn exchange(agent: &Agent, url: &str, body: &str) -> Result<Vec<u8>, String> {
+    let request = agent.post(url).header(CONTENT_TYPE, "text/xml; charset=utf-8");
+    let mut answer = request.send(body).map_err(words)?;
+    // Errors are told in `<body/>`, not by HTTP (XEP-0124 §17.1).
+    if answer.status() != 200 {
         return Err(format!("an answer of HTTP status {}", answer.status()));
     }
-    let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.unwrap_or_default().to_ascii_lowercase().replace(' ', "");
-    if kind == "text/xml;charset=utf-8" {
-        Ok(())
-    } else {
-        Err(format!("an answer of type '{kind}'"))
+    judge(answer.headers())?;
+    answer.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec().map_err(words)
+}
+
+/// XEP-0124 §4
+fn judge(headers: &HeaderMap) -> Result<(), String> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    match kind.to_ascii_lowercase().replace(' ', "").as_str() {
+        "text/xml;charset=utf-8" => Ok(()),
+        _ => Err(format!("an answer of type '{kind}'")),
     }
 }
 
 fn words(error: impl Display) -> String {
     format!("HTTP: {error}")
+}
+
+/// The domain is where we are told that it is.
+#[derive(Debug)]
+struct Fixed(SocketAddr);
+
+impl Resolver for Fixed {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let mut addresses = self.empty();
+        addresses.push(self.0);
+        Ok(addresses)
+    }
 }

@@ -2,15 +2,17 @@
 
 use super::{
     HTTPBIND,
-    post::{Idle, Post},
+    post::{Awaited, Post},
 };
 use crate::{
     framing::Said,
     tree::{Heard, STREAM, Tree, document, escaped},
 };
-use hyper::body::Bytes;
-use std::{collections::VecDeque, sync::Arc, time::Instant};
-use tokio::{runtime::Handle, task::JoinHandle, time};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, mpsc::RecvTimeoutError},
+    time::Instant,
+};
 
 /// The namespace of what XMPP adds (XEP-0206 §9.1).
 const XBOSH: &str = "urn:xmpp:xbosh";
@@ -23,13 +25,11 @@ const REQUESTS: usize = 2;
 const RID_BITS: u32 = 50;
 
 pub(super) struct Session {
-    runtime: Handle,
     post: Arc<Post>,
-    idle: Idle,
     stage: Stage,
     rid: u64,
     unsent: VecDeque<Said>,
-    under_way: VecDeque<JoinHandle<Result<Bytes, String>>>,
+    under_way: VecDeque<Awaited>,
     /// What answers said that had to come before more could be said.
     heard: VecDeque<Result<Vec<Heard>, String>>,
 }
@@ -48,15 +48,13 @@ enum Stage {
 }
 
 impl Session {
-    pub(super) fn new(runtime: Handle, post: Arc<Post>) -> Self {
+    pub(super) fn new(post: Arc<Post>) -> Self {
         let mut random = [0; 8];
         // Without chance the session is still one.
         let _ = getrandom::fill(&mut random);
         let rid = u64::from_be_bytes(random) >> (u64::BITS - RID_BITS);
         Self {
-            runtime,
             post,
-            idle: Idle::default(),
             stage: Stage::New,
             rid,
             unsent: VecDeque::new(),
@@ -93,11 +91,13 @@ impl Session {
     }
 
     fn answer(&mut self, until: Instant) -> Result<Option<Vec<Heard>>, String> {
-        let Some(first) = self.under_way.front_mut() else { return Ok(None) };
-        let answer = async { time::timeout_at(until.into(), first).await };
-        let Ok(answer) = self.runtime.block_on(answer) else { return Ok(None) };
+        let Some(first) = self.under_way.front() else { return Ok(None) };
+        let answer = match first.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err("a request that panicked".into()),
+        };
         self.under_way.pop_front();
-        let answer = answer.map_err(|error| error.to_string()).and_then(|answer| answer);
         let heard = answer.and_then(|answer| self.took(&answer));
         match &heard {
             Ok(_) => self.send(),
@@ -165,9 +165,7 @@ impl Session {
     fn request(&mut self, rest: &str) {
         let body = format!("<body xmlns='{HTTPBIND}' rid='{}'{rest}", self.rid);
         self.rid += 1;
-        let (post, idle) = (self.post.clone(), self.idle.clone());
-        let answer = self.runtime.spawn(async move { post.send(&idle, body).await });
-        self.under_way.push_back(answer);
+        self.under_way.push_back(self.post.send(body));
     }
 
     /// What an answer says, on a stream of TCP.

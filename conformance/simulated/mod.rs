@@ -7,7 +7,10 @@ mod registrar;
 
 use crate::{
     driver::{Broken, Came, Door, Driver, Link, Patience, Transport},
+    framing::{Said, take_apart},
     script::ADMIN,
+    tree::Heard,
+    websocket::{framed, unframed},
 };
 use dice::Dice;
 use engine::{
@@ -38,6 +41,7 @@ const CONTACTS: [&str; 2] = ["mailto:abuse@localhost", "xmpp:abuse@localhost"];
 
 /// A server and the connections to it.
 pub struct Simulated {
+    transport: Transport,
     told: Told,
     shard: Shard,
     inbox: VecDeque<shard::Input>,
@@ -69,10 +73,12 @@ struct Connection {
     machine: C2s,
     phase: Phase,
     wake: Option<Moment>,
-    /// From the client, not yet taken.
-    unread: Vec<u8>,
-    /// From the server, not yet heard.
-    said: Vec<u8>,
+    /// From the client, not yet taken: messages of a transport that has some, or one.
+    unread: VecDeque<Vec<u8>>,
+    /// From the server, not yet heard, likewise.
+    said: VecDeque<Vec<u8>>,
+    /// The client has said, in a message, that its stream ends.
+    closed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,6 +98,21 @@ impl Simulated {
         domain: &str,
         accounts: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Broken> {
+        Self::over(Transport::Tcp, domain, accounts)
+    }
+
+    /// The same, for streams that are carried so.
+    ///
+    /// # Errors
+    /// Likewise, and for BOSH, which is not simulated.
+    pub fn over<'a>(
+        transport: Transport,
+        domain: &str,
+        accounts: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Broken> {
+        if transport == Transport::Bosh {
+            return Err(Broken("BOSH is not simulated".into()));
+        }
         let host = Bare::host(domain).map_err(|error| Broken(format!("{domain}: {error}")))?;
         let dice = Dice::new(1);
         let mut settings = Settings::of(vec![host], dice.bytes());
@@ -104,7 +125,7 @@ impl Simulated {
         let told = Told { now_ms: 0, dice, settings, hooks };
         let desk = Desk::new(&told.ctx(), accounts)?;
         let (shard, inbox) = (Shard::default(), VecDeque::new());
-        Ok(Self { told, shard, inbox, desk, connections: Vec::new() })
+        Ok(Self { transport, told, shard, inbox, desk, connections: Vec::new() })
     }
 
     /// Lets everybody do what they have to do.
@@ -158,8 +179,9 @@ impl Simulated {
                 && connection.machine.hungry()
         };
         let Some(number) = self.connections.iter().position(hungry) else { return false };
-        let bytes = std::mem::take(&mut self.connections[number].unread);
-        self.tell(number, Input::Bytes(&bytes));
+        if let Some(bytes) = self.connections[number].unread.pop_front() {
+            self.tell(number, Input::Bytes(&bytes));
+        }
         true
     }
 
@@ -171,7 +193,18 @@ impl Simulated {
         }
         let mut out = Out::default();
         connection.machine.handle(&self.told.ctx(), input, &mut out);
-        connection.said.extend(out.bytes);
+        let mut rest = out.bytes.as_slice();
+        if self.transport == Transport::WebSocket {
+            let mut begin = 0;
+            for end in out.ends {
+                let (message, behind) = rest.split_at(end - begin);
+                connection.said.push_back(message.to_vec());
+                (rest, begin) = (behind, end);
+            }
+        }
+        if !rest.is_empty() {
+            connection.said.push_back(rest.to_vec());
+        }
         for act in out.acts {
             self.act(number, act);
         }
@@ -220,29 +253,63 @@ impl Simulated {
     }
 }
 
+impl Simulated {
+    fn message(&mut self, number: usize, said: Said) {
+        let connection = &mut self.connections[number];
+        connection.closed |= said == Said::Close;
+        if connection.phase == Phase::Open {
+            connection.unread.push_back(framed(said));
+            self.settle();
+        }
+    }
+
+    /// What a message of the server says.
+    fn unframed(&mut self, number: usize, message: Vec<u8>) -> Came {
+        let heard = String::from_utf8(message).map_err(|flaw| flaw.to_string());
+        let heard =
+            heard.and_then(|text| unframed(&text).map_err(|flaw| format!("{flaw}: {text}")));
+        // Whoever is told that a stream ends, ends its own (RFC 7395 §3.6).
+        if heard == Ok(Heard::Close) && !self.connections[number].closed {
+            self.message(number, Said::Close);
+        }
+        heard.map_or_else(Came::Flaw, |heard| Came::Heard(vec![heard]))
+    }
+}
+
 impl Driver for Simulated {
     fn transport(&self) -> Transport {
-        Transport::Tcp
+        self.transport
     }
 
     fn open(&mut self, door: Door) -> Result<Link, Broken> {
-        let (security, phase) = match door {
-            Door::StartTls => (Security::Required, Phase::Open),
-            Door::Direct => (Security::Direct, Phase::Handshake),
+        let (security, phase) = match (self.transport, door) {
+            (Transport::Tcp, Door::StartTls) => (Security::Required, Phase::Open),
+            _ => (Security::Direct, Phase::Handshake),
         };
-        let machine = C2s::new(&self.told.ctx(), security, Framing::Stream);
-        let (unread, said) = (Vec::new(), Vec::new());
-        self.connections.push(Connection { machine, phase, wake: None, unread, said });
+        let framing = match self.transport {
+            Transport::WebSocket => Framing::Framed,
+            _ => Framing::Stream,
+        };
+        let machine = C2s::new(&self.told.ctx(), security, framing);
+        let (unread, said) = (VecDeque::new(), VecDeque::new());
+        let connection = Connection { machine, phase, wake: None, unread, said, closed: false };
+        self.connections.push(connection);
         let number = self.connections.len() - 1;
         self.tell(number, Input::Tick);
         self.settle();
+        if self.transport == Transport::WebSocket {
+            self.secure(Link(number))?;
+        }
         Ok(Link(number))
     }
 
     fn say(&mut self, link: Link, bytes: &[u8]) {
+        if self.transport == Transport::WebSocket {
+            return take_apart(bytes).into_iter().for_each(|said| self.message(link.0, said));
+        }
         let connection = &mut self.connections[link.0];
         if connection.phase == Phase::Open {
-            connection.unread.extend(bytes);
+            connection.unread.push_back(bytes.to_vec());
             self.settle();
         }
     }
@@ -268,8 +335,11 @@ impl Driver for Simulated {
         let end_ms = self.told.now_ms + ANSWER_MS_MAX;
         loop {
             let connection = &mut self.connections[link.0];
-            if !connection.said.is_empty() {
-                return Came::Bytes(std::mem::take(&mut connection.said));
+            if let Some(said) = connection.said.pop_front() {
+                return match self.transport {
+                    Transport::WebSocket => self.unframed(link.0, said),
+                    _ => Came::Bytes(said),
+                };
             }
             if connection.phase == Phase::Ended {
                 return Came::End;
