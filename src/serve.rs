@@ -2,7 +2,10 @@
 
 use crate::{logs, open_store, settings::Settings, user};
 use anyhow::{Context, bail};
-use engine::hooks::Hooks;
+use engine::{
+    hooks::Hooks,
+    settings::{Passwords, Settings as EngineSettings},
+};
 use net::{Keeper, Limits, Listeners, Parts, Post, Server, Tls, control, listen};
 use std::{
     io::{Write, stdout},
@@ -30,6 +33,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let sockets = Sockets::bind(&settings)?;
     let store = open_store(&settings).await?;
     let secret = store.secret(net::seed()).await?;
+    let passwords = Passwords { mixed: store.keeps_argon2id().await?, ..settings.passwords };
     let path = settings.control();
     if user::serves(&settings).await? {
         bail!("another server runs with the data folder {}", settings.data.display());
@@ -37,7 +41,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let control = control::bind(&path).with_context(|| path.display().to_string())?;
     let post = Post::new(limits, std::thread::available_parallelism()?.get());
     let parts = Parts {
-        settings: settings.engine(secret, &settings.shell),
+        settings: EngineSettings { passwords, ..settings.engine(secret, &settings.shell) },
         limits,
         hooks: Hooks::of(crate::XEPS),
         store,
@@ -57,7 +61,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     for key in &settings.listen.unserved {
         tracing::warn!(setting = format!("listen.{key}"), "is set, but not served by this version");
     }
-    let reload = Reload { named, level, secret };
+    let reload = Reload { named, level, secret, passwords };
     loop {
         tokio::select! {
             said = signals.next() => match said {
@@ -188,6 +192,7 @@ struct Reload<'a> {
     named: Option<&'a Path>,
     level: logs::Level,
     secret: [u8; 32],
+    passwords: Passwords,
 }
 
 impl Reload<'_> {
@@ -204,9 +209,9 @@ impl Reload<'_> {
             let error = format!("{error:#}");
             tracing::error!(error, "SIGHUP: the old log.level stays");
         }
-        let domains = old.domains.clone();
-        let settings =
-            engine::settings::Settings { domains, ..new.engine(self.secret, &old.shell) };
+        let (domains, passwords) = (old.domains.clone(), self.passwords);
+        let new_ones = new.engine(self.secret, &old.shell);
+        let settings = EngineSettings { domains, passwords, ..new_ones };
         server.reload(settings);
         for name in old.fixed(&new) {
             tracing::warn!(name, "SIGHUP: takes effect at the next start only");

@@ -8,6 +8,7 @@ use crate::{
 use anyhow::{Context, bail};
 use engine::{
     setting::Value,
+    settings::{Argon2id, Passwords, Storage},
     wire::{Bare, Limits},
 };
 use net::certificates::Sources;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub streams: engine::settings::StreamLimits,
     /// Limits of the shell.
     pub shell: net::Limits,
+    /// How passwords are kept.
+    pub passwords: Passwords,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which there are.
@@ -116,8 +119,6 @@ impl Settings {
 
     fn of(values: &mut Values, folder: &Path) -> anyhow::Result<Self> {
         let path = |text: String| folder.join(text);
-        // There is one way so far; that it is that one has been checked by the table.
-        values.text("auth", "password_storage");
         let data = path(values.text("server", "data").unwrap_or_default());
         let domains = domains(values.texts("server", "domains"))?;
         let admins = values.texts("server", "admins").into_iter().map(|jid| account(&jid));
@@ -130,6 +131,7 @@ impl Settings {
             store: Store::of(values, folder, &data)?,
             streams: streams(values),
             shell: shell(values),
+            passwords: passwords(values)?,
             log_format: match values.text("log", "format").as_deref() {
                 Some("human") => LogFormat::Human,
                 Some("json") => LogFormat::Json,
@@ -147,6 +149,7 @@ impl Settings {
         let mut settings = engine::settings::Settings {
             admins: self.admins.clone(),
             limits: self.streams,
+            passwords: self.passwords,
             chosen: self.xeps.clone(),
             ..engine::settings::Settings::of(self.domains.clone(), secret)
         };
@@ -166,8 +169,10 @@ impl Settings {
     /// The settings that a running server cannot take over, where `new` differs.
     pub fn fixed(&self, new: &Self) -> Vec<&'static str> {
         let shown = |settings: &Self| {
-            let Self { domains, data, listen, store, shell, log_format, pages, .. } = settings;
+            let Self { domains, data, listen, store, shell, passwords, .. } = settings;
+            let Self { log_format, pages, .. } = settings;
             [
+                ("auth", format!("{passwords:?}")),
                 ("server.domains", format!("{domains:?}")),
                 ("server.data", format!("{data:?}")),
                 ("listen", format!("{listen:?}")),
@@ -324,6 +329,24 @@ fn streams(values: &mut Values) -> engine::settings::StreamLimits {
     }
 }
 
+fn passwords(values: &mut Values) -> anyhow::Result<Passwords> {
+    let mut cost = |key| u32::try_from(values.number("auth", key)).unwrap_or(u32::MAX);
+    let argon2id = Argon2id {
+        kib: cost("argon2id_kib"),
+        passes: cost("argon2id_passes"),
+        lanes: cost("argon2id_lanes"),
+    };
+    // RFC 9106 §3.1.
+    if argon2id.kib < 8 * argon2id.lanes {
+        bail!("auth.argon2id_kib must be at least 8 for each of auth.argon2id_lanes");
+    }
+    let storage = match values.text("auth", "password_storage").as_deref() {
+        Some("argon2id") => Storage::Argon2id,
+        _ => Storage::Scram,
+    };
+    Ok(Passwords { storage, argon2id, mixed: false })
+}
+
 fn shell(values: &mut Values) -> net::Limits {
     let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     net::Limits {
@@ -338,6 +361,8 @@ fn shell(values: &mut Values) -> net::Limits {
         mailbox_bytes_max: size(values.limit("mailbox_bytes_max")),
         inbox_parcels_max: size(values.limit("inbox_parcels_max")),
         reads_max: size(values.limit("reads_max")),
+        hashes_running_max: size(values.limit("hashes_running_max")),
+        hashes_waiting_max: size(values.limit("hashes_waiting_max")),
         world_ms_max: 1000 * values.limit("world_seconds_max"),
         store_patience_ms: 1000 * values.limit("store_patience_seconds"),
     }
@@ -410,6 +435,7 @@ mod tests {
             "[server]\nadmins = [\"localhost\"]",
             "[tls]\nkey = \"k\"",
             "[store]\nurl = \"mysql://\"",
+            "[auth]\nargon2id_kib = 31\nargon2id_lanes = 4",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

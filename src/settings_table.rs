@@ -83,6 +83,15 @@ const fn choice(
     Setting { section, key, kind: Kind::Choice(of), default, doc }
 }
 
+const fn number(
+    key: &'static str,
+    (from, to): (u64, u64),
+    default: &'static str,
+    doc: &'static str,
+) -> Setting {
+    Setting { section: "auth", key, kind: Kind::Number(from, to), default, doc }
+}
+
 const fn limit(
     key: &'static str,
     (from, to): (u64, u64),
@@ -297,13 +306,37 @@ pub const SETTINGS: &[Setting] = &[
         "How long a client of BOSH may announce that it will be away.",
     ),
     limit("reads_max", (1, 1000), "32", "Reads of the store at the same time."),
+    limit(
+        "hashes_running_max",
+        (0, 1024),
+        "0",
+        "Passwords hashed at the same time. 0: as many as there are cores. With Argon2id each \
+         takes auth.argon2id_kib.",
+    ),
+    limit(
+        "hashes_waiting_max",
+        (1, 1_000_000),
+        "4000",
+        "Passwords that wait to be hashed, before clients are told to come again.",
+    ),
     limit("world_seconds_max", (1, 600), "30", "For a request that reads the store."),
     choice(
         "auth",
         "password_storage",
-        &["scram"],
+        &["scram", "argon2id"],
         r#""scram""#,
-        "scram: keys of SCRAM-SHA-1, -256 and -512, from which nobody can log in elsewhere.",
+        "scram: keys of SCRAM-SHA-1, -256 and -512, from which nobody can log in elsewhere; \
+         clients need not tell the password. argon2id: a verifier that costs memory to guess at \
+         (RFC 9106); clients must tell the password, so PLAIN is the only mechanism for it. \
+         Accounts that exist log in by PLAIN all the same, and are kept as this says from then on.",
+    ),
+    number("argon2id_kib", (8, 1_048_576), "65536", "Memory for one password, in KiB."),
+    number("argon2id_passes", (1, 100), "3", "Passes over that memory."),
+    number(
+        "argon2id_lanes",
+        (1, 64),
+        "4",
+        "Lanes of that memory. The defaults are the second recommended option of RFC 9106 §4.",
     ),
     choice(
         "log",

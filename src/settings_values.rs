@@ -96,9 +96,14 @@ impl Values {
 
     /// A limit.
     pub fn limit(&mut self, key: &'static str) -> u64 {
-        match self.values.remove(&("limits", key)) {
+        self.number("limits", key)
+    }
+
+    /// A number.
+    pub fn number(&mut self, section: &'static str, key: &'static str) -> u64 {
+        match self.values.remove(&(section, key)) {
             Some(Value::Number(number)) => number,
-            _ => unreachable!("limits.{key} is in the table, with a default, and read once"),
+            _ => unreachable!("{section}.{key} is in the table, with a default, and read once"),
         }
     }
 

@@ -63,7 +63,7 @@ impl<'a> Way<'a> {
         }
         settings.make_data()?;
         let store = open_store(settings).await?;
-        Ok(Self::Alone(Operator::alone(settings.domains.clone(), store).await?))
+        Ok(Self::Alone(Operator::alone(settings.domains.clone(), store, settings.passwords).await?))
     }
 
     async fn ask(&self, request: Request) -> anyhow::Result<Answer> {

@@ -140,6 +140,9 @@ impl Desk {
                 return (Fact::Replied(replied), caused);
             }
             Question::Credentials(of) => Fact::Credentials(ready(self.store.credentials(&of))),
+            Question::Verify { password, kept, made_up, .. } => {
+                sasl::verify(&password.0, &kept, &made_up).map_or(Fact::Busy, Fact::Verified)
+            }
             Question::Device(of, id) => Fact::Device(ready(self.store.device(&of, DEVICES, &id))),
             Question::Settle { account, id, old, new } => {
                 let unit = ready(device::settle(&self.store, &account, &id, old, new));
@@ -148,7 +151,6 @@ impl Desk {
             Question::Upgrade(account, keys) => {
                 return self.settled(ctx, Ok(Change::Upgrade(account, keys).into()));
             }
-            Question::Verify { password, keys } => Fact::Verified(sasl::verify(&password.0, &keys)),
         };
         (fact, Vec::new())
     }

@@ -13,6 +13,8 @@ pub struct Settings {
     pub admins: Vec<Bare>,
     /// Limits on what one peer may make us hold.
     pub limits: StreamLimits,
+    /// How passwords are kept.
+    pub passwords: Passwords,
     /// Keyed into the salts of accounts that do not exist, so that they look like those that do.
     pub secret: [u8; 32],
     /// What the tokens of devices are made with: who has it and the store can log in.
@@ -40,17 +42,65 @@ impl Settings {
     /// Settings of a server for these domains, everything else as documented.
     pub fn of(domains: Vec<Bare>, secret: [u8; 32]) -> Self {
         let limits = StreamLimits::default();
-        let (admins, chosen) = Default::default();
+        let (admins, chosen, passwords) = Default::default();
         Self {
             domains,
             admins,
             limits,
+            passwords,
             secret,
             token_key: secret,
             token_ms_max: 14 * 86_400_000,
             federates: false,
             chosen,
         }
+    }
+}
+
+/// The most memory that one Argon2id verifier may take, in KiB.
+pub const ARGON2ID_KIB_MAX: u32 = 1 << 20;
+/// The most passes that one may go over it.
+pub const ARGON2ID_PASSES_MAX: u32 = 100;
+/// The most lanes that one may have.
+pub const ARGON2ID_LANES_MAX: u32 = 64;
+
+/// How passwords are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passwords {
+    /// Those that are new.
+    pub storage: Storage,
+    /// What `Storage::Argon2id` costs.
+    pub argon2id: Argon2id,
+    /// Whether there may be accounts whose passwords are kept by Argon2id though new ones are not:
+    /// then whoever knows a password wrong pays for it, and is told nothing by the time it takes.
+    pub mixed: bool,
+}
+
+/// What is kept of a password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// The keys of all SCRAM hashes: clients need not tell their password.
+    #[default]
+    Scram,
+    /// An Argon2id verifier: clients must tell it, by PLAIN.
+    Argon2id,
+}
+
+/// What an Argon2id verifier costs (RFC 9106 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argon2id {
+    /// Memory, in KiB: at least 8 a lane.
+    pub kib: u32,
+    /// Passes over the memory.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+impl Default for Argon2id {
+    /// The second recommended option (RFC 9106 §4), for who has not 2 GiB for each login.
+    fn default() -> Self {
+        Self { kib: 64 << 10, passes: 3, lanes: 4 }
     }
 }
 

@@ -15,6 +15,7 @@ mod devices;
 mod drive;
 mod end_point;
 mod facts;
+mod hashing;
 mod http;
 mod keeper;
 mod limits;

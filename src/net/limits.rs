@@ -27,6 +27,11 @@ pub struct Limits {
     pub inbox_parcels_max: usize,
     /// Reads of the store at the same time.
     pub reads_max: usize,
+    /// Passwords hashed at the same time; 0: as many as there are cores. By Argon2id each takes
+    /// the memory that it is set to.
+    pub hashes_running_max: usize,
+    /// Passwords that wait to be hashed. Who comes then is told to come again.
+    pub hashes_waiting_max: usize,
     /// For a request that reads the store.
     pub world_ms_max: u64,
     /// How long a unit waits for a store that is away.
@@ -47,6 +52,8 @@ impl Default for Limits {
             mailbox_bytes_max: 2 << 20,
             inbox_parcels_max: 100_000,
             reads_max: 32,
+            hashes_running_max: 0,
+            hashes_waiting_max: 4_000,
             world_ms_max: 30_000,
             store_patience_ms: 10_000,
         }

@@ -3,15 +3,16 @@
 
 use crate::{
     clock::Clock,
+    hashing::Hashing,
     limits::{Limits, PAGE_ACCOUNTS_MAX},
     meters::Meters,
     post::Post,
     registrar::Accounts,
-    shell::Hashing,
     writer::{self, Queue},
 };
 use engine::{
     port::{Fault, Registrar, Store, Unregistered},
+    settings::Passwords,
     stream::machine::Secret,
     wire::Bare,
 };
@@ -102,7 +103,11 @@ impl Operator {
     ///
     /// # Errors
     /// The store is away.
-    pub async fn alone(domains: Vec<Bare>, store: Arc<dyn Store>) -> Result<Self, Fault> {
+    pub async fn alone(
+        domains: Vec<Bare>,
+        store: Arc<dyn Store>,
+        passwords: Passwords,
+    ) -> Result<Self, Fault> {
         let limits = Limits::default();
         let (queue, post) = (Queue::default(), Post::new(limits, 1));
         let host = writer::Host {
@@ -114,7 +119,7 @@ impl Operator {
         };
         let last = store.last().await?;
         tokio::spawn(host.run(last, limits.store_patience_ms));
-        let (hashing, counts) = (Hashing::new(1), Arc::default());
+        let (hashing, counts) = (Hashing::new(&limits, passwords), Arc::default());
         let (throttle, spent) = (Arc::default(), Arc::default());
         let accounts = Accounts { store, writer: queue, hashing, post, counts, throttle, spent };
         Ok(Self { domains: domains.into(), accounts })

@@ -1,6 +1,6 @@
 //! Accounts as wholes, on this node: made and removed by the one writer, counted by all shards.
 
-use crate::{clock::unix_ms, post::Post, shell::Hashing, throttle::Throttle, writer::Queue};
+use crate::{clock::unix_ms, hashing::Hashing, post::Post, throttle::Throttle, writer::Queue};
 use engine::{
     departure::departure,
     parcel::{Order, Parcel},
@@ -150,8 +150,24 @@ impl Accounts {
             return Err(Unregistered::Unfit);
         }
         let keys = self.hashing.derive(Secret(password)).await;
-        let lost = || Unregistered::Fault(Fault::Refused("the password was not hashed".into()));
+        let lost = || {
+            Unregistered::Fault(Fault::Refused("the password was not hashed: too many wait".into()))
+        };
         keys.ok_or_else(lost)
+    }
+
+    /// Keeps the same password in another way, unless it is another by then. Nobody waits for it.
+    pub(crate) fn rehash(&self, account: Bare, keys: Credentials) {
+        let accounts = self.clone();
+        self.post.work().begin();
+        tokio::spawn(async move {
+            let change = Change::Rehash(account.clone(), keys);
+            match accounts.writer.commit(change.into()).await {
+                Ok(_) => tracing::info!(%account, "password kept as auth.password_storage has it"),
+                Err(fault) => tracing::info!(%account, %fault, "password kept as it was"),
+            }
+            accounts.post.work().done();
+        });
     }
 
     /// Commits and then tells the account, also when whoever asked for it waits no longer.
@@ -226,11 +242,17 @@ mod tests {
     use engine::{
         port::Store,
         roster::{Item, State},
+        settings::Passwords,
     };
     use store::Memory;
 
     fn bare(jid: &str) -> Bare {
         Bare::parse(jid).unwrap()
+    }
+
+    async fn alone(store: &Arc<Memory>) -> operator::Operator {
+        let domains = vec![bare("x")];
+        operator::Operator::alone(domains, store.clone(), Passwords::default()).await.unwrap()
     }
 
     /// `juliet@x` and `romeo@x` watch each other.
@@ -254,7 +276,7 @@ mod tests {
     #[tokio::test]
     async fn when_a_password_was_set_only_rises() {
         let store = Arc::new(Memory::new(&[]));
-        let operator = operator::Operator::alone(vec![bare("x")], store.clone()).await.unwrap();
+        let operator = alone(&store).await;
         let (accounts, juliet) = (&operator.accounts, bare("juliet@x"));
         let changed = async || store.credentials(&juliet).await.unwrap().unwrap().changed;
         let begun = unix_ms();
@@ -271,7 +293,7 @@ mod tests {
     #[tokio::test]
     async fn who_deletes_an_account_while_no_server_runs_leaves_its_contacts_nothing_of_it() {
         let store = Arc::new(Memory::new(&[]));
-        let operator = operator::Operator::alone(vec![bare("x")], store.clone()).await.unwrap();
+        let operator = alone(&store).await;
         friends(&operator.accounts).await;
         let request = operator::Request::UserDelete { jid: "juliet@x".into() };
         assert_eq!(operator.answer(request).await, operator::Answer::Done);
@@ -286,7 +308,7 @@ mod tests {
         let accounts = Accounts {
             store: store.clone(),
             writer: Queue::default(),
-            hashing: Hashing::new(1),
+            hashing: Hashing::new(&Limits::default(), Passwords::default()),
             post: post.clone(),
             counts: Arc::default(),
             spent: Arc::default(),

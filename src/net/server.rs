@@ -5,6 +5,7 @@ use crate::{
     certificates::Sources,
     clock::Clock,
     control,
+    hashing::Hashing,
     http::{self, Pages, Web},
     keeper::Keeper,
     limits::{HTTP_RESERVE_CONNECTIONS, Limits},
@@ -15,7 +16,7 @@ use crate::{
     proxied::Network,
     registrar::Accounts,
     shard,
-    shell::{Hashing, Shell},
+    shell::Shell,
     tls::Tls,
     writer::{self, Queue},
 };
@@ -104,7 +105,7 @@ impl Server {
             accounts: Accounts {
                 store: store.clone(),
                 writer: queue.clone(),
-                hashing: Hashing::new(post.shards()),
+                hashing: Hashing::new(&limits, settings.passwords),
                 post: post.clone(),
                 counts: Arc::default(),
                 throttle: Arc::default(),

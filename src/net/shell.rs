@@ -2,6 +2,7 @@
 
 use crate::{
     clock::{Chance, Clock, unix_ms},
+    hashing::Hashing,
     limits::Limits,
     listen::Gate,
     meters::Meters,
@@ -19,11 +20,8 @@ use engine::{
     port::{Cluster, Fault, Pending, Reads},
     settings::Settings,
     shard::WorldAnswer,
-    stream::{
-        machine::{Fact, Question, Secret},
-        sasl,
-    },
-    unit::{Change, Credentials, Unit},
+    stream::machine::{Fact, Question},
+    unit::{Change, Unit},
     wire::{Bare, ErrorType, Stanza, StanzaCondition, StanzaError},
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -76,6 +74,16 @@ impl Shell {
                 let _read = shell.reads.acquire().await;
                 Fact::Credentials(shell.store.credentials(&of).await)
             }),
+            Question::Verify { account, password, kept, made_up } => Box::pin(async move {
+                let Some((right, better)) = shell.hashing.verify(password, kept, made_up).await
+                else {
+                    return Fact::Busy;
+                };
+                if let Some(better) = better {
+                    shell.accounts.rehash(account, better);
+                }
+                Fact::Verified(right)
+            }),
             Question::Device(of, id) => Box::pin(async move {
                 let _read = shell.reads.acquire().await;
                 Fact::Device(shell.store.device(&of, DEVICES, &id).await)
@@ -88,9 +96,6 @@ impl Shell {
                 let unit = Ok(Change::Upgrade(account, keys).into());
                 Fact::Settled(shell.commit(unit).await)
             }),
-            Question::Verify { password, keys } => {
-                Box::pin(async move { Fact::Verified(shell.hashing.verify(password, keys).await) })
-            }
             Question::Request { host, iq, answer } => Box::pin(async move {
                 Fact::Replied(shell.read_world(&host, &iq, answer, Some(peer)).await)
             }),
@@ -122,29 +127,5 @@ impl Shell {
             let late = StanzaCondition::RemoteServerTimeout.into();
             Err(StanzaError { type_: ErrorType::Wait, ..late })
         })
-    }
-}
-
-/// What costs milliseconds of CPU runs beside the event loop, as many at once as there are cores.
-pub(crate) struct Hashing(Semaphore);
-
-impl Hashing {
-    pub(crate) fn new(cores: usize) -> Arc<Self> {
-        Arc::new(Self(Semaphore::new(cores)))
-    }
-
-    /// Whether the password derives these keys.
-    pub(crate) async fn verify(&self, Secret(password): Secret, keys: Credentials) -> bool {
-        self.run(move || sasl::verify(&password, &keys)).await.unwrap_or(false)
-    }
-
-    /// What is kept of a new password.
-    pub(crate) async fn derive(&self, Secret(password): Secret) -> Option<Credentials> {
-        self.run(move || sasl::credentials(&password, &Chance)).await
-    }
-
-    async fn run<T: Send + 'static>(&self, hash: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let _turn = self.0.acquire().await;
-        tokio::task::spawn_blocking(hash).await.ok()
     }
 }

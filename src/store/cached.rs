@@ -136,6 +136,10 @@ impl Store for Cached {
         })
     }
 
+    fn keeps_argon2id(&self) -> Stored<'_, bool> {
+        self.store.keeps_argon2id()
+    }
+
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
         self.store.secret(fresh)
     }

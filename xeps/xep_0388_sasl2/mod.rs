@@ -47,7 +47,7 @@ fn feature(ctx: &Ctx<'_>, advertised: &Advertised<'_>) -> Payload {
     let offered = advertised.mechanisms.iter().map(|one| mechanism(one.name()));
     let inline = [xep_0386_bind2::feature(ctx), xep_0484_fast::feature(advertised.tls)];
     let inline = inline.into_iter().fold(named("inline"), Draft::child);
-    let children = offered.chain([inline]).chain(xep_0480_upgrade::features());
+    let children = offered.chain([inline]).chain(xep_0480_upgrade::features(ctx));
     children.fold(named("authentication"), Draft::child).finish()
 }
 

@@ -2,7 +2,9 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use engine::{
+    ctx::Ctx,
     hook::*,
+    settings::Storage,
     stream::sasl::{Failure, Hash},
     wire::*,
 };
@@ -36,8 +38,10 @@ fn named(text: &str) -> Option<Hash> {
 }
 
 /// Section 3.1: to everybody alike, so that nobody learns what an account has.
-pub(super) fn features() -> impl Iterator<Item = Draft> {
-    HASHES.into_iter().map(|hash| Draft::new(UPGRADE).text(name(hash)))
+pub(super) fn features(ctx: &Ctx<'_>) -> impl Iterator<Item = Draft> {
+    let kept = ctx.settings.passwords.storage == Storage::Scram;
+    let hashes = HASHES.into_iter().filter(move |_| kept);
+    hashes.map(|hash| Draft::new(UPGRADE).text(name(hash)))
 }
 
 /// Section 3.2.

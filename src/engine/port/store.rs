@@ -116,6 +116,8 @@ pub trait Store: Reads {
     /// # Errors
     /// `Away`: the outcome is unknown; ask `last` when the store is back. `Fenced`: stop.
     fn commit<'a>(&'a self, batch: &'a Batch) -> Stored<'a, Vec<Verdict>>;
+    /// Whether any account's password is kept by Argon2id.
+    fn keeps_argon2id(&self) -> Stored<'_, bool>;
     /// The key of this server, made at the first start and kept with the data: 32 random bytes
     /// (`fresh` is used when there is none yet).
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]>;

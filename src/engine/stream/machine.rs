@@ -72,13 +72,17 @@ pub enum Question {
     },
     /// That the account has these keys too. Fails when its password is another meanwhile.
     Upgrade(Bare, Credentials),
-    /// Whether this password, prepared, derives these keys. Costs milliseconds of CPU: not on
-    /// the event loop. The keys of an unknown account are made up, so that it costs the same.
+    /// Whether this password, prepared, is the one that is kept. Costs milliseconds of CPU, or
+    /// the memory of Argon2id: not on the event loop.
     Verify {
+        /// Whose it may be. What is kept of it may be brought up to date when it is.
+        account: Bare,
         /// As the client sent it.
         password: Secret,
-        /// What it must derive.
-        keys: Credentials,
+        /// What is kept; nothing when there is no such account.
+        kept: Credentials,
+        /// What is tried besides, so that every wrong password costs the same.
+        made_up: Credentials,
     },
     /// What a request is answered that came before login.
     Request {
@@ -111,6 +115,8 @@ pub enum Fact {
     Settled(Result<(), Fault>),
     /// To `Question::Verify`.
     Verified(bool),
+    /// To any question: too much is asked at once.
+    Busy,
     /// To `Question::Request`.
     Replied(Replied),
 }

@@ -98,6 +98,11 @@ impl Data {
         accounts.filter(|(of, _)| of.domain() == domain.domain()).count() as u64
     }
 
+    pub(super) fn keeps_argon2id(&self) -> bool {
+        let accounts = self.logs.values().filter_map(|log| log.account.as_ref());
+        accounts.into_iter().any(|account| account.credentials.argon2id.is_some())
+    }
+
     pub(super) fn commit(&mut self, epoch: i64, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
         if self.epoch != epoch {
             return Err(Fault::Fenced);

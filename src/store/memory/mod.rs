@@ -117,6 +117,10 @@ impl Store for Memory {
         ready(lock(&self.data).commit(self.epoch, batch))
     }
 
+    fn keeps_argon2id(&self) -> Stored<'_, bool> {
+        self.read(Data::keeps_argon2id)
+    }
+
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
         ready(Ok(lock(&self.data).secret(fresh)))
     }

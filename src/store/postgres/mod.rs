@@ -126,6 +126,10 @@ impl Store for Postgres {
         Box::pin(async { self.writing.lock().await.commit(batch).await })
     }
 
+    fn keeps_argon2id(&self) -> Stored<'_, bool> {
+        Box::pin(async { read::keeps_argon2id(&self.reader().await?).await })
+    }
+
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
         Box::pin(async move { self.writing.lock().await.secret(fresh).await })
     }

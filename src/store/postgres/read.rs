@@ -161,6 +161,12 @@ pub(super) async fn count(client: &Object, domain: &Bare) -> Result<u64, Fault> 
     Ok(count.unwrap_or_default().unsigned_abs())
 }
 
+pub(super) async fn keeps_argon2id(client: &Object) -> Result<bool, Fault> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM account WHERE argon2id IS NOT NULL)";
+    let rows = query(client, SQL, &[]).await?;
+    Ok(rows.first().map(|row| get(row, 0)).transpose()?.unwrap_or(false))
+}
+
 pub(super) async fn cell(
     client: &Object,
     at: Table,

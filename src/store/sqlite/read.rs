@@ -130,6 +130,11 @@ pub(super) async fn count(readers: &SqlitePool, domain: &Bare) -> Result<u64, Fa
     Ok(count.unsigned_abs())
 }
 
+pub(super) async fn keeps_argon2id(readers: &SqlitePool) -> Result<bool, Fault> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM account WHERE argon2id IS NOT NULL)";
+    sqlx::query_scalar(SQL).fetch_one(readers).await.map_err(fault)
+}
+
 pub(super) async fn cell(
     readers: &SqlitePool,
     at: Table,

@@ -94,6 +94,16 @@ pub(crate) async fn a_rehash_replaces_every_key_of_the_same_password<B: Bed>() {
     assert_eq!(desk.store.credentials(&account).await.unwrap(), Some(back));
 }
 
+pub(crate) async fn whether_any_password_is_kept_by_argon2id_is_known<B: Bed>() {
+    let (_bed, mut desk, account, given) = imported::<B>(7).await;
+    assert!(!desk.store.keeps_argon2id().await.unwrap());
+    let slow = Credentials { argon2id: Some(phc(1)), ..given };
+    desk.change(Change::Upgrade(account.clone(), slow)).await.unwrap();
+    assert!(desk.store.keeps_argon2id().await.unwrap());
+    desk.change(Change::Delete(account)).await.unwrap();
+    assert!(!desk.store.keeps_argon2id().await.unwrap());
+}
+
 pub(crate) async fn what_is_kept_of_another_password_is_not_touched<B: Bed>() {
     let (_bed, mut desk, account, given) = imported::<B>(7).await;
     let late = Credentials { sha256: Some(keys(2)), argon2id: Some(phc(1)), ..given };

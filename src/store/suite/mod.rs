@@ -48,6 +48,7 @@ macro_rules! suite {
             what_is_kept_of_another_password_is_not_touched,
             a_device_is_read_with_what_is_kept_of_the_password,
             the_password_of_nobody_is_refused,
+            whether_any_password_is_kept_by_argon2id_is_known,
             deleting_removes_everything_and_a_new_account_starts_empty,
             one_unit_may_delete_and_create,
             accounts_are_paged_by_local_part,

@@ -7,6 +7,7 @@ use crate::{
     device::{self, Agent, Device, Issued, Login, Slot, Use},
     parcel::{Said, Say},
     port::Fault,
+    settings::Storage,
     stream::{
         features,
         machine::{Act, Fact, Out, Question},
@@ -125,6 +126,9 @@ impl C2s {
     /// The client has shown who it is.
     pub(super) fn enter(&mut self, ctx: &Ctx<'_>, success: Success, wishes: Wishes, out: &mut Out) {
         let mut entry = Box::new(Entry::of(success, wishes));
+        if ctx.settings.passwords.storage != Storage::Scram {
+            entry.tasks = Tasks::of(Vec::new());
+        }
         entry.wish = entry.wish.filter(|wish| Ht::offered(self.tls()).any(|ht| ht == *wish));
         let asks = entry.by.is_none() && (entry.device.is_some() || entry.tasks.are_left());
         if asks {

@@ -178,7 +178,9 @@ impl Peer {
                 Fact::Credentials(self.juliet.clone().map(Some))
             }
             Question::Credentials(_) => Fact::Credentials(Ok(None)),
-            Question::Verify { password, keys } => Fact::Verified(sasl::verify(&password.0, &keys)),
+            Question::Verify { password, kept, made_up, .. } => {
+                Fact::Verified(sasl::verify(&password.0, &kept, &made_up).unwrap())
+            }
             // No profile hangs here in which these are asked.
             Question::Device(..) => Fact::Device(Ok(None)),
             Question::Settle { .. } | Question::Upgrade(..) => {

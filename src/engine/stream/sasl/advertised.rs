@@ -19,12 +19,13 @@ pub struct Advertised<'a> {
 
 impl<'a> Advertised<'a> {
     /// What is offered on a secure stream for this domain.
-    pub fn on(_: &Ctx<'_>, domain: &'a Bare, tls: &'a Tls) -> Self {
+    pub fn on(ctx: &Ctx<'_>, domain: &'a Bare, tls: &'a Tls) -> Self {
         let offered = |mechanism: &Mechanism| match mechanism {
             Mechanism::ScramPlus(_) => bindings(tls).next().is_some(),
             Mechanism::Scram(_) | Mechanism::Plain => true,
         };
-        let mechanisms = Mechanism::ALL.into_iter().filter(offered).collect();
+        let suits = |mechanism: &Mechanism| mechanism.suits(&ctx.settings.passwords);
+        let mechanisms = Mechanism::ALL.into_iter().filter(suits).filter(offered).collect();
         Self { domain, tls, mechanisms }
     }
 

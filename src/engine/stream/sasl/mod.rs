@@ -2,8 +2,10 @@
 //! itself and says what comes next.
 
 mod advertised;
+mod argon2id;
 mod binding;
 mod key;
+mod password;
 mod plain;
 pub mod profile;
 mod scram;
@@ -13,12 +15,14 @@ mod token;
 
 pub use advertised::Advertised;
 pub use binding::Binding;
-pub use key::{Hash, credentials, derive, salt, salted, verify};
+pub use key::{Hash, derive, salt, salted};
+pub use password::{credentials, is_kept_so, verify};
 pub use token::{Ht, Known};
 
 use crate::{
     ctx::Ctx,
     device::{Slot, Use},
+    settings::{Passwords, Storage},
     stream::machine::{Fact, Question},
 };
 use plain::Plain;
@@ -59,6 +63,14 @@ impl Mechanism {
             Self::Scram(Hash::Sha256) => "SCRAM-SHA-256",
             Self::Scram(Hash::Sha1) => "SCRAM-SHA-1",
             Self::Plain => "PLAIN",
+        }
+    }
+
+    /// Whether passwords that are kept so can be known by it.
+    fn suits(self, passwords: &Passwords) -> bool {
+        match self {
+            Self::ScramPlus(_) | Self::Scram(_) => passwords.storage == Storage::Scram,
+            Self::Plain => true,
         }
     }
 

@@ -1,6 +1,6 @@
 //! PLAIN (RFC 4616). Offered under TLS only.
 
-use super::{Exchange, Failure, Step, Success, account, authorize, key};
+use super::{Exchange, Failure, Step, Success, account, authorize, password};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question, Secret},
@@ -37,11 +37,12 @@ impl Plain {
     pub(super) fn fact(self, ctx: &Ctx<'_>, fact: Fact) -> Result<Step, Failure> {
         match (self.0, fact) {
             (State::Keys { account, password }, Fact::Credentials(Ok(found))) => {
-                let made_up = key::made_up(&ctx.settings.secret, &account);
+                let made_up = password::made_up(ctx.settings, &account);
                 let known = found.as_ref().is_some_and(|found| !found.is_empty());
-                let keys = found.filter(|_| known).unwrap_or(made_up);
-                let next = Self(State::Verdict { account, known });
-                Ok(Step::Ask(Exchange::Plain(next), Question::Verify { password, keys }))
+                let kept = found.unwrap_or_default();
+                let next = Self(State::Verdict { account: account.clone(), known });
+                let question = Question::Verify { account, password, kept, made_up };
+                Ok(Step::Ask(Exchange::Plain(next), question))
             }
             (State::Verdict { account, known: true }, Fact::Verified(true)) => {
                 Ok(Step::Success(Success::of(account, None)))

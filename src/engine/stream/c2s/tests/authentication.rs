@@ -1,7 +1,10 @@
 //! SASL in the stream (RFC 6120 §6).
 
 use super::*;
-use crate::stream::machine::Secret;
+use crate::{
+    settings::{Argon2id, Storage},
+    stream::machine::Secret,
+};
 use sasl::Hash;
 
 pub(super) const MECHANISMS: [(&str, Hash); 3] =
@@ -48,6 +51,46 @@ fn mechanisms_stand_in_order_of_preference_rfc6120_6_3_3() {
          <mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism></mechanisms>\
          </stream:features>"
     );
+}
+
+#[test]
+fn passwords_that_are_kept_by_argon2id_can_only_be_told() {
+    let mut peer = Peer::secured();
+    peer.settings.passwords.storage = Storage::Argon2id;
+    peer.settings.passwords.argon2id = Argon2id { kib: 32, passes: 1, lanes: 1 };
+    let said = peer.says(HEADER);
+    assert_eq!(said.matches("<mechanism>").count(), 1);
+    assert!(said.contains("<mechanism>PLAIN</mechanism>"));
+    let said = scram(&mut peer, MECHANISMS[1], "n,,", &[], "juliet");
+    assert_eq!(said, failure("invalid-mechanism"));
+    let passwords = peer.settings.passwords;
+    peer.juliet = Ok(sasl::credentials(PASSWORD, &passwords, &Seeded(Cell::new(1))).unwrap());
+    assert_eq!(peer.says(&auth_plain("juliet", "wrong")), failure("not-authorized"));
+    assert!(peer.says(&auth_plain("juliet", PASSWORD)).starts_with("<success"));
+}
+
+#[test]
+fn an_account_of_one_hash_logs_in_by_it_and_by_plain_and_by_no_other() {
+    for (mechanism, hash) in MECHANISMS {
+        let of_one = || {
+            let all = weak_credentials(PASSWORD);
+            let mut peer = Peer::greeted();
+            peer.juliet = Ok(Credentials {
+                sha1: all.sha1.filter(|_| hash == Hash::Sha1),
+                sha256: all.sha256.filter(|_| hash == Hash::Sha256),
+                sha512: all.sha512.filter(|_| hash == Hash::Sha512),
+                ..Credentials::default()
+            });
+            peer
+        };
+        assert!(of_one().says(&auth_plain("juliet", PASSWORD)).starts_with("<success"));
+        assert_eq!(of_one().says(&auth_plain("juliet", "wrong")), failure("not-authorized"));
+        for (other, by) in MECHANISMS {
+            let said = scram(&mut of_one(), (other, by), "n,,", &[], "juliet");
+            let expected = if by == hash { "<success" } else { &failure("not-authorized") };
+            assert!(said.starts_with(expected), "{mechanism} {other} {said}");
+        }
+    }
 }
 
 #[test]
@@ -124,12 +167,14 @@ fn at_16_a_password_is_compared_also_when_there_is_no_account() {
     peer.answering = false;
     peer.says(&auth_plain("nobody", PASSWORD));
     peer.hears(Input::Fact(Fact::Credentials(Ok(None))));
-    let Some(Act::Ask(Question::Verify { password: Secret(password), keys })) = peer.acts.last()
+    let Some(Act::Ask(Question::Verify { password: Secret(password), kept, made_up, .. })) =
+        peer.acts.last()
     else {
         panic!("not asked: {:?}", peer.acts);
     };
     assert_eq!(password, PASSWORD);
-    assert_eq!(keys.sha256.as_ref().unwrap().iterations, Hash::Sha256.iterations());
+    assert!(kept.is_empty());
+    assert_eq!(made_up.sha256.as_ref().unwrap().iterations, Hash::Sha256.iterations());
     let said = peer.hears(Input::Fact(Fact::Verified(true)));
     assert_eq!(said, failure("not-authorized"), "made-up keys let nobody in");
 }
@@ -224,6 +269,15 @@ fn a_store_that_is_away_is_not_the_clients_fault_rfc6120_6_5_11() {
     assert_eq!(peer.says(&auth_plain("juliet", PASSWORD)), failure("temporary-auth-failure"));
     let said = scram(&mut peer, MECHANISMS[1], "n,,", &[], "juliet");
     assert_eq!(said, failure("temporary-auth-failure"));
+}
+
+#[test]
+fn who_cannot_be_looked_at_now_is_told_to_come_later_rfc6120_6_5_11() {
+    let mut peer = Peer::greeted();
+    peer.answering = false;
+    peer.says(&auth_plain("juliet", PASSWORD));
+    peer.hears(Input::Fact(Fact::Credentials(Ok(Some(weak_credentials(PASSWORD))))));
+    assert_eq!(peer.hears(Input::Fact(Fact::Busy)), failure("temporary-auth-failure"));
 }
 
 #[test]
