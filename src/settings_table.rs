@@ -253,6 +253,39 @@ pub const SETTINGS: &[Setting] = &[
     limit("auth_seconds_max", (1, 3600), "30", "From the connection to the bound resource."),
     limit("auth_tries_max", (2, 5), "3", "Failed logins on one stream (RFC 6120 §6.4.5)."),
     limit(
+        "login_failures_max",
+        (1, 1_000_000),
+        "10",
+        "Failed logins to one account from one address (IPv6: from one /64), before it is refused \
+         there; elsewhere it is not. Logins are delayed from a third of them on.",
+    ),
+    limit(
+        "login_failures_per_address_max",
+        (1, 1_000_000),
+        "100",
+        "The same from one address, whatever the accounts. Not of loopback, where a proxy may be.",
+    ),
+    limit(
+        "login_failures_per_account_max",
+        (1, 1_000_000),
+        "100",
+        "The same to one account, wherever from: its logins are delayed, never refused.",
+    ),
+    limit(
+        "login_failures_seconds",
+        (1, 86_400),
+        "600",
+        "In this time so many failed logins are forgotten; and so long are logins refused.",
+    ),
+    limit("login_delay_seconds_max", (0, 20), "4", "The longest delay of a login."),
+    limit(
+        "login_failures_kept_max",
+        (100, 10_000_000),
+        "100000",
+        "Accounts, addresses, and pairs of both, of which failed logins are counted: of each so \
+         many.",
+    ),
+    limit(
         "idle_seconds_max",
         (10, 86_400),
         "600",

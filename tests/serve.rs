@@ -14,6 +14,8 @@ mod check;
 mod client;
 #[path = "serve/dns.rs"]
 mod dns;
+#[path = "serve/logins.rs"]
+mod logins;
 #[path = "serve/server.rs"]
 mod server;
 #[path = "serve/trust.rs"]

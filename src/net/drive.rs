@@ -263,7 +263,9 @@ impl Drive {
         match act {
             Act::StartTls => self.phase = Phase::Upgrading,
             Act::Ask(question) => {
-                self.asked = Some(self.shell.find_out(question, self.pass.address()));
+                let (attempt, asked) = self.shell.ask(question, self.pass.address());
+                self.story.attempts(attempt);
+                self.asked = Some(asked);
             }
             Act::Submit(account, said) => self.submit(account, said),
             Act::Tried(mechanism, outcome) => self.story.tried(&self.shell, mechanism, outcome),

@@ -20,6 +20,7 @@ mod http;
 mod keeper;
 mod limits;
 pub mod listen;
+mod logins;
 mod mailbox;
 mod meters;
 pub mod operator;

@@ -32,6 +32,18 @@ pub struct Limits {
     pub hashes_running_max: usize,
     /// Passwords that wait to be hashed. Who comes then is told to come again.
     pub hashes_waiting_max: usize,
+    /// Failed logins to one account from one address, before more of them are refused.
+    pub login_failures_max: u64,
+    /// Failed logins from one address, whatever the accounts.
+    pub login_failures_per_address_max: u64,
+    /// Failed logins to one account, wherever from, before all are delayed for the longest time.
+    pub login_failures_per_account_max: u64,
+    /// In this time so many are forgotten; and so long are logins refused.
+    pub login_failures_ms: u64,
+    /// The longest delay of a login.
+    pub login_delay_ms_max: u64,
+    /// Accounts, addresses, and pairs of both, of which failed logins are counted: of each so many.
+    pub login_failures_kept_max: usize,
     /// For a request that reads the store.
     pub world_ms_max: u64,
     /// How long a unit waits for a store that is away.
@@ -54,6 +66,12 @@ impl Default for Limits {
             reads_max: 32,
             hashes_running_max: 0,
             hashes_waiting_max: 4_000,
+            login_failures_max: 10,
+            login_failures_per_address_max: 100,
+            login_failures_per_account_max: 100,
+            login_failures_ms: 600_000,
+            login_delay_ms_max: 4_000,
+            login_failures_kept_max: 100_000,
             world_ms_max: 30_000,
             store_patience_ms: 10_000,
         }

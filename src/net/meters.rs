@@ -30,6 +30,8 @@ pub struct Meters {
     pub(crate) units: Gauge,
     /// Stanzas that a full inbox refused.
     pub(crate) dropped: Counter,
+    /// Logins that had to wait, because others had failed.
+    pub(crate) delayed: Counter,
     /// How long a commit took.
     pub(crate) commit_seconds: Histogram,
     /// How many units it took in.
@@ -74,6 +76,9 @@ impl Meters {
             units: gauge("waxwing_writer_queue_depth"),
             commit_seconds: histogram(COMMIT_SECONDS),
             commit_units: histogram(COMMIT_UNITS),
+            delayed: metrics::with_local_recorder(&recorder, || {
+                counter!("waxwing_logins_delayed_total")
+            }),
             dropped: metrics::with_local_recorder(&recorder, || {
                 counter!("waxwing_stanzas_dropped_total")
             }),
@@ -171,6 +176,7 @@ fn describe() {
     describe_counter!(STANZAS, "Stanzas from and to clients");
     describe_counter!("waxwing_stanzas_dropped_total", "Stanzas that a full inbox refused");
     describe_counter!("waxwing_logins_total", "Logins");
+    describe_counter!("waxwing_logins_delayed_total", "Logins that waited, as others had failed");
     describe_counter!("waxwing_handshakes_total", "TLS handshakes");
     describe_counter!("waxwing_streams_closed_total", "Streams that ended");
     describe_counter!("waxwing_connections_refused_total", "Connections not taken");

@@ -5,6 +5,7 @@ use crate::{
     hashing::Hashing,
     limits::Limits,
     listen::Gate,
+    logins::{Admission, Attempt, Logins},
     meters::Meters,
     post::Post,
     proxied::Network,
@@ -24,7 +25,7 @@ use engine::{
     unit::{Change, Unit},
     wire::{Bare, ErrorType, Stanza, StanzaCondition, StanzaError},
 };
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{future, net::IpAddr, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 /// What all tasks of the shell share.
@@ -46,6 +47,7 @@ pub(crate) struct Shell {
     /// Reads of the store at the same time.
     pub(crate) reads: Semaphore,
     pub(crate) hashing: Arc<Hashing>,
+    pub(crate) logins: Arc<Logins>,
     pub(crate) accounts: Accounts,
 }
 
@@ -62,12 +64,36 @@ impl Shell {
         })
     }
 
-    /// Finds out what a stream asks.
-    pub(crate) fn find_out(
+    /// Finds out what a stream asks. With a question that a login begins with comes the attempt:
+    /// where others have failed, its answer waits, or is a refusal.
+    pub(crate) fn ask(
         self: &Arc<Self>,
         question: Question,
         peer: IpAddr,
-    ) -> Pending<'static, Fact> {
+    ) -> (Option<Attempt>, Pending<'static, Fact>) {
+        let Some(account) = question.logs_in() else {
+            return (None, self.find_out(question, peer));
+        };
+        let attempt = self.logins.begin(account.clone(), peer, self.clock.now());
+        // A token is too long to be guessed, and asked for again by who is in already.
+        let by_token = matches!(question, Question::Device(..));
+        let asked: Pending<'static, Fact> = match attempt.admission() {
+            _ if by_token => self.find_out(question, peer),
+            Admission::After(0) => self.find_out(question, peer),
+            Admission::After(ms) => {
+                self.meters.delayed.increment(1);
+                let shell = self.clone();
+                Box::pin(async move {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    shell.find_out(question, peer).await
+                })
+            }
+            Admission::Refused => Box::pin(future::ready(Fact::Throttled)),
+        };
+        (Some(attempt), asked)
+    }
+
+    fn find_out(self: &Arc<Self>, question: Question, peer: IpAddr) -> Pending<'static, Fact> {
         let shell = self.clone();
         match question {
             Question::Credentials(of) => Box::pin(async move {

@@ -1,41 +1,57 @@
 //! A connection as the log tells it: opened, secured, bound, closed and why. Never a stanza or
 //! a password.
 
-use crate::shell::Shell;
+use crate::{logins::Attempt, shell::Shell};
 use engine::{ctx::Moment, stream::sasl::Failure, wire::Jid};
 use std::net::SocketAddr;
+use tracing::field::display;
 
 /// What is told of one connection.
 pub(crate) struct Story {
     peer: SocketAddr,
     opened: Moment,
     jid: Option<Jid>,
+    /// The login under way. Boxed: it is there for a moment, the connection for days.
+    attempt: Option<Box<Attempt>>,
 }
 
 impl Story {
     pub(crate) fn opened(peer: SocketAddr, now: Moment) -> Self {
         tracing::debug!(%peer, "connection opened");
-        Self { peer, opened: now, jid: None }
+        Self { peer, opened: now, jid: None, attempt: None }
     }
 
     pub(crate) fn secured(&self, version: &'static str) {
         tracing::debug!(peer = %self.peer, version, "connection secured");
     }
 
+    /// Somebody wants to log in, if there is an attempt.
+    pub(crate) fn attempts(&mut self, attempt: Option<Attempt>) {
+        if let Some(attempt) = attempt {
+            self.attempt = Some(Box::new(attempt));
+        }
+    }
+
+    /// A login has ended. The line of one that failed is documented (`docs/fail2ban.md`): programs
+    /// read it.
     pub(crate) fn tried(
-        &self,
+        &mut self,
         shell: &Shell,
         mechanism: &'static str,
         outcome: Result<(), Failure>,
     ) {
-        let peer = self.peer;
+        let (peer, attempt) = (self.peer, self.attempt.take());
         match outcome {
             Ok(()) => shell.meters.login(mechanism, "ok"),
             Err(failure) => {
                 let why = failure.why();
                 shell.meters.login(mechanism, why);
-                tracing::info!(%peer, mechanism, why, "login failed");
+                let account = attempt.as_ref().map(|it| display(it.account()));
+                tracing::info!(%peer, mechanism, why, account, "login failed");
             }
+        }
+        if let Some(attempt) = attempt {
+            attempt.ended(outcome, shell.clock.now());
         }
     }
 

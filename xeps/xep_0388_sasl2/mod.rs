@@ -80,8 +80,9 @@ impl Profile for Sasl2 {
             }
             Says::Success(granted) => success(&granted),
             Says::Failure(failure) => {
-                let condition = Name::new(ns::SASL, failure.as_str());
-                named("failure").child(Draft::new(condition))
+                let condition = Draft::new(Name::new(ns::SASL, failure.as_str()));
+                let text = failure.text().map(|text| named("text").text(text));
+                text.into_iter().fold(named("failure").child(condition), Draft::child)
             }
         };
         out.extend_from_slice(element.finish().as_str().as_bytes());

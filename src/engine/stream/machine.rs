@@ -95,6 +95,17 @@ pub enum Question {
     },
 }
 
+impl Question {
+    /// The account that somebody wants to log in to. Each login asks such a question, before it
+    /// can know whether what was shown is right.
+    pub fn logs_in(&self) -> Option<&Bare> {
+        match self {
+            Self::Credentials(of) | Self::Device(of, _) => Some(of),
+            _ => None,
+        }
+    }
+}
+
 /// A password in memory. Its `Debug` tells nothing.
 pub struct Secret(pub String);
 
@@ -117,6 +128,8 @@ pub enum Fact {
     Verified(bool),
     /// To any question: too much is asked at once.
     Busy,
+    /// To `Question::Credentials`: too many logins have failed.
+    Throttled,
     /// To `Question::Request`.
     Replied(Replied),
 }

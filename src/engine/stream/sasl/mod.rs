@@ -108,6 +108,8 @@ pub enum Failure {
     ChannelBindingUnsupported,
     /// Our side failed (§6.5.11).
     TemporaryAuthFailure,
+    /// `temporary-auth-failure`: too many logins have failed. Told to right passwords too.
+    Throttled,
 }
 
 impl Failure {
@@ -125,7 +127,15 @@ impl Failure {
             | Self::ChannelBindingMismatch
             | Self::ChannelBindingStripped
             | Self::ChannelBindingUnsupported => "not-authorized",
-            Self::TemporaryAuthFailure => "temporary-auth-failure",
+            Self::TemporaryAuthFailure | Self::Throttled => "temporary-auth-failure",
+        }
+    }
+
+    /// What the client is told besides, in English.
+    pub fn text(self) -> Option<&'static str> {
+        match self {
+            Self::Throttled => Some("Too many logins have failed. Try again later."),
+            _ => None,
         }
     }
 
@@ -136,6 +146,7 @@ impl Failure {
             Self::ChannelBindingMismatch => "channel-bindings-dont-match",
             Self::ChannelBindingStripped => "server-does-support-channel-binding",
             Self::ChannelBindingUnsupported => "unsupported-channel-binding-type",
+            Self::Throttled => "throttled",
             other => other.as_str(),
         }
     }
@@ -224,6 +235,9 @@ impl Exchange {
 
     /// The world answers.
     pub fn fact(self, ctx: &Ctx<'_>, fact: Fact) -> Step {
+        if let Fact::Throttled = fact {
+            return Step::Failure(Failure::Throttled);
+        }
         let step = match self {
             Self::Plain(plain) => plain.fact(ctx, fact),
             Self::Scram(scram) => scram.fact(ctx, fact),

@@ -117,7 +117,10 @@ impl Profile for Rfc6120 {
             Says::Success(Granted { words, .. }) => {
                 ("success", words.map(|words| BASE64_STANDARD.encode(words)).unwrap_or_default())
             }
-            Says::Failure(failure) => ("failure", format!("<{}/>", failure.as_str())),
+            Says::Failure(failure) => {
+                let text = failure.text().map(|text| format!("<text xml:lang='en'>{text}</text>"));
+                ("failure", format!("<{}/>{}", failure.as_str(), text.unwrap_or_default()))
+            }
             // Nobody can wish for one here.
             Says::Task(..) | Says::Salt(..) => return,
         };

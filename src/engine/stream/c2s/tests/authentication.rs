@@ -272,6 +272,20 @@ fn a_store_that_is_away_is_not_the_clients_fault_rfc6120_6_5_11() {
 }
 
 #[test]
+fn who_has_failed_too_often_is_told_to_come_later_rfc6120_6_5_11() {
+    let told = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><temporary-auth-failure/>\
+        <text xml:lang='en'>Too many logins have failed. Try again later.</text></failure>";
+    for (user, password) in [("juliet", PASSWORD), ("juliet", "wrong"), ("nobody", PASSWORD)] {
+        let mut peer = Peer::greeted();
+        peer.answering = false;
+        peer.says(&auth_plain(user, password));
+        assert_eq!(peer.hears(Input::Fact(Fact::Throttled)), told);
+        peer.says(&auth("SCRAM-SHA-1", &format!("n,,n={user},r=abc")));
+        assert_eq!(peer.hears(Input::Fact(Fact::Throttled)), told);
+    }
+}
+
+#[test]
 fn who_cannot_be_looked_at_now_is_told_to_come_later_rfc6120_6_5_11() {
     let mut peer = Peer::greeted();
     peer.answering = false;
