@@ -6,6 +6,8 @@
 mod chat;
 mod connect;
 mod crowd;
+mod device;
+mod hash;
 mod idle;
 mod latency;
 mod link;
@@ -16,10 +18,13 @@ mod order;
 mod outcome;
 mod pair;
 mod process;
+mod sasl;
+mod sasl2;
 mod scram;
 mod session;
 mod target;
 mod tls;
+mod web;
 
 use std::process::ExitCode;
 
@@ -31,7 +36,7 @@ use tokio::runtime::{Builder, Runtime};
 #[derive(Parser)]
 #[command(version)]
 enum Workload {
-    /// Logins and logouts, each with a full TLS handshake: CPU time per login
+    /// Logins and logouts: CPU time per login
     Login(login::LoginArgs),
     /// Connections that are online and silent: memory per connection
     Idle(idle::IdleArgs),
@@ -86,6 +91,13 @@ mod tests {
             }
             assert!(Workload::try_parse_from(&line[..2]).is_err());
         }
+    }
+
+    #[test]
+    fn a_device_returns_by_a_token_and_a_ticket() {
+        let options = ["--tls", "direct", "--mechanism", "ht-sha-256-expr", "--resume", "--count"];
+        let line = ["waxwing-bench", "login", "--password", "x"].iter().chain(&options);
+        assert!(Workload::try_parse_from(line).is_ok());
     }
 
     #[test]

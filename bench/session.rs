@@ -5,12 +5,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
-use wire::{CLOSE, Frame, Framing, Kind, Name, Payload, Stanza, ns};
+use wire::{Frame, Framing, Kind, Name, Payload, Stanza, ns};
 
-use crate::link::Link;
+use crate::connect::Secured;
 
 /// XEP-0198.
 const SM: &str = "urn:xmpp:sm:3";
@@ -23,7 +21,7 @@ const STANZAS_PER_REQUEST: u64 = 4;
 
 /// A client's session.
 pub struct Session {
-    link: Link<TlsStream<TcpStream>>,
+    link: Secured,
     jid: String,
     management: Option<Management>,
 }
@@ -38,7 +36,7 @@ struct Management {
 
 impl Session {
     /// A session that has just been bound to `jid`.
-    pub fn new(link: Link<TlsStream<TcpStream>>, jid: String) -> Self {
+    pub fn new(link: Secured, jid: String) -> Self {
         Self { link, jid, management: None }
     }
 
@@ -142,7 +140,7 @@ impl Session {
 
     /// Queues one stanza, which `write` appends to the output.
     pub fn compose(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        write(self.link.output());
+        self.link.compose(write);
         let Some(management) = &mut self.management else { return };
         management.sent += 1;
         if management.sent.is_multiple_of(STANZAS_PER_REQUEST) {
@@ -221,7 +219,7 @@ impl Session {
     /// # Errors
     /// When the close could not be said.
     pub async fn close(mut self) -> Result<()> {
-        self.link.say(CLOSE);
+        self.link.say_close();
         self.link.flush().await?;
         let farewell =
             async { while !matches!(self.link.frame().await, Ok(Frame::Close) | Err(_)) {} };

@@ -6,7 +6,15 @@ import json
 import pathlib
 import urllib.request
 
-from peers.ground import Endpoint, await_port, debian_version, free_port, install
+from peers.ground import (
+    Endpoint,
+    await_port,
+    await_ports,
+    debian_version,
+    free_port,
+    free_ports,
+    install,
+)
 from peers.postgres import DATABASE, USER, Postgres
 
 SCHEMA = pathlib.Path("/usr/share/ejabberd/sql/pg.sql")
@@ -17,7 +25,12 @@ loglevel: warning
 certfiles: ["{folder}/server.pem"]
 auth_password_format: scram
 listen:
-  - {{ip: "127.0.0.1", port: {port}, module: ejabberd_c2s, starttls_required: true}}
+  - {{ip: "127.0.0.1", port: {starttls}, module: ejabberd_c2s, starttls_required: true}}
+  - ip: "127.0.0.1"
+    port: {wss}
+    module: ejabberd_http
+    tls: true
+    request_handlers: {{/ws: ejabberd_http_ws}}
   - ip: "127.0.0.1"
     port: {api}
     module: ejabberd_http
@@ -58,18 +71,21 @@ sql_username: "{user}"
 class Ejabberd:
     """ejabberd on the Erlang of the distribution, without a node name (so without epmd)."""
 
+    # This version knows neither `tls-exporter` nor FAST.
+    can = frozenset()
+
     def __init__(self, ground, with_postgres):
         install("ejabberdctl", ["ejabberd", "erlang-p1-pgsql"])
         self.name = "ejabberd, PostgreSQL" if with_postgres else "ejabberd, Mnesia"
         self.ground = ground
         self.folder = ground.place("ejabberd-postgres" if with_postgres else "ejabberd-mnesia")
-        self.port, self.api = free_port(), free_port()
+        self.ports, self.api = free_ports("starttls", "wss"), free_port()
         pem = ground.certificate.read_text() + ground.key.read_text()
         (self.folder / "server.pem").write_text(pem)
         self.database = Postgres(ground, self.folder) if with_postgres else None
         self.config = self.folder / "ejabberd.yml"
         self.config.write_text(
-            CONFIG.format(folder=self.folder, port=self.port, api=self.api) + self._store()
+            CONFIG.format(folder=self.folder, api=self.api, **self.ports) + self._store()
         )
 
     def _store(self):
@@ -111,9 +127,9 @@ class Ejabberd:
             child = running.enter_context(
                 self.ground.process(command, self.folder / "console.log", environment)
             )
-            await_port(self.port, child)
+            await_ports(self.ports, child)
             await_port(self.api, child)
-            yield Endpoint(self.port, [child.pid, *databases])
+            yield Endpoint(self.ports, [child.pid, *databases])
 
 
 def machine(folder, config):

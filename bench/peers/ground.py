@@ -16,10 +16,12 @@ POLICY = pathlib.Path("/usr/sbin/policy-rc.d")
 
 @dataclasses.dataclass
 class Endpoint:
-    """A server that runs: where it listens (STARTTLS), and whom to measure, the server first."""
+    """A server that runs: where it listens, by way in (`starttls`, `direct`, `wss`), and whom to
+    measure, the server first."""
 
-    port: int
+    ports: dict[str, int]
     pids: list[int]
+    path: str = "/ws"
 
 
 class Ground:
@@ -82,6 +84,17 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def free_ports(*doors):
+    """A port for each way in."""
+    return {door: free_port() for door in doors}
+
+
+def await_ports(ports, child):
+    """Returns when `child` listens at all of them."""
+    for port in ports.values():
+        await_port(port, child)
 
 
 def await_port(port, child):

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import hmac
 
-from peers.ground import Endpoint, await_port, debian_version, free_port, install
+from peers.ground import Endpoint, await_ports, debian_version, free_ports, install
 
 # The default of mod_auth_internal_hashed.
 ITERATIONS = 10_000
@@ -16,10 +16,14 @@ data_path = "{folder}/data"
 pidfile = "{folder}/prosody.pid"
 log = {{ warn = "{folder}/warnings.log" }}
 interfaces = {{ "127.0.0.1" }}
-c2s_ports = {{ {port} }}
+c2s_ports = {{ {starttls} }}
+http_ports = {{ }}
+https_ports = {{ {wss} }}
+https_interfaces = {{ "127.0.0.1" }}
 modules_enabled = {{
     "blocklist", "bookmarks", "carbons", "csi_simple", "disco", "mam", "pep", "ping", "private",
     "roster", "saslauth", "smacks", "time", "tls", "vcard4", "vcard_legacy", "version",
+    "websocket",
 }}
 modules_disabled = {{ "s2s" }}
 authentication = "internal_hashed"
@@ -27,6 +31,7 @@ storage = "internal"
 default_archive_policy = true
 c2s_require_encryption = true
 ssl = {{ certificate = "{certificate}", key = "{key}" }}
+https_ssl = {{ certificate = "{certificate}", key = "{key}" }}
 VirtualHost "localhost"
 """
 
@@ -43,17 +48,19 @@ class Prosody:
     """Prosody with `storage = "internal"`: files, never synchronised to the disk."""
 
     name = "prosody, files"
+    # It sets `no_ticket`, and this version knows neither `tls-exporter` nor FAST.
+    can = frozenset()
 
     def __init__(self, ground):
         install("prosody", ["prosody"])
         self.ground = ground
         self.folder = ground.place("prosody")
-        self.port = free_port()
+        self.ports = free_ports("starttls", "wss")
         self.config = self.folder / "prosody.cfg.lua"
         self.config.write_text(
             CONFIG.format(
                 folder=self.folder,
-                port=self.port,
+                **self.ports,
                 certificate=ground.certificate,
                 key=ground.key,
             )
@@ -77,8 +84,8 @@ class Prosody:
         """Runs it in the foreground."""
         command = ["prosody", "-F", "--config", self.config]
         with self.ground.process(command, self.folder / "prosody.log") as child:
-            await_port(self.port, child)
-            yield Endpoint(self.port, [child.pid])
+            await_ports(self.ports, child)
+            yield Endpoint(self.ports, [child.pid], "/xmpp-websocket")
 
 
 def _account(salt, password):

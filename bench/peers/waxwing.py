@@ -4,7 +4,7 @@ import concurrent.futures
 import contextlib
 import subprocess
 
-from peers.ground import Endpoint, await_port, free_port
+from peers.ground import Endpoint, await_ports, free_ports
 from peers.postgres import Postgres
 
 CONFIG = """
@@ -13,10 +13,11 @@ domains = ["localhost"]
 data = "{folder}/data"
 
 [listen]
-c2s = ["127.0.0.1:{port}"]
-c2s_tls = []
+c2s = ["127.0.0.1:{starttls}"]
+c2s_tls = ["127.0.0.1:{direct}"]
 s2s = []
 http = []
+https = ["127.0.0.1:{wss}"]
 
 [tls]
 certificate = "{certificate}"
@@ -24,11 +25,16 @@ key = "{key}"
 
 [store]
 url = "{store}"
+
+[limits]
+connections_per_address_max = 100000
 """
 
 
 class Waxwing:
     """The release build."""
+
+    can = frozenset(["resumption", "exporter", "fast"])
 
     def __init__(self, ground, program, with_postgres):
         self.name = "waxwing, PostgreSQL" if with_postgres else "waxwing, SQLite"
@@ -36,14 +42,14 @@ class Waxwing:
         self.program = program
         self.folder = ground.place("waxwing-postgres" if with_postgres else "waxwing-sqlite")
         (self.folder / "data").mkdir()
-        self.port = free_port()
+        self.ports = free_ports("starttls", "direct", "wss")
         self.database = Postgres(ground, self.folder) if with_postgres else None
         self.config = self.folder / "waxwing.toml"
         sqlite = f"sqlite:{self.folder}/data/waxwing.db"
         self.config.write_text(
             CONFIG.format(
                 folder=self.folder,
-                port=self.port,
+                **self.ports,
                 certificate=ground.certificate,
                 key=ground.key,
                 store=sqlite if self.database is None else self.database.url(),
@@ -86,5 +92,5 @@ class Waxwing:
             command = [self.program, "serve", "--config", self.config]
             log = self.folder / "waxwing.log"
             child = running.enter_context(self.ground.process(command, log))
-            await_port(self.port, child)
-            yield Endpoint(self.port, [child.pid, *databases])
+            await_ports(self.ports, child)
+            yield Endpoint(self.ports, [child.pid, *databases])
