@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-pub const OPEN: &str =
+const OPEN: &str =
     "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='localhost' version='1.0'/>";
 pub const CLOSE: &str = "<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>";
 
@@ -115,17 +115,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Browser<S> {
         }
     }
 
+    /// Opens the stream, and returns what is offered there.
+    pub async fn begin(&mut self) -> String {
+        self.say(OPEN).await;
+        let header = self.hear().await;
+        assert!(header.starts_with("<open "), "{header}");
+        self.hear().await
+    }
+
     /// Logs in as juliet, with the password `secret`.
     pub async fn login(&mut self, resource: &str) {
-        self.say(OPEN).await;
-        assert!(self.hear().await.starts_with("<open "));
-        assert!(self.hear().await.contains("<mechanism>PLAIN</mechanism>"));
+        let features = self.begin().await;
+        assert!(features.contains("<mechanism>PLAIN</mechanism>"), "{features}");
         let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>";
         self.say(&format!("{auth}{}</auth>", sasl::plain("juliet", "secret"))).await;
         assert!(self.hear().await.starts_with("<success "));
-        self.say(OPEN).await;
-        assert!(self.hear().await.starts_with("<open "));
-        assert!(self.hear().await.contains("<bind "));
+        let features = self.begin().await;
+        assert!(features.contains("<bind "), "{features}");
         let bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>";
         self.say(&format!(
             "<iq xmlns='jabber:client' id='b' type='set'>{bind}{resource}</resource></bind></iq>"

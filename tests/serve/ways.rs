@@ -1,7 +1,7 @@
 //! Every way in that is not plain TCP: WebSocket, HTTPS and XMPP on one port, load balancers.
 
 use crate::{
-    browser::{Browser, CLOSE, OPEN, ask, request},
+    browser::{Browser, CLOSE, ask, request},
     client::{Client, HEADER, handshake},
     server::{LOG, PATIENCE, Server},
 };
@@ -179,8 +179,7 @@ async fn at_54(server: &Server, login: bool, frames: &[u8]) -> (String, u16) {
     if login {
         browser.login("balcony").await;
     } else {
-        browser.say(OPEN).await;
-        (browser.hear().await, browser.hear().await);
+        browser.begin().await;
     }
     browser.raw(frames).await;
     let (mut said, code) = browser.ends().await;
@@ -222,8 +221,7 @@ async fn at_54_a_message_may_be_as_long_as_a_stanza_and_longer_after_login() {
     server.add("juliet@localhost", "secret").await;
     let long = format!("<a>{}</a>", "x".repeat(9000));
     let mut browser = Browser::open(http(&server).await, "").await;
-    browser.say(OPEN).await;
-    (browser.hear().await, browser.hear().await);
+    browser.begin().await;
     browser.say(&long).await;
     let (said, code) = browser.ends().await;
     assert!(said[0].contains("<policy-violation ") && code == 1009, "{said:?} {code}");

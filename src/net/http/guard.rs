@@ -49,3 +49,40 @@ pub(super) fn is_welcome(headers: &HeaderMap, origins: &[String]) -> bool {
 pub(super) fn host(headers: &HeaderMap) -> Option<Authority> {
     headers.get(header::HOST)?.to_str().ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(origin: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("chat.example:5443"));
+        origin.map(|origin| headers.insert(header::ORIGIN, HeaderValue::from_static(origin)));
+        headers
+    }
+
+    #[test]
+    fn at_53_a_page_of_another_host_or_of_none_is_foreign() {
+        for own in [None, Some("https://chat.example:5443")] {
+            assert!(!is_foreign(&of(own)), "{own:?}");
+        }
+        for foreign in ["https://chat.example", "https://evil.example:5443", "null", ""] {
+            assert!(is_foreign(&of(Some(foreign))), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_operator_says_whose_pages_may_use_xmpp() {
+        let chosen = ["https://chat.example".to_owned()];
+        let is = |origin, chosen: &[String]| is_welcome(&of(origin), chosen);
+        assert!(is(None, &chosen) && is(Some("https://chat.example"), &chosen));
+        assert!(!is(Some("http://chat.example"), &chosen) && !is(Some("null"), &chosen));
+        assert!(is(Some("https://any.example"), &[]));
+    }
+
+    #[test]
+    fn the_host_that_is_asked_has_no_port() {
+        assert_eq!(host(&of(None)).unwrap().host(), "chat.example");
+        assert_eq!(host(&HeaderMap::new()), None);
+    }
+}

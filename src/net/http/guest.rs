@@ -123,3 +123,43 @@ impl AsyncWrite for Guest {
         self.stall(cx, shut)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visitor(near: Near, tls: bool) -> Visitor {
+        let peer = "127.0.0.1:4369".parse().unwrap();
+        Visitor { peer, tls: tls.then(Tls::default), near }
+    }
+
+    #[test]
+    fn in_the_clear_passwords_come_from_this_machine_and_from_balancers_only() {
+        assert!(!visitor(Near::Far, false).is_private());
+        for near in [Near::Far, Near::Here, Near::Balancer] {
+            assert!(visitor(near, true).is_private());
+        }
+        assert!(visitor(Near::Here, false).is_private());
+        assert!(visitor(Near::Balancer, false).is_private());
+    }
+
+    #[test]
+    fn who_is_forwarded_is_told_by_a_web_server_beside_us_and_nobody_else() {
+        let told = |near, tls, forwarded: &'static [&'static str]| {
+            let lines = forwarded.iter().map(|line| {
+                let name = axum::http::HeaderName::from_static("x-forwarded-for");
+                (name, axum::http::HeaderValue::from_static(line))
+            });
+            visitor(near, tls).client(&lines.collect()).to_string()
+        };
+        // What stands before the last was said by the client itself.
+        assert_eq!(told(Near::Here, false, &["192.0.2.1, 192.0.2.7"]), "192.0.2.7");
+        assert_eq!(told(Near::Here, false, &["192.0.2.1", "2001:db8::7"]), "2001:db8::7");
+        for nothing in [&[][..], &["me"], &["192.0.2.1, "]] {
+            assert_eq!(told(Near::Here, false, nothing), "127.0.0.1");
+        }
+        assert_eq!(told(Near::Here, true, &["192.0.2.7"]), "127.0.0.1");
+        assert_eq!(told(Near::Balancer, false, &["192.0.2.7"]), "127.0.0.1");
+        assert_eq!(told(Near::Far, false, &["192.0.2.7"]), "127.0.0.1");
+    }
+}
