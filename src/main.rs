@@ -5,6 +5,8 @@ mod command;
 mod logs;
 mod serve;
 mod settings;
+mod settings_auth;
+mod settings_limits;
 mod settings_table;
 mod settings_tls;
 mod settings_values;

@@ -1,6 +1,7 @@
 //! What the operator chose, from plain values to what the rings want.
 
 use crate::{
+    settings_auth::{self, Tokens},
     settings_tls::Certificates,
     settings_values::{Values, Wrong},
     settings_xeps::Chosen,
@@ -8,7 +9,7 @@ use crate::{
 use anyhow::{Context, bail};
 use engine::{
     setting::Value,
-    settings::{Argon2id, Passwords, Storage},
+    settings::Passwords,
     wire::{Bare, Limits},
 };
 use net::certificates::Sources;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub shell: net::Limits,
     /// How passwords are kept.
     pub passwords: Passwords,
+    /// The tokens of devices.
+    pub tokens: Tokens,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which there are.
@@ -131,7 +134,8 @@ impl Settings {
             store: Store::of(values, folder, &data)?,
             streams: streams(values),
             shell: shell(values),
-            passwords: passwords(values)?,
+            passwords: settings_auth::passwords(values)?,
+            tokens: settings_auth::tokens(values)?,
             log_format: match values.text("log", "format").as_deref() {
                 Some("human") => LogFormat::Human,
                 Some("json") => LogFormat::Json,
@@ -150,6 +154,8 @@ impl Settings {
             admins: self.admins.clone(),
             limits: self.streams,
             passwords: self.passwords,
+            token_key: self.tokens.key.unwrap_or(secret),
+            token_ms_max: self.tokens.ms_max,
             chosen: self.xeps.clone(),
             ..engine::settings::Settings::of(self.domains.clone(), secret)
         };
@@ -327,24 +333,6 @@ fn streams(values: &mut Values) -> engine::settings::StreamLimits {
             pause_ms_max: 1000 * values.limit("bosh_pause_seconds_max"),
         },
     }
-}
-
-fn passwords(values: &mut Values) -> anyhow::Result<Passwords> {
-    let mut cost = |key| u32::try_from(values.number("auth", key)).unwrap_or(u32::MAX);
-    let argon2id = Argon2id {
-        kib: cost("argon2id_kib"),
-        passes: cost("argon2id_passes"),
-        lanes: cost("argon2id_lanes"),
-    };
-    // RFC 9106 §3.1.
-    if argon2id.kib < 8 * argon2id.lanes {
-        bail!("auth.argon2id_kib must be at least 8 for each of auth.argon2id_lanes");
-    }
-    let storage = match values.text("auth", "password_storage").as_deref() {
-        Some("argon2id") => Storage::Argon2id,
-        _ => Storage::Scram,
-    };
-    Ok(Passwords { storage, argon2id, mixed: false })
 }
 
 fn shell(values: &mut Values) -> net::Limits {

@@ -1,6 +1,8 @@
 //! Every setting, once. What `waxwing settings` prints, what a file is checked against and what
 //! is true without a file all come from this table.
 
+use crate::settings_limits::LIMITS;
+
 /// One setting.
 pub struct Setting {
     /// Its table in the file.
@@ -92,17 +94,13 @@ const fn number(
     Setting { section: "auth", key, kind: Kind::Number(from, to), default, doc }
 }
 
-const fn limit(
-    key: &'static str,
-    (from, to): (u64, u64),
-    default: &'static str,
-    doc: &'static str,
-) -> Setting {
-    Setting { section: "limits", key, kind: Kind::Number(from, to), default, doc }
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Setting> + Clone {
+    SETTINGS.iter().chain(LIMITS)
 }
 
-/// The table. Its order is that of `waxwing settings`.
-pub const SETTINGS: &[Setting] = &[
+/// The table, but for limits. Its order is that of `waxwing settings`.
+const SETTINGS: &[Setting] = &[
     texts(
         "server",
         "domains",
@@ -224,135 +222,6 @@ pub const SETTINGS: &[Setting] = &[
         "yes: a commit need not survive a power cut (SQLite: synchronous = NORMAL; PostgreSQL: \
          fsync or synchronous_commit may be off).",
     ),
-    limit("store_readers_max", (1, 1000), "4", "Connections to the store for reading."),
-    limit(
-        "store_patience_seconds",
-        (1, 600),
-        "10",
-        "How long stanzas wait for a store that is away, before they are refused.",
-    ),
-    limit("connections_max", (1, 10_000_000), "100000", "Connections of clients, all together."),
-    limit(
-        "connections_per_address_max",
-        (1, 10_000_000),
-        "10000",
-        "Connections of clients from one address (IPv6: from one /64).",
-    ),
-    limit(
-        "handshake_seconds_max",
-        (1, 600),
-        "10",
-        "For a TLS handshake, and before it for the header of a load balancer.",
-    ),
-    limit(
-        "http_head_seconds_max",
-        (1, 600),
-        "60",
-        "For the head of an HTTP request, counted from the answer to the one before.",
-    ),
-    limit("auth_seconds_max", (1, 3600), "30", "From the connection to the bound resource."),
-    limit("auth_tries_max", (2, 5), "3", "Failed logins on one stream (RFC 6120 §6.4.5)."),
-    limit(
-        "login_failures_max",
-        (1, 1_000_000),
-        "10",
-        "Failed logins to one account from one address (IPv6: from one /64), before it is refused \
-         there; elsewhere it is not. Logins are delayed from a third of them on.",
-    ),
-    limit(
-        "login_failures_per_address_max",
-        (1, 1_000_000),
-        "100",
-        "The same from one address, whatever the accounts. Not of loopback, where a proxy may be.",
-    ),
-    limit(
-        "login_failures_per_account_max",
-        (1, 1_000_000),
-        "100",
-        "The same to one account, wherever from: its logins are delayed, never refused.",
-    ),
-    limit(
-        "login_failures_seconds",
-        (1, 86_400),
-        "600",
-        "In this time so many failed logins are forgotten; and so long are logins refused.",
-    ),
-    limit("login_delay_seconds_max", (0, 20), "4", "The longest delay of a login."),
-    limit(
-        "login_failures_kept_max",
-        (100, 10_000_000),
-        "100000",
-        "Accounts, addresses, and pairs of both, of which failed logins are counted: of each so \
-         many.",
-    ),
-    limit(
-        "idle_seconds_max",
-        (10, 86_400),
-        "600",
-        "Silence, before a client must show it is there.",
-    ),
-    limit(
-        "close_seconds_max",
-        (1, 60),
-        "5",
-        "For the peer's goodbye, and for unsent bytes to leave.",
-    ),
-    limit("shutdown_seconds_max", (1, 600), "10", "From SIGTERM to the end of the process."),
-    limit("stanza_bytes_max", (10_000, 16_777_216), "262144", "One stanza of a client."),
-    limit(
-        "stanza_bytes_before_auth_max",
-        (4096, 1_048_576),
-        "8192",
-        "The same before the client has logged in.",
-    ),
-    limit(
-        "credit_stanzas_max",
-        (1, 10_000),
-        "64",
-        "Stanzas of one stream that are not settled yet.",
-    ),
-    limit("credit_bytes_max", (4096, 67_108_864), "262144", "The same in bytes."),
-    limit("mailbox_stanzas_max", (10, 1_000_000), "4000", "Stanzas that wait for one slow client."),
-    limit("mailbox_bytes_max", (65_536, 1_073_741_824), "2097152", "The same in bytes."),
-    limit("inbox_parcels_max", (100, 10_000_000), "100000", "Stanzas that wait for one core."),
-    limit("sessions_max", (1, 1000), "64", "Clients of one account at the same time."),
-    limit("roster_items_max", (10, 100_000), "2000", "Contacts of one account."),
-    limit("directed_max", (10, 100_000), "1000", "Addresses one client sent directed presence to."),
-    limit("bosh_wait_seconds_max", (1, 600), "60", "A request of BOSH that waits (XEP-0124)."),
-    limit("bosh_hold_max", (1, 8), "2", "Requests of one session of BOSH that wait at once."),
-    limit(
-        "bosh_inactivity_seconds",
-        (5, 3600),
-        "60",
-        "How long no request of a session of BOSH need be there; for who polls, twice as long.",
-    ),
-    limit(
-        "bosh_polling_seconds",
-        (0, 60),
-        "5",
-        "How long a client of BOSH that has nothing to say waits before it asks again.",
-    ),
-    limit(
-        "bosh_pause_seconds_max",
-        (0, 3600),
-        "120",
-        "How long a client of BOSH may announce that it will be away.",
-    ),
-    limit("reads_max", (1, 1000), "32", "Reads of the store at the same time."),
-    limit(
-        "hashes_running_max",
-        (0, 1024),
-        "0",
-        "Passwords hashed at the same time. 0: as many as there are cores. With Argon2id each \
-         takes auth.argon2id_kib.",
-    ),
-    limit(
-        "hashes_waiting_max",
-        (1, 1_000_000),
-        "4000",
-        "Passwords that wait to be hashed, before clients are told to come again.",
-    ),
-    limit("world_seconds_max", (1, 600), "30", "For a request that reads the store."),
     choice(
         "auth",
         "password_storage",
@@ -362,6 +231,14 @@ pub const SETTINGS: &[Setting] = &[
          clients need not tell the password. argon2id: a verifier that costs memory to guess at \
          (RFC 9106); clients must tell the password, so PLAIN is the only mechanism for it. \
          Accounts that exist log in by PLAIN all the same, and are kept as this says from then on.",
+    ),
+    number("token_days_max", (1, 365), "14", "How long a device logs in by a token (XEP-0484)."),
+    text(
+        "auth",
+        "token_key",
+        "",
+        "What tokens are made with: 32 characters or more, unguessable. With it the store alone \
+         lets nobody in. Another one makes all tokens void. Absent: a secret that the store keeps.",
     ),
     number("argon2id_kib", (8, 1_048_576), "65536", "Memory for one password, in KiB."),
     number("argon2id_passes", (1, 100), "3", "Passes over that memory."),
@@ -404,7 +281,7 @@ pub fn print() -> String {
     let mut file = String::from(HEAD);
     for &(section, about) in SECTIONS {
         file += &format!("\n# {about}\n[{section}]\n");
-        for setting in SETTINGS.iter().filter(|setting| setting.section == section) {
+        for setting in all().filter(|setting| setting.section == section) {
             file += &format!("\n# {}\n", setting.doc);
             file += &match setting.kind {
                 Kind::Number(from, to) => format!("# From {from} to {to}.\n"),
@@ -426,11 +303,11 @@ mod tests {
 
     #[test]
     fn every_setting_stands_in_a_section_that_is_explained_and_only_once() {
-        for (number, setting) in SETTINGS.iter().enumerate() {
+        for (number, setting) in all().enumerate() {
             assert!(SECTIONS.iter().any(|(name, _)| *name == setting.section), "{}", setting.key);
             let same =
                 |other: &Setting| (other.section, other.key) == (setting.section, setting.key);
-            assert!(!SETTINGS[number + 1..].iter().any(same), "{} twice", setting.key);
+            assert!(!all().skip(number + 1).any(same), "{} twice", setting.key);
             assert!(setting.doc.ends_with('.'), "{}", setting.key);
         }
     }

@@ -1,7 +1,7 @@
 //! From a file to values that the table allows; every error names its line.
 
 use crate::{
-    settings_table::{Kind, SETTINGS, Setting},
+    settings_table::{Kind, Setting, all},
     settings_xeps::{self, Chosen},
 };
 use std::{collections::BTreeMap, fmt, net::SocketAddr, ops::Range};
@@ -115,7 +115,7 @@ impl Values {
 }
 
 fn defaults() -> BTreeMap<(&'static str, &'static str), Value> {
-    let given = SETTINGS.iter().filter(|setting| !setting.default.is_empty());
+    let given = all().filter(|setting| !setting.default.is_empty());
     let value = |setting: &'static Setting| {
         let parsed = DeValue::parse(setting.default).expect("a default of the table is TOML");
         let value = checked(setting, parsed.get_ref()).expect("a default is allowed by its kind");
@@ -125,22 +125,22 @@ fn defaults() -> BTreeMap<(&'static str, &'static str), Value> {
 }
 
 fn section(name: &str) -> Result<&'static str, String> {
-    let known = || SETTINGS.iter().map(|setting| setting.section);
+    let known = || all().map(|setting| setting.section);
     if let Some(section) = known().find(|section| *section == name) {
         return Ok(section);
     }
-    if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == name) {
+    if let Some(setting) = all().find(|setting| setting.key == name) {
         return Err(format!("unknown table {name:?}: {name} belongs into [{}]", setting.section));
     }
     Err(format!("unknown table [{name}]{}", hint(name, known())))
 }
 
 fn setting(section: &str, key: &str) -> Result<&'static Setting, String> {
-    let mut known = SETTINGS.iter().filter(|setting| setting.section == section);
+    let mut known = all().filter(|setting| setting.section == section);
     if let Some(setting) = known.clone().find(|setting| setting.key == key) {
         return Ok(setting);
     }
-    if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) {
+    if let Some(setting) = all().find(|setting| setting.key == key) {
         let home = setting.section;
         return Err(format!("unknown setting {section}.{key}: {key} belongs into [{home}]"));
     }

@@ -74,7 +74,7 @@ impl Hash {
     }
 
     /// H (RFC 5802 §2.2).
-    pub(super) fn digest(self, bytes: &[u8]) -> Vec<u8> {
+    pub fn digest(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha1 => Sha1::digest(bytes).to_vec(),
             Self::Sha256 => Sha256::digest(bytes).to_vec(),
