@@ -99,7 +99,7 @@ impl Server {
             post: post.clone(),
             meters: meters.clone(),
         };
-        let (mut core, mut accepting) = (JoinSet::new(), JoinSet::new());
+        let mut core = JoinSet::new();
         core.spawn(host.run(last, limits.store_patience_ms));
         let operator = Operator {
             domains: settings.domains.clone().into(),
@@ -139,11 +139,7 @@ impl Server {
         let web = Web::new(shell.clone(), queue, pages);
         let ports =
             [(c2s, Port::StartTls), (c2s_tls, Port::Tls), (http, Port::Http), (https, Port::Https)];
-        for (sockets, port) in ports {
-            for socket in sockets {
-                accepting.spawn(listen::accept(socket, port, web.clone(), stop.clone()));
-            }
-        }
+        let accepting = accept(ports, &web, &stop);
         tokio::spawn(http::settle(shell.clone()));
         let (sources, told) = watch::channel(keeper.sources().clone());
         tokio::spawn(keeper.run(shell.tls.clone(), shell.meters.clone(), told, stop.clone()));
@@ -180,4 +176,19 @@ impl Server {
         };
         tokio::time::timeout(time, done).await.is_ok()
     }
+}
+
+/// Takes connections at all ports until the server stops.
+fn accept(
+    ports: [(Vec<TcpListener>, Port); 4],
+    web: &Arc<Web>,
+    stop: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let mut accepting = JoinSet::new();
+    for (sockets, port) in ports {
+        for socket in sockets {
+            accepting.spawn(listen::accept(socket, port, web.clone(), stop.clone()));
+        }
+    }
+    accepting
 }
