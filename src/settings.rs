@@ -340,6 +340,8 @@ fn shell(values: &mut Values) -> net::Limits {
     net::Limits {
         connections_max: size(values.limit("connections_max")),
         connections_per_address_max: size(values.limit("connections_per_address_max")),
+        bosh_sessions_max: size(values.limit("bosh_sessions_max")),
+        bosh_sessions_per_address_max: size(values.limit("bosh_sessions_per_address_max")),
         handshake_ms_max: 1000 * values.limit("handshake_seconds_max"),
         http_head_ms_max: 1000 * values.limit("http_head_seconds_max"),
         shutdown_ms_max: 1000 * values.limit("shutdown_seconds_max"),

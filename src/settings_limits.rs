@@ -107,6 +107,13 @@ pub const LIMITS: &[Setting] = &[
     limit("sessions_max", (1, 1000), "64", "Clients of one account at the same time."),
     limit("roster_items_max", (10, 100_000), "2000", "Contacts of one account."),
     limit("directed_max", (10, 100_000), "1000", "Addresses one client sent directed presence to."),
+    limit("bosh_sessions_max", (1, 10_000_000), "10000", "Sessions of BOSH, all together."),
+    limit(
+        "bosh_sessions_per_address_max",
+        (1, 10_000_000),
+        "1000",
+        "Sessions of BOSH from one address (IPv6: from one /64).",
+    ),
     limit("bosh_wait_seconds_max", (1, 600), "60", "A request of BOSH that waits (XEP-0124)."),
     limit("bosh_hold_max", (1, 8), "2", "Requests of one session of BOSH that wait at once."),
     limit(

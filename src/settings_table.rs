@@ -132,9 +132,9 @@ const SETTINGS: &[Setting] = &[
     addresses(
         "https",
         "[]",
-        "XMPP for browsers: WebSocket at /ws, and host-meta, which tells where that is. Clients \
-         that ask for xmpp-client by ALPN get XMPP on the same port (XEP-0368), so that 443 \
-         alone can serve everybody.",
+        "XMPP for browsers: WebSocket at /ws, BOSH at /bosh, and host-meta, which tells where they \
+         are. Clients that ask for xmpp-client by ALPN get XMPP on the same port (XEP-0368), so \
+         that 443 alone can serve everybody.",
     ),
     texts(
         "listen",

@@ -3,6 +3,7 @@
 
 use crate::{
     arrival::Arrived,
+    bosh::Line,
     credit::Credit,
     listen::Pass,
     mailbox::{Letters, Mailbox, Wants},
@@ -49,6 +50,8 @@ struct Drive {
     socket: Socket,
     /// What stands between socket and machine, when it is a WebSocket.
     frames: Option<Box<Frames>>,
+    /// What stands in the place of a socket, when it is a session of BOSH.
+    line: Option<Arc<Line>>,
     outgoing: Outgoing,
     /// Nothing more will come from the peer.
     heard_end: bool,
@@ -91,6 +94,8 @@ pub(crate) enum Begins {
     Secured(Tls),
     /// As a WebSocket, of which these bytes have come already.
     WebSocket(Tls, Vec<u8>),
+    /// As a session of BOSH.
+    Bosh(Tls, Arc<Line>),
 }
 
 /// Runs a connection in a task of its own.
@@ -99,10 +104,10 @@ pub(crate) fn spawn(shell: &Arc<Shell>, arrived: Arrived, begins: Begins) {
     let (security, framing) = match &begins {
         Begins::StartTls => (Security::Required, Framing::Stream),
         Begins::Handshake | Begins::Secured(_) => (Security::Direct, Framing::Stream),
-        Begins::WebSocket(..) => (Security::Direct, Framing::Framed),
+        Begins::WebSocket(..) | Begins::Bosh(..) => (Security::Direct, Framing::Framed),
     };
     let mut deadline = None;
-    let (mut secured, mut frames) = (None, None);
+    let (mut secured, mut frames, mut line) = (None, None, None);
     match begins {
         Begins::StartTls => {}
         Begins::Handshake => {
@@ -114,6 +119,10 @@ pub(crate) fn spawn(shell: &Arc<Shell>, arrived: Arrived, begins: Begins) {
             secured = Some(tls);
             frames = Some(Box::new(Frames::after(unread)));
         }
+        Begins::Bosh(tls, begun) => {
+            secured = Some(tls);
+            line = Some(begun);
+        }
     }
     let (number, mailbox) = shell.post.mailboxes.open();
     let mut drive = Drive {
@@ -122,6 +131,7 @@ pub(crate) fn spawn(shell: &Arc<Shell>, arrived: Arrived, begins: Begins) {
         machine: shell.with_ctx(|ctx| C2s::new(ctx, security, framing)),
         socket,
         frames,
+        line,
         outgoing: Outgoing::default(),
         heard_end: false,
         credit: Credit::default(),
@@ -164,6 +174,9 @@ impl Future for Drive {
 impl Drive {
     /// Does what can be done now. Returns whether it was anything.
     fn turn(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
+        if let Some(line) = &self.line {
+            line.register(cx);
+        }
         let mut moved = self.hear_letters(cx, out);
         moved |= self.hear_fact(cx, out);
         moved |= self.hear_time(cx, out);
@@ -178,7 +191,7 @@ impl Drive {
 impl Drive {
     fn hear_letters(&mut self, cx: &Context<'_>, out: &mut Out) -> bool {
         let wants = match self.phase {
-            Phase::Open if self.outgoing.is_congested() => Wants::Urgent,
+            Phase::Open if self.is_congested() => Wants::Urgent,
             Phase::Open if self.credit.is_spent(&self.shell.limits) => Wants::Settled,
             Phase::Open | Phase::Upgrading => Wants::Letters,
             Phase::Flushing | Phase::Lingering | Phase::Over => return false,
@@ -215,7 +228,9 @@ impl Drive {
     }
 
     fn hear_time(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
-        let Some(next) = self.wake.into_iter().chain(self.deadline).min() else { return false };
+        let line = self.line.as_ref().and_then(|line| line.wake());
+        let next = self.wake.into_iter().chain(self.deadline).chain(line).min();
+        let Some(next) = next else { return false };
         let clock = self.shell.clock;
         // A timer that comes too early is set anew then; most are moved and never come.
         let (at, timer) =
@@ -229,6 +244,9 @@ impl Drive {
         }
         self.timer = None;
         let now = clock.now();
+        if let Some(line) = &self.line {
+            line.tick();
+        }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.late();
         } else if self.wake.is_some_and(|wake| wake <= now) {
@@ -323,6 +341,9 @@ impl Drop for Drive {
     /// Also when its task is torn down: the account must not keep a session without a stream.
     fn drop(&mut self) {
         self.shell.post.mailboxes.close(self.link.number);
+        if let Some(line) = &self.line {
+            line.close();
+        }
         if let Some(account) = self.bound.take() {
             self.submit(account, Said::Gone(End::Broken));
         }

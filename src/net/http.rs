@@ -1,6 +1,7 @@
 //! What is served by HTTP: XMPP for browsers, where to find it, and what Prometheus and
 //! supervisors ask.
 
+mod bosh;
 mod guard;
 mod guest;
 mod host_meta;
@@ -19,7 +20,7 @@ use axum::{
     http::{StatusCode, header},
     middleware,
     response::IntoResponse,
-    routing::{any, get},
+    routing::{any, get, post},
 };
 use hyper::{Request, body::Incoming, server::conn::http1, service::Service, service::service_fn};
 use hyper_util::{
@@ -80,6 +81,7 @@ fn public() -> Router<Told> {
     Router::new()
         .route(upgrade::PATH, any(upgrade::answer))
         .route("/.well-known/acme-challenge/{token}", get(challenge))
+        .route(bosh::PATH, post(bosh::answer).options(bosh::preflight).get(bosh::about))
         .route("/.well-known/host-meta", get(host_meta::xml).options(host_meta::preflight))
         .route("/.well-known/host-meta.json", get(host_meta::json).options(host_meta::preflight))
 }
@@ -157,6 +159,7 @@ async fn render(State(Told { shell, writer, .. }): State<Told>) -> impl IntoResp
     let guests = shell.gate.guests();
     meters.connections.set(number(shell.gate.count().saturating_sub(guests)));
     meters.guests.set(number(guests));
+    meters.bosh.set(number(shell.bosh.count()));
     meters.mailboxes.set(number(shell.post.mailboxes.waiting()));
     meters.inboxes.set(number(shell.post.waiting()));
     meters.units.set(number(writer.len()));

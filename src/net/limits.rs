@@ -9,6 +9,10 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections of clients from one address (IPv6: from one /64).
     pub connections_per_address_max: usize,
+    /// Sessions of BOSH, all together.
+    pub bosh_sessions_max: usize,
+    /// Sessions of BOSH from one address (IPv6: from one /64).
+    pub bosh_sessions_per_address_max: usize,
     /// For a TLS handshake.
     pub handshake_ms_max: u64,
     /// For the head of an HTTP request, from when it may come.
@@ -55,6 +59,8 @@ impl Default for Limits {
         Self {
             connections_max: 100_000,
             connections_per_address_max: 10_000,
+            bosh_sessions_max: 10_000,
+            bosh_sessions_per_address_max: 1_000,
             handshake_ms_max: 10_000,
             http_head_ms_max: 60_000,
             shutdown_ms_max: 10_000,

@@ -20,6 +20,8 @@ pub struct Meters {
     sent: [Counter; 3],
     /// Streams now.
     pub(crate) connections: Gauge,
+    /// Sessions of BOSH now.
+    pub(crate) bosh: Gauge,
     /// Connections of HTTP now.
     pub(crate) guests: Gauge,
     /// Stanzas that wait for sockets.
@@ -70,6 +72,7 @@ impl Meters {
             received,
             sent,
             connections: gauge("waxwing_active_connections"),
+            bosh: gauge("waxwing_bosh_sessions"),
             guests: gauge("waxwing_http_connections"),
             mailboxes: gauge("waxwing_message_queue_depth"),
             inboxes: gauge("waxwing_inbox_depth"),
@@ -166,6 +169,7 @@ fn index(kind: Kind) -> usize {
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_gauge!("waxwing_active_connections", "Connections of clients now");
+    describe_gauge!("waxwing_bosh_sessions", "Sessions of BOSH now");
     describe_gauge!("waxwing_http_connections", "Connections of HTTP now");
     describe_gauge!("waxwing_message_queue_depth", "Stanzas that wait for sockets");
     describe_gauge!("waxwing_inbox_depth", "Parcels that wait for shards");

@@ -2,6 +2,7 @@
 
 use crate::{
     arrival::Port,
+    bosh::Sessions,
     certificates::Sources,
     clock::Clock,
     control,
@@ -124,6 +125,7 @@ impl Server {
             tls,
             gate: Gate::new(limits),
             reserve: Gate::new(Limits { connections_max: HTTP_RESERVE_CONNECTIONS, ..limits }),
+            bosh: Sessions::new(limits),
             proxies,
             logins: Logins::new(&limits),
             meters,
@@ -171,6 +173,7 @@ impl Server {
         let done = async {
             while self.accepting.join_next().await.is_some() {}
             self.shell.post.mailboxes.shutdown();
+            self.shell.bosh.empty().await;
             self.shell.gate.empty().await;
             self.shell.post.work().quiet().await;
         };

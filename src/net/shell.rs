@@ -1,6 +1,7 @@
 //! What all tasks of the shell share.
 
 use crate::{
+    bosh::Sessions,
     clock::{Chance, Clock, unix_ms},
     hashing::Hashing,
     limits::Limits,
@@ -41,6 +42,7 @@ pub(crate) struct Shell {
     pub(crate) gate: Arc<Gate>,
     /// When that is full: for HTTP from this machine.
     pub(crate) reserve: Arc<Gate>,
+    pub(crate) bosh: Sessions,
     /// Load balancers, who say for whom they speak.
     pub(crate) proxies: Vec<Network>,
     pub(crate) meters: Arc<Meters>,

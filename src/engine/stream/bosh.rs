@@ -156,8 +156,8 @@ impl Bosh {
     }
 
     /// Something came that is no wrapper, or a wrapper that is too big.
-    pub fn broken(&mut self, ticket: Ticket, out: &mut Vec<Answer>) {
-        self.terminate(Condition::BadRequest, Some(ticket), out);
+    pub fn broken(&mut self, why: Condition, ticket: Ticket, out: &mut Vec<Answer>) {
+        self.terminate(why, Some(ticket), out);
     }
 
     /// Whoever waited for this response is gone.
@@ -283,6 +283,11 @@ impl Bosh {
             self.phase = Phase::Ended;
         }
         self.settle(ctx.now, out);
+    }
+
+    /// The stream is gone, and can say no more.
+    pub fn cut(&mut self, out: &mut Vec<Answer>) {
+        self.terminate(Condition::ItemNotFound, None, out);
     }
 
     /// So much waits for the client that no more is made for it.

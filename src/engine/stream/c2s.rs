@@ -13,7 +13,7 @@ use crate::{
 };
 use std::{borrow::Cow, mem};
 use wire::{
-    Bare, Content, Decoder, Frame, Framing, Jid, Stanza, StanzaCondition, StreamCondition,
+    Bare, Content, Decoder, Frame, Framing, Jid, Limits, Stanza, StanzaCondition, StreamCondition,
     StreamError, Text, ns,
 };
 
@@ -158,6 +158,11 @@ impl C2s {
             timers,
             kept: Vec::new(),
         }
+    }
+
+    /// What one element may be that it would take now.
+    pub fn limits(&self) -> Limits {
+        *self.decoder.limits()
     }
 
     /// Bytes of the longest element that it would take now.

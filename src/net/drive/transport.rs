@@ -1,10 +1,13 @@
 //! Between socket and machine: the handshake, bytes or messages in, bytes or messages out.
 
 use super::{Drive, Phase};
-use crate::{outgoing::Outgoing, socket::Socket, websocket::Heard};
+use crate::{bosh::Line, outgoing::Outgoing, socket::Socket, websocket::Heard};
 use engine::{
     parcel::Say,
-    stream::machine::{Input, Machine, Out},
+    stream::{
+        bosh,
+        machine::{Input, Machine, Out},
+    },
     wire::StreamError,
 };
 use std::{
@@ -36,7 +39,7 @@ impl Drive {
         let reads = match self.phase {
             Phase::Open => {
                 self.machine.hungry()
-                    && !self.outgoing.is_congested()
+                    && !self.is_congested()
                     && !self.credit.is_spent(&self.shell.limits)
             }
             Phase::Lingering => true,
@@ -44,6 +47,9 @@ impl Drive {
         };
         if !reads {
             return false;
+        }
+        if let Some(line) = self.line.clone() {
+            return self.hear_line(&line, out);
         }
         if self.phase == Phase::Open && self.hear_message(out) {
             return true;
@@ -78,6 +84,19 @@ impl Drive {
         true
     }
 
+    /// One element of those that requests of BOSH have brought.
+    fn hear_line(&mut self, line: &Line, out: &mut Out) -> bool {
+        match line.poll_take(self.machine.limits()) {
+            Poll::Pending => return false,
+            Poll::Ready(Some(bosh::Heard::Element(element))) => {
+                self.tell(Input::Bytes(element.as_bytes()), out);
+            }
+            Poll::Ready(Some(bosh::Heard::Alive)) => self.tell(Input::Alive, out),
+            Poll::Ready(None) => self.peer_gone(false, out),
+        }
+        true
+    }
+
     fn peer_gone(&mut self, failed: bool, out: &mut Out) {
         if failed {
             self.socket = Socket::Gone;
@@ -94,9 +113,31 @@ impl Drive {
 
 /// What goes out.
 impl Drive {
+    /// The peer does not take what we have for it: nothing more is made for it meanwhile.
+    pub(super) fn is_congested(&self) -> bool {
+        self.outgoing.is_congested() || self.line.as_ref().is_some_and(|line| line.is_full())
+    }
+
+    /// As payloads of responses.
+    fn write_line(&mut self, line: &Line, out: &mut Out) -> bool {
+        let said = !out.ends.is_empty();
+        if said {
+            line.say(&out.bytes, &out.ends);
+        }
+        out.bytes.clear();
+        out.ends.clear();
+        if self.phase == Phase::Flushing && line.poll_end().is_ready() {
+            self.phase = Phase::Over;
+        }
+        said
+    }
+
     pub(super) fn write(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
         if self.phase == Phase::Over {
             return false;
+        }
+        if let Some(line) = self.line.clone() {
+            return self.write_line(&line, out);
         }
         if let Some(frames) = &mut self.frames {
             frames.write(&mut out.bytes, &mut out.ends, self.phase == Phase::Flushing);

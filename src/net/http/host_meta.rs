@@ -1,7 +1,7 @@
 //! Where a domain is reached otherwise than by TCP: host-meta (RFC 6415), with the links of
 //! XEP-0156.
 
-use super::{Told, guard, upgrade};
+use super::{Told, bosh, guard, upgrade};
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority},
@@ -11,8 +11,10 @@ use engine::wire::Bare;
 use serde_json::json;
 
 /// Relation, scheme, path.
-const LINKS: &[(&str, &str, &str)] =
-    &[("urn:xmpp:alt-connections:websocket", "wss", upgrade::PATH)];
+const LINKS: &[(&str, &str, &str)] = &[
+    ("urn:xmpp:alt-connections:websocket", "wss", upgrade::PATH),
+    ("urn:xmpp:alt-connections:xbosh", "https", bosh::PATH),
+];
 
 /// Any page may read it, and none with the reader's cookies (XEP-0156 §5).
 const ANY_ORIGIN: (header::HeaderName, HeaderValue) =

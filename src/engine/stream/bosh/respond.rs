@@ -28,6 +28,8 @@ impl Bosh {
         let late = |request: &Request| now >= request.since.after(self.terms.wait_ms);
         let said = !self.said.payloads.is_empty();
         match self.phase {
+            // The end of the stream follows, and is told in the same response (XEP-0206 §6).
+            _ if self.said.error => false,
             // The features are worth waiting for (XEP-0206 §4).
             Phase::Beginning => said || self.terms.wait_ms > 0 && late(first),
             Phase::Open | Phase::Leaving => {

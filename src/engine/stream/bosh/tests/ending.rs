@@ -65,6 +65,16 @@ fn a_stream_error_comes_behind_what_was_said_before_it_xep_0206_6() {
 }
 
 #[test]
+fn an_error_and_the_end_are_one_response_xep_0206_6() {
+    let mut session = Session::open();
+    session.says(1, "");
+    session.say(ERROR);
+    session.end();
+    let [(1, text)] = &session.responses()[..] else { panic!("no response") };
+    assert!(text.contains("type='terminate' condition='remote-stream-error'"), "{text}");
+}
+
+#[test]
 fn an_error_before_the_first_response_is_that_response() {
     let mut session = Session::begin(START);
     session.with(|bosh, ctx, out| bosh.take(ctx, out));
@@ -78,7 +88,7 @@ fn an_error_before_the_first_response_is_that_response() {
 fn what_cannot_be_read_ends_the_session_at_02() {
     let mut session = Session::open();
     session.says(1, "");
-    session.with(|bosh, _, out| bosh.broken(2, out));
+    session.with(|bosh, _, out| bosh.broken(Condition::BadRequest, 2, out));
     assert_eq!(session.responses(), [(1, terminal("other-request")), (2, terminal("bad-request"))]);
 }
 
