@@ -15,12 +15,14 @@ pub mod xep_0054_vcard;
 pub mod xep_0077_register;
 pub mod xep_0082_dates;
 pub mod xep_0092_version;
+pub mod xep_0124_bosh;
 pub mod xep_0156_alternatives;
 pub mod xep_0160_offline;
 pub mod xep_0191_blocking;
 pub mod xep_0199_ping;
 pub mod xep_0202_time;
 pub mod xep_0203_delay;
+pub mod xep_0206_xmpp_over_bosh;
 pub mod xep_0368_direct;
 pub mod xep_0388_sasl2;
 pub mod xep_0440_channel_binding;
@@ -44,6 +46,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0082_dates::XEP,
     &xep_0092_version::XEP,
     &xep_0030_disco::xep_0115_caps::XEP,
+    &xep_0124_bosh::XEP,
     &xep_0050_commands::xep_0133_administration::XEP,
     &xep_0156_alternatives::XEP,
     &xep_0030_disco::xep_0157_contact::XEP,
@@ -52,6 +55,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0199_ping::XEP,
     &xep_0202_time::XEP,
     &xep_0203_delay::XEP,
+    &xep_0206_xmpp_over_bosh::XEP,
     &xep_0368_direct::XEP,
     &xep_0388_sasl2::xep_0386_bind2::XEP,
     &xep_0388_sasl2::XEP,
