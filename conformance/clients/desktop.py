@@ -12,6 +12,7 @@ from waiting import Failure, Process, until
 
 PYTHON = "/usr/bin/python3"  # Debian's, which has Gajim's modules, and Pillow
 CERTIFICATES = "gajim/cert_store"
+PASTE_TRIES_MAX = 20  # looks at a field, until the keys are pressed again
 
 
 class Desktop:
@@ -192,14 +193,30 @@ class Dino(Client):
 
     def say(self, to, text):
         """By the clipboard: no keyboard has all letters."""
-        self.open_chat(to)
-        clipboard = ["xclip", "-selection", "clipboard"]
         given = self.desktop.home / "clipboard.txt"
         given.write_text(text)
-        self.desktop.launch("clipboard", [*clipboard, "-quiet", "-in", str(given)])
-        until(lambda: self.desktop.tries(*clipboard, "-out").stdout == text, "the clipboard")
-        keys = "windowfocus key --delay 100 ctrl+v Return".split()
-        self.desktop.run("xdotool", "search", "--onlyvisible", "--class", "dino", *keys)
+        clipboard = "xclip -quiet -selection clipboard -in".split()
+        self.desktop.launch("clipboard", [*clipboard, str(given)])
+        until(lambda: self.selection("clipboard") == text, "the clipboard")
+        until(lambda: self.pastes(to, text), f"Dino to paste: {text}")
+        self.presses("End", "Return")
+
+    def pastes(self, to, text):
+        """When its field has what is in the clipboard, this can be selected there."""
+        self.open_chat(to)
+        self.presses("ctrl+a", "ctrl+v")
+        for _ in range(PASTE_TRIES_MAX):
+            self.presses("ctrl+a")
+            if self.selection("primary") == text:
+                return True
+        return False
+
+    def selection(self, name):
+        return self.desktop.tries("xclip", "-selection", name, "-out").stdout
+
+    def presses(self, *keys):
+        window = "search --onlyvisible --class dino windowfocus key --delay 50".split()
+        self.desktop.run("xdotool", *window, *keys)
 
     def hears(self, sender, text):
         question = (
