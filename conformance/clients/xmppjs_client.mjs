@@ -60,4 +60,5 @@ commands.on("line", async (line) => {
   }
 });
 
-await xmpp.start();
+// It begins to wait for the server's header when its own is written, and may have missed it then.
+await xmpp.start().catch((error) => show("error", error.message));
