@@ -236,6 +236,14 @@ class Page(Slixmpp):
     name = "page"
 
 
+class Porter(Slixmpp):
+    name = "porter"
+
+
+class Watchman(Converse):
+    name = "watchman"
+
+
 class Weaver(XmppJs):
     name = "weaver"
 
@@ -291,5 +299,6 @@ LIBRARIES = [
 BROWSER = [
     ("before a screen", before_a_screen, (Page, "direct"), (Converse, "wss")),
     ("discovery", chat, (Page, "starttls"), (Converse, "host-meta")),
+    ("before a screen", before_a_screen, (Porter, "starttls"), (Watchman, "bosh")),
 ]
 AT_THE_SAME_TIME = [EVERY_DAY, GAJIM, DINO, LIBRARIES, BROWSER]
