@@ -201,7 +201,11 @@ impl Actor {
         let local = self.character.local().to_owned();
         let password = self.character.property("password").unwrap_or_default().to_owned();
         let mechanism = self.mechanism()?;
-        if mechanism == "PLAIN" {
+        if mechanism == "ANONYMOUS" {
+            // XEP-0175 §3: with nothing to say.
+            self.say(driver, format!("<auth xmlns='{SASL}' mechanism='{mechanism}'/>").as_bytes())?;
+            self.expect(driver, SASL, "success")?;
+        } else if mechanism == "PLAIN" {
             let message = sasl::plain(&local, &password);
             self.say(driver, auth("PLAIN", &message).as_bytes())?;
             self.expect(driver, SASL, "success")?;

@@ -6,7 +6,9 @@ use engine::{
     hooks::Hooks,
     settings::{Passwords, Settings as EngineSettings},
 };
-use net::{Keeper, Limits, Listeners, Parts, Post, Server, Tls, control, listen};
+use net::{
+    ClientCertificates, Keeper, Limits, Listeners, Parts, Post, Server, Tls, control, listen,
+};
 use std::{
     io::{Write, stdout},
     net::SocketAddr,
@@ -29,7 +31,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let limits = within_files(settings.shell);
     settings.make_data()?;
     let keeper = Keeper::begin(settings.certificates()).context("no certificate can be served")?;
-    let tls = Tls::new(keeper.certificates()).context("TLS")?;
+    let tls = Tls::new(keeper.certificates(), clients(&settings)?).context("TLS")?;
     let sockets = Sockets::bind(&settings)?;
     let store = open_store(&settings).await?;
     let secret = store.secret(net::seed()).await?;
@@ -83,6 +85,13 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
         false => tracing::warn!("stopped; not all streams or units ended within the deadline"),
     }
     Ok(())
+}
+
+/// Who vouches for certificates of clients.
+fn clients(settings: &Settings) -> anyhow::Result<Option<ClientCertificates>> {
+    let file = settings.client_certificates.as_deref();
+    let clients = file.map(ClientCertificates::trusted_by).transpose();
+    clients.map_err(anyhow::Error::msg).context("auth.client_certificates")
 }
 
 /// What the system says.
@@ -209,9 +218,9 @@ impl Reload<'_> {
             let error = format!("{error:#}");
             tracing::error!(error, "SIGHUP: the old log.level stays");
         }
-        let (domains, passwords) = (old.domains.clone(), self.passwords);
-        let new_ones = new.engine(self.secret, &old.shell);
-        let settings = EngineSettings { domains, passwords, ..new_ones };
+        let (domains, anonymous) = (old.domains.clone(), old.anonymous.clone());
+        let (passwords, new_ones) = (self.passwords, new.engine(self.secret, &old.shell));
+        let settings = EngineSettings { domains, anonymous, passwords, ..new_ones };
         server.reload(settings);
         for name in old.fixed(&new) {
             tracing::warn!(name, "SIGHUP: takes effect at the next start only");

@@ -38,6 +38,10 @@ pub struct Settings {
     pub listen: Listen,
     /// Where certificates are from.
     pub tls: Certificates,
+    /// Who vouches for certificates of clients.
+    pub client_certificates: Option<PathBuf>,
+    /// The domains whose users stay unknown.
+    pub anonymous: Vec<Bare>,
     /// The store.
     pub store: Store,
     /// Limits of streams and accounts.
@@ -124,10 +128,13 @@ impl Settings {
         let path = |text: String| folder.join(text);
         let data = path(values.text("server", "data").unwrap_or_default());
         let domains = domains(values.texts("server", "domains"))?;
+        let anonymous = anonymous(values.texts("auth", "anonymous_domains"), &domains)?;
         let admins = values.texts("server", "admins").into_iter().map(|jid| account(&jid));
         Ok(Self {
             file: None,
             domains,
+            anonymous,
+            client_certificates: values.text("auth", "client_certificates").map(path),
             admins: admins.collect::<Result<_, _>>().context("server.admins")?,
             listen: Listen::of(values)?,
             tls: Certificates::of(values, folder, &data)?,
@@ -152,6 +159,7 @@ impl Settings {
     pub fn engine(&self, secret: [u8; 32], shell: &net::Limits) -> engine::settings::Settings {
         let mut settings = engine::settings::Settings {
             admins: self.admins.clone(),
+            anonymous: self.anonymous.clone(),
             limits: self.streams,
             passwords: self.passwords,
             token_key: self.tokens.key.unwrap_or(secret),
@@ -176,10 +184,12 @@ impl Settings {
     pub fn fixed(&self, new: &Self) -> Vec<&'static str> {
         let shown = |settings: &Self| {
             let Self { domains, data, listen, store, shell, passwords, .. } = settings;
-            let Self { log_format, pages, .. } = settings;
+            let Self { anonymous, client_certificates, log_format, pages, .. } = settings;
             [
                 ("auth", format!("{passwords:?}")),
                 ("server.domains", format!("{domains:?}")),
+                ("auth.anonymous_domains", format!("{anonymous:?}")),
+                ("auth.client_certificates", format!("{client_certificates:?}")),
                 ("server.data", format!("{data:?}")),
                 ("listen", format!("{listen:?}")),
                 ("store", format!("{store:?}")),
@@ -234,6 +244,17 @@ fn domains(texts: Vec<String>) -> anyhow::Result<Vec<Bare>> {
         Bare::host(text).map_err(|error| anyhow::anyhow!("server.domains: {text:?}: {error}"))
     };
     texts.iter().map(domain).collect()
+}
+
+fn anonymous(texts: Vec<String>, served: &[Bare]) -> anyhow::Result<Vec<Bare>> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let domains = domains(texts).context("auth.anonymous_domains")?;
+    match domains.iter().find(|domain| !served.contains(domain)) {
+        Some(other) => bail!("auth.anonymous_domains: {other} is not one of server.domains"),
+        None => Ok(domains),
+    }
 }
 
 fn pages(values: &mut Values) -> anyhow::Result<Pages> {
@@ -342,6 +363,8 @@ fn shell(values: &mut Values) -> net::Limits {
         connections_per_address_max: size(values.limit("connections_per_address_max")),
         bosh_sessions_max: size(values.limit("bosh_sessions_max")),
         bosh_sessions_per_address_max: size(values.limit("bosh_sessions_per_address_max")),
+        anonymous_per_hour_max: values.limit("anonymous_per_hour_max"),
+        anonymous_per_address_per_hour_max: values.limit("anonymous_per_address_per_hour_max"),
         handshake_ms_max: 1000 * values.limit("handshake_seconds_max"),
         http_head_ms_max: 1000 * values.limit("http_head_seconds_max"),
         shutdown_ms_max: 1000 * values.limit("shutdown_seconds_max"),
@@ -432,6 +455,7 @@ mod tests {
             "[tls]\nkey = \"k\"",
             "[store]\nurl = \"mysql://\"",
             "[auth]\nargon2id_kib = 31\nargon2id_lanes = 4",
+            "[auth]\nanonymous_domains = [\"elsewhere.example\"]",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

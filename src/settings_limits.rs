@@ -134,6 +134,18 @@ pub const LIMITS: &[Setting] = &[
         "120",
         "How long a client of BOSH may announce that it will be away.",
     ),
+    limit(
+        "anonymous_per_hour_max",
+        (1, 10_000_000),
+        "10000",
+        "Logins at the domains of auth.anonymous_domains within an hour.",
+    ),
+    limit(
+        "anonymous_per_address_per_hour_max",
+        (1, 10_000_000),
+        "100",
+        "The same from one address (IPv6: from one /64).",
+    ),
     limit("reads_max", (1, 1000), "32", "Reads of the store at the same time."),
     limit(
         "hashes_running_max",

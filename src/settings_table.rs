@@ -248,6 +248,20 @@ const SETTINGS: &[Setting] = &[
         "4",
         "Lanes of that memory. The defaults are the second recommended option of RFC 9106 §4.",
     ),
+    text(
+        "auth",
+        "client_certificates",
+        "",
+        "PEM file: who vouches for certificates of clients. Who shows one that names its address \
+         logs in by it (XEP-0178). Absent: clients are not asked for certificates.",
+    ),
+    texts(
+        "auth",
+        "anonymous_domains",
+        "[]",
+        "Of server.domains those where nobody has a password: whoever comes gets an address of its \
+         own while it is there, and reaches the users of this server only (XEP-0175).",
+    ),
     choice(
         "log",
         "format",

@@ -22,6 +22,8 @@ use tempfile::TempDir;
 
 const WAXWING: &str = env!("CARGO_BIN_EXE_waxwing");
 const SETTINGS: &str = "[server]\nadmins = [\"admin@localhost\"]\n\
+    domains = [\"localhost\", \"guests.localhost\"]\n\
+    [auth]\nanonymous_domains = [\"guests.localhost\"]\n\
     [listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_tls = [\"127.0.0.1:0\"]\n\
     s2s = []\nhttp = []\nhttps = []\n\
     [xep.0077]\nregistration = \"open\"\naccounts_per_address_per_hour_max = 100\n\

@@ -18,6 +18,8 @@ pub mod xep_0092_version;
 pub mod xep_0124_bosh;
 pub mod xep_0156_alternatives;
 pub mod xep_0160_offline;
+pub mod xep_0175_anonymous;
+pub mod xep_0178_external;
 pub mod xep_0191_blocking;
 pub mod xep_0199_ping;
 pub mod xep_0202_time;
@@ -51,6 +53,8 @@ pub const ALL: &[&Xep] = &[
     &xep_0156_alternatives::XEP,
     &xep_0030_disco::xep_0157_contact::XEP,
     &xep_0160_offline::XEP,
+    &xep_0175_anonymous::XEP,
+    &xep_0178_external::XEP,
     &xep_0191_blocking::XEP,
     &xep_0199_ping::XEP,
     &xep_0202_time::XEP,

@@ -8,6 +8,7 @@ use engine::{
     hook::*,
     port::{Pending, Unregistered},
     setting::{Kind, Setting},
+    settings::Settings,
     stream::{machine::Secret, sasl::Advertised},
     wire::*,
 };
@@ -60,15 +61,21 @@ const REMOVE: Name = Name::new(NS, "remove");
 const FEATURE: Name = Name::new("http://jabber.org/features/iq-register", "register");
 
 /// Section 10: only where it works.
-fn offer(ctx: &Ctx<'_>, _: &Advertised<'_>) -> Option<Payload> {
-    (ctx.settings.choice(&REGISTRATION) == "open").then(|| Draft::new(FEATURE).finish())
+fn offer(ctx: &Ctx<'_>, advertised: &Advertised<'_>) -> Option<Payload> {
+    let open = is_open(ctx.settings, advertised.domain);
+    open.then(|| Draft::new(FEATURE).finish())
+}
+
+/// Where nobody has a password, there is nothing to register.
+fn is_open(settings: &Settings, host: &Bare) -> bool {
+    settings.choice(&REGISTRATION) == "open" && !settings.is_anonymous(host)
 }
 
 /// Section 3.1. A closed host says that it does not serve this.
 fn open(world: &World<'_>) -> Result<(), StanzaError> {
-    match world.settings.choice(&REGISTRATION) {
-        "open" => Ok(()),
-        _ => Err(StanzaCondition::ServiceUnavailable.into()),
+    match is_open(world.settings, world.account) {
+        true => Ok(()),
+        false => Err(StanzaCondition::ServiceUnavailable.into()),
     }
 }
 

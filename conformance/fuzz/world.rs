@@ -359,6 +359,7 @@ impl World {
                 self.inbox.extend(self.registrar.caused());
                 self.tell(link, machine::Input::Fact(Fact::Replied(replied)));
             }
+            Act::Ask(Question::Guest(_)) | Act::Forget(_) => panic!("nobody is unknown here"),
             Act::Submit(account, said) => {
                 stream.said += u32::from(matches!(said, Said::Stanza(_) | Said::Nonza(_)));
                 self.inbox.push_back(Input::Parcel(Parcel::FromSocket(account, link, said)));

@@ -7,7 +7,7 @@ use engine::{
     device::{self, DEVICES},
     hook::{Replied, World},
     parcel::Ticket,
-    port::{Fault, Online, Reads, Store},
+    port::{Fault, Online, Reads, Registrar as _, Store},
     seal::Spent,
     shard::{Input, Output, WorldAnswer},
     stream::{
@@ -111,6 +111,7 @@ impl Desk {
                 caused.push(Input::Answered(account, number, replied));
                 caused
             }
+            Output::Expire(account) => self.expire(ctx, &account),
             Output::Parcel(_) | Output::Counted(..) => Vec::new(),
         }
     }
@@ -132,12 +133,25 @@ impl Desk {
         (replied, lent.caused())
     }
 
+    /// Removes the account of a guest; what happens because of it.
+    pub(super) fn expire(&mut self, ctx: &Ctx<'_>, account: &Bare) -> Vec<Input> {
+        let lent = Lent::new(self, ctx, Online::default());
+        // Whoever had it may have removed it before.
+        drop(ready(lent.delete(account, None)));
+        lent.caused()
+    }
+
     /// Answers a stream; and what happens because of it.
     pub(super) fn find_out(&mut self, ctx: &Ctx<'_>, question: Question) -> (Fact, Vec<Input>) {
         let fact = match question {
             Question::Request { host, iq, answer } => {
                 let (replied, caused) = self.read(ctx, &host, &iq, answer, Online::default());
                 return (Fact::Replied(replied), caused);
+            }
+            Question::Guest(account) => {
+                let lent = Lent::new(self, ctx, Online::default());
+                let made = lent.invite(&account).is_ok();
+                return (Fact::Guest(made), lent.caused());
             }
             Question::Credentials(of) => Fact::Credentials(ready(self.store.credentials(&of))),
             Question::Verify { password, kept, made_up, .. } => {

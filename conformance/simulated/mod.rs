@@ -36,6 +36,8 @@ const ANSWER_MS_MAX: u64 = 10_000;
 /// 1 January 2026, when every simulation begins.
 const BEGIN_UNIX_MS: u64 = 1_767_225_600_000;
 const NODE: Node = Node(1);
+/// The domain below, where everybody stays unknown (XEP-0175).
+const GUESTS: &str = "guests";
 /// Who hears of abuse (XEP-0157).
 const CONTACTS: [&str; 2] = ["mailto:abuse@localhost", "xmpp:abuse@localhost"];
 
@@ -115,7 +117,10 @@ impl Simulated {
         }
         let host = Bare::host(domain).map_err(|error| Broken(format!("{domain}: {error}")))?;
         let dice = Dice::new(1);
-        let mut settings = Settings::of(vec![host], dice.bytes());
+        let guests = Bare::host(&format!("{GUESTS}.{domain}"));
+        let guests = guests.map_err(|error| Broken(format!("{domain}: {error}")))?;
+        let mut settings = Settings::of(vec![host, guests.clone()], dice.bytes());
+        settings.anonymous = vec![guests];
         let admin = Bare::parse(&format!("{ADMIN}@{domain}"));
         settings.admins = vec![admin.map_err(|error| Broken(format!("{domain}: {error}")))?];
         settings.chosen.insert((157, "abuse"), Value::Texts(CONTACTS.map(String::from).into()));
@@ -228,6 +233,10 @@ impl Simulated {
                 self.inbox.push_back(shard::Input::Parcel(parcel));
             }
             Act::Tried(..) | Act::Ping => {}
+            Act::Forget(account) => {
+                let caused = self.desk.expire(&self.told.ctx(), &account);
+                self.inbox.extend(caused);
+            }
             Act::Wake(moment) => self.connections[number].wake = Some(moment),
             Act::Close(_) => self.connections[number].phase = Phase::Ended,
         }
@@ -367,5 +376,5 @@ fn tls(link: Link) -> Tls {
     let mut exporter = [7; 32];
     exporter[..8].copy_from_slice(&link.0.to_be_bytes());
     let end_point = Some([9; 32].as_slice().into());
-    Tls { version: "simulated", exporter: Some(exporter), end_point }
+    Tls { version: "simulated", exporter: Some(exporter), end_point, ..Tls::UNKNOWN }
 }

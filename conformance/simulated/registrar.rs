@@ -50,6 +50,12 @@ impl<'a> Lent<'a> {
         ready(self.lock().0.store.credentials(account)).ok().flatten()
     }
 
+    /// Makes an account without a password.
+    pub(super) fn invite(&self, account: &Bare) -> Result<(), Unregistered> {
+        let change = Change::Create(account.clone(), Credentials::default());
+        self.settle(account, change.into(), Order::Created { unix_ms: self.now.1 })
+    }
+
     fn settle(&self, account: &Bare, unit: Unit, order: Order) -> Result<(), Unregistered> {
         let mut lent = self.lock();
         let (desk, caused) = &mut *lent;

@@ -9,6 +9,9 @@ use wire::{Bare, Limits};
 pub struct Settings {
     /// The domains served, prepared. Never empty; the first is the default.
     pub domains: Vec<Bare>,
+    /// Of them those where whoever wants is somebody for as long as a session lives (XEP-0175), and
+    /// nobody logs in otherwise.
+    pub anonymous: Vec<Bare>,
     /// Administrators: who may do to accounts what the operator may.
     pub admins: Vec<Bare>,
     /// Limits on what one peer may make us hold.
@@ -39,12 +42,24 @@ impl Settings {
         self.federates || self.serves(domain)
     }
 
+    /// Whether the accounts of this domain, or at it, are of people who stay unknown.
+    pub fn is_anonymous(&self, of: &Bare) -> bool {
+        self.anonymous.iter().any(|domain| domain.domain() == of.domain())
+    }
+
+    /// Whether this account may send a stanza to `domain`: who stays unknown here may not to other
+    /// servers (XEP-0175 §2).
+    pub fn lets_reach(&self, account: &Bare, domain: &str) -> bool {
+        self.serves(domain) || self.federates && !self.is_anonymous(account)
+    }
+
     /// Settings of a server for these domains, everything else as documented.
     pub fn of(domains: Vec<Bare>, secret: [u8; 32]) -> Self {
         let limits = StreamLimits::default();
-        let (admins, chosen, passwords) = Default::default();
+        let (anonymous, admins, chosen, passwords) = Default::default();
         Self {
             domains,
+            anonymous,
             admins,
             limits,
             passwords,

@@ -60,6 +60,8 @@ pub enum Output {
         /// The function.
         answer: WorldAnswer,
     },
+    /// To be removed: nobody but its last session could have come back to it.
+    Expire(Bare),
     /// The answer to `Input::Count`, of this shard.
     Counted(u64, Online),
 }
@@ -264,7 +266,11 @@ impl Shard {
 
     fn run(&mut self, jid: &Bare, input: account::Input, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(Hosted::Here { account, leaves, .. }) = self.hosted.get_mut(jid) else { return };
+        let was_here = !account.sessions.is_empty();
         account.handle(ctx, input, &mut self.caused);
+        if was_here && account.sessions.is_empty() && ctx.settings.is_anonymous(jid) {
+            out.push(Output::Expire(jid.clone()));
+        }
         let (idle, bytes) = (account.is_idle(), account.weight());
         for caused in self.caused.drain(..) {
             out.push(match caused {

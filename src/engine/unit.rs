@@ -34,6 +34,10 @@ impl Table {
     }
 }
 
+/// With a host: the local parts of accounts that were made for somebody who stays unknown, so that
+/// they are removed even when the process ends before their sessions do.
+pub const ANONYMOUS: Table = Table::named("anonymous");
+
 /// What an entry is to its log. A set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(pub i16);

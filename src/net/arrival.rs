@@ -128,7 +128,7 @@ fn admitted(web: &Arc<Web>, arrived: Arrived, port: Port, stopping: &watch::Rece
 async fn shake_hands(web: Arc<Web>, mut arrived: Arrived, stopping: watch::Receiver<bool>) {
     let shell = &web.shell;
     arrived.socket.secure(&shell.tls.https);
-    let shaken = poll_fn(|cx| arrived.socket.poll_handshake(cx));
+    let shaken = poll_fn(|cx| arrived.socket.poll_handshake(cx, shell.tls.clients.as_ref()));
     let tls: Tls = match timeout(patience(shell), shaken).await {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => {

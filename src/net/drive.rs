@@ -5,6 +5,7 @@ use crate::{
     arrival::Arrived,
     bosh::Line,
     credit::Credit,
+    guests,
     listen::Pass,
     mailbox::{Letters, Mailbox, Wants},
     outgoing::Outgoing,
@@ -292,6 +293,7 @@ impl Drive {
                     frames.ping();
                 }
             }
+            Act::Forget(account) => guests::expire(&self.shell.accounts, account),
             Act::Wake(at) => self.wake = Some(at),
             Act::Close(closed) => self.close(closed),
         }

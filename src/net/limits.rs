@@ -13,6 +13,10 @@ pub struct Limits {
     pub bosh_sessions_max: usize,
     /// Sessions of BOSH from one address (IPv6: from one /64).
     pub bosh_sessions_per_address_max: usize,
+    /// Logins of people who stay unknown (XEP-0175), within an hour.
+    pub anonymous_per_hour_max: u64,
+    /// The same from one address (IPv6: from one /64).
+    pub anonymous_per_address_per_hour_max: u64,
     /// For a TLS handshake.
     pub handshake_ms_max: u64,
     /// For the head of an HTTP request, from when it may come.
@@ -61,6 +65,8 @@ impl Default for Limits {
             connections_per_address_max: 10_000,
             bosh_sessions_max: 10_000,
             bosh_sessions_per_address_max: 1_000,
+            anonymous_per_hour_max: 10_000,
+            anonymous_per_address_per_hour_max: 100,
             handshake_ms_max: 10_000,
             http_head_ms_max: 60_000,
             shutdown_ms_max: 10_000,
@@ -95,6 +101,13 @@ pub(crate) const READ_BYTES_MAX: usize = 16 << 10;
 pub(crate) const TLS_INCOMING_BYTES_MAX: usize = 20 << 10;
 /// Bytes encrypted at once.
 pub(crate) const TLS_PLAIN_BYTES_MAX: usize = 64 << 10;
+/// Certificates in what a client shows of itself: its own, and who vouches for whom.
+pub(crate) const CLIENT_CHAIN_CERTIFICATES_MAX: usize = 8;
+/// The same in bytes: whoever resumes the session says them again, and that must fit into
+/// `TLS_INCOMING_BYTES_MAX`.
+pub(crate) const CLIENT_CHAIN_BYTES_MAX: usize = 12 << 10;
+/// Addresses in one certificate.
+pub(crate) const CLIENT_IDENTITIES_MAX: usize = 16;
 /// Connections that the kernel may hold ready for us.
 pub(crate) const BACKLOG_CONNECTIONS_MAX: u32 = 4096;
 /// How long accepting pauses when the system has no more sockets.

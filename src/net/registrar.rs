@@ -171,7 +171,7 @@ impl Accounts {
     }
 
     /// Commits and then tells the account, also when whoever asked for it waits no longer.
-    async fn settle(
+    pub(crate) async fn settle(
         &self,
         account: &Bare,
         unit: Unit,

@@ -8,6 +8,7 @@ use crate::{
 };
 use rustls::{
     ServerConfig,
+    pki_types::CertificateDer,
     server::{ServerConnectionData, UnbufferedServerConnection},
     unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus},
 };
@@ -71,6 +72,12 @@ impl Secure {
     /// The protocol version, once it is agreed on.
     pub(crate) fn version(&self) -> Option<rustls::ProtocolVersion> {
         self.tls.protocol_version()
+    }
+
+    /// The certificates that the client has shown, its own first. Only its key is known to be its
+    /// own.
+    pub(crate) fn client_chain(&self) -> &[CertificateDer<'static>] {
+        self.tls.peer_certificates().unwrap_or_default()
     }
 
     /// What binds this channel, told once.

@@ -5,7 +5,7 @@ use crate::{
     bosh::Sessions,
     certificates::Sources,
     clock::Clock,
-    control,
+    control, guests,
     hashing::Hashing,
     http::{self, Pages, Web},
     keeper::Keeper,
@@ -19,6 +19,7 @@ use crate::{
     registrar::Accounts,
     shard,
     shell::Shell,
+    throttle::Throttle,
     tls::Tls,
     writer::{self, Queue},
 };
@@ -93,6 +94,7 @@ impl Server {
             parts;
         let (meters, clock, queue) = (Arc::new(Meters::new()), Clock::start(), Queue::default());
         let last = store.last().await?;
+        let left = guests::left(&*store, &settings.domains).await?;
         let host = writer::Host {
             store: store.clone(),
             queue: queue.clone(),
@@ -132,7 +134,9 @@ impl Server {
             reads: Semaphore::new(limits.reads_max),
             hashing: operator.accounts.hashing.clone(),
             accounts: operator.accounts.clone(),
+            guests: Throttle::default(),
         });
+        guests::expire_all(&shell.accounts, left);
         for number in 0..shell.post.shards() {
             core.spawn(shard::run(shell.clone(), number, queue.clone()));
         }

@@ -1,6 +1,7 @@
 //! One task per core, hosting a shard: inputs in, and what it causes carried out.
 
 use crate::{
+    guests,
     shell::Shell,
     writer::{Queue, Token},
 };
@@ -44,6 +45,7 @@ fn execute(shell: &Arc<Shell>, writer: &Queue, output: Output) {
         Output::World { account, number, iq, answer } => {
             read(shell.clone(), account, number, iq, answer);
         }
+        Output::Expire(account) => guests::expire(&shell.accounts, account),
         Output::Counted(number, online) => shell.accounts.counts.counted(number, online),
     }
 }

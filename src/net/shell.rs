@@ -3,6 +3,7 @@
 use crate::{
     bosh::Sessions,
     clock::{Chance, Clock, unix_ms},
+    guests,
     hashing::Hashing,
     limits::Limits,
     listen::Gate,
@@ -11,6 +12,7 @@ use crate::{
     post::Post,
     proxied::Network,
     registrar::Accounts,
+    throttle::Throttle,
     tls::Tls,
 };
 use arc_swap::ArcSwap;
@@ -51,6 +53,8 @@ pub(crate) struct Shell {
     pub(crate) hashing: Arc<Hashing>,
     pub(crate) logins: Arc<Logins>,
     pub(crate) accounts: Accounts,
+    /// Logins of people who stay unknown, within the hour.
+    pub(crate) guests: Throttle,
 }
 
 impl Shell {
@@ -123,6 +127,15 @@ impl Shell {
             Question::Upgrade(account, keys) => Box::pin(async move {
                 let unit = Ok(Change::Upgrade(account, keys).into());
                 Fact::Settled(shell.commit(unit).await)
+            }),
+            Question::Guest(account) => Box::pin(async move {
+                let Limits {
+                    anonymous_per_hour_max: all,
+                    anonymous_per_address_per_hour_max: per_peer,
+                    ..
+                } = shell.limits;
+                let admitted = shell.guests.admits(Some(peer), (all, per_peer));
+                Fact::Guest(admitted && guests::make(&shell.accounts, account).await)
             }),
             Question::Request { host, iq, answer } => Box::pin(async move {
                 Fact::Replied(shell.read_world(&host, &iq, answer, Some(peer)).await)

@@ -1,6 +1,9 @@
 //! A socket: in the clear, in the middle of a handshake, or under TLS.
 
-use crate::{acme::TLS_PROTOCOL, facts::Bindings, limits::READ_BYTES_MAX, secure::Secure};
+use crate::{
+    acme::TLS_PROTOCOL, client_certificate::ClientCertificates, facts::Bindings,
+    limits::READ_BYTES_MAX, secure::Secure,
+};
 use engine::stream::machine;
 use rustls::{ProtocolVersion, ServerConfig};
 use std::{
@@ -36,10 +39,12 @@ impl Socket {
         };
     }
 
-    /// Goes on with the handshake. Pending for ever when there is none.
+    /// Goes on with the handshake. Pending for ever when there is none. `clients` vouch for a
+    /// certificate that the client shows.
     pub(crate) fn poll_handshake(
         &mut self,
         cx: &mut Context<'_>,
+        clients: Option<&ClientCertificates>,
     ) -> Poll<io::Result<machine::Tls>> {
         let Self::Handshake(secure) = self else { return Poll::Pending };
         let shaken = ready!(secure.poll_handshake(cx));
@@ -58,8 +63,10 @@ impl Socket {
             _ => "unknown",
         };
         let Bindings { exporter, end_point } = secure.take_bindings();
+        let identities = clients.map(|clients| clients.identities(secure.client_chain()));
+        let identities = identities.unwrap_or_default();
         *self = Self::Secure(secure);
-        Poll::Ready(Ok(machine::Tls { version, exporter, end_point }))
+        Poll::Ready(Ok(machine::Tls { version, exporter, end_point, identities }))
     }
 
     /// The protocol that the client has asked for in the handshake.

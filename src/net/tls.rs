@@ -5,6 +5,7 @@ use crate::{
     acme::{Challenges, TLS_PROTOCOL},
     certificate::{Certificate, ascii},
     certificates::Certificates,
+    client_certificate::{Asking, ClientCertificates},
     facts,
 };
 use arc_swap::ArcSwap;
@@ -43,6 +44,8 @@ pub struct Tls {
     pub(crate) direct: Arc<ServerConfig>,
     /// From the first byte, on a port of HTTP.
     pub(crate) https: Arc<ServerConfig>,
+    /// Who vouches for clients that show a certificate. They are asked for one when somebody does.
+    pub(crate) clients: Option<ClientCertificates>,
 }
 
 impl Tls {
@@ -52,7 +55,10 @@ impl Tls {
     ///
     /// # Errors
     /// The provider cannot make what is asked of it.
-    pub fn new(certificates: &Certificates) -> Result<Self, rustls::Error> {
+    pub fn new(
+        certificates: &Certificates,
+        clients: Option<ClientCertificates>,
+    ) -> Result<Self, rustls::Error> {
         let challenges = Arc::<Challenges>::default();
         let named = ArcSwap::from_pointee(Named::of(certificates));
         let current = Arc::new(Current { named, challenges: challenges.clone() });
@@ -62,22 +68,32 @@ impl Tls {
         // which processors do, instead of SHA-384, which many do not.
         let first = |suite: &SupportedCipherSuite| suite.suite() != FIRST_SUITE;
         provider.cipher_suites.sort_by_key(first);
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(current.clone());
-        config.require_ems = true;
-        config.key_log = Arc::new(facts::Exporter);
-        config.ignore_client_order = true;
-        config.ticketer = tickets.clone();
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.max_early_data_size = 0;
-        // Not none: without a ticket the last flight of a client that delays its segments
-        // waits for an acknowledgement that we delay too.
-        config.send_tls13_tickets = 1;
-        let direct = speaking(&config, &[XMPP]);
-        let https = speaking(&config, &[HTTP, XMPP]);
-        Ok(Self { current, tickets, challenges, starttls: Arc::new(config), direct, https })
+        let provider = Arc::new(provider);
+        let config = |clients: Option<ClientCertificates>| {
+            let config = ServerConfig::builder_with_provider(provider.clone())
+                .with_safe_default_protocol_versions()?;
+            let config = match clients {
+                Some(clients) => config.with_client_cert_verifier(Arc::new(Asking(clients))),
+                None => config.with_no_client_auth(),
+            };
+            let mut config = config.with_cert_resolver(current.clone());
+            config.require_ems = true;
+            config.key_log = Arc::new(facts::Exporter);
+            config.ignore_client_order = true;
+            config.ticketer = tickets.clone();
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.max_early_data_size = 0;
+            // Not none: without a ticket the last flight of a client that delays its segments
+            // waits for an acknowledgement that we delay too.
+            config.send_tls13_tickets = 1;
+            Ok::<_, rustls::Error>(config)
+        };
+        let starttls = config(clients.clone())?;
+        let direct = speaking(&starttls, &[XMPP]);
+        // A browser would ask its user which certificate to show.
+        let https = speaking(&config(None)?, &[HTTP, XMPP]);
+        let starttls = Arc::new(starttls);
+        Ok(Self { current, tickets, challenges, starttls, direct, https, clients })
     }
 
     /// Connections from now on see these certificates.

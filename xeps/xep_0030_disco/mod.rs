@@ -24,7 +24,11 @@ pub const XEP: Xep = Xep {
         Hook::Feature(Of::Account, ITEMS.ns),
         Hook::get(Of::Host, INFO, Answer::Pure(|iq, _, ctx| info(&HOST, iq, ctx))),
         Hook::get(Of::Host, ITEMS, Answer::Pure(|iq, _, ctx| items(&HOST, iq, ctx))),
-        Hook::get(Of::Account, INFO, Answer::Pure(|iq, _, ctx| info(&ACCOUNT, iq, ctx))),
+        Hook::get(
+            Of::Account,
+            INFO,
+            Answer::Pure(|iq, line, ctx| info(account(line.asked, ctx), iq, ctx)),
+        ),
         Hook::get(Of::Account, ITEMS, Answer::Pure(|iq, _, ctx| items(&ACCOUNT, iq, ctx))),
         Hook::At(Station::Guard, keep_strangers_out),
     ],
@@ -55,6 +59,12 @@ const HOST: Entity = Entity {
 };
 const ACCOUNT: Entity =
     Entity { of: Of::Account, category: "account", kind: "registered", name: None, form: |_| None };
+const GUEST: Entity = Entity { kind: "anonymous", ..ACCOUNT };
+
+/// What this account is: XEP-0175 section 4 wants to hear of who stays unknown.
+fn account(jid: &Bare, ctx: &Ctx<'_>) -> &'static Entity {
+    if ctx.settings.is_anonymous(jid) { &GUEST } else { &ACCOUNT }
+}
 
 impl Entity {
     /// What it is and can do, as the answer to a question about `node`.

@@ -3,7 +3,7 @@
 //! Ours only: those of the host in the stream features, those of the account in a presence to
 //! each resource that becomes available. Those of clients pass through in their presence.
 
-use super::{ACCOUNT, Entity, FEATURE, HOST, IDENTITY};
+use super::{Entity, FEATURE, HOST, IDENTITY, account};
 use crate::xep_0004_forms as forms;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use engine::{ctx::Ctx, hook::*, passage::Passage, slot::Slot, wire::*};
@@ -68,8 +68,9 @@ fn greet(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     let Some(session) = passage.broadcaster() else { return Verdict::Go };
     if std::mem::take(&mut session.slot::<Greeting>().due) {
         let (to, from) = (session.jid.clone(), session.jid.bare());
+        let caps = caps(account(&from, ctx), ctx);
         let head = Head::new(Kind::Presence).with_from(from).with_to(to.clone());
-        passage.also(&to, Stanza::new(head).with(caps(&ACCOUNT, ctx)));
+        passage.also(&to, Stanza::new(head).with(caps));
     }
     Verdict::Go
 }

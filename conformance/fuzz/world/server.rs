@@ -41,6 +41,7 @@ impl World {
                 Output::World { account, number, iq, answer } => {
                     self.asked.push(Asked { account, number, iq, answer });
                 }
+                Output::Expire(_) => panic!("nobody is unknown here"),
                 Output::Counted(..) => {}
             }
         }

@@ -56,7 +56,7 @@ impl Account {
         let Some(to) = iq.head.to.as_ref().map(Jid::bare) else { return };
         if to == self.jid {
             self.take_turn(iq, ctx, out);
-        } else if ctx.settings.reaches(to.domain()) {
+        } else if ctx.settings.lets_reach(&self.jid, to.domain()) {
             out.push(Output::Parcel(Parcel::Routed { to, stanza: iq, owed: None }));
         } else {
             self.refuse(&iq, &StanzaCondition::RemoteServerNotFound.into(), ctx, out);

@@ -48,7 +48,7 @@ impl Account {
         if to == self.jid {
             return self.send_to_self(link, unit, walked, ctx, out);
         }
-        if !ctx.settings.reaches(to.domain()) {
+        if !ctx.settings.lets_reach(&self.jid, to.domain()) {
             let error = StanzaCondition::RemoteServerNotFound.into();
             self.refuse(&walked.stanza, &error, ctx, out);
             return settle(link, out);

@@ -338,7 +338,7 @@ impl Account {
         let Some(to) = stanza.head.to.clone() else { return };
         if to.bare() == self.jid && !to.is_bare() {
             self.write(&to, stanza, ctx, out);
-        } else if ctx.settings.reaches(to.domain()) {
+        } else if ctx.settings.lets_reach(&self.jid, to.domain()) {
             let to = to.bare();
             out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
         }

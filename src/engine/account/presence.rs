@@ -170,7 +170,7 @@ impl Account {
     ) -> Result<(), Box<Ended>> {
         let stanza = decide(Walk::Sent, stanza, self, ctx)?.1.stanza;
         let Some(to) = stanza.head.to.clone() else { return Ok(()) };
-        if !ctx.settings.reaches(to.domain()) {
+        if !ctx.settings.lets_reach(&self.jid, to.domain()) {
             // §4.3: a probe alone is no cause for an error.
             return match stanza.head.type_str() {
                 "probe" => Ok(()),

@@ -57,7 +57,7 @@ impl Account {
             return settle(link, out); // everybody is subscribed to themselves (§4.2.2)
         }
         let stanza = match decide(Walk::Sent, stanza, self, ctx) {
-            Ok(_) if !ctx.settings.reaches(to.domain()) => {
+            Ok(_) if !ctx.settings.lets_reach(&self.jid, to.domain()) => {
                 self.refuse(&asked, &StanzaCondition::RemoteServerNotFound.into(), ctx, out);
                 return settle(link, out);
             }

@@ -125,7 +125,7 @@ impl Bed {
                             false => self.inputs.push_back(committed),
                         }
                     }
-                    Output::World { .. } | Output::Counted(..) => {}
+                    Output::World { .. } | Output::Counted(..) | Output::Expire(_) => {}
                 }
             }
         }

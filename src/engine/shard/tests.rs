@@ -24,6 +24,7 @@ mod credit;
 mod delivery;
 mod devices;
 mod endings;
+mod guests;
 mod limits;
 mod order;
 mod presence;
@@ -153,6 +154,7 @@ struct World {
     pos: i64,
     questions: Vec<(Bare, u64)>,
     counted: Online,
+    expired: Vec<Bare>,
     said: Vec<(Link, Say)>,
     /// Every stanza that went from one home to another.
     carried: Vec<String>,
@@ -175,6 +177,7 @@ impl World {
             pos: 0,
             questions: Vec::new(),
             counted: Online::default(),
+            expired: Vec::new(),
             said: Vec::new(),
             carried: Vec::new(),
         }
@@ -201,6 +204,7 @@ impl World {
                     Output::Commit(jid, ticket, unit) => self.held.push_back((jid, ticket, unit)),
                     Output::World { account, number, .. } => self.questions.push((account, number)),
                     Output::Counted(_, online) => self.counted = online,
+                    Output::Expire(jid) => self.expired.push(jid),
                 }
             }
             if self.commits && inputs.is_empty() {

@@ -116,6 +116,8 @@ pub struct C2s {
     login: Option<Login>,
     /// The device that has logged in, to be bound.
     device: Option<Text>,
+    /// The account that was made for it, while nobody else knows that it is there.
+    guest: Option<Box<Bare>>,
     /// When the last one began, in ms of the Unix clock: its keys may be as old.
     since: u64,
     /// When the peer said something last.
@@ -153,6 +155,7 @@ impl C2s {
             tls: None,
             login: None,
             device: None,
+            guest: None,
             since: 0,
             heard: ctx.now,
             timers,
@@ -315,7 +318,7 @@ impl C2s {
 
     fn is_bound(&mut self, ctx: &Ctx<'_>, account: Bare, jid: Jid) {
         self.state = State::Bound(account, jid);
-        self.tls = None;
+        (self.tls, self.guest) = (None, None);
         self.timers.stop(Timer::Auth);
         self.timers.set(Timer::Idle, self.heard.after(ctx.settings.limits.idle_ms_max));
     }

@@ -44,11 +44,15 @@ pub struct Tls {
     /// The channel binding `tls-server-end-point` (RFC 5929 §4), of the certificate that was
     /// served; none when it is undefined for that one.
     pub end_point: Option<Arc<[u8]>>,
+    /// The addresses that the client has proven to be its own, by a certificate that somebody
+    /// vouches for whom the operator trusts (RFC 6120 §13.7.1.4).
+    pub identities: Vec<Bare>,
 }
 
 impl Tls {
     /// Nothing is known.
-    pub const UNKNOWN: Self = Self { version: "", exporter: None, end_point: None };
+    pub const UNKNOWN: Self =
+        Self { version: "", exporter: None, end_point: None, identities: Vec::new() };
 }
 
 /// What the world is asked. One question at a time.
@@ -84,6 +88,8 @@ pub enum Question {
         /// What is tried besides, so that every wrong password costs the same.
         made_up: Credentials,
     },
+    /// Whether an account of this name may be made for somebody who stays unknown; it is.
+    Guest(Bare),
     /// What a request is answered that came before login.
     Request {
         /// The host that is asked.
@@ -130,6 +136,8 @@ pub enum Fact {
     Busy,
     /// To `Question::Credentials`: too many logins have failed.
     Throttled,
+    /// To `Question::Guest`: whether it has been made.
+    Guest(bool),
     /// To `Question::Request`.
     Replied(Replied),
 }
@@ -168,6 +176,8 @@ pub enum Act {
     Tried(&'static str, Result<(), Failure>),
     /// Ask the peer by the means of the transport whether it is there (RFC 7395 §3.8).
     Ping,
+    /// Remove this account, which `Question::Guest` has made: nobody came to bind a resource.
+    Forget(Bare),
     /// Come back with `Tick` then. The last one counts.
     Wake(Moment),
     /// Flush, close the socket (with `close_notify`), forget the machine.

@@ -18,7 +18,7 @@ use std::{
 /// What comes in. Each returns whether it has moved anything.
 impl Drive {
     pub(super) fn shake_hands(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
-        match self.socket.poll_handshake(cx) {
+        match self.socket.poll_handshake(cx, self.shell.tls.clients.as_ref()) {
             Poll::Pending => return false,
             Poll::Ready(Ok(tls)) => {
                 self.deadline = None;

@@ -28,7 +28,7 @@ impl Bed {
         let domains = vec!["localhost".to_owned()];
         let data = folder.path().into();
         let sources = Sources { domains, pair: None, acme: None, folder: None, data };
-        let config = Tls::new(&sources.load(None).unwrap()).unwrap().starttls;
+        let config = Tls::new(&sources.load(None).unwrap(), None).unwrap().starttls;
         let mut roots = RootCertStore::empty();
         let file = folder.path().join("self-signed.pem");
         roots.add(CertificateDer::from_pem_file(file).unwrap()).unwrap();

@@ -120,7 +120,7 @@ fn who_names_a_domain_gets_its_certificate_and_who_does_not_that_of_the_default(
     bed.put("a", &["a.example", "xmpp.a.example"]);
     bed.put("idn", &["xn--bcher-kva.example"]);
     bed.put("wild", &["*.b.example"]);
-    let tls = Tls::new(&bed.load()).unwrap();
+    let tls = Tls::new(&bed.load(), None).unwrap();
     let config = Arc::new(client(&TLS13));
     let given = |config: &Arc<ClientConfig>, name: &str| {
         let (client, _) = shake(&tls, config, name);
@@ -154,7 +154,7 @@ fn a_session_is_resumed_without_0_rtt_until_a_certificate_changes() {
         let bed = Bed::new(&["a.example", "b.example"]);
         bed.put("a", &["a.example"]);
         bed.put("b", &["b.example"]);
-        let tls = Tls::new(&bed.load()).unwrap();
+        let tls = Tls::new(&bed.load(), None).unwrap();
         let config = Arc::new(client(version));
         let kind = |tls: &Tls, name| shake(tls, &config, name).1.handshake_kind();
         assert_eq!(kind(&tls, "a.example"), Some(HandshakeKind::Full));

@@ -24,6 +24,8 @@ use engine::{
 use libfuzzer_sys::fuzz_target;
 use std::{cell::Cell, sync::LazyLock};
 
+const EXPORTER: [u8; 32] = [0xe5; 32];
+const END_POINT: [u8; 32] = [0xed; 32];
 const HEADER: &str = "<stream:stream to='capulet.lit' xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
 
@@ -33,7 +35,7 @@ enum Event<'a> {
     Bytes(&'a [u8]),
     Header,
     StartTls,
-    Secured,
+    Secured(Channel),
     Auth(Mechanism, Option<Message<'a>>),
     Response(Message<'a>),
     Abort,
@@ -52,12 +54,34 @@ enum Event<'a> {
     Gone,
 }
 
+/// What TLS has found out. Certificates name somebody elsewhere, or who has no account.
+#[derive(Arbitrary, Debug)]
+struct Channel {
+    exporter: bool,
+    end_point: bool,
+    stranger: bool,
+    nobody: bool,
+}
+
+impl Channel {
+    fn identities(&self) -> Vec<Bare> {
+        let named = [(self.stranger, "juliet@montague.lit"), (self.nobody, "nobody@capulet.lit")];
+        let named = named.into_iter().filter_map(|(is, name)| is.then_some(name));
+        named.map(|name| Bare::parse(name).expect("is an address")).collect()
+    }
+}
+
 #[derive(Arbitrary, Debug)]
 enum Mechanism {
     Plain,
     Sha1,
     Sha256,
     Sha512,
+    Sha1Plus,
+    Sha256Plus,
+    Sha512Plus,
+    External,
+    Anonymous,
     Other,
 }
 
@@ -83,7 +107,9 @@ enum Name<'a> {
 enum Flag {
     No,
     Yes,
-    Binding,
+    Exporter,
+    EndPoint,
+    Unique,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -109,7 +135,18 @@ impl Flag {
         match self {
             Self::No => "n",
             Self::Yes => "y",
-            Self::Binding => "p=tls-exporter",
+            Self::Exporter => "p=tls-exporter",
+            Self::EndPoint => "p=tls-server-end-point",
+            Self::Unique => "p=tls-unique",
+        }
+    }
+
+    /// What the channel has of it: a client knows that without the secret.
+    fn data(&self) -> &'static [u8] {
+        match self {
+            Self::No | Self::Yes | Self::Unique => &[],
+            Self::Exporter => &EXPORTER,
+            Self::EndPoint => &END_POINT,
         }
     }
 }
@@ -186,6 +223,7 @@ impl World {
             match act {
                 Act::Ask(question) => self.answer(question),
                 Act::Submit(account, said) => panic!("{account} was told {said:?}"),
+                Act::Forget(account) => panic!("{account} was never made"),
                 Act::Close(closed) => self.close(closed),
                 Act::StartTls | Act::Tried(..) | Act::Ping | Act::Wake(_) => {}
             }
@@ -213,6 +251,10 @@ impl World {
                 let told = sasl::verify(&password.0, &kept, &made_up);
                 told.map_or(Fact::Busy, Fact::Verified)
             }
+            Question::Guest(account) => panic!("{account} is made where guests do not come"),
+            Question::Device(..) | Question::Settle { .. } | Question::Upgrade(..) => {
+                unreachable!("there is no profile in which these are asked")
+            }
             Question::Request { .. } => unreachable!("no XEP hangs here"),
         };
         self.hears(Input::Fact(fact));
@@ -235,7 +277,8 @@ impl World {
                 format!("{flag},{},n={user},r={nonce}{more}", authzid.unwrap_or_default())
             }
             Message::Final { binding, nonce, more, proof } => {
-                let binding = BASE64_STANDARD.encode(format!("{},,", binding.text()));
+                let header = format!("{},,", binding.text());
+                let binding = BASE64_STANDARD.encode([header.as_bytes(), binding.data()].concat());
                 let nonce = nonce.unwrap_or(&self.nonce);
                 let proof = match proof {
                     Proof::Zeros(length) => vec![0; usize::from(*length)],
@@ -254,14 +297,24 @@ impl World {
             Event::Bytes(bytes) => self.hears(Input::Bytes(bytes)),
             Event::Header => self.says(HEADER),
             Event::StartTls => self.says("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
-            Event::Secured => self.hears(Input::Secured(Tls::default())),
+            Event::Secured(channel) => self.hears(Input::Secured(Tls {
+                exporter: channel.exporter.then_some(EXPORTER),
+                end_point: channel.end_point.then(|| END_POINT.as_slice().into()),
+                identities: channel.identities(),
+                ..Tls::UNKNOWN
+            })),
             Event::Auth(mechanism, message) => {
                 let mechanism = match mechanism {
                     Mechanism::Plain => "PLAIN",
                     Mechanism::Sha1 => "SCRAM-SHA-1",
                     Mechanism::Sha256 => "SCRAM-SHA-256",
                     Mechanism::Sha512 => "SCRAM-SHA-512",
-                    Mechanism::Other => "ANONYMOUS",
+                    Mechanism::Sha1Plus => "SCRAM-SHA-1-PLUS",
+                    Mechanism::Sha256Plus => "SCRAM-SHA-256-PLUS",
+                    Mechanism::Sha512Plus => "SCRAM-SHA-512-PLUS",
+                    Mechanism::External => "EXTERNAL",
+                    Mechanism::Anonymous => "ANONYMOUS",
+                    Mechanism::Other => "DIGEST-MD5",
                 };
                 let message = message.map(|message| self.message(&message)).unwrap_or_default();
                 self.says(&format!("<auth {SASL} mechanism='{mechanism}'>{message}</auth>"));
@@ -295,11 +348,14 @@ impl World {
     }
 }
 
-fuzz_target!(|input: (bool, Vec<Event<'_>>)| {
+fuzz_target!(|input: (Option<Channel>, Vec<Event<'_>>)| {
     let (direct, events) = input;
-    let mut world = World::new(if direct { Security::Direct } else { Security::Required });
-    if direct {
-        world.happens(Event::Secured);
+    let mut world = World::new(match direct {
+        Some(_) => Security::Direct,
+        None => Security::Required,
+    });
+    if let Some(channel) = direct {
+        world.happens(Event::Secured(channel));
         world.happens(Event::Header);
     }
     for event in events {

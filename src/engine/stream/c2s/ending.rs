@@ -86,8 +86,14 @@ impl C2s {
             }
             _ => {}
         }
+        self.forget(out);
         self.kept = Vec::new();
         self.timers = Timers::default();
         out.acts.push(Act::Close(closed));
+    }
+
+    /// An account that was made for this stream alone must not outlive it unseen.
+    pub(super) fn forget(&mut self, out: &mut Out) {
+        out.acts.extend(self.guest.take().map(|account| Act::Forget(*account)));
     }
 }

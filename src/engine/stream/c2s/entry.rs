@@ -129,7 +129,10 @@ impl C2s {
         if ctx.settings.passwords.storage != Storage::Scram {
             entry.tasks = Tasks::of(Vec::new());
         }
-        entry.wish = entry.wish.filter(|wish| Ht::offered(self.tls()).any(|ht| ht == *wish));
+        // Nobody comes back to a guest's account.
+        let lasts = self.guest.is_none();
+        entry.wish =
+            entry.wish.filter(|wish| lasts && Ht::offered(self.tls()).any(|ht| ht == *wish));
         let asks = entry.by.is_none() && (entry.device.is_some() || entry.tasks.are_left());
         if asks {
             let id = entry.device.clone().unwrap_or_default();

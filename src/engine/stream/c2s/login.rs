@@ -72,6 +72,8 @@ impl C2s {
         self.login = Some(Login { profile, mechanism: name, wishes });
         Ok(match initial {
             Some(message) => exchange.response(ctx, &message),
+            // XEP-0175 §3: there need be nothing to say.
+            None if name == Mechanism::Anonymous.name() => exchange.response(ctx, b""),
             None => Step::Challenge(exchange, String::new()),
         })
     }
@@ -112,6 +114,9 @@ impl C2s {
 
     fn succeeded(&mut self, ctx: &Ctx<'_>, success: Success, out: &mut Out) {
         let wishes = self.login.as_mut().and_then(|login| login.wishes.take());
+        if ctx.settings.is_anonymous(&success.account) {
+            self.guest = Some(Box::new(success.account.clone()));
+        }
         // Who it said that it is under TLS is who it must be (§6.4.6, XEP-0388 §2.3).
         let other = self.claimed.as_ref().is_some_and(|claimed| *claimed != success.account);
         match wishes {
@@ -141,6 +146,7 @@ impl C2s {
     pub(super) fn failure(&mut self, ctx: &Ctx<'_>, failure: Failure, out: &mut Out) {
         self.says(Says::Failure(failure), out);
         self.tried(Err(failure), out);
+        self.forget(out);
         self.tries += 1;
         if self.tries >= ctx.settings.limits.auth_tries_max {
             self.violated(ctx, Violation::AuthTries, out);

@@ -14,6 +14,8 @@ use crate::{
 use std::borrow::Cow;
 use wire::{Bare, Content, Element, Header, Name, Open, Stanza, StanzaError, ns};
 
+/// What is known of a connection that has not been secured.
+static NOTHING: Tls = Tls::UNKNOWN;
 const STARTTLS: Name = Name::new(ns::TLS, "starttls");
 const PEER_ERROR: Name = Name::new(ns::STREAM, "error");
 /// Refused requests for a resource on one stream: the first and nine retries. RFC 6120 §7.7.3 wants
@@ -89,7 +91,7 @@ impl C2s {
 
     /// What is known of the connection.
     pub(super) fn tls(&self) -> &Tls {
-        self.tls.as_deref().unwrap_or(&Tls::UNKNOWN)
+        self.tls.as_deref().unwrap_or(&NOTHING)
     }
 
     /// Our header (RFC 6120 §4.7), with an id that nobody can guess.

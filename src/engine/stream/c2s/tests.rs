@@ -4,7 +4,9 @@ mod authentication;
 mod binding;
 mod channel;
 mod closing;
+mod external;
 mod framing;
+mod guests;
 mod header;
 mod stranger;
 mod tls;
@@ -66,6 +68,8 @@ pub(super) struct Peer {
     pub juliet: Result<Credentials, Fault>,
     /// What requests before login are answered.
     pub reply: Replied,
+    /// Whether accounts are made for guests.
+    pub hospitable: bool,
     /// Whether questions are answered as they come.
     pub answering: bool,
     pub acts: Vec<Act>,
@@ -92,7 +96,18 @@ impl Peer {
         let machine = C2s::new(&ctx, security, framing);
         let juliet = Ok(weak_credentials(PASSWORD));
         let (acts, reply) = (Vec::new(), Ok(Reply::Empty));
-        Self { machine, now, settings, juliet, reply, answering: true, acts, hooks, random }
+        Self {
+            machine,
+            now,
+            settings,
+            juliet,
+            reply,
+            hospitable: true,
+            answering: true,
+            acts,
+            hooks,
+            random,
+        }
     }
 
     /// Under TLS, nothing said yet.
@@ -186,6 +201,7 @@ impl Peer {
             Question::Settle { .. } | Question::Upgrade(..) => {
                 Fact::Settled(Err(Fault::Refused("nobody asks for it".into())))
             }
+            Question::Guest(_) => Fact::Guest(self.hospitable),
             Question::Request { .. } => Fact::Replied(self.reply.clone()),
         }
     }

@@ -20,13 +20,22 @@ pub struct Advertised<'a> {
 impl<'a> Advertised<'a> {
     /// What is offered on a secure stream for this domain.
     pub fn on(ctx: &Ctx<'_>, domain: &'a Bare, tls: &'a Tls) -> Self {
+        let anonymous = ctx.settings.is_anonymous(domain);
         let offered = |mechanism: &Mechanism| match mechanism {
+            Mechanism::Anonymous => anonymous,
+            _ if anonymous => false,
+            Mechanism::External => identities(tls, domain).next().is_some(),
             Mechanism::ScramPlus(_) => bindings(tls).next().is_some(),
             Mechanism::Scram(_) | Mechanism::Plain => true,
         };
         let suits = |mechanism: &Mechanism| mechanism.suits(&ctx.settings.passwords);
         let mechanisms = Mechanism::ALL.into_iter().filter(suits).filter(offered).collect();
         Self { domain, tls, mechanisms }
+    }
+
+    /// The addresses at this domain that the client has proven to be its own.
+    pub(super) fn identities(&self) -> impl Iterator<Item = &'a Bare> {
+        identities(self.tls, self.domain)
     }
 
     /// Whether this is offered.
@@ -59,6 +68,10 @@ impl<'a> Advertised<'a> {
         }
         BASE64_STANDARD.encode(by.digest(all.as_bytes()))
     }
+}
+
+fn identities<'a>(tls: &'a Tls, domain: &Bare) -> impl Iterator<Item = &'a Bare> {
+    tls.identities.iter().filter(|identity| identity.domain() == domain.domain())
 }
 
 fn bindings(tls: &Tls) -> impl Iterator<Item = (Binding, &[u8])> {

@@ -2,8 +2,10 @@
 //! itself and says what comes next.
 
 mod advertised;
+mod anonymous;
 mod argon2id;
 mod binding;
+mod external;
 mod key;
 mod password;
 mod plain;
@@ -25,6 +27,8 @@ use crate::{
     settings::{Passwords, Storage},
     stream::machine::{Fact, Question},
 };
+use anonymous::Anonymous;
+use external::External;
 use plain::Plain;
 use scram::Scram;
 use token::Token;
@@ -39,11 +43,16 @@ pub enum Mechanism {
     Scram(Hash),
     /// RFC 4616.
     Plain,
+    /// RFC 4422 §A: by the client's certificate.
+    External,
+    /// RFC 4505.
+    Anonymous,
 }
 
 impl Mechanism {
     /// All of them, in our order of preference (RFC 6120 §6.3.3).
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
+        Self::External,
         Self::ScramPlus(Hash::Sha512),
         Self::ScramPlus(Hash::Sha256),
         Self::ScramPlus(Hash::Sha1),
@@ -51,6 +60,7 @@ impl Mechanism {
         Self::Scram(Hash::Sha256),
         Self::Scram(Hash::Sha1),
         Self::Plain,
+        Self::Anonymous,
     ];
 
     /// Its registered name.
@@ -63,6 +73,8 @@ impl Mechanism {
             Self::Scram(Hash::Sha256) => "SCRAM-SHA-256",
             Self::Scram(Hash::Sha1) => "SCRAM-SHA-1",
             Self::Plain => "PLAIN",
+            Self::External => "EXTERNAL",
+            Self::Anonymous => "ANONYMOUS",
         }
     }
 
@@ -70,7 +82,7 @@ impl Mechanism {
     fn suits(self, passwords: &Passwords) -> bool {
         match self {
             Self::ScramPlus(_) | Self::Scram(_) => passwords.storage == Storage::Scram,
-            Self::Plain => true,
+            Self::Plain | Self::External | Self::Anonymous => true,
         }
     }
 
@@ -181,6 +193,11 @@ impl Success {
     pub fn of(account: Bare, words: Option<String>) -> Self {
         Self { account, words: words.map(String::into_bytes), by_password: true, token: None }
     }
+
+    /// By something else, that has nothing more to say.
+    pub fn without_password(account: Bare) -> Self {
+        Self { account, words: None, by_password: false, token: None }
+    }
 }
 
 /// An exchange under way.
@@ -191,6 +208,10 @@ pub enum Exchange {
     Scram(Box<Scram>),
     /// HT-*.
     Token(Box<Token>),
+    /// EXTERNAL.
+    External(External),
+    /// ANONYMOUS.
+    Anonymous(Anonymous),
 }
 
 impl Exchange {
@@ -204,6 +225,8 @@ impl Exchange {
         }
         Ok(match mechanism {
             Mechanism::Plain => Self::Plain(Plain::new(advertised.domain.clone())),
+            Mechanism::External => Self::External(External::new(advertised)),
+            Mechanism::Anonymous => Self::Anonymous(Anonymous::new(advertised.domain.clone())),
             Mechanism::Scram(hash) => Self::Scram(Box::new(Scram::new(hash, false, advertised))),
             Mechanism::ScramPlus(hash) => Self::Scram(Box::new(Scram::new(hash, true, advertised))),
         })
@@ -229,6 +252,8 @@ impl Exchange {
             Self::Plain(plain) => text.and_then(|text| plain.response(text)),
             Self::Scram(scram) => text.and_then(|text| scram.response(ctx, text)),
             Self::Token(token) => token.response(message),
+            Self::External(external) => text.and_then(|text| external.response(text)),
+            Self::Anonymous(anonymous) => text.and_then(|text| anonymous.response(ctx, text)),
         };
         step.unwrap_or_else(Step::Failure)
     }
@@ -242,6 +267,8 @@ impl Exchange {
             Self::Plain(plain) => plain.fact(ctx, fact),
             Self::Scram(scram) => scram.fact(ctx, fact),
             Self::Token(token) => token.fact(ctx, fact),
+            Self::External(external) => external.fact(fact),
+            Self::Anonymous(anonymous) => anonymous.fact(fact),
         };
         step.unwrap_or_else(Step::Failure)
     }
