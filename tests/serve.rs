@@ -16,8 +16,8 @@ mod check;
 mod client;
 #[path = "serve/dns.rs"]
 mod dns;
-#[path = "serve/identities.rs"]
-mod identities;
+#[path = "serve/passwordless.rs"]
+mod passwordless;
 #[path = "serve/logins.rs"]
 mod logins;
 #[path = "serve/server.rs"]
