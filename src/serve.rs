@@ -60,9 +60,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let mut server = Server::start(parts, listeners).await?;
     greet(&told, begun)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "serving");
-    for key in &settings.listen.unserved {
-        tracing::warn!(setting = format!("listen.{key}"), "is set, but not served by this version");
-    }
+    warn_of(&settings.listen.unserved);
     let reload = Reload { named, level, secret, passwords };
     loop {
         tokio::select! {
@@ -85,6 +83,12 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
         false => tracing::warn!("stopped; not all streams or units ended within the deadline"),
     }
     Ok(())
+}
+
+fn warn_of(unserved: &[&str]) {
+    for key in unserved {
+        tracing::warn!(setting = format!("listen.{key}"), "is set, but not served by this version");
+    }
 }
 
 /// Who vouches for certificates of clients.

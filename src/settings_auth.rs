@@ -59,7 +59,8 @@ pub fn tokens(values: &mut Values) -> anyhow::Result<Tokens> {
     };
     if key.len() < KEY_BYTES_MIN {
         bail!(
-            "auth.token_key must have {KEY_BYTES_MIN} characters or more, such as `openssl rand -hex 32` makes"
+            "auth.token_key must have {KEY_BYTES_MIN} characters or more, such as \
+             `openssl rand -hex 32` makes"
         );
     }
     let digest = Hash::Sha256.digest(key.as_bytes());

@@ -16,10 +16,10 @@ mod check;
 mod client;
 #[path = "serve/dns.rs"]
 mod dns;
-#[path = "serve/passwordless.rs"]
-mod passwordless;
 #[path = "serve/logins.rs"]
 mod logins;
+#[path = "serve/passwordless.rs"]
+mod passwordless;
 #[path = "serve/server.rs"]
 mod server;
 #[path = "serve/trust.rs"]

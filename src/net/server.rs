@@ -141,11 +141,8 @@ impl Server {
             core.spawn(shard::run(shell.clone(), number, queue.clone()));
         }
         let (stopping, stop) = watch::channel(false);
-        let Listeners { c2s, c2s_tls, http, https, control } = listeners;
         let web = Web::new(shell.clone(), queue, pages);
-        let ports =
-            [(c2s, Port::StartTls), (c2s_tls, Port::Tls), (http, Port::Http), (https, Port::Https)];
-        let accepting = accept(ports, &web, &stop);
+        let (accepting, control) = accept(listeners, &web, &stop);
         tokio::spawn(http::settle(shell.clone()));
         let (sources, told) = watch::channel(keeper.sources().clone());
         tokio::spawn(keeper.run(shell.tls.clone(), shell.meters.clone(), told, stop.clone()));
@@ -185,17 +182,20 @@ impl Server {
     }
 }
 
-/// Takes connections at all ports until the server stops.
+/// Takes connections at all ports until the server stops. Gives back the operator's socket.
 fn accept(
-    ports: [(Vec<TcpListener>, Port); 4],
+    listeners: Listeners,
     web: &Arc<Web>,
     stop: &watch::Receiver<bool>,
-) -> JoinSet<()> {
+) -> (JoinSet<()>, UnixListener) {
+    let Listeners { c2s, c2s_tls, http, https, control } = listeners;
     let mut accepting = JoinSet::new();
-    for (sockets, port) in ports {
+    for (sockets, port) in
+        [(c2s, Port::StartTls), (c2s_tls, Port::Tls), (http, Port::Http), (https, Port::Https)]
+    {
         for socket in sockets {
             accepting.spawn(listen::accept(socket, port, web.clone(), stop.clone()));
         }
     }
-    accepting
+    (accepting, control)
 }

@@ -22,7 +22,8 @@ fn payloads(content: &str) -> String {
 fn attributes_are_found_by_their_namespace_whatever_the_prefix_is() {
     let body = read(
         "<?xml version='1.0' encoding='utf-8'?>\n\
-         <b:body xmlns:b='http://jabber.org/protocol/httpbind' xmlns:other='urn:other' xmlns:x='urn:xmpp:xbosh' other:restart='1' x:restart='true' \
+         <b:body xmlns:b='http://jabber.org/protocol/httpbind' xmlns:other='urn:other' \
+         xmlns:x='urn:xmpp:xbosh' other:restart='1' x:restart='true' \
          restart='no' rid='573' xml:lang='de' to='a&amp;b'/> \n",
     )
     .unwrap();
