@@ -119,9 +119,7 @@ impl Operator {
         };
         let last = store.last().await?;
         tokio::spawn(host.run(last, limits.store_patience_ms));
-        let (hashing, counts) = (Hashing::new(&limits, passwords), Arc::default());
-        let (throttle, spent) = (Arc::default(), Arc::default());
-        let accounts = Accounts { store, writer: queue, hashing, post, counts, throttle, spent };
+        let accounts = Accounts::new(store, queue, Hashing::new(&limits, passwords), post);
         Ok(Self { domains: domains.into(), accounts })
     }
 

@@ -123,6 +123,17 @@ impl Registrar for Accounts {
 }
 
 impl Accounts {
+    /// Of this store, written by this queue's writer.
+    pub(crate) fn new(
+        store: Arc<dyn Reads>,
+        writer: Queue,
+        hashing: Arc<Hashing>,
+        post: Arc<Post>,
+    ) -> Self {
+        let (counts, throttle, spent) = Default::default();
+        Self { store, writer, hashing, post, counts, throttle, spent }
+    }
+
     async fn count_online(&self, whom: &Bare, max: usize) -> Online {
         let (number, mut counted) = self.counts.begin();
         self.post.tell_all(|| Input::Count(number, whom.clone(), max));

@@ -104,17 +104,10 @@ impl Server {
         };
         let mut core = JoinSet::new();
         core.spawn(host.run(last, limits.store_patience_ms));
+        let hashing = Hashing::new(&limits, settings.passwords);
         let operator = Operator {
             domains: settings.domains.clone().into(),
-            accounts: Accounts {
-                store: store.clone(),
-                writer: queue.clone(),
-                hashing: Hashing::new(&limits, settings.passwords),
-                post: post.clone(),
-                counts: Arc::default(),
-                throttle: Arc::default(),
-                spent: Arc::default(),
-            },
+            accounts: Accounts::new(store.clone(), queue.clone(), hashing, post.clone()),
         };
         let shell = Arc::new(Shell {
             clock,

@@ -147,6 +147,13 @@ impl Failure {
     pub fn text(self) -> Option<&'static str> {
         match self {
             Self::Throttled => Some("Too many logins have failed. Try again later."),
+            Self::ChannelBindingMismatch => {
+                Some("The login is bound to another connection: somebody may be reading along.")
+            }
+            Self::ChannelBindingStripped => Some("Channel binding is offered here."),
+            Self::ChannelBindingUnsupported => {
+                Some("That type of channel binding is not offered here.")
+            }
             _ => None,
         }
     }

@@ -223,7 +223,7 @@ fn at_11_a_mechanism_that_is_not_offered_is_invalid_rfc6120_6_5_7() {
 #[test]
 fn at_17_channel_binding_that_is_not_offered_is_refused_rfc5802_6() {
     let said = scram(&mut Peer::greeted(), MECHANISMS[2], "p=tls-exporter,,", &[], "juliet");
-    assert_eq!(said, failure("not-authorized"));
+    assert!(said.contains("<not-authorized/>"), "{said}");
 }
 
 #[test]
