@@ -24,7 +24,7 @@ pub struct IdleArgs {
     /// How many logins at a time
     #[arg(long, default_value_t = 8)]
     concurrency: usize,
-    /// How many contacts each roster gets beforehand; 0: rosters are neither filled nor fetched
+    /// How many contacts each roster has, by `fill`; 0: no roster is fetched
     #[arg(long, default_value_t = 0)]
     roster: usize,
     /// How many logins come and go before the first reading
@@ -55,9 +55,6 @@ pub async fn run(args: IdleArgs) -> Result<Outcome> {
     ensure_files(args.connections)?;
     let target = Target::new(args.target)?;
     let (roster, concurrency) = (args.roster, args.concurrency);
-    if roster > 0 {
-        gather(args.connections, concurrency, |n| prepare(target.clone(), n, roster)).await?;
-    }
     let warm = args.warm.min(args.connections);
     gather(warm, concurrency, |n| visit(target.clone(), n, roster)).await?;
     let before = target.watched.settled_rss().await?;
@@ -88,12 +85,6 @@ pub async fn run(args: IdleArgs) -> Result<Outcome> {
     Outcome::judged(&figures, dropped == 0)
 }
 
-async fn prepare(target: Target, index: usize, roster: usize) -> Result<()> {
-    let mut session = connect(&target, index).await?;
-    session.fill_roster(roster, target.domain()).await?;
-    session.close().await
-}
-
 async fn visit(target: Target, index: usize, roster: usize) -> Result<()> {
     stay(target, index, roster).await?.close().await
 }
@@ -101,7 +92,7 @@ async fn visit(target: Target, index: usize, roster: usize) -> Result<()> {
 async fn stay(target: Target, index: usize, roster: usize) -> Result<Session> {
     let mut session = connect(&target, index).await?;
     if roster > 0 {
-        session.fetch_roster().await?;
+        session.fetch_roster(roster).await?;
     }
     session.appear().await?;
     Ok(session)

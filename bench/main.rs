@@ -7,6 +7,7 @@ mod chat;
 mod connect;
 mod crowd;
 mod device;
+mod fill;
 mod hash;
 mod idle;
 mod latency;
@@ -38,6 +39,8 @@ use tokio::runtime::{Builder, Runtime};
 enum Workload {
     /// Logins and logouts: CPU time per login
     Login(login::LoginArgs),
+    /// Rosters for `idle`
+    Fill(fill::FillArgs),
     /// Connections that are online and silent: memory per connection
     Idle(idle::IdleArgs),
     /// Messages between pairs, every one checked: CPU time per message, latency
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
 fn run(workload: Workload) -> Result<outcome::Outcome> {
     match workload {
         Workload::Login(args) => runtime(args.target.threads)?.block_on(login::run(args)),
+        Workload::Fill(args) => runtime(args.target.threads)?.block_on(fill::run(args)),
         Workload::Idle(args) => runtime(args.target.threads)?.block_on(idle::run(args)),
         Workload::Chat(args) => runtime(args.target.threads)?.block_on(chat::run(args)),
     }
@@ -84,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_password_is_all_that_a_workload_must_be_told() {
-        for name in ["login", "idle", "chat"] {
+        for name in ["login", "fill", "idle", "chat"] {
             let line = ["waxwing-bench", name, "--password", "secret"];
             if let Err(error) = Workload::try_parse_from(line) {
                 panic!("{error}");

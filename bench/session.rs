@@ -66,7 +66,8 @@ impl Session {
     /// # Errors
     /// When the server refuses.
     pub async fn enable_carbons(&mut self) -> Result<()> {
-        self.request("carbons", "set", &format!("<enable xmlns='{CARBONS}'/>")).await
+        self.request("carbons", "set", &format!("<enable xmlns='{CARBONS}'/>")).await?;
+        Ok(())
     }
 
     /// Turns stream management on (XEP-0198 §3).
@@ -80,12 +81,17 @@ impl Session {
         Ok(())
     }
 
-    /// Asks for the roster, as clients do (RFC 6121 §2.2).
+    /// Asks for the roster, as clients do (RFC 6121 §2.2), which must have `count` contacts.
     ///
     /// # Errors
-    /// When the server refuses.
-    pub async fn fetch_roster(&mut self) -> Result<()> {
-        self.request("roster", "get", &format!("<query xmlns='{}'/>", ns::ROSTER)).await
+    /// When it has not.
+    pub async fn fetch_roster(&mut self, count: usize) -> Result<()> {
+        let query = format!("<query xmlns='{}'/>", ns::ROSTER);
+        let answer = self.request("roster", "get", &query).await?;
+        let query = answer.child(Name::new(ns::ROSTER, "query")).context("no <query/>")?;
+        let found = query.children().count();
+        ensure!(found == count, "the roster has {found} contacts, not {count}: run `fill`");
+        Ok(())
     }
 
     /// Puts `count` contacts into the roster (RFC 6121 §2.3); they need not exist.
@@ -103,14 +109,14 @@ impl Session {
         Ok(())
     }
 
-    async fn request(&mut self, id: &str, type_: &str, payload: &str) -> Result<()> {
+    async fn request(&mut self, id: &str, type_: &str, payload: &str) -> Result<Stanza> {
         self.post(format!("<iq type='{type_}' id='{id}'>{payload}</iq>").as_bytes());
         let is_answer = |stanza: &Stanza| {
             stanza.kind() == Kind::Iq && stanza.head.id.as_ref().is_some_and(|got| &**got == id)
         };
         let answer = self.wait_for(is_answer).await.with_context(|| format!("{id} request"))?;
         ensure!(answer.head.type_str() == "result", "{}", answer.to_text());
-        Ok(())
+        Ok(answer)
     }
 
     async fn wait_for(&mut self, wanted: impl Fn(&Stanza) -> bool) -> Result<Stanza> {

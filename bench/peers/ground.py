@@ -99,15 +99,28 @@ def await_ports(ports, child):
 
 def await_port(port, child):
     """Returns when `child` listens there."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if child.poll() is not None:
-            break
+
+    def listens():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    _await(listens, f"listen on port {port}", child)
+
+
+def await_file(path, child):
+    """Returns when `child` has made it."""
+    _await(path.exists, f"make {path}", child)
+
+
+def _await(done, what, child):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline and child.poll() is None:
+        if done():
             return
         time.sleep(0.1)
     tail = pathlib.Path(child.log).read_text(errors="replace")[-2000:]
-    raise RuntimeError(f"{child.args[0]} does not listen on port {port}:\n{tail}")
+    raise RuntimeError(f"{child.args[0]} does not {what}:\n{tail}")
 
 
 def debian_version(package):

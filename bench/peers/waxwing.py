@@ -4,7 +4,7 @@ import concurrent.futures
 import contextlib
 import subprocess
 
-from peers.ground import Endpoint, await_ports, free_ports
+from peers.ground import Endpoint, await_file, await_ports, free_ports
 from peers.postgres import Postgres
 
 CONFIG = """
@@ -92,5 +92,7 @@ class Waxwing:
             command = [self.program, "serve", "--config", self.config]
             log = self.folder / "waxwing.log"
             child = running.enter_context(self.ground.process(command, log))
+            # It listens before it can be told anything: who connects early waits.
+            await_file(self.folder / "data" / "waxwing.sock", child)
             await_ports(self.ports, child)
             yield Endpoint(self.ports, [child.pid, *databases])
