@@ -28,7 +28,8 @@ impl Outgoing {
     }
 
     /// First what could not be sent before, then what is new; what cannot be sent now is kept.
-    /// Returns whether anything was taken.
+    /// Returns whether anything was taken. What is the `last` leaves when the socket is shut down,
+    /// with the goodbye of TLS.
     ///
     /// # Errors
     /// The socket's.
@@ -37,6 +38,7 @@ impl Outgoing {
         socket: &mut Socket,
         cx: &mut Context<'_>,
         fresh: &mut Vec<u8>,
+        last: bool,
     ) -> io::Result<bool> {
         if self.is_done() && fresh.is_empty() {
             return Ok(false);
@@ -56,7 +58,7 @@ impl Outgoing {
             self.unsent = fresh[taken..].to_vec();
             fresh.clear();
         }
-        self.unflushed |= taken > 0;
+        self.unflushed = (self.unflushed || taken > 0) && !last;
         if self.unflushed {
             match socket.poll_flush(cx) {
                 Poll::Ready(flushed) => flushed.map(|()| self.unflushed = false)?,
@@ -101,7 +103,7 @@ mod tests {
             said.extend_from_slice(&fresh);
             next += 1;
             let wrote =
-                poll_fn(|cx| Poll::Ready(outgoing.write(&mut socket, cx, &mut fresh))).await;
+                poll_fn(|cx| Poll::Ready(outgoing.write(&mut socket, cx, &mut fresh, false))).await;
             wrote.unwrap();
             assert!(fresh.is_empty());
         }
@@ -111,7 +113,7 @@ mod tests {
             heard
         });
         poll_fn(|cx| {
-            outgoing.write(&mut socket, cx, &mut Vec::new()).unwrap();
+            outgoing.write(&mut socket, cx, &mut Vec::new(), false).unwrap();
             if outgoing.is_done() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;

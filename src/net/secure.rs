@@ -10,7 +10,9 @@ use rustls::{
     ServerConfig,
     pki_types::CertificateDer,
     server::{ServerConnectionData, UnbufferedServerConnection},
-    unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus},
+    unbuffered::{
+        ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
+    },
 };
 use std::{
     cell::Cell,
@@ -27,9 +29,12 @@ use tokio::{
 thread_local! {
     /// Borrowed to read records into.
     static INCOMING: Cell<Vec<u8>> = Cell::default();
-    /// Borrowed to encrypt into.
+    /// Borrowed for records that leave at once.
     static OUTGOING: Cell<Vec<u8>> = Cell::default();
 }
+
+/// Bytes of a record.
+type Made = Result<usize, EncryptError>;
 
 /// The server's side of a TLS connection.
 pub(crate) struct Secure {
@@ -37,9 +42,8 @@ pub(crate) struct Secure {
     tls: UnbufferedServerConnection,
     /// The beginning of a record, or of a handshake message, whose rest has not come.
     incoming: Vec<u8>,
-    /// Records that the kernel has not taken.
+    /// Records that have not been flushed, or that the kernel has not taken.
     outgoing: Vec<u8>,
-    sent: usize,
     /// Decrypted, and not asked for yet.
     heard: Vec<u8>,
     /// Asked for once the handshake is over.
@@ -61,7 +65,6 @@ impl Secure {
             tls: UnbufferedServerConnection::new(config)?,
             incoming: Vec::new(),
             outgoing: Vec::new(),
-            sent: 0,
             heard: Vec::new(),
             bindings: None,
             heard_close: false,
@@ -93,8 +96,13 @@ impl Secure {
     /// Goes on with the handshake.
     pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
+            let over = !self.tls.is_handshaking();
+            // Who has said more already is answered at once: the ticket goes with the answer.
+            if over && !self.heard.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
             ready!(self.poll_flush(cx))?;
-            if !self.tls.is_handshaking() {
+            if over {
                 return Poll::Ready(Ok(()));
             }
             if ready!(self.poll_fill(cx))? == 0 {
@@ -106,14 +114,15 @@ impl Secure {
     /// What the peer says; nothing when it has ended, with a `close_notify` or without: what
     /// ends a stream is said inside it.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
-        if !self.outgoing.is_empty()
-            && let Poll::Ready(flushed) = self.poll_flush(cx)
-        {
-            flushed?;
-        }
         loop {
             if !self.heard.is_empty() || self.heard_close {
                 return Poll::Ready(Ok(mem::take(&mut self.heard)));
+            }
+            // The peer may wait for what we hold.
+            if !self.outgoing.is_empty()
+                && let Poll::Ready(flushed) = self.poll_flush(cx)
+            {
+                flushed?;
             }
             if ready!(self.poll_fill(cx))? == 0 {
                 return Poll::Ready(Ok(Vec::new()));
@@ -121,33 +130,39 @@ impl Secure {
         }
     }
 
-    /// Encrypts and sends; returns how much of `plain` was taken. What was taken before must
-    /// have left.
+    /// Encrypts; returns how much of `plain` was taken. It leaves with the next flush, together
+    /// with what is said until then.
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         plain: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.settle()?;
-        ready!(self.poll_flush(cx))?;
+        if self.outgoing.len() > TLS_PLAIN_BYTES_MAX {
+            ready!(self.poll_flush(cx))?;
+        }
+        if self.outgoing.is_empty() {
+            self.outgoing = OUTGOING.take();
+        }
         let plain = &plain[..plain.len().min(TLS_PLAIN_BYTES_MAX)];
-        let mut records = OUTGOING.take();
-        let written = self.encrypt(plain, &mut records).and_then(|length| {
-            let sent = poll_send(&mut self.socket, cx, &records[..length])?;
-            self.outgoing = records[sent..length].to_vec();
-            Ok(plain.len())
-        });
-        OUTGOING.set(records);
-        Poll::Ready(written)
+        self.encrypt(|traffic, room| traffic.encrypt(plain, room))?;
+        Poll::Ready(Ok(plain.len()))
     }
 
     /// Sends the records that the kernel has not taken.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.sent += poll_send(&mut self.socket, cx, &self.outgoing[self.sent..])?;
-        if self.sent < self.outgoing.len() {
+        if self.outgoing.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let sent = poll_send(&mut self.socket, cx, &self.outgoing)?;
+        if sent < self.outgoing.len() {
+            self.outgoing.drain(..sent);
+            self.outgoing.shrink_to_fit();
             return Poll::Pending;
         }
-        (self.outgoing, self.sent) = (Vec::new(), 0);
+        let mut lent = mem::take(&mut self.outgoing);
+        lent.clear();
+        OUTGOING.set(lent);
         Poll::Ready(Ok(()))
     }
 
@@ -156,7 +171,8 @@ impl Secure {
         if !self.said_close {
             self.said_close = true;
             self.settle()?;
-            self.close()?;
+            // After the peer's own goodbye, or a failure, there is nobody to say it to.
+            drop(self.encrypt(|traffic, room| traffic.queue_close_notify(room)));
         }
         ready!(self.poll_flush(cx))?;
         Pin::new(&mut self.socket).poll_shutdown(cx)
@@ -257,41 +273,31 @@ impl Secure {
         }
     }
 
-    /// Makes records of `plain`; returns their length. The buffer keeps its size.
-    fn encrypt(&mut self, plain: &[u8], records: &mut Vec<u8>) -> io::Result<usize> {
+    /// Appends a record that `make` makes.
+    fn encrypt(
+        &mut self,
+        mut make: impl FnMut(&mut WriteTraffic<'_, ServerConnectionData>, &mut [u8]) -> Made,
+    ) -> io::Result<()> {
         let mut held = mem::take(&mut self.incoming);
+        let records = &mut self.outgoing;
+        let begin = records.len();
         // `settle` has left nothing in it that could be done with.
         let state = self.tls.process_tls_records(&mut held).state;
-        let encrypted = match state.map_err(io::Error::other)? {
+        let made = match state.map_err(io::Error::other)? {
             ConnectionState::WriteTraffic(mut traffic) => loop {
-                match traffic.encrypt(plain, records) {
+                match make(&mut traffic, &mut records[begin..]) {
                     Ok(length) => break Ok(length),
-                    Err(error) => grow(records, error)?,
+                    Err(EncryptError::InsufficientSize(needs)) => {
+                        records.resize(begin + needs.required_size, 0);
+                    }
+                    Err(exhausted) => break Err(io::Error::other(exhausted)),
                 }
             },
             _ => Err(io::ErrorKind::NotConnected.into()),
         };
+        records.truncate(begin + *made.as_ref().unwrap_or(&0));
         self.incoming = held;
-        encrypted
-    }
-
-    fn close(&mut self) -> io::Result<()> {
-        let mut held = mem::take(&mut self.incoming);
-        if let Ok(ConnectionState::WriteTraffic(mut traffic)) =
-            self.tls.process_tls_records(&mut held).state
-        {
-            let mut record = Vec::new();
-            let length = loop {
-                match traffic.queue_close_notify(&mut record) {
-                    Ok(length) => break length,
-                    Err(error) => grow(&mut record, error)?,
-                }
-            };
-            record.truncate(length);
-            self.outgoing.append(&mut record);
-        }
-        self.incoming = held;
-        Ok(())
+        made.map(drop)
     }
 }
 
@@ -300,14 +306,6 @@ fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, into: &mut Vec<u8>
     while let Err(EncodeError::InsufficientSize(needs)) = data.encode(&mut into[begin..]) {
         into.resize(begin + needs.required_size, 0);
     }
-}
-
-fn grow(records: &mut Vec<u8>, error: EncryptError) -> io::Result<()> {
-    match error {
-        EncryptError::InsufficientSize(needs) => records.resize(needs.required_size, 0),
-        exhausted @ EncryptError::EncryptExhausted => return Err(io::Error::other(exhausted)),
-    }
-    Ok(())
 }
 
 /// How much of it the kernel takes now; for the rest the task is woken.

@@ -139,11 +139,12 @@ impl Drive {
         if let Some(line) = self.line.clone() {
             return self.write_line(&line, out);
         }
+        let last = self.phase == Phase::Flushing;
         if let Some(frames) = &mut self.frames {
-            frames.write(&mut out.bytes, &mut out.ends, self.phase == Phase::Flushing);
+            frames.write(&mut out.bytes, &mut out.ends, last);
         }
         out.ends.clear();
-        let written = self.outgoing.write(&mut self.socket, cx, &mut out.bytes);
+        let written = self.outgoing.write(&mut self.socket, cx, &mut out.bytes, last);
         let written = match written {
             Ok(written) => written,
             Err(_) => {
