@@ -50,6 +50,8 @@ enum Event<'a> {
     /// Nobody has asked for these.
     Verified(bool),
     NoAccount,
+    Busy,
+    Throttled,
     Shutdown,
     Gone,
 }
@@ -184,12 +186,7 @@ static JULIET: LazyLock<Credentials> = LazyLock::new(|| {
             server_key: key(17),
         })
     };
-    Credentials {
-        sha1: keys(20),
-        sha256: keys(32),
-        sha512: keys(64),
-        ..Credentials::default()
-    }
+    Credentials { sha1: keys(20), sha256: keys(32), sha512: keys(64), ..Credentials::default() }
 });
 
 impl World {
@@ -336,12 +333,14 @@ impl World {
             }
             Event::Bound => {
                 let jid = Jid::parse("juliet@capulet.lit/x").expect("is an address");
-                self.hears(Input::Say(Say::Bound(jid)));
+                self.hears(Input::Say(Say::Bound(jid, Vec::new())));
             }
             Event::Ended => self.hears(Input::Say(Say::End(StreamCondition::Conflict.into()))),
             Event::Settled => self.hears(Input::Say(Say::Settled(1))),
             Event::Verified(yes) => self.hears(Input::Fact(Fact::Verified(yes))),
             Event::NoAccount => self.hears(Input::Fact(Fact::Credentials(Ok(None)))),
+            Event::Busy => self.hears(Input::Fact(Fact::Busy)),
+            Event::Throttled => self.hears(Input::Fact(Fact::Throttled)),
             Event::Shutdown => self.hears(Input::Shutdown),
             Event::Gone => self.hears(Input::Gone),
         }
