@@ -67,11 +67,10 @@ pub(crate) fn meet(
     let same = |own: SocketAddr| own.ip().to_canonical() == address;
     let here = address.is_loopback() || socket.local_addr().is_ok_and(same);
     let near = if here { Near::Here } else { Near::Far };
-    let pass = match shell.gate.admit(peer.ip()) {
-        // Whoever looks after the server must see it when it is full, too.
-        Err(_) if near == Near::Here && port == Port::Http => shell.reserve.admit(peer.ip()),
-        pass => pass,
-    };
+    // Whoever looks after the server must see it when it is full, too, and takes nobody's place.
+    let watches = near == Near::Here && port == Port::Http;
+    let reserved = watches.then(|| shell.reserve.admit(peer.ip())).and_then(Result::ok);
+    let pass = reserved.map_or_else(|| shell.gate.admit(peer.ip()), Ok);
     match pass {
         Ok(pass) => {
             let socket = Socket::Plain(socket);

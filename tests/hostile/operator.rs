@@ -92,7 +92,7 @@ async fn sighup_with_a_broken_certificate_keeps_the_old_one() {
     for (number, content) in ["", "no PEM", half, &flipped].into_iter().enumerate() {
         fs::write(&broken, content).unwrap();
         server.signal("HUP").await;
-        let stays = "the old certificates stay";
+        let stays = "what was there before stays";
         until(stays, async || log(&server).matches(stays).count() > number).await;
         assert_eq!(leaf().await, old);
     }
