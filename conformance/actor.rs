@@ -1,16 +1,16 @@
 //! One character on its connection: negotiates, speaks, and hears one thing after the other.
 
+mod login;
+
 use crate::{
     driver::{Broken, Came, Door, Driver, Link, Patience, Transport},
-    sasl::{self, Scram, Seen},
     script::Character,
     tree::{CLIENT, Growth, Heard, STREAM, Tree, escaped},
 };
 use std::collections::VecDeque;
 
 const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
-const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
-const CHANNEL: &str = "urn:xmpp:sasl-cb:0";
+const SASL2: &str = "urn:xmpp:sasl:2";
 const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 
 /// Why negotiation went wrong.
@@ -193,73 +193,14 @@ impl Actor {
         self.growth = Growth::new();
     }
 
-    /// Says who it is (RFC 6120 §6.4).
-    ///
-    /// # Errors
-    /// `<failure/>`, or what else comes in the place of `<success/>`.
-    pub fn authenticate(&mut self, driver: &mut dyn Driver) -> Result<(), Trouble> {
-        let local = self.character.local().to_owned();
-        let password = self.character.property("password").unwrap_or_default().to_owned();
-        let mechanism = self.mechanism()?;
-        if mechanism == "ANONYMOUS" {
-            // XEP-0175 §3: with nothing to say.
-            self.say(driver, format!("<auth xmlns='{SASL}' mechanism='{mechanism}'/>").as_bytes())?;
-            self.expect(driver, SASL, "success")?;
-        } else if mechanism == "PLAIN" {
-            let message = sasl::plain(&local, &password);
-            self.say(driver, auth("PLAIN", &message).as_bytes())?;
-            self.expect(driver, SASL, "success")?;
-        } else {
-            self.scram(driver, &mechanism, &local, &password)?;
-        }
-        self.restart();
-        Ok(())
+    /// Hears it again, next.
+    fn unhear(&mut self, tree: Tree) {
+        self.heard.push_front(Heard::Element(tree));
     }
 
-    fn mechanism(&self) -> Result<String, Trouble> {
-        if let Some(mechanism) = self.character.property("mechanism") {
-            return Ok(mechanism.to_owned());
-        }
-        let features = self.features.last().ok_or("has not heard any features".to_owned())?;
-        let offered = mechanisms(features);
-        let mechanism = sasl::choose(offered.iter().map(String::as_str));
-        Ok(mechanism.ok_or(format!("knows no mechanism of {offered:?}"))?.to_owned())
-    }
-
-    /// What it has seen of its connection: that it is bound to what `binding` says.
-    fn seen(&self, driver: &dyn Driver) -> Result<Seen, Trouble> {
-        let kind = self.character.property("binding").unwrap_or("tls-exporter");
-        let channel = driver.channel(self.link()?, kind).map(|data| (kind.to_owned(), data));
-        let features = self.features.last();
-        let types = features.and_then(|last| last.child(CHANNEL, "sasl-channel-binding"));
-        let named = |of: &Tree| of.attribute("type").map(str::to_owned);
-        let types = types.map(|types| types.children().filter_map(named).collect());
-        Ok(Seen {
-            channel,
-            mechanisms: features.map(mechanisms).unwrap_or_default(),
-            types: types.unwrap_or_default(),
-        })
-    }
-
-    fn scram(
-        &mut self,
-        driver: &mut dyn Driver,
-        mechanism: &str,
-        local: &str,
-        password: &str,
-    ) -> Result<(), Trouble> {
-        let seen = self.seen(driver)?;
-        let (mut scram, first) = Scram::start(mechanism, local, password, &seen)
-            .ok_or(format!("does not know {mechanism}"))?;
-        self.say(driver, auth(mechanism, &first).as_bytes())?;
-        let challenge = self.expect(driver, SASL, "challenge")?.text();
-        let answer = scram.answer(&challenge).ok_or(format!("bad challenge: {challenge}"))?;
-        if self.character.property("offer") == Some("hashed") && !scram.is_told() {
-            return Err(format!("no hash of what was offered: {challenge}").into());
-        }
-        self.say(driver, format!("<response xmlns='{SASL}'>{answer}</response>").as_bytes())?;
-        let last = self.expect(driver, SASL, "success")?.text();
-        if scram.is_proven(&last) { Ok(()) } else { Err("bad server signature".to_owned().into()) }
+    /// What binds its channel by this type.
+    pub fn channel(&self, driver: &dyn Driver, kind: &str) -> Option<Vec<u8>> {
+        driver.channel(self.link?, kind)
     }
 
     /// Gets its resource (RFC 6120 §7).
@@ -332,6 +273,9 @@ impl Actor {
                 {
                     self.features.push(tree.clone());
                 }
+                if let Heard::Element(tree) = &heard {
+                    self.is_called(tree);
+                }
                 return Ok(Next::Heard(heard));
             }
             if let Some(flaw) = &self.flaw {
@@ -351,6 +295,12 @@ impl Actor {
         }
     }
 
+    /// Where a login has bound a resource, it tells so (XEP-0386 §4.3).
+    fn is_called(&mut self, tree: &Tree) {
+        let who = tree.child(SASL2, "authorization-identifier").map(Tree::text);
+        self.full = who.filter(|who| who.contains('/')).or(self.full.take());
+    }
+
     fn expect(&mut self, driver: &mut dyn Driver, ns: &str, local: &str) -> Result<Tree, Trouble> {
         match self.next(driver, Patience::Answer)? {
             Next::Heard(Heard::Element(tree)) if tree.is(ns, local) => Ok(tree),
@@ -362,13 +312,4 @@ impl Actor {
     fn link(&self) -> Result<Link, Trouble> {
         self.link.ok_or("is not connected".to_owned().into())
     }
-}
-
-fn mechanisms(features: &Tree) -> Vec<String> {
-    let list = features.child(SASL, "mechanisms");
-    list.map(|list| list.children().map(Tree::text).collect()).unwrap_or_default()
-}
-
-fn auth(mechanism: &str, message: &str) -> String {
-    format!("<auth xmlns='{SASL}' mechanism='{mechanism}'>{message}</auth>")
 }

@@ -87,8 +87,11 @@ fn value_matches(pattern: &str, value: &str, captures: &mut Captures) -> bool {
     if pattern == "{scansion:any}" {
         return true;
     }
-    let name = pattern.strip_prefix("{scansion:capture:").and_then(|rest| rest.strip_suffix('}'));
-    match name {
+    let inside = |kind: &str| pattern.strip_prefix(kind).and_then(|rest| rest.strip_suffix('}'));
+    if let Some(beginning) = inside("{scansion:begins:") {
+        return value.starts_with(beginning);
+    }
+    match inside("{scansion:capture:") {
         Some(name) => captures.entry(name.to_owned()).or_insert_with(|| value.to_owned()) == value,
         None => pattern == value,
     }
@@ -186,6 +189,13 @@ mod tests {
         let expected = "<message><body>a</body><body>a</body></message>";
         outcome(expected, "<message><body>a</body><body>b</body></message>").unwrap_err();
         outcome(expected, "<message><body>a</body><body>a</body></message>").unwrap();
+    }
+
+    #[test]
+    fn a_value_may_be_known_by_its_beginning() {
+        let came = "<iq to='a@b/tag/1'/>";
+        outcome("<iq to='{scansion:begins:a@b/tag/}'/>", came).unwrap();
+        outcome("<iq to='{scansion:begins:a@b/other/}'/>", came).unwrap_err();
     }
 
     #[test]

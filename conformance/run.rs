@@ -105,6 +105,7 @@ impl Play<'_> {
             Verb::ReceiveHeader(block) => return self.receive_header(who, block),
             Verb::ReceiveClose => return self.receive_close(who),
             Verb::Disconnected => return self.disconnected(who),
+            Verb::AuthenticateWith(block) => return self.authenticate_with(who, block),
             _ => {}
         }
         let (actor, driver) = (&mut self.actors[who], &mut *self.driver);
@@ -150,6 +151,11 @@ impl Play<'_> {
             self.actors[who].say(self.driver, tree.to_string().as_bytes())?;
         }
         Ok(())
+    }
+
+    fn authenticate_with(&mut self, who: usize, block: &str) -> Result<(), String> {
+        let more: String = self.trees(block)?.iter().map(Tree::to_string).collect();
+        Ok(self.actors[who].authenticate_with(self.driver, &more)?)
     }
 
     fn send_raw(&mut self, who: usize, block: &str) -> Result<(), String> {
@@ -320,7 +326,29 @@ impl Play<'_> {
         if let Some(actor) = of("'s localpart") {
             return Some(actor.character().local().to_owned());
         }
+        if let Some((words, token)) = name.split_once(" by ") {
+            return self.by_token(words, self.captures.get(token)?);
+        }
         of("'s JID").map(|actor| actor.character().bare().to_owned())
+    }
+}
+
+impl Play<'_> {
+    /// `Romeo's HT-SHA-256-NONE` shows a token; with `answer to` before it, it is the server's.
+    fn by_token(&self, words: &str, token: &str) -> Option<String> {
+        let (words, is_answer) = match words.strip_prefix("answer to ") {
+            Some(words) => (words, true),
+            None => (words, false),
+        };
+        let (who, mechanism) = words.rsplit_once("'s ")?;
+        let actor = self.actors.iter().find(|actor| actor.character().name == who)?;
+        let channel = match sasl::token_binding(mechanism) {
+            Some(kind) => actor.channel(&*self.driver, kind)?,
+            None => Vec::new(),
+        };
+        let local = actor.character().local();
+        let (message, answer) = sasl::by_token(mechanism, local, token, &channel)?;
+        Some(if is_answer { answer } else { message })
     }
 }
 

@@ -19,6 +19,33 @@ pub fn plain(local: &str, password: &str) -> String {
     BASE64.encode(format!("\0{local}\0{password}"))
 }
 
+/// What shows a token (draft-schmaus-kitten-sasl-ht): the client's message, and the answer of a
+/// server that has the token, too; both in base64.
+pub fn by_token(
+    mechanism: &str,
+    local: &str,
+    token: &str,
+    channel: &[u8],
+) -> Option<(String, String)> {
+    let hash = match mechanism.rsplit_once('-')?.0 {
+        "HT-SHA-256" => Hash::of::<Sha256>(),
+        "HT-SHA-512" => Hash::of::<Sha512>(),
+        _ => return None,
+    };
+    let code = |role: &[u8]| (hash.mac)(token.as_bytes(), &[role, channel].concat());
+    let message = [local.as_bytes(), &[0], &code(b"Initiator")].concat();
+    Some((BASE64.encode(message), BASE64.encode(code(b"Responder"))))
+}
+
+/// The type of channel binding that a mechanism for tokens is named after, if it binds.
+pub fn token_binding(mechanism: &str) -> Option<&'static str> {
+    match mechanism.rsplit_once('-')?.1 {
+        "EXPR" => Some("tls-exporter"),
+        "ENDP" => Some("tls-server-end-point"),
+        _ => None,
+    }
+}
+
 /// What a client has seen of its connection before it logs in.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {

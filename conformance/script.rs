@@ -128,6 +128,8 @@ pub enum Verb {
     Secure,
     /// Says who it is, until `<success/>`.
     Authenticate,
+    /// Says who it is, and this beside it (XEP-0388), until the exchange ends.
+    AuthenticateWith(String),
     /// Gets its resource.
     Bind,
     /// Expects a new stream header from the server.
@@ -293,6 +295,7 @@ impl Verb {
             "receives",
             "receives in any order",
             "receives header",
+            "authenticates with",
         ];
         if speaks.contains(&words) == block.is_empty() {
             return Err(format!("'{words}' and a block of XML below it do not fit together"));
@@ -313,6 +316,7 @@ impl Verb {
             "starts tls" => Self::StartTls,
             "secures" => Self::Secure,
             "authenticates" => Self::Authenticate,
+            "authenticates with" => Self::AuthenticateWith(block),
             "binds" => Self::Bind,
             "restarts" => Self::Restart,
             _ => return Err(format!("no such verb: {words}")),
