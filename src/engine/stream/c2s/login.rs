@@ -116,6 +116,8 @@ impl C2s {
         let wishes = self.login.as_mut().and_then(|login| login.wishes.take());
         if ctx.settings.is_anonymous(&success.account) {
             self.guest = Some(Box::new(success.account.clone()));
+            // It is younger than the login that made it.
+            self.since = ctx.unix_ms;
         }
         // Who it said that it is under TLS is who it must be (§6.4.6, XEP-0388 §2.3).
         let other = self.claimed.as_ref().is_some_and(|claimed| *claimed != success.account);
