@@ -49,7 +49,7 @@ mod tests {
             groups: Vec::new(),
             state: State { to, from, asked },
             approved: false,
-            request: asks.then(|| subscribe.clone()),
+            request: asks.then(|| Box::new(subscribe.clone())),
             ver: 1,
         };
         let roster = [

@@ -5,7 +5,7 @@ use crate::{
     subscription::{self, Standing},
     unit::Change,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use wire::{Bare, Draft, Element, Head, Jid, Kind, Name, Payload, Stanza, StanzaCondition};
 use wire::{StanzaError, Text, ns};
 
@@ -44,7 +44,8 @@ pub struct Item {
     /// Pre-approved (RFC 6121 §3.4).
     pub approved: bool,
     /// The whole subscription request that waits for an answer (§3.1.3): pending in.
-    pub request: Option<Stanza>,
+    /// Boxed: few items have one, and it is larger than all the rest of them.
+    pub request: Option<Box<Stanza>>,
     /// The roster's version when it last changed.
     pub ver: i64,
 }
@@ -113,7 +114,9 @@ pub enum RosterReply {
 /// All contacts of an account.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
-    items: BTreeMap<Jid, Item>,
+    /// By address. Every client online has its own: a list has no room to spare, and is changed
+    /// seldom.
+    items: Vec<Item>,
     /// Oldest first.
     removed: VecDeque<(Jid, i64)>,
     ver: i64,
@@ -123,19 +126,20 @@ pub struct Roster {
 
 impl Roster {
     /// What the store kept.
-    pub fn load(items: Vec<Item>, mut removed: Vec<(Jid, i64)>) -> Self {
+    pub fn load(mut items: Vec<Item>, mut removed: Vec<(Jid, i64)>) -> Self {
         removed.sort_by_key(|&(_, ver)| ver);
         let removed: VecDeque<_> = removed.into();
         let newest = items.iter().map(|item| item.ver).max().unwrap_or_default();
         let ver = newest.max(removed.back().map_or(0, |&(_, ver)| ver));
         let bytes = items.iter().map(Item::bytes).sum();
-        let items = items.into_iter().map(|item| (item.jid.clone(), item)).collect();
+        items.sort_by(|one, other| one.jid.cmp(&other.jid));
+        items.shrink_to_fit();
         Self { items, removed, ver, bytes }
     }
 
     /// All items, those that are never shown too.
     pub fn items(&self) -> impl Iterator<Item = &Item> + Clone {
-        self.items.values()
+        self.items.iter()
     }
 
     /// About what it takes in memory, in bytes.
@@ -145,7 +149,12 @@ impl Roster {
 
     /// The item of this address.
     pub fn item(&self, jid: &Jid) -> Option<&Item> {
-        self.items.get(jid)
+        self.place(jid).ok().map(|place| &self.items[place])
+    }
+
+    /// Where it is, or would be.
+    fn place(&self, jid: &Jid) -> Result<usize, usize> {
+        self.items.binary_search_by(|item| item.jid.cmp(jid))
     }
 
     /// Whether the contact sees the user's presence.
@@ -166,7 +175,7 @@ impl Roster {
 
     /// The requests that wait for an answer: delivered with each initial presence (§3.1.3).
     pub fn requests(&self) -> impl Iterator<Item = &Stanza> {
-        self.items().filter_map(|item| item.request.as_ref())
+        self.items().filter_map(|item| item.request.as_deref())
     }
 
     /// The user sends `ask` to a contact (Appendix A.2, §3.4).
@@ -219,7 +228,7 @@ impl Roster {
             let moved = subscription::received(at, ask);
             item.state = moved.then.state;
             item.request = match moved.then.requested {
-                true => item.request.or_else(|| Some(kept(stanza, from, owner))),
+                true => item.request.or_else(|| Some(Box::new(kept(stanza, from, owner)))),
                 false => None,
             };
             step.pass = moved.pass;
@@ -243,7 +252,7 @@ impl Roster {
         if item.is_listed() && self.is_full(&item.jid, ctx) {
             return Step { refusal: Some(StanzaCondition::ResourceConstraint), ..Step::default() };
         }
-        if !item.is_listed() && !self.items.contains_key(&item.jid) && self.is_besieged() {
+        if !item.is_listed() && self.item(&item.jid).is_none() && self.is_besieged() {
             return Step::default();
         }
         item.ver = self.next_ver(ctx.unix_ms);
@@ -288,13 +297,20 @@ impl Roster {
 
     fn write(&mut self, owner: &Bare, item: Item) -> Change {
         self.bytes += item.bytes();
-        let before = self.items.insert(item.jid.clone(), item.clone());
-        self.bytes -= before.map_or(0, |before| before.bytes());
+        match self.place(&item.jid) {
+            Ok(place) => {
+                let before = std::mem::replace(&mut self.items[place], item.clone());
+                self.bytes -= before.bytes();
+            }
+            Err(place) => self.items.insert(place, item.clone()),
+        }
         Change::Roster(owner.clone(), item)
     }
 
     fn forget(&mut self, owner: &Bare, jid: &Jid, ver: i64) -> Change {
-        self.bytes -= self.items.remove(jid).map_or(0, |before| before.bytes());
+        if let Ok(place) = self.place(jid) {
+            self.bytes -= self.items.remove(place).bytes();
+        }
         self.removed.retain(|(gone, _)| gone != jid);
         self.removed.push_back((jid.clone(), ver));
         if self.removed.len() > REMOVED_ITEMS_MAX {

@@ -91,7 +91,7 @@ impl RosterRow {
             groups: self.groups.into_iter().map(Text::from).collect(),
             state: state(self.state),
             approved: self.approved,
-            request: self.request.map(request).transpose()?,
+            request: self.request.map(request).transpose()?.map(Box::new),
             ver: self.ver,
         });
         Ok(())

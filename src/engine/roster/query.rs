@@ -13,7 +13,7 @@ struct Wish {
 impl Item {
     /// What it says, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let request = self.request.as_ref().map_or(0, Stanza::wire_len);
+        let request = self.request.as_ref().map_or(0, |request| request.wire_len());
         self.jid.as_str().len() + labels_bytes(self.name.as_ref(), &self.groups) + request
     }
 }

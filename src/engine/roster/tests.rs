@@ -6,6 +6,7 @@ use crate::{
     hooks::Hooks,
     settings::Settings,
 };
+use std::collections::BTreeMap;
 
 struct Zero;
 
@@ -481,4 +482,10 @@ fn whoever_listens_or_comes_back_believes_what_is_true_2_1_6_and_2_6() {
         back.connects(&roster);
         assert_eq!(back.items, truth.items, "after round {round}");
     }
+}
+
+#[test]
+fn a_contact_takes_little_memory() {
+    // Every client online has some dozens of them.
+    assert!(size_of::<Item>() <= 144, "{}", size_of::<Item>());
 }

@@ -52,7 +52,7 @@ pub(crate) async fn roster_items_are_kept_as_given<B: Bed>() {
     };
     let asking = Item {
         state: State { to: false, from: true, asked: false },
-        request: Some(Stanza::parse_one(request).unwrap()),
+        request: Some(Box::new(Stanza::parse_one(request).unwrap())),
         ver: 3,
         ..item("tybalt@example.net/home 💻", 0)
     };
@@ -136,9 +136,9 @@ impl Desk {
     }
 }
 
-fn request() -> Option<Stanza> {
+fn request() -> Option<Box<Stanza>> {
     let xml = "<presence type='subscribe' from='romeo@example.net' to='juliet@example.com'/>";
-    Some(Stanza::parse_one(xml).unwrap())
+    Some(Box::new(Stanza::parse_one(xml).unwrap()))
 }
 
 pub(crate) async fn a_forsaken_item_keeps_only_what_the_user_called_it<B: Bed>() {

@@ -31,7 +31,7 @@ fn item(owner: &str, contact: &str, at: Standing, listed: bool) -> Option<Item> 
     let jid = Jid::parse(contact).unwrap();
     let listed = listed || at.state != Default::default();
     let asks = format!("<presence type='subscribe' from='{contact}' to='{owner}'/>");
-    let request = at.requested.then(|| Stanza::parse_one(&asks).unwrap());
+    let request = at.requested.then(|| Box::new(Stanza::parse_one(&asks).unwrap()));
     let known = listed || at.requested;
     let (name, groups) = (listed.then(Text::default), Vec::new());
     known.then_some(Item { jid, name, groups, state: at.state, approved: false, request, ver: 1 })
