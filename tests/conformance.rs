@@ -1,12 +1,15 @@
-//! The scripts of `conformance/scripts`, over TCP and TLS, against the built server with SQLite.
+//! The scripts of `conformance/scripts`, over every transport, against the built server with SQLite.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use conformance::{
-    driver::Broken,
+    bosh::Bosh,
+    driver::{Broken, Driver, Transport},
     run::{Untold, play},
     script::{ADMIN, Script, moved},
     tcp::{self, Tcp},
+    web::{self, Endpoint},
+    websocket::WebSockets,
 };
 use std::{
     fs,
@@ -25,7 +28,7 @@ const SETTINGS: &str = "[server]\nadmins = [\"admin@localhost\"]\n\
     domains = [\"localhost\", \"guests.localhost\"]\n\
     [auth]\nanonymous_domains = [\"guests.localhost\"]\n\
     [listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_tls = [\"127.0.0.1:0\"]\n\
-    s2s = []\nhttp = []\nhttps = []\n\
+    s2s = []\nhttp = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]\n\
     [xep.0077]\nregistration = \"open\"\naccounts_per_address_per_hour_max = 100\n\
     [xep.0157]\nabuse = [\"mailto:abuse@localhost\", \"xmpp:abuse@localhost\"]\n";
 /// Scripts at once. Each mostly waits.
@@ -37,6 +40,7 @@ struct Server {
     folder: TempDir,
     starttls: SocketAddr,
     direct: SocketAddr,
+    https: SocketAddr,
 }
 
 impl Server {
@@ -59,7 +63,8 @@ impl Server {
             line.rsplit(' ').next().unwrap().parse().unwrap()
         };
         let (starttls, direct) = (address("STARTTLS"), address("direct TLS"));
-        Self { child, folder, starttls, direct }
+        let https = address("https");
+        Self { child, folder, starttls, direct, https }
     }
 
     fn add(&self, account: &str, password: &str) {
@@ -73,13 +78,26 @@ impl Server {
         assert!(user.wait().unwrap().success(), "cannot add {account}");
     }
 
-    fn driver(&self) -> Result<Tcp, Broken> {
-        Tcp::new(tcp::Server {
+    fn driver(&self, over: Transport) -> Result<Box<dyn Driver>, Broken> {
+        let (answer, quiet) = (Duration::from_secs(10), Duration::from_millis(150));
+        let tcp = || tcp::Server {
             starttls: self.starttls,
             direct: Some(self.direct),
             domain: "localhost".into(),
-            answer: Duration::from_secs(10),
-            quiet: Duration::from_millis(150),
+            answer,
+            quiet,
+        };
+        let web = |path: &str| web::Server {
+            endpoint: Endpoint { secure: true, address: self.https, path: path.into() },
+            domain: "localhost".into(),
+            answer,
+            quiet,
+        };
+        Ok(match over {
+            Transport::Tcp => Box::new(Tcp::new(tcp())?),
+            Transport::Direct => Box::new(Tcp::direct(tcp())?),
+            Transport::WebSocket => Box::new(WebSockets::new(web("/ws"))?),
+            Transport::Bosh => Box::new(Bosh::new(web("/bosh"))),
         })
     }
 
@@ -106,21 +124,22 @@ fn scripts() -> Vec<PathBuf> {
     scripts
 }
 
-/// Plays one script with accounts of its own. `false`: it can only be simulated.
-fn one(server: &Server, number: usize, path: &Path) -> Result<bool, String> {
+/// Plays one script with accounts of its own. `false`: it can only be simulated, or says nothing
+/// over this transport.
+fn one(server: &Server, over: Transport, number: usize, path: &Path) -> Result<bool, String> {
     let source = fs::read_to_string(path).map_err(|error| error.to_string())?;
     let source = moved(&source, &format!(".{number}"), "localhost");
     let script = source.and_then(|source| Script::parse(&source));
     let script = script.map_err(|misspelt| misspelt.to_string())?;
-    if script.has_tag("simulated") {
+    if script.has_tag("simulated") || !script.is_over(over) {
         return Ok(false);
     }
     let accounts = script.accounts().into_iter();
     for (account, password) in accounts.filter(|(account, _)| !is_admin(account)) {
         server.add(account, password);
     }
-    let mut driver = server.driver().map_err(|broken| broken.to_string())?;
-    play(&script, &mut driver, Untold::Wrong).map_err(|failure| failure.to_string())?;
+    let mut driver = server.driver(over).map_err(|broken| broken.to_string())?;
+    play(&script, &mut *driver, Untold::Wrong).map_err(|failure| failure.to_string())?;
     Ok(true)
 }
 
@@ -137,6 +156,25 @@ fn admin_password(path: &Path) -> Option<String> {
 
 #[test]
 fn every_script_passes_over_tcp() {
+    play_all(Transport::Tcp);
+}
+
+#[test]
+fn every_script_passes_with_tls_from_the_first_byte() {
+    play_all(Transport::Direct);
+}
+
+#[test]
+fn every_script_passes_over_websocket() {
+    play_all(Transport::WebSocket);
+}
+
+#[test]
+fn every_script_passes_over_bosh() {
+    play_all(Transport::Bosh);
+}
+
+fn play_all(over: Transport) {
     let server = Server::start();
     // What an administrator does concerns all: those are played last, one after the other.
     let (admin, scripts): (Vec<_>, Vec<_>) =
@@ -147,7 +185,7 @@ fn every_script_passes_over_tcp() {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = scripts.get(number) else { return failures };
-            match one(&server, number, path) {
+            match one(&server, over, number, path) {
                 Ok(true) => _ = played.fetch_add(1, Ordering::Relaxed),
                 Ok(false) => {}
                 Err(why) => failures.push(format!("{}, {why}", path.display())),
@@ -162,7 +200,7 @@ fn every_script_passes_over_tcp() {
         server.add("admin@localhost", &password);
     }
     for (number, path) in admin.iter().enumerate() {
-        let outcome = one(&server, scripts.len() + number, path);
+        let outcome = one(&server, over, scripts.len() + number, path);
         failures.extend(outcome.err().map(|why| format!("{}, {why}", path.display())));
     }
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
