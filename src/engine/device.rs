@@ -77,8 +77,8 @@ struct Token {
     /// The one mechanism that it is for.
     kind: Ht,
     nonce: String,
-    /// When the login began that it was given to, in unix ms.
-    since_ms: u64,
+    /// When the password was set that was shown for it, or for the token before it, in unix ms.
+    changed: u64,
     expires_ms: u64,
     /// The highest count that it was used with.
     count: u64,
@@ -129,8 +129,8 @@ pub struct Login<'a> {
     pub account: &'a Bare,
     /// By which device.
     pub agent: &'a Agent,
-    /// When it began, in unix ms.
-    pub since_ms: u64,
+    /// When the password was set that it has shown, or that its token goes back to, in unix ms.
+    pub changed: u64,
     /// By a password.
     pub by_password: bool,
     /// By which token, if by one, and how.
@@ -161,8 +161,9 @@ impl Device {
     /// Which of its tokens this is.
     ///
     /// # Errors
-    /// `credentials-expired` for one that was good; `not-authorized` for all else. `changed` is
-    /// when the account's password was set: what was given before is void.
+    /// `credentials-expired` for one that was good (XEP-0484 §4.2); `not-authorized` for all else.
+    /// `changed` is when the account's password was set: what goes back to another one is void,
+    /// whenever it was given.
     pub fn check(
         &self,
         ctx: &Ctx<'_>,
@@ -177,10 +178,10 @@ impl Device {
             };
             let secret = token.secret(ctx, account, id);
             let code = shown.kind.initiator(&secret, shown.binding);
-            if !bool::from(code.as_slice().ct_eq(shown.code)) || token.since_ms <= changed {
+            if !bool::from(code.as_slice().ct_eq(shown.code)) {
                 continue;
             }
-            if token.expires_ms <= ctx.unix_ms {
+            if token.expires_ms <= ctx.unix_ms || token.changed != changed {
                 return Err(Failure::CredentialsExpired);
             }
             // Who has counted once counts always: or a replay had but to leave the count out.
@@ -194,7 +195,7 @@ impl Device {
 
     /// It has logged in: what it is afterwards, and the token that it gets (XEP-0484 §3.3–3.5).
     pub fn logged_in(&mut self, ctx: &Ctx<'_>, login: &Login<'_>) -> Option<Issued> {
-        let Login { account, agent, since_ms, by_password, by, wish } = *login;
+        let Login { account, agent, changed, by_password, by, wish } = *login;
         self.software.clone_from(&agent.software);
         self.device.clone_from(&agent.device);
         self.last_ms = ctx.unix_ms;
@@ -213,7 +214,7 @@ impl Device {
                 (self.current, self.fresh, due) = (None, None, None);
             }
         }
-        let token = Token::new(ctx, wish.or(due)?, since_ms);
+        let token = Token::new(ctx, wish.or(due)?, changed);
         let secret = token.secret(ctx, account, &agent.id);
         let issued = Issued { secret, expires_ms: token.expires_ms };
         self.fresh = Some(token);
@@ -229,7 +230,7 @@ impl Device {
 
     /// Whether it has a token that is good, when the password was set at `changed`.
     pub fn has_token(&self, unix_ms: u64, changed: u64) -> bool {
-        let good = |token: &&Token| token.expires_ms > unix_ms && token.since_ms > changed;
+        let good = |token: &&Token| token.expires_ms > unix_ms && token.changed == changed;
         [&self.fresh, &self.current].into_iter().flatten().any(|token| good(&token))
     }
 
@@ -239,9 +240,9 @@ impl Device {
         let by = u8::from(*by_password);
         let mut cell = format!("{first_ms} {last_ms} {by}\n{software}\n{device}\n");
         for (slot, token) in [("fresh", fresh), ("current", current)] {
-            let Some(Token { kind, nonce, since_ms, expires_ms, count }) = token else { continue };
+            let Some(Token { kind, nonce, changed, expires_ms, count }) = token else { continue };
             let kind = kind.name();
-            writeln!(cell, "{slot} {kind} {nonce} {since_ms} {expires_ms} {count}")
+            writeln!(cell, "{slot} {kind} {nonce} {changed} {expires_ms} {count}")
                 .expect("writing to a String cannot fail");
         }
         cell.into_bytes()
@@ -268,12 +269,12 @@ impl Device {
 }
 
 impl Token {
-    fn new(ctx: &Ctx<'_>, kind: Ht, since_ms: u64) -> Self {
+    fn new(ctx: &Ctx<'_>, kind: Ht, changed: u64) -> Self {
         let mut nonce = [0; NONCE_BYTES];
         ctx.random.fill(&mut nonce);
         let expires_ms = ctx.unix_ms.saturating_add(ctx.settings.token_ms_max);
         let nonce = BASE64_URL_SAFE_NO_PAD.encode(nonce);
-        Self { kind, nonce, since_ms, expires_ms, count: 0 }
+        Self { kind, nonce, changed, expires_ms, count: 0 }
     }
 
     fn load(text: &str) -> Option<Self> {
@@ -281,7 +282,7 @@ impl Token {
         let kind = Ht::named(words.next()?)?;
         let nonce = words.next()?.to_owned();
         let mut number = || words.next()?.parse().ok();
-        Some(Self { kind, nonce, since_ms: number()?, expires_ms: number()?, count: number()? })
+        Some(Self { kind, nonce, changed: number()?, expires_ms: number()?, count: number()? })
     }
 
     /// 256 bits, of this account, device and mechanism only.

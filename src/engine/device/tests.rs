@@ -6,6 +6,8 @@ use crate::{
 
 const EXPR: &str = "HT-SHA-256-EXPR";
 const DAY_MS: u64 = 86_400_000;
+/// When the password was set.
+const SET: u64 = 1;
 const BINDING: &[u8] = b"of this connection";
 
 struct Seeded;
@@ -44,7 +46,7 @@ fn login(
 ) -> Option<Issued> {
     let (account, agent) = (&juliet(), &agent());
     let by_password = by.is_none();
-    let login = Login { account, agent, since_ms: unix_ms, by_password, by, wish };
+    let login = Login { account, agent, changed: SET, by_password, by, wish };
     at(unix_ms, |ctx| device.logged_in(ctx, &login))
 }
 
@@ -58,7 +60,7 @@ fn with_token() -> (Device, String) {
 fn check(device: &Device, unix_ms: u64, secret: &str, used: Use) -> Result<Slot, Failure> {
     let code = ht(EXPR).initiator(secret, BINDING);
     let shown = Shown { kind: ht(EXPR), code: &code, binding: BINDING, used };
-    at(unix_ms, |ctx| device.check(ctx, (&juliet(), "d4565fa7"), 0, &shown)).map(|(slot, _)| slot)
+    at(unix_ms, |ctx| device.check(ctx, (&juliet(), "d4565fa7"), SET, &shown)).map(|(slot, _)| slot)
 }
 
 fn counted(count: u64) -> Use {
@@ -76,13 +78,16 @@ fn a_token_is_good_for_its_mechanism_binding_account_and_device_only() {
         at(2, |ctx| device.check(ctx, (&account, id), changed, &shown)).err()
     };
     let no = Some(Failure::NotAuthorized);
-    assert_eq!(refused("juliet@x", "d4565fa7", 0, EXPR, BINDING), None);
-    assert_eq!(refused("romeo@x", "d4565fa7", 0, EXPR, BINDING), no);
-    assert_eq!(refused("juliet@x", "another", 0, EXPR, BINDING), no);
-    assert_eq!(refused("juliet@x", "d4565fa7", 1, EXPR, BINDING), no, "another password since");
-    assert_eq!(refused("juliet@x", "d4565fa7", 0, "HT-SHA-512-EXPR", BINDING), no);
-    assert_eq!(refused("juliet@x", "d4565fa7", 0, "HT-SHA-256-NONE", BINDING), no);
-    assert_eq!(refused("juliet@x", "d4565fa7", 0, EXPR, b"of another connection"), no);
+    assert_eq!(refused("juliet@x", "d4565fa7", SET, EXPR, BINDING), None);
+    assert_eq!(refused("romeo@x", "d4565fa7", SET, EXPR, BINDING), no);
+    assert_eq!(refused("juliet@x", "another", SET, EXPR, BINDING), no);
+    assert_eq!(refused("juliet@x", "d4565fa7", SET, "HT-SHA-512-EXPR", BINDING), no);
+    assert_eq!(refused("juliet@x", "d4565fa7", SET, "HT-SHA-256-NONE", BINDING), no);
+    assert_eq!(refused("juliet@x", "d4565fa7", SET, EXPR, b"of another connection"), no);
+    // Another password: set later, or so long ago that the token seems to be younger.
+    let void = Some(Failure::CredentialsExpired);
+    assert_eq!(refused("juliet@x", "d4565fa7", SET + 1, EXPR, BINDING), void);
+    assert_eq!(refused("juliet@x", "d4565fa7", SET - 1, EXPR, BINDING), void);
     assert_eq!(check(&device, 2, "guessed", Use::default()), Err(Failure::NotAuthorized));
 }
 
@@ -129,11 +134,11 @@ fn who_logs_out_leaves_no_token_but_the_one_it_asks_for_xep_0484_3_5() {
     let out = Some((Slot::Fresh, Use { count: None, invalidate: true }));
     let (mut device, secret) = with_token();
     assert_eq!(login(&mut device, 13 * DAY_MS, out, None), None, "though it would be due");
-    assert!(!device.has_token(2, 0));
+    assert!(!device.has_token(2, SET));
     assert_eq!(check(&device, 2, &secret, Use::default()), Err(Failure::NotAuthorized));
     let (mut device, _) = with_token();
     assert!(login(&mut device, 2, out, Some(ht(EXPR))).is_some());
-    assert!(device.has_token(3, 0) && !device.has_token(3, 2));
+    assert!(device.has_token(3, SET) && !device.has_token(3, SET + 1));
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub(super) struct Entry {
     agent: Option<Agent>,
     device: Option<Text>,
     by_password: bool,
+    /// When the password was set that was shown, or that the token goes back to, in unix ms. What
+    /// comes of this login goes back to that one too, whatever the account has by now.
+    pub changed: u64,
     by: Option<(Slot, Use)>,
     wish: Option<Ht>,
     /// The token that the client gets.
@@ -55,7 +58,7 @@ pub(super) enum Waits {
 
 impl Entry {
     fn of(success: Success, wishes: Wishes) -> Self {
-        let Success { account, words, by_password, token } = success;
+        let Success { account, words, by_password, changed, token } = success;
         let Wishes { agent, used, token: wish, upgrades, bind } = wishes;
         let (slot, known) = token.unzip();
         Self {
@@ -65,6 +68,7 @@ impl Entry {
             // Who has shown something else could set a second password.
             tasks: Tasks::of(if by_password { upgrades } else { Vec::new() }),
             by_password,
+            changed,
             device: agent.as_ref().map(|agent| agent.id.clone()),
             agent,
             by: slot.zip(used),
@@ -88,9 +92,8 @@ impl Entry {
     /// What the store must have of the device, if that is news.
     fn settle(&mut self, ctx: &Ctx<'_>, since_ms: u64) -> Option<Question> {
         let agent = self.agent.take()?;
-        let Self { by_password, by, wish, .. } = *self;
-        let login =
-            Login { account: &self.account, agent: &agent, since_ms, by_password, by, wish };
+        let Self { by_password, changed, by, wish, .. } = *self;
+        let login = Login { account: &self.account, agent: &agent, changed, by_password, by, wish };
         let old = self.known.cell.take();
         let kept = old.as_deref().and_then(Device::load);
         let mut device = kept.clone().unwrap_or_else(|| Device::new(since_ms));

@@ -73,7 +73,7 @@ impl C2s {
             {
                 let keys = sasl::salted(&password, salt, hash.iterations(), hash);
                 let added = hash.alone(keys);
-                let added = Credentials { changed: entry.known.credentials.changed, ..added };
+                let added = Credentials { changed: entry.changed, ..added };
                 out.acts.push(Act::Ask(Question::Upgrade(entry.account.clone(), added)));
                 entry.tasks.under_way = Some(Task::Written);
             }

@@ -40,7 +40,7 @@ impl Anonymous {
     pub(super) fn fact(self, fact: Fact) -> Result<Step, Failure> {
         match (self.0, fact) {
             (State::Made(account), Fact::Guest(true)) => {
-                Ok(Step::Success(Success::without_password(account)))
+                Ok(Step::Success(Success::without_password(account, 0)))
             }
             _ => Err(Failure::TemporaryAuthFailure),
         }

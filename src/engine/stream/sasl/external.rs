@@ -30,8 +30,8 @@ impl External {
 
     pub(super) fn fact(self, fact: Fact) -> Result<Step, Failure> {
         match (self.0, fact) {
-            (State::Account(account), Fact::Credentials(Ok(Some(_)))) => {
-                Ok(Step::Success(Success::without_password(account)))
+            (State::Account(account), Fact::Credentials(Ok(Some(kept)))) => {
+                Ok(Step::Success(Success::without_password(account, kept.changed)))
             }
             (State::Account(_), Fact::Credentials(Ok(None))) => Err(Failure::NotAuthorized),
             _ => Err(Failure::TemporaryAuthFailure),

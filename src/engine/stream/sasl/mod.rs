@@ -191,19 +191,23 @@ pub struct Success {
     pub words: Option<Vec<u8>>,
     /// It has shown that it knows the password.
     pub by_password: bool,
+    /// When that was set, or the one that the token goes back to, in unix ms: the account may have
+    /// another by now.
+    pub changed: u64,
     /// The token it was, if it was one, and what the store has of it.
     pub token: Option<(Slot, Known)>,
 }
 
 impl Success {
-    /// By a password.
-    pub fn of(account: Bare, words: Option<String>) -> Self {
-        Self { account, words: words.map(String::into_bytes), by_password: true, token: None }
+    /// By the password that was set then.
+    pub fn of(account: Bare, changed: u64, words: Option<String>) -> Self {
+        let words = words.map(String::into_bytes);
+        Self { account, words, by_password: true, changed, token: None }
     }
 
-    /// By something else, that has nothing more to say.
-    pub fn without_password(account: Bare) -> Self {
-        Self { account, words: None, by_password: false, token: None }
+    /// By something else, that has nothing more to say, while that password was the account's.
+    pub fn without_password(account: Bare, changed: u64) -> Self {
+        Self { account, words: None, by_password: false, changed, token: None }
     }
 }
 

@@ -15,8 +15,8 @@ enum State {
     Message { domain: Bare },
     /// The account's keys are awaited.
     Keys { account: Bare, password: Secret },
-    /// The comparison is awaited.
-    Verdict { account: Bare, known: bool },
+    /// The comparison with the password that was set then is awaited.
+    Verdict { account: Bare, known: bool, changed: u64 },
 }
 
 impl Plain {
@@ -40,12 +40,13 @@ impl Plain {
                 let made_up = password::made_up(ctx.settings, &account);
                 let known = found.as_ref().is_some_and(|found| !found.is_empty());
                 let kept = found.unwrap_or_default();
-                let next = Self(State::Verdict { account: account.clone(), known });
+                let changed = kept.changed;
+                let next = Self(State::Verdict { account: account.clone(), known, changed });
                 let question = Question::Verify { account, password, kept, made_up };
                 Ok(Step::Ask(Exchange::Plain(next), question))
             }
-            (State::Verdict { account, known: true }, Fact::Verified(true)) => {
-                Ok(Step::Success(Success::of(account, None)))
+            (State::Verdict { account, known: true, changed }, Fact::Verified(true)) => {
+                Ok(Step::Success(Success::of(account, changed, None)))
             }
             (State::Verdict { .. }, Fact::Verified(_)) => Err(Failure::NotAuthorized),
             _ => Err(Failure::TemporaryAuthFailure),

@@ -27,8 +27,8 @@ enum State {
     First { domain: Bare, channel: Channel },
     /// The account's keys are awaited.
     Keys { account: Bare, first: First, advertised: String },
-    /// The client's final message is awaited.
-    Final { account: Bare, known: bool, keys: ScramKeys, said: Said },
+    /// The client's final message is awaited, for the password that was set then.
+    Final { account: Bare, known: bool, changed: u64, keys: ScramKeys, said: Said },
 }
 
 /// What the connection gives to bind to.
@@ -85,11 +85,11 @@ impl Scram {
                 let next = Self { hash, state: State::Keys { account, first, advertised } };
                 Ok(Step::Ask(Exchange::Scram(Box::new(next)), question))
             }
-            State::Final { account, known, keys, said } => {
+            State::Final { account, known, changed, keys, said } => {
                 let signature = prove(hash, &keys, &said, message);
                 match signature {
                     Ok(signature) if known => {
-                        Ok(Step::Success(Success::of(account, Some(signature))))
+                        Ok(Step::Success(Success::of(account, changed, Some(signature))))
                     }
                     Ok(_) => Err(Failure::NotAuthorized),
                     Err(failure) => Err(failure),
@@ -106,6 +106,7 @@ impl Scram {
             return Err(Failure::TemporaryAuthFailure);
         };
         let made_up = key::made_up(&ctx.settings.secret, &account);
+        let changed = found.as_ref().map_or(0, |found| found.changed);
         let found = found.as_ref().and_then(|found| self.hash.keys(found));
         let known = found.is_some();
         let keys = found.or(self.hash.keys(&made_up)).cloned();
@@ -116,7 +117,8 @@ impl Scram {
             binding: first.binding,
             nonce: first.nonce,
         };
-        let next = Self { hash: self.hash, state: State::Final { account, known, keys, said } };
+        let state = State::Final { account, known, changed, keys, said };
+        let next = Self { hash: self.hash, state };
         Ok(Step::Challenge(Exchange::Scram(Box::new(next)), server_first))
     }
 }

@@ -111,9 +111,10 @@ impl Token {
         // As much work for whom there is not.
         let device = kept.unwrap_or_else(|| Device::made_up(ctx, self.kind));
         let by = (&account, &*self.device);
-        let (slot, words) = device.check(ctx, by, credentials.changed, &shown)?;
-        let token = Some((slot, Known { credentials, cell }));
-        Ok(Step::Success(Success { account, words: Some(words), by_password: false, token }))
+        let changed = credentials.changed;
+        let (slot, words) = device.check(ctx, by, changed, &shown)?;
+        let (words, token) = (Some(words), Some((slot, Known { credentials, cell })));
+        Ok(Step::Success(Success { account, words, by_password: false, changed, token }))
     }
 }
 
