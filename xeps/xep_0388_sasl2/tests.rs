@@ -106,6 +106,8 @@ struct Peer<'a> {
     machine: C2s,
     submitted: Vec<Submitted>,
     tried: Vec<Result<(), Failure>>,
+    /// The account takes no session.
+    full: bool,
 }
 
 impl<'a> Peer<'a> {
@@ -114,7 +116,8 @@ impl<'a> Peer<'a> {
         let (now, unix_ms) = (Moment(*now), *now);
         let ctx = Ctx { now, unix_ms, random, settings, hooks };
         let machine = C2s::new(&ctx, Security::Direct, Framing::Stream);
-        let mut peer = Self { world, machine, submitted: Vec::new(), tried: Vec::new() };
+        let (submitted, tried) = Default::default();
+        let mut peer = Self { world, machine, submitted, tried, full: false };
         let tls = Tls { exporter: Some(EXPORTER), ..Tls::default() };
         peer.hears(Input::Secured(tls));
         peer
@@ -141,8 +144,11 @@ impl<'a> Peer<'a> {
                     let full = format!("juliet@x/{}", resource.as_ref().unwrap());
                     let bind = Submitted::Bind { resource, since, device, inline };
                     self.submitted.push(bind);
-                    let bound = Say::Bound(Jid::parse(&full).unwrap(), Vec::new());
-                    said += &self.hears(Input::Say(bound));
+                    let answer = match self.full {
+                        true => Say::Unbound(StanzaCondition::ResourceConstraint.into()),
+                        false => Say::Bound(Jid::parse(&full).unwrap(), Vec::new()),
+                    };
+                    said += &self.hears(Input::Say(answer));
                 }
                 Act::Submit(_, other) => self.submitted.push(other),
                 Act::Tried(_, outcome) => self.tried.push(outcome),
@@ -219,6 +225,24 @@ fn a_login_without_bind_goes_on_with_features_and_no_restart() {
     let said = peer.says(bind);
     assert!(said.contains("<jid>juliet@x/balcony</jid>"), "{said}");
     assert_eq!(peer.tried, [Ok(())]);
+}
+
+#[test]
+fn a_device_is_told_with_every_request_for_a_resource() {
+    let mut world = World::new();
+    let mut peer = Peer::connected(&mut world);
+    peer.full = true;
+    assert!(peer.logs_in(&format!("{AGENT}{BIND2}")).starts_with("<success"));
+    let bind = "<iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
+        <resource>balcony</resource></bind></iq>";
+    assert!(peer.says(bind).contains("<resource-constraint"));
+    peer.full = false;
+    assert!(peer.says(bind).contains("<jid>juliet@x/balcony</jid>"));
+    let told = peer.submitted.iter().map(|said| match said {
+        Submitted::Bind { device, .. } => device.as_deref(),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [Some("d4565fa7-4d72-4749-b3d3-740edbf87770"); 3]);
 }
 
 #[test]

@@ -318,7 +318,7 @@ impl C2s {
 
     fn is_bound(&mut self, ctx: &Ctx<'_>, account: Bare, jid: Jid) {
         self.state = State::Bound(account, jid);
-        (self.tls, self.guest) = (None, None);
+        (self.tls, self.guest, self.device) = (None, None, None);
         self.timers.stop(Timer::Auth);
         self.timers.set(Timer::Idle, self.heard.after(ctx.settings.limits.idle_ms_max));
     }

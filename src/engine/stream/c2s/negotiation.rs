@@ -167,7 +167,7 @@ impl C2s {
     pub(super) fn bind(&mut self, ctx: &Ctx<'_>, account: Bare, request: Stanza, out: &mut Out) {
         match bind::resource(&request, &account) {
             Ok(resource) => {
-                let (device, inline) = (self.device.take(), Vec::new());
+                let (device, inline) = (self.device.clone(), Vec::new());
                 let said = Said::Bind { resource, since: self.since, device, inline };
                 out.acts.push(Act::Submit(account.clone(), said));
                 self.state = State::Binding(account, Box::new(request));
