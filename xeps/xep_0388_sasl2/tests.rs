@@ -375,6 +375,19 @@ fn an_account_with_one_hash_gains_the_others_xep_0480_4() {
 }
 
 #[test]
+fn a_login_that_began_in_one_profile_ends_in_it() {
+    let mut world = World::new();
+    let mut peer = Peer::connected(&mut world);
+    peer.says(HEADER);
+    let upgrade = "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-256</upgrade>";
+    let begin = format!("<authenticate xmlns='{NS}' mechanism='PLAIN'>{upgrade}</authenticate>");
+    assert!(peer.says(&begin).starts_with("<challenge xmlns='urn:xmpp:sasl:2'"));
+    let message = BASE64_STANDARD.encode(b"\0juliet\0secret");
+    let said = peer.says(&format!("<response xmlns='{}'>{message}</response>", ns::SASL));
+    assert!(said.starts_with("<continue xmlns='urn:xmpp:sasl:2'"), "{said}");
+}
+
+#[test]
 fn a_task_that_goes_wrong_fails_the_login() {
     let upgrade = "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-256</upgrade>";
     let next = format!("<next xmlns='{NS}' task='UPGR-SCRAM-SHA-256'/>");

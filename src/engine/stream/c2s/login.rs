@@ -56,7 +56,8 @@ impl C2s {
             }
             (Err(failure), _) => Step::Failure(failure),
         };
-        self.login.get_or_insert_with(|| Login::none(profile)).profile = profile;
+        // One that is under way goes on as it travels, whatever its client mixes into it.
+        self.login.get_or_insert_with(|| Login::none(profile));
         self.step(ctx, step, out);
     }
 
