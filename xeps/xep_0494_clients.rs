@@ -7,8 +7,7 @@ use crate::xep_0082_dates::date_time;
 use engine::{
     device::{DEVICES, Device, alias},
     hook::*,
-    port::Pending,
-    unit::Change,
+    port::{Pending, Unregistered},
     wire::*,
 };
 
@@ -102,7 +101,10 @@ fn revoke<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
                 ..StanzaCondition::ServiceUnavailable.into()
             });
         }
-        world.registrar.revoke(world.account, &id);
-        Ok(Reply::Write(vec![Change::Cut(DEVICES, world.account.clone(), id)], None))
+        match world.registrar.revoke(world.account, &id).await {
+            Ok(()) => Ok(Reply::Empty),
+            Err(Unregistered::Fault(fault)) => Err(fault.into()),
+            Err(_) => Err(StanzaCondition::ItemNotFound.into()),
+        }
     })
 }

@@ -69,8 +69,9 @@ impl Registrar for Registry {
         Box::pin(ready(Vec::new()))
     }
 
-    fn revoke(&self, account: &Bare, device: &str) {
-        self.cause(account, Order::Revoked(device.into()));
+    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a> {
+        self.cause(account, Order::Revoked { device: device.into(), unix_ms: 0 });
+        Box::pin(ready(Ok(())))
     }
 
     fn end(&self, whom: &Jid) {

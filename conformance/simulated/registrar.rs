@@ -5,6 +5,7 @@ use super::hosts::{Desk, credentials, ready};
 use engine::{
     ctx::Ctx,
     departure::departure,
+    device::DEVICES,
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
     seal::Spent,
@@ -140,9 +141,10 @@ impl Registrar for Lent<'_> {
         Box::pin(future::ready(mine.map(|(_, device)| device.clone()).collect()))
     }
 
-    fn revoke(&self, account: &Bare, device: &str) {
-        let order = Parcel::Order(account.clone(), Order::Revoked(device.into()));
-        self.lock().1.push(Input::Parcel(order));
+    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a> {
+        let cut = Change::Cut(DEVICES, account.clone(), device.into());
+        let order = Order::Revoked { device: device.into(), unix_ms: self.now.1 };
+        done(self.settle(account, cut.into(), order))
     }
 
     fn end(&self, whom: &Jid) {

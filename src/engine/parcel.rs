@@ -154,8 +154,14 @@ pub enum Order {
     },
     /// Its sessions end, or the one of this resource.
     End(Option<Jid>),
-    /// The sessions of this device of it end with `not-authorized`.
-    Revoked(Text),
+    /// A device of it may log in no more by what it was given: its sessions end with
+    /// `not-authorized`.
+    Revoked {
+        /// The id.
+        device: Text,
+        /// When that was in the store, in ms of the Unix clock.
+        unix_ms: u64,
+    },
     /// Every available resource of it hears this.
     Hear(Stanza),
 }

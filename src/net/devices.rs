@@ -8,7 +8,6 @@ use engine::{
     ctx::date_time,
     device::{DEVICES, Device},
     port::Registrar,
-    unit::{Change, Unit},
     wire::Bare,
 };
 
@@ -34,11 +33,10 @@ impl Operator {
         if let (Some(id), true) = (id, known.is_empty()) {
             return Err(format!("{account} has no device {id}"));
         }
-        let cut = |(id, _): &(String, Device)| Change::Cut(DEVICES, account.clone(), id.clone());
-        let unit = Unit { changes: known.iter().map(cut).collect(), ..Unit::default() };
-        let written = self.accounts.writer.commit(unit).await;
-        written.map_err(|fault| fault.to_string())?;
-        known.iter().for_each(|(id, _)| self.accounts.revoke(account, id));
+        for (id, _) in &known {
+            let revoked = self.accounts.revoke(account, id).await;
+            revoked.map_err(|error| error.to_string())?;
+        }
         Ok(Answer::Done)
     }
 
@@ -61,7 +59,10 @@ impl Operator {
 mod tests {
     use super::*;
     use crate::operator::Request;
-    use engine::stream::machine::Secret;
+    use engine::{
+        stream::machine::Secret,
+        unit::{Change, Unit},
+    };
     use std::sync::Arc;
     use store::Memory;
 

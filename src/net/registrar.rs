@@ -3,6 +3,7 @@
 use crate::{clock::unix_ms, hashing::Hashing, post::Post, throttle::Throttle, writer::Queue};
 use engine::{
     departure::departure,
+    device::DEVICES,
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
     seal::Spent,
@@ -108,8 +109,11 @@ impl Registrar for Accounts {
         })
     }
 
-    fn revoke(&self, account: &Bare, device: &str) {
-        self.order(account, Order::Revoked(device.into()));
+    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a> {
+        let cut = Change::Cut(DEVICES, account.clone(), device.into());
+        let device = Text::from(device);
+        let revoked = |unix_ms| Order::Revoked { device, unix_ms };
+        Box::pin(self.settle(account, cut.into(), revoked))
     }
 
     fn end(&self, whom: &Jid) {

@@ -143,8 +143,9 @@ impl Registrar for Town {
         Box::pin(ready(Vec::new()))
     }
 
-    fn revoke(&self, account: &Bare, device: &str) {
+    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a> {
         self.note(format!("revoke {account} {device}"));
+        Box::pin(ready(Ok(())))
     }
 
     fn end(&self, whom: &Jid) {

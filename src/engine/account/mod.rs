@@ -52,6 +52,9 @@ pub struct Account {
     remembering: Option<Option<Change>>,
     /// Since when its password is this, in ms of the Unix clock; 0: for longer than it is here.
     keyed: u64,
+    /// Devices that were revoked lately, and when: a login of one may be under way still. At most
+    /// `DEVICES_MAX`.
+    revoked: Vec<(Text, u64)>,
     /// It is not written to any more: it is gone, or the store has it otherwise.
     departs: bool,
     waiting: Waiting,
@@ -109,6 +112,7 @@ impl Account {
             sessions: Vec::new(),
             risen: 0,
             keyed: 0,
+            revoked: Vec::new(),
             remembering: None,
             departs: false,
             waiting: Waiting::default(),
@@ -154,7 +158,7 @@ impl Account {
 
     fn said(&mut self, link: Link, said: Said, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match said {
-            Said::Bind { since, .. } if self.is_outdated(since, ctx) => {
+            Said::Bind { since, device, .. } if self.is_outdated(since, device.as_ref(), ctx) => {
                 let end = Say::End(StreamCondition::NotAuthorized.into());
                 out.push(Output::Parcel(Parcel::ToSocket(link, end)));
             }

@@ -1,8 +1,8 @@
 //! What operators do to an account.
 
 use super::{Account, Output, presence::addressed};
-use crate::{ctx::Ctx, departure::farewells, parcel::Order, session::Session};
-use wire::{Stanza, StreamCondition};
+use crate::{ctx::Ctx, departure::farewells, device::DEVICES_MAX, parcel::Order, session::Session};
+use wire::{Stanza, StreamCondition, Text};
 
 impl Account {
     pub(super) fn ordered(&mut self, order: Order, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
@@ -27,9 +27,14 @@ impl Account {
                 };
                 self.end_those(meant, StreamCondition::PolicyViolation, ctx, out);
             }
-            Order::Revoked(device) => {
+            Order::Revoked { device, unix_ms } => {
                 let meant = |session: &Session| session.device.as_ref() == Some(&device);
                 self.end_those(meant, StreamCondition::NotAuthorized, ctx, out);
+                self.revoked.retain(|(_, at)| is_since(*at, unix_ms, ctx));
+                if self.revoked.len() >= DEVICES_MAX {
+                    self.revoked.remove(0);
+                }
+                self.revoked.push((device, unix_ms));
             }
             Order::Hear(stanza) => self.hear_all(&stanza, ctx, out),
         }
@@ -63,10 +68,17 @@ impl Account {
         }
     }
 
-    /// Whether a login that began then knew another password than the present one. One cannot last
-    /// longer than it may: what seems older began after the clock was put back.
-    pub(super) fn is_outdated(&self, since: u64, ctx: &Ctx<'_>) -> bool {
-        let longest = ctx.settings.limits.auth_ms_max;
-        since < self.keyed && self.keyed - since <= longest
+    /// Whether a login that began then knew another password than the present one, or was by what
+    /// its device has lost.
+    pub(super) fn is_outdated(&self, since: u64, device: Option<&Text>, ctx: &Ctx<'_>) -> bool {
+        let of = |revoked: &Text| Some(revoked) == device;
+        let revoked = self.revoked.iter().any(|(id, at)| of(id) && is_since(since, *at, ctx));
+        revoked || is_since(since, self.keyed, ctx)
     }
+}
+
+/// Whether a login that began then may have been under way at that time. One cannot last longer
+/// than it may: what seems older began after the clock was put back.
+fn is_since(since: u64, at: u64, ctx: &Ctx<'_>) -> bool {
+    since < at && at - since <= ctx.settings.limits.auth_ms_max
 }

@@ -84,7 +84,9 @@ pub(super) fn wakes(input: &Input) -> bool {
         },
         Input::Said(_, said) => matches!(said, Said::Bind { .. }),
         // It remembers who may not bind any more.
-        Input::Order(Order::Created { .. } | Order::PasswordChanged { .. }) => true,
+        Input::Order(
+            Order::Created { .. } | Order::PasswordChanged { .. } | Order::Revoked { .. },
+        ) => true,
         _ => false,
     }
 }

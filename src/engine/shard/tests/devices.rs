@@ -35,9 +35,27 @@ fn an_older_session_of_the_same_device_ends_and_no_other() {
     for other in [2, 3, 4, 5] {
         assert_eq!(world.heard(link(other)), Vec::<String>::new());
     }
-    world.orders("juliet@x", Order::Revoked("tablet".into()));
+    world.orders("juliet@x", Order::Revoked { device: "tablet".into(), unix_ms: 1 });
     assert_eq!(world.heard(link(2)), ["end: not-authorized"]);
     assert_eq!(world.heard(link(3)), Vec::<String>::new());
+}
+
+#[test]
+fn a_login_of_a_device_that_was_revoked_meanwhile_binds_nothing() {
+    let mut world = World::of(TOYS);
+    // Nobody is online, and yet it is remembered.
+    world.orders("juliet@x", Order::Revoked { device: "phone".into(), unix_ms: 2 });
+    begins(&mut world, 1, "a", Some("phone"), &[]);
+    assert_eq!(world.heard(link(1)), ["end: not-authorized"]);
+    begins(&mut world, 2, "b", Some("tablet"), &[]);
+    begins(&mut world, 3, "c", None, &[]);
+    // Another is revoked, long after: no login can be as old.
+    let later = 3 + world.settings.limits.auth_ms_max;
+    world.orders("juliet@x", Order::Revoked { device: "watch".into(), unix_ms: later });
+    begins(&mut world, 4, "d", Some("phone"), &[]);
+    for other in [2, 3, 4] {
+        assert_eq!(world.heard(link(other)), Vec::<String>::new());
+    }
 }
 
 #[test]
