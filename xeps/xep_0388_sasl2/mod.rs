@@ -45,9 +45,13 @@ fn named(local: &'static str) -> Draft {
 fn feature(ctx: &Ctx<'_>, advertised: &Advertised<'_>) -> Payload {
     let mechanism = |name: &str| named("mechanism").text(name);
     let offered = advertised.mechanisms.iter().map(|one| mechanism(one.name()));
-    let inline = [xep_0386_bind2::feature(ctx), xep_0484_fast::feature(advertised.tls)];
-    let inline = inline.into_iter().fold(named("inline"), Draft::child);
-    let children = offered.chain([inline]).chain(xep_0480_upgrade::features(ctx));
+    // A guest has no password, and comes back as another (XEP-0175).
+    let lasts = !ctx.settings.is_anonymous(advertised.domain);
+    let fast = lasts.then(|| xep_0484_fast::feature(advertised.tls));
+    let inline = [xep_0386_bind2::feature(ctx)].into_iter().chain(fast);
+    let inline = inline.fold(named("inline"), Draft::child);
+    let upgrades = xep_0480_upgrade::features(ctx).filter(|_| lasts);
+    let children = offered.chain([inline]).chain(upgrades);
     children.fold(named("authentication"), Draft::child).finish()
 }
 

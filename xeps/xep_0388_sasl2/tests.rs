@@ -212,6 +212,15 @@ fn the_feature_tells_what_can_be_had_in_one_go() {
 }
 
 #[test]
+fn a_guest_is_offered_nothing_for_the_next_time() {
+    let mut world = World::new();
+    world.settings.anonymous = world.settings.domains.clone();
+    let said = Peer::connected(&mut world).says(HEADER);
+    assert!(said.contains("<inline><bind xmlns='urn:xmpp:bind:0'/></inline>"), "{said}");
+    assert!(!said.contains("urn:xmpp:fast:0") && !said.contains("UPGR-"), "{said}");
+}
+
+#[test]
 fn a_login_without_bind_goes_on_with_features_and_no_restart() {
     let mut world = World::new();
     let mut peer = Peer::connected(&mut world);
