@@ -40,8 +40,14 @@ pub(crate) fn expire_all(accounts: &Accounts, all: Vec<Bare>) {
     accounts.post.work().begin();
     runtime.spawn(async move {
         for account in all {
-            if let Err(error) = remove(&accounts, &account).await {
-                tracing::warn!(%error, "a guest's account is left to the next start");
+            match remove(&accounts, &account).await {
+                Ok(()) => {}
+                Err(error @ Unregistered::Fault(Fault::Refused(_))) => {
+                    tracing::debug!(%account, %error, "no guest's account, or gone already");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a guest's account is left to the next start");
+                }
             }
         }
         accounts.post.work().done();
@@ -66,8 +72,10 @@ async fn remove(accounts: &Accounts, account: &Bare) -> Result<(), Unregistered>
     let loaded = accounts.store.load(account).await.map_err(Unregistered::Fault)?;
     let roster = loaded.map(|loaded| loaded.roster).unwrap_or_default();
     let (mut unit, farewells) = departure(account, &roster);
-    let mark = place(account).map(|(host, local)| Change::Cut(ANONYMOUS, host, local));
-    unit.changes.extend(mark);
+    // Refused, and nothing of it happens, when it is not a guest's: the domain may have been another
+    // kind of domain before.
+    let marked = |(host, local)| Change::Swap(ANONYMOUS, host, local, Some(Vec::new()), None);
+    unit.changes.extend(place(account).map(marked));
     accounts.settle(account, unit, |_| Order::Deleted { last: None, farewells }).await
 }
 
@@ -86,5 +94,31 @@ impl Drop for Unclaimed<'_> {
         if let Some(account) = self.account.take() {
             expire(self.accounts, account);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::Operator;
+    use engine::{port::Registrar, stream::machine::Secret};
+    use std::sync::Arc;
+    use store::Memory;
+
+    #[tokio::test]
+    async fn a_guest_goes_and_who_was_here_before_the_guests_stays() {
+        let store = Arc::new(Memory::new(&[]));
+        let host = Bare::host("x").unwrap();
+        let operator = Operator::alone(vec![host.clone()], store.clone(), <_>::default());
+        let accounts = operator.await.unwrap().accounts;
+        let [juliet, guest] = ["juliet@x", "guest@x"].map(|jid| Bare::parse(jid).unwrap());
+        accounts.create(&juliet, Secret("secret".into())).await.unwrap();
+        assert!(make(&accounts, guest.clone()).await);
+        let refused = remove(&accounts, &juliet).await;
+        assert!(matches!(refused, Err(Unregistered::Fault(Fault::Refused(_)))), "{refused:?}");
+        remove(&accounts, &guest).await.unwrap();
+        assert!(store.credentials(&juliet).await.unwrap().is_some());
+        assert_eq!(store.credentials(&guest).await, Ok(None));
+        assert_eq!(left(&*store, &[host]).await, Ok(Vec::new()));
     }
 }

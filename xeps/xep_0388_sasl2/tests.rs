@@ -221,6 +221,18 @@ fn a_guest_is_offered_nothing_for_the_next_time() {
 }
 
 #[test]
+fn where_guests_are_no_token_of_before_is_good_xep_0175_2() {
+    let mut world = World::new();
+    let said = Peer::connected(&mut world).logs_in(&request("HT-SHA-256-NONE"));
+    let token = value(&said, "token").to_owned();
+    world.settings.anonymous = world.settings.domains.clone();
+    let mut peer = Peer::connected(&mut world);
+    peer.says(HEADER);
+    let said = peer.says(&by_token(&token, "HT-SHA-256-NONE", "", BIND2));
+    assert_eq!(said, failure("invalid-mechanism"));
+}
+
+#[test]
 fn a_login_without_bind_goes_on_with_features_and_no_restart() {
     let mut world = World::new();
     let mut peer = Peer::connected(&mut world);

@@ -93,6 +93,10 @@ impl C2s {
             return Ok((mechanism.name(), Exchange::new(mechanism, &advertised)?));
         };
         let kind = Ht::named(name).ok_or(unknown)?;
+        // Where guests are, nobody else is: not even who had an account there before.
+        if ctx.settings.is_anonymous(advertised.domain) {
+            return Err(unknown);
+        }
         let agent = wishes.agent.as_ref().ok_or(Failure::MalformedRequest)?;
         let exchange = Exchange::by_token(kind, &advertised, agent.id.clone(), used);
         Ok((kind.name(), exchange.ok_or(unknown)?))
