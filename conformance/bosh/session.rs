@@ -30,6 +30,8 @@ pub(super) struct Session {
     rid: u64,
     unsent: VecDeque<Said>,
     under_way: VecDeque<Awaited>,
+    /// The stream is to begin anew, and has not.
+    restarts: bool,
     /// What answers said that had to come before more could be said.
     heard: VecDeque<Result<Vec<Heard>, String>>,
 }
@@ -59,6 +61,7 @@ impl Session {
             rid,
             unsent: VecDeque::new(),
             under_way: VecDeque::new(),
+            restarts: false,
             heard: VecDeque::new(),
         }
     }
@@ -145,6 +148,7 @@ impl Session {
             match said {
                 Said::Element(bytes) | Said::Rest(bytes) => payload.extend(bytes),
                 Said::Header(header) if payload.is_empty() => {
+                    self.restarts = true;
                     let restart = format!("xmlns:xmpp='{XBOSH}' xmpp:restart='true'");
                     return format!(" sid='{sid}'{} {restart}/>", addresses(&header));
                 }
@@ -183,7 +187,7 @@ impl Session {
             return Err(format!("<{}> in no namespace of its own: {}", bare.local, shown()));
         }
         for child in body.children() {
-            let restarted = child.is(STREAM, "features") && heard.is_empty();
+            let restarted = child.is(STREAM, "features") && std::mem::take(&mut self.restarts);
             heard.extend(restarted.then(|| self.restarted()).flatten());
             heard.push(Heard::Element(child.clone()));
         }
