@@ -1,5 +1,6 @@
 //! `waxwing check`: what is wrong, and how to mend it.
 
+mod browser;
 mod caa;
 mod certificate;
 mod create;
@@ -18,6 +19,7 @@ mod web;
 mod zone;
 
 use crate::{command::Check, settings::Settings, user};
+use browser::Link;
 use certificate::{Certificates, Shown};
 use create::Known;
 use domain::Domain;
@@ -25,8 +27,10 @@ use finding::{Finding, Level};
 use futures_util::future::join_all;
 use resolver::Dns;
 use served::{Served, Service};
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use trust::Trust;
+use web::Ask;
 use zone::Zone;
 
 /// Looks at everything and prints a line for each, then the records to create. Returns whether
@@ -51,9 +55,16 @@ pub async fn run(settings: &Settings, check: &Check) -> bool {
     for own in certificates.values().filter(|own| own.self_signed) {
         own.chain().first().into_iter().for_each(|own| trust.add(own));
     }
-    let served = Served::of(&settings.listen);
     let dns = dns(check, &mut report);
-    let seen = Seen { served, trust, certificates, runs, dns, named: check.resolver.is_some() };
+    let seen = Seen {
+        served: Served::of(&settings.listen),
+        trust,
+        certificates,
+        runs,
+        dns,
+        named: check.resolver.is_some(),
+        public: settings.pages.public_url.is_some(),
+    };
     for domain in &settings.domains {
         seen.domain(&Domain::of(domain.domain()), &mut report).await;
     }
@@ -112,6 +123,8 @@ struct Seen {
     /// The operator has named the name server, so DNS is asked also for what is not on the
     /// internet.
     named: bool,
+    /// A web server passes on to this one what browsers ask.
+    public: bool,
 }
 
 impl Seen {
@@ -119,8 +132,12 @@ impl Seen {
         if let Some(own) = self.certificates.get(&domain.name) {
             report.add(certificate::judge(domain, &Shown::of(domain, own, &self.trust)));
         }
+        let mut links = Vec::new();
         if self.runs {
             self.call(domain, reach::listened(&self.served), report).await;
+            let (found, named) = browser::own(domain, &self.served, &self.trust).await;
+            report.add(found);
+            links = named;
         }
         if let Some(local) = self.local(domain) {
             report.add([local]);
@@ -133,7 +150,15 @@ impl Seen {
                 false => &[Service::Client, Service::ClientTls],
             };
             let read = Zone::read(dns, domain, services).await;
-            self.zone(domain, dns, &read, report).await;
+            self.zone(domain, &read, report).await;
+            if self.runs {
+                self.browse(domain, dns, &read, links, report).await;
+            }
+            let found = format!(
+                "{}: all this is seen from inside; whether others get in can only be guessed here",
+                domain.name
+            );
+            report.add([Finding::ok("reach", found)]);
             zone = Some(read);
         }
         let own = create::own();
@@ -155,23 +180,43 @@ impl Seen {
         lonely.then(|| Finding::warning("dns", found, mend))
     }
 
-    async fn zone(&self, domain: &Domain, dns: &Dns, zone: &Zone, report: &mut Report) {
+    async fn zone(&self, domain: &Domain, zone: &Zone, report: &mut Report) {
         report.add(srv::judge(zone, &self.served));
         report.add(caa::judge(zone, None));
         if self.runs {
             self.call(domain, reach::named(zone, &self.served), report).await;
         }
+    }
+
+    /// Goes where browsers go: to the host-meta of the domain, and where it leads, and where that
+    /// of each listener leads.
+    async fn browse(
+        &self,
+        domain: &Domain,
+        dns: &Dns,
+        zone: &Zone,
+        mut links: Vec<Link>,
+        report: &mut Report,
+    ) {
         let address = zone.addresses(&domain.ascii).first();
-        if let Some(address) = address.filter(|_| !self.served.https.is_empty()) {
+        let wanted = self.public || !self.served.https.is_empty();
+        if let Some(address) = address.filter(|_| wanted) {
             let address = SocketAddr::new(*address, host_meta::PORT);
-            let found = host_meta::check(dns, &domain.ascii, address, &self.trust).await;
+            let as_balancer = self.served.takes_for_balancer(address);
+            let ask = Ask { address, host: &domain.ascii, path: "/", as_balancer };
+            let (found, named) = host_meta::check(&ask, &domain.name, &self.trust).await;
             report.add(found);
+            links.extend(named);
         }
-        let found = format!(
-            "{}: all this is seen from inside; whether others get in can only be guessed here",
-            domain.name
-        );
-        report.add([Finding::ok("reach", found)]);
+        let links = BTreeSet::from_iter(links);
+        let believed = (&self.trust, self.own(domain));
+        let follow = async |link| browser::follow(dns, domain, link, &self.served, believed).await;
+        report.add(join_all(links.iter().map(follow)).await);
+    }
+
+    /// The certificate that this server shows for it.
+    fn own(&self, domain: &Domain) -> Option<&CertificateDer<'static>> {
+        self.certificates.get(&domain.name).and_then(|own| own.chain().first())
     }
 
     /// All at once: who does not answer costs the time of one.
@@ -181,7 +226,7 @@ impl Seen {
         places: impl IntoIterator<Item = reach::Place>,
         report: &mut Report,
     ) {
-        let own = self.certificates.get(&domain.name).and_then(|own| own.chain().first());
+        let own = self.own(domain);
         let call = async |place| reach::call(domain, &place, &self.trust, own).await;
         report.add(join_all(places.into_iter().map(call)).await);
     }

@@ -87,8 +87,7 @@ fn addresses(host: &str, served: &Served, known: &Known<'_>) -> Vec<(IpAddr, &'s
     {
         return zone.addresses(host).iter().map(|&address| (address, " ; is there")).collect();
     }
-    let Served { c2s, c2s_tls, s2s, s2s_tls, https } = served;
-    let all = [c2s, c2s_tls, s2s, s2s_tls, https].into_iter().flatten();
+    let all = served.all();
     let mut named: Vec<_> = all.clone().map(SocketAddr::ip).collect();
     named.retain(|ip| !ip.is_unspecified() && !is_private(*ip));
     named.sort_unstable();

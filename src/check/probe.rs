@@ -21,6 +21,8 @@ const CONNECT_SECONDS_MAX: u64 = 3;
 pub const CALL_SECONDS_MAX: u64 = 6;
 /// What an answer may have before it is no answer to us.
 const ANSWER_BYTES_MAX: usize = 65_536;
+/// What a load balancer says that speaks for itself (the PROXY protocol, section 2.1).
+const FOR_ITSELF: &str = "PROXY UNKNOWN\r\n";
 /// The content type of an alert and of a handshake (RFC 8446 §5.1).
 const TLS_RECORDS: [u8; 2] = [21, 22];
 
@@ -71,6 +73,8 @@ pub struct Call<'a> {
     pub service: Service,
     /// Where.
     pub address: SocketAddr,
+    /// Whoever listens there takes us for a load balancer.
+    pub as_balancer: bool,
 }
 
 impl Call<'_> {
@@ -80,7 +84,7 @@ impl Call<'_> {
     /// What is there instead.
     pub async fn make(&self, trust: &Trust) -> Result<Heard, Failure> {
         let called = async {
-            let socket = connect(self.address).await?;
+            let socket = connect(self.address, self.as_balancer).await?;
             match self.service {
                 Service::Client | Service::Server => self.starttls(socket, trust).await,
                 Service::ClientTls | Service::ServerTls => self.direct(socket, trust).await,
@@ -140,20 +144,23 @@ impl Call<'_> {
     }
 }
 
-/// A connection.
+/// A connection; one that a load balancer would make begins with a word about whom it is for.
 ///
 /// # Errors
 /// Why there is none.
-pub async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
+pub async fn connect(address: SocketAddr, as_balancer: bool) -> Result<TcpStream, Failure> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::Unreachable("nothing listens".to_owned()),
         _ => Failure::Unreachable(error.to_string()),
     };
     let time = Duration::from_secs(CONNECT_SECONDS_MAX);
-    match timeout(time, TcpStream::connect(address)).await {
-        Ok(connected) => connected.map_err(failed),
-        Err(_) => Err(Failure::Unreachable("no answer".to_owned())),
+    let connected = timeout(time, TcpStream::connect(address)).await;
+    let connected = connected.map_err(|_| Failure::Unreachable("no answer".to_owned()))?;
+    let mut socket = connected.map_err(failed)?;
+    if as_balancer {
+        say(&mut socket, FOR_ITSELF).await?;
     }
+    Ok(socket)
 }
 
 /// Goes over to TLS, and believes nobody whom this machine's programs would not.
@@ -189,9 +196,9 @@ fn failed(error: &io::Error) -> Failure {
     }
 }
 
-async fn say<S: AsyncWrite + Unpin>(socket: &mut S, xml: &str) -> Result<(), Failure> {
+async fn say<S: AsyncWrite + Unpin>(socket: &mut S, text: &str) -> Result<(), Failure> {
     let said = async {
-        socket.write_all(xml.as_bytes()).await?;
+        socket.write_all(text.as_bytes()).await?;
         socket.flush().await
     };
     said.await.map_err(|error| failed(&error))

@@ -4,13 +4,13 @@ use super::{
     domain::Domain,
     finding::Finding,
     probe::{Call, Failure, Heard},
-    served::{Served, Service, called},
+    served::{Served, Service, called, is_here},
     trust::Trust,
     zone::Zone,
 };
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr},
 };
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
@@ -25,13 +25,19 @@ pub struct Place {
     pub address: SocketAddr,
     /// The host that DNS names; none: this server listens there.
     pub host: Option<String>,
+    /// This server takes who calls it there for a load balancer.
+    pub as_balancer: bool,
 }
 
 /// Where this server listens.
 pub fn listened(served: &Served) -> BTreeSet<Place> {
     let places = Service::ALL.into_iter().flat_map(|service| {
         let all = served.addresses(service).into_iter();
-        all.map(move |address| Place { service, address: called(address), host: None })
+        all.map(move |address| {
+            let address = called(address);
+            let as_balancer = served.takes_for_balancer(address);
+            Place { service, address, host: None, as_balancer }
+        })
     });
     places.collect()
 }
@@ -40,10 +46,10 @@ pub fn listened(served: &Served) -> BTreeSet<Place> {
 pub fn named(zone: &Zone, served: &Served) -> BTreeSet<Place> {
     let place = |service: Service, host: &str, port: u16| {
         let host = host.to_owned();
-        let address = |ip: &IpAddr| Place {
-            service,
-            address: SocketAddr::new(*ip, port),
-            host: Some(host.clone()),
+        let address = |ip: &IpAddr| {
+            let address = SocketAddr::new(*ip, port);
+            let as_balancer = served.takes_for_balancer(address);
+            Place { service, address, host: Some(host.clone()), as_balancer }
         };
         zone.addresses(&host).iter().map(address).collect::<Vec<_>>()
     };
@@ -73,15 +79,10 @@ pub async fn call(
     trust: &Trust,
     own: Option<&CertificateDer<'_>>,
 ) -> Finding {
-    let Place { service, address, .. } = *place;
-    let call = Call { domain: &domain.ascii, service, address };
+    let Place { service, address, as_balancer, .. } = *place;
+    let call = Call { domain: &domain.ascii, service, address, as_balancer };
     let heard = call.make(trust).await;
     judge(domain, place, &heard, own, is_here(address.ip()))
-}
-
-/// Whether this machine has the address.
-fn is_here(address: IpAddr) -> bool {
-    UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// What it means.
@@ -92,7 +93,7 @@ fn judge(
     own: Option<&CertificateDer<'_>>,
     here: bool,
 ) -> Finding {
-    let Place { service, address, host } = place;
+    let Place { service, address, host, .. } = place;
     let host = host.as_ref().map_or_else(String::new, |host| format!(" ({host})"));
     let at = format!("{} for {} at {address}{host}", service.label(), domain.name);
     match heard {

@@ -1,7 +1,8 @@
 //! What this server serves, in the words that DNS has for it.
 
 use crate::settings::Listen;
-use std::net::{IpAddr, SocketAddr};
+use net::Network;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 /// A way in that DNS names by SRV records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,8 @@ pub struct Served {
     pub s2s_tls: Vec<SocketAddr>,
     /// HTTP over TLS; by ALPN also direct TLS for clients.
     pub https: Vec<SocketAddr>,
+    /// Load balancers.
+    pub proxies: Vec<Network>,
 }
 
 impl Service {
@@ -90,7 +93,8 @@ impl Served {
             all.iter().copied().filter(|address| address.port() != 0).collect::<Vec<_>>()
         };
         let (c2s, c2s_tls) = (findable(&listen.c2s), findable(&listen.c2s_tls));
-        Self { c2s, c2s_tls, https: findable(&listen.https), ..Self::default() }
+        let (https, proxies) = (findable(&listen.https), listen.proxies.clone());
+        Self { c2s, c2s_tls, https, proxies, ..Self::default() }
     }
 
     /// Where it listens for this service.
@@ -110,9 +114,23 @@ impl Served {
 
     /// Whether nobody but this machine can reach anything.
     pub fn is_loopback(&self) -> bool {
-        let Self { c2s, c2s_tls, s2s, s2s_tls, https } = self;
-        let mut all = [c2s, c2s_tls, s2s, s2s_tls, https].into_iter().flatten();
-        all.all(|address| address.ip().is_loopback())
+        self.all().all(|address| address.ip().is_loopback())
+    }
+
+    /// All addresses.
+    pub fn all(&self) -> impl Iterator<Item = &SocketAddr> + Clone {
+        let Self { c2s, c2s_tls, s2s, s2s_tls, https, .. } = self;
+        [c2s, c2s_tls, s2s, s2s_tls, https].into_iter().flatten()
+    }
+
+    /// Whether who calls this address from here meets this server, and is taken for a load
+    /// balancer: a call within one machine comes from the address that it goes to.
+    pub fn takes_for_balancer(&self, called: SocketAddr) -> bool {
+        let listens = |own: &SocketAddr| {
+            let any = own.ip().is_unspecified() && is_here(called.ip());
+            own.port() == called.port() && (any || own.ip() == called.ip())
+        };
+        self.proxies.iter().any(|proxy| proxy.holds(called.ip())) && self.all().any(listens)
     }
 }
 
@@ -125,6 +143,11 @@ pub fn hears(listener: SocketAddr, called: IpAddr) -> bool {
     }
 }
 
+/// Whether this machine has the address.
+pub fn is_here(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
 /// How a listener's address is called from this machine.
 pub fn called(listener: SocketAddr) -> SocketAddr {
     let ip = match listener.ip() {
@@ -133,4 +156,23 @@ pub fn called(listener: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, listener.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_from_a_balancer_s_own_address_is_taken_for_one_where_we_listen() {
+        let served = Served {
+            c2s: vec!["0.0.0.0:5222".parse().unwrap()],
+            c2s_tls: vec!["203.0.113.1:5223".parse().unwrap()],
+            proxies: vec!["127.0.0.0/8".parse().unwrap(), "203.0.113.0/24".parse().unwrap()],
+            ..Served::default()
+        };
+        let taken = |called: &str| served.takes_for_balancer(called.parse().unwrap());
+        assert!(taken("127.0.0.1:5222") && taken("203.0.113.1:5223"));
+        assert!(!taken("127.0.0.1:5223") && !taken("[::1]:5222"));
+        assert!(!taken("203.0.113.2:5222"), "the balancer itself, elsewhere");
+    }
 }

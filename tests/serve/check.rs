@@ -122,3 +122,62 @@ async fn a_laptop_asks_nobody_and_has_no_problem() {
     let none = "_xmpp-client._tcp.chat.example.org. 3600 IN SRV 0 0 0 .";
     assert!(said.lines().any(|line| line == none), "{said}");
 }
+
+/// A server on one port for all, and DNS that leads there; with these settings.
+async fn on_one_port(more: &str) -> (Server, u16, String) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "[server]\ndomains = [\"{DOMAIN}\"]\n[listen]\nc2s = []\nc2s_tls = []\nhttp = []\n\
+         https = [\"127.0.0.1:{port}\"]\n{more}"
+    );
+    std::fs::write(folder.path().join("waxwing.toml"), settings).unwrap();
+    let server = Server::start_in(folder).await;
+    let zone = Zone::default()
+        .srv("_xmpp-client._tcp.chat.example.", 0, ".")
+        .srv("_xmpps-client._tcp.chat.example.", port, "chat.example.")
+        .address("chat.example.", [127, 0, 0, 1]);
+    let resolver = zone.serve().await.to_string();
+    (server, port, resolver)
+}
+
+#[tokio::test]
+async fn browsers_are_led_by_host_meta_to_websocket_and_bosh_of_this_server() {
+    let (server, port, resolver) = on_one_port("").await;
+    let (said, code) = check(server.folder.path(), &["--resolver", &resolver]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let at = format!("chat.example at 127.0.0.1:{port}");
+    for (name, path, scheme) in [("WebSocket", "/ws", "wss"), ("BOSH", "/bosh", "https")] {
+        let own = format!("{name} for {at}{path} answers");
+        assert!(has(&said, "ok       https", &own), "{own}: {said}");
+        let href = format!("{scheme}://chat.example:{port}{path}");
+        assert!(has(&said, "ok       host-meta", &format!("{at}: {name} is at {href}")), "{said}");
+        let followed = format!("{href}: {name} answers, its certificate is this server's");
+        assert!(has(&said, "ok       host-meta", &followed), "{followed}: {said}");
+    }
+    // Browsers ask at port 443, where this server does not listen.
+    assert!(has(&said, "warning  host-meta", "chat.example: /.well-known/host-meta"), "{said}");
+    let record = format!("SRV 20 0 {port} chat.example.");
+    assert!(has(&said, "_xmpps-client._tcp.chat.example. 3600 IN", &record), "{said}");
+}
+
+#[tokio::test]
+async fn where_host_meta_leads_nowhere_it_is_told() {
+    let more = "[http]\npublic_url = \"https://elsewhere.example/xmpp\"\n";
+    let (server, port, resolver) = on_one_port(more).await;
+    let (said, _) = check(server.folder.path(), &["--resolver", &resolver]).await;
+    let own = format!("WebSocket for chat.example at 127.0.0.1:{port}/ws answers");
+    assert!(has(&said, "ok       https", &own), "{said}");
+    let lost = "wss://elsewhere.example/xmpp/ws: its host has no address";
+    assert!(has(&said, "warning  host-meta", lost), "{said}");
+}
+
+#[tokio::test]
+async fn a_listener_that_takes_us_for_a_load_balancer_is_spoken_to_as_one() {
+    let (server, _, resolver) = on_one_port("proxies = [\"127.0.0.1\"]\n").await;
+    let (said, code) = check(server.folder.path(), &["--resolver", &resolver]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(has(&said, "ok       reach", "this server answers, with TLS and features"), "{said}");
+    assert!(has(&said, "ok       https", "/ws answers"), "{said}");
+    assert!(has(&said, "ok       host-meta", "/bosh: BOSH answers"), "{said}");
+}

@@ -10,7 +10,8 @@ const JRD: &str = r#"{"links":[
 
 fn got(body: &str) -> Result<Page, Failure> {
     let (location, protocol) = (None, None);
-    Ok(Page { status: StatusCode::OK, location, open: true, protocol, body: body.to_owned() })
+    let (status, body) = (StatusCode::OK, body.to_owned());
+    Ok(Page { status, location, open: true, protocol, body, certificate: None })
 }
 
 fn worst(xml: &Result<Page, Failure>, json: &Result<Page, Failure>) -> (Level, String) {
@@ -21,9 +22,12 @@ fn worst(xml: &Result<Page, Failure>, json: &Result<Page, Failure>) -> (Level, S
 
 #[test]
 fn both_formats_name_both_ways_xep_0156() {
-    let (findings, websocket) = judge("example.org", &got(XRD), &got(JRD));
+    let (findings, links) = judge("example.org", &got(XRD), &got(JRD));
     assert!(findings.iter().all(|finding| finding.level == Fine), "{findings:?}");
-    assert_eq!(websocket.as_deref(), Some("wss://example.org/ws"));
+    let links: Vec<_> = links.iter().map(|link| (link.way, link.href.as_str())).collect();
+    let expected =
+        [(Way::WebSocket, "wss://example.org/ws"), (Way::Bosh, "https://example.org/bosh")];
+    assert_eq!(links, expected);
 }
 
 #[test]

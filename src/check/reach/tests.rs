@@ -10,7 +10,7 @@ use tokio::{
 
 fn place(host: Option<&str>) -> Place {
     let address = "192.0.2.1:5222".parse().unwrap();
-    Place { service: Service::Client, address, host: host.map(str::to_owned) }
+    Place { service: Service::Client, address, host: host.map(str::to_owned), as_balancer: false }
 }
 
 fn judged(heard: Result<Heard, Failure>, host: Option<&str>, here: bool) -> (Level, String) {
@@ -73,7 +73,7 @@ async fn called_with(service: Service, answer: &'static [u8]) -> Failure {
         assert!(socket.read(&mut [0; 2048]).await.unwrap() > 0);
         socket.write_all(answer).await.unwrap();
     });
-    let call = Call { domain: "example.org", service, address };
+    let call = Call { domain: "example.org", service, address, as_balancer: false };
     let failure = call.make(&Trust::system()).await.expect_err("it is something else");
     server.await.unwrap();
     failure
@@ -94,8 +94,9 @@ async fn what_stands_there_instead_is_told_apart() {
     assert!(matches!(smtp, Failure::Strange(_)), "{smtp:?}");
     let plain = called_with(Service::ClientTls, b"<?xml version='1.0'?><stream:stream>").await;
     assert_eq!(plain, Failure::NoTls);
+    let service = Service::Client;
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let call = Call { domain: "example.org", service: Service::Client, address: nobody };
+    let call = Call { domain: "example.org", service, address: nobody, as_balancer: false };
     let refused = call.make(&Trust::system()).await.unwrap_err();
     assert_eq!(refused, Failure::Unreachable("nothing listens".to_owned()));
 }

@@ -38,7 +38,8 @@ async fn asked<T>(
         socket.shutdown().await.unwrap();
         heard
     });
-    let call = Ask { address, host: "example.org", path: "/.well-known/host-meta" };
+    let (host, path) = ("example.org", "/.well-known/host-meta");
+    let call = Ask { address, host, path, as_balancer: false };
     let got = ask(call, &trust(&root)).await;
     (got, server.await.unwrap())
 }
@@ -47,7 +48,7 @@ async fn got(answer: &str) -> (Result<Page, Failure>, String) {
     asked(answer, async |ask, trust| ask.get(trust).await).await
 }
 
-async fn upgraded(answer: &str) -> (Result<(), Failure>, String) {
+async fn upgraded(answer: &str) -> (Result<Page, Failure>, String) {
     asked(answer, async |ask, trust| ask.upgrade(trust).await).await
 }
 
@@ -58,7 +59,7 @@ async fn a_page_is_got_with_what_browsers_look_at() {
     let (page, heard) = got(answer).await;
     let page = page.unwrap();
     assert_eq!((page.status, page.open, page.body.as_str()), (StatusCode::OK, true, "<XRD>"));
-    assert!(heard.starts_with("GET /.well-known/host-meta HTTP/1.1\r\nhost: example.org\r\n"));
+    assert!(heard.starts_with("GET /.well-known/host-meta HTTP/1.1\r\nhost: example.org:"));
 }
 
 #[tokio::test]
@@ -74,6 +75,25 @@ async fn a_websocket_of_xmpp_is_asked_for_rfc7395_3_1() {
     assert_eq!(failure, Failure::Strange("a WebSocket, but not of XMPP".to_owned()));
     let (refused, _) = upgraded("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
     assert!(matches!(refused, Err(Failure::Strange(why)) if why.contains("404")));
+}
+
+#[tokio::test]
+async fn a_session_of_bosh_is_one_with_an_id_xep_0124_7() {
+    let session = async |answer: &str| {
+        let length = answer.len();
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{answer}");
+        asked(&answer, async |ask, trust| ask.session("example.org", trust).await).await
+    };
+    let names = "xmlns='http://jabber.org/protocol/httpbind'";
+    let (begun, heard) = session(&format!("<body {names} sid=\"s\" wait='1'/>")).await;
+    assert!(begun.is_ok() && heard.starts_with("POST "), "{begun:?}: {heard}");
+    let why = async |answer: String| match session(&answer).await.0 {
+        Err(Failure::Strange(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let refused = format!("<body {names} type='terminate' condition='host-unknown'/>");
+    assert!(why(refused).await.ends_with("host-unknown"));
+    assert_eq!(why("<html/>".to_owned()).await, "no session of BOSH");
 }
 
 #[tokio::test]
