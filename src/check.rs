@@ -1,5 +1,6 @@
 //! `waxwing check`: what is wrong, and how to mend it.
 
+mod acme;
 mod browser;
 mod caa;
 mod certificate;
@@ -20,11 +21,13 @@ mod zone;
 
 use crate::{command::Check, settings::Settings, user};
 use browser::Link;
+use caa::Acme;
 use certificate::{Certificates, Shown};
 use create::Known;
 use domain::Domain;
 use finding::{Finding, Level};
 use futures_util::future::join_all;
+use net::certificates::Origin;
 use resolver::Dns;
 use served::{Served, Service};
 use std::{collections::BTreeSet, net::SocketAddr};
@@ -52,14 +55,24 @@ pub async fn run(settings: &Settings, check: &Check) -> bool {
     report.add(machine::ports(settings, runs));
     let mut trust = Trust::system();
     report.add(certificate::authorities(&trust));
-    for own in certificates.values().filter(|own| own.self_signed) {
+    let own = certificates.values().map(|found| &found.certificate);
+    for own in own.filter(|own| own.self_signed) {
         own.chain().first().into_iter().for_each(|own| trust.add(own));
     }
     let dns = dns(check, &mut report);
+    let acme = match &settings.tls.acme {
+        Some(chosen) => {
+            let (known, found) = acme::look(chosen, dns.as_ref().map(|dns| dns as _)).await;
+            report.add(found);
+            known.map(|known| (known, chosen.wanted(&settings.certificates().domains)))
+        }
+        None => None,
+    };
     let seen = Seen {
         served: Served::of(&settings.listen),
         trust,
         certificates,
+        acme,
         runs,
         dns,
         named: check.resolver.is_some(),
@@ -118,6 +131,8 @@ struct Seen {
     served: Served,
     trust: Trust,
     certificates: Certificates,
+    /// Who issues certificates, and for which names.
+    acme: Option<(Acme, Vec<String>)>,
     runs: bool,
     dns: Option<Dns>,
     /// The operator has named the name server, so DNS is asked also for what is not on the
@@ -130,7 +145,8 @@ struct Seen {
 impl Seen {
     async fn domain(&self, domain: &Domain, report: &mut Report) {
         if let Some(own) = self.certificates.get(&domain.name) {
-            report.add(certificate::judge(domain, &Shown::of(domain, own, &self.trust)));
+            let shown = Shown::of(domain, &own.certificate, &self.trust);
+            report.add(certificate::judge(domain, &shown));
         }
         let mut links = Vec::new();
         if self.runs {
@@ -162,7 +178,7 @@ impl Seen {
             zone = Some(read);
         }
         let own = create::own();
-        let known = Known { zone: zone.as_ref(), own: &own, acme: None };
+        let known = Known { zone: zone.as_ref(), own: &own, acme: self.acme(domain) };
         report.records(domain, &create::records(domain, &self.served, &known));
     }
 
@@ -182,7 +198,7 @@ impl Seen {
 
     async fn zone(&self, domain: &Domain, zone: &Zone, report: &mut Report) {
         report.add(srv::judge(zone, &self.served));
-        report.add(caa::judge(zone, None));
+        report.add(caa::judge(zone, self.acme(domain)));
         if self.runs {
             self.call(domain, reach::named(zone, &self.served), report).await;
         }
@@ -214,9 +230,19 @@ impl Seen {
         report.add(join_all(links.iter().map(follow)).await);
     }
 
+    /// Who issues its certificates, unless the operator puts them there.
+    fn acme(&self, domain: &Domain) -> Option<&Acme> {
+        let given = self
+            .certificates
+            .get(&domain.name)
+            .is_some_and(|own| own.origin == Origin::Files && own.certificate.is_current());
+        let (acme, names) = self.acme.as_ref().filter(|_| !given)?;
+        names.contains(&domain.ascii).then_some(acme)
+    }
+
     /// The certificate that this server shows for it.
     fn own(&self, domain: &Domain) -> Option<&CertificateDer<'static>> {
-        self.certificates.get(&domain.name).and_then(|own| own.chain().first())
+        self.certificates.get(&domain.name).and_then(|own| own.certificate.chain().first())
     }
 
     /// All at once: who does not answer costs the time of one.

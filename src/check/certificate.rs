@@ -9,16 +9,16 @@ use crate::settings::Settings;
 use net::{
     acme::Failure,
     certificate::{Certificate, CertificateError},
-    certificates::Sources,
+    certificates::{Found, Sources},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 const WHAT: &str = "certificate";
 /// Days before its end from which on a certificate is worth a word.
 const EXPIRY_DAYS_MIN: i64 = 14;
 
 /// With which certificate each domain is served.
-pub type Certificates = BTreeMap<String, Arc<Certificate>>;
+pub type Certificates = BTreeMap<String, Found>;
 
 /// Loads them.
 pub fn load(settings: &Settings) -> (Certificates, Vec<Finding>) {
@@ -39,7 +39,7 @@ pub fn load(settings: &Settings) -> (Certificates, Vec<Finding>) {
     for (domain, found) in loaded.served {
         let file = found.file.display();
         findings.push(Finding::ok(WHAT, format!("of {domain} is in {file}")));
-        certificates.insert(domain, found.certificate);
+        certificates.insert(domain, found);
     }
     (certificates, findings)
 }

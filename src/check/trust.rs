@@ -1,13 +1,16 @@
 //! Whom this machine's programs believe, and the certificates that are served.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use tokio_rustls::{
     TlsConnector,
     rustls::{
         CertificateError, ClientConfig, Error, RootCertStore,
         client::{WebPkiServerVerifier, danger::ServerCertVerifier},
         crypto::aws_lc_rs,
-        pki_types::{CertificateDer, ServerName, UnixTime},
+        pki_types::{
+            CertificateDer, ServerName, UnixTime,
+            pem::{self, PemObject},
+        },
     },
 };
 
@@ -36,6 +39,18 @@ impl Trust {
         // What cannot be read there is the system's business; what is missing shows.
         system.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         Self { all: Arc::new(system.clone()), system }
+    }
+
+    /// Whom this PEM file names, and nobody else.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn only(file: &Path) -> Result<Self, String> {
+        let wrong = |error: pem::Error| format!("{}: {error}", file.display());
+        let named = CertificateDer::pem_file_iter(file).map_err(wrong)?;
+        let mut system = RootCertStore::empty();
+        system.add_parsable_certificates(named.collect::<Result<Vec<_>, _>>().map_err(wrong)?);
+        Ok(Self { all: Arc::new(system.clone()), system })
     }
 
     /// Whether the system names no authority at all.

@@ -71,6 +71,11 @@ impl Acme {
         self.shelf().failure(name)
     }
 
+    /// The URL of the account at the authority (RFC 8555 §7.3), when there is one.
+    pub fn account(&self) -> Option<String> {
+        self.shelf().account_url()
+    }
+
     /// How the authority is to find out, after so many failures.
     fn challenge(&self, failures: u32) -> Challenge {
         let turn = usize::try_from(failures).unwrap_or_default();

@@ -145,6 +145,8 @@ async fn http_01_gets_a_certificate_and_a_bad_domain_does_not_keep_it_from_other
     assert!(failed.is_some_and(|line| line.contains("connection refused")), "{said}");
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("of a.example is in data/acme/"), "{said}");
+    let account = format!("the account is https://{}:", authority.address);
+    assert!(said.contains(&account) && said.contains("it has no name for CAA records"), "{said}");
     // What was ordered is kept.
     server.signal("TERM").await;
     let Server { folder, mut child, .. } = server;

@@ -181,3 +181,28 @@ async fn a_listener_that_takes_us_for_a_load_balancer_is_spoken_to_as_one() {
     assert!(has(&said, "ok       https", "/ws answers"), "{said}");
     assert!(has(&said, "ok       host-meta", "/bosh: BOSH answers"), "{said}");
 }
+
+#[tokio::test]
+async fn whoever_issues_certificates_must_be_allowed_to_by_dns_rfc8657() {
+    let (folder, ..) = folder();
+    let file = folder.path().join("waxwing.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{settings}[acme]\nterms_agreed = \"yes\"\n")).unwrap();
+    let resolver = Zone::default().issuer("chat.example.", "ca.example.").serve().await;
+    let resolver = resolver.to_string();
+    let (said, code) = check(folder.path(), &["--resolver", &resolver]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(has(&said, "ok       acme", "there is no account yet"), "{said}");
+    assert!(has(&said, "problem  caa", "letsencrypt.org is not among them"), "{said}");
+    let account = "https://acme-v02.api.letsencrypt.org/acme/acct/1";
+    let kept = folder.path().join("data/acme/acme-v02.api.letsencrypt.org-directory");
+    std::fs::create_dir_all(&kept).unwrap();
+    std::fs::write(kept.join("account.json"), format!("{{\"id\": \"{account}\"}}")).unwrap();
+    let (said, _) = check(folder.path(), &["--resolver", &resolver]).await;
+    assert!(has(&said, "ok       acme", &format!("the account is {account}")), "{said}");
+    let record = format!(
+        "chat.example. 3600 IN CAA 0 issue \"letsencrypt.org; accounturi={account}; \
+         validationmethods=http-01,tls-alpn-01\""
+    );
+    assert!(said.lines().any(|line| line == record), "{said}");
+}

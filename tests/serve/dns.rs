@@ -4,7 +4,7 @@ use hickory_proto::{
     op::{Message, OpCode, ResponseCode},
     rr::{
         Name, RData, Record, RecordType,
-        rdata::{A, CNAME, SRV, TXT},
+        rdata::{A, CAA, CNAME, SRV, TXT},
     },
 };
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -40,6 +40,11 @@ impl Zone {
 
     pub fn text(self, owner: &str, text: &str) -> Self {
         self.with(owner, RData::TXT(TXT::new(vec![text.to_owned()])))
+    }
+
+    /// Who may issue certificates.
+    pub fn issuer(self, owner: &str, authority: &str) -> Self {
+        self.with(owner, RData::CAA(CAA::new_issue(false, Some(name(authority)), Vec::new())))
     }
 
     pub fn fails(mut self, owner: &str) -> Self {

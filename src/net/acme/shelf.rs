@@ -68,6 +68,14 @@ impl Shelf {
         }
     }
 
+    /// What the account is called at the authority: the credentials keep that to themselves, but
+    /// not what is written of them.
+    pub(super) fn account_url(&self) -> Option<String> {
+        let text = fs::read(self.0.join(ACCOUNT)).ok()?;
+        let kept: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        kept.get("id")?.as_str().map(str::to_owned)
+    }
+
     pub(super) fn set_account(&self, account: &AccountCredentials) -> Result<(), CertificateError> {
         self.make()?;
         let text = serde_json::to_string(account);
