@@ -1,6 +1,8 @@
 //! Plays every script of this folder's neighbour in a simulated world, each in one of its own, over
 //! every transport that is simulated.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use conformance::{
     driver::Transport,
     run::{Untold, play},
