@@ -16,7 +16,7 @@ use rustls::{
 };
 use std::{fmt, path::Path, sync::Arc};
 use x509_parser::{
-    asn1_rs::{self, TaggedExplicit, Utf8String},
+    asn1_rs::{Any, Class, Tag, Utf8String},
     oid_registry::asn1_rs::{Oid, oid},
     prelude::{FromDer, GeneralName, X509Certificate},
 };
@@ -87,12 +87,14 @@ fn named(certificate: &[u8]) -> Option<Vec<Bare>> {
     Some(addresses)
 }
 
-/// `[0] EXPLICIT UTF8String` and nothing behind it: an account's address.
+/// `[0] EXPLICIT UTF8String`, with nothing behind it, outside or inside: an account's address.
 fn address(value: &[u8]) -> Option<Bare> {
-    type Value<'a> = TaggedExplicit<Utf8String<'a>, asn1_rs::Error, 0>;
-    let (rest, value) = Value::from_der(value).ok()?;
-    let address = Bare::parse(value.as_ref().as_ref()).ok()?;
-    (rest.is_empty() && address.local().is_some()).then_some(address)
+    let (behind, outer) = Any::from_der(value).ok()?;
+    let explicit = outer.class() == Class::ContextSpecific && outer.header.is_constructed();
+    let (rest, text) = Utf8String::from_der(outer.data).ok()?;
+    let whole = explicit && outer.tag() == Tag(0) && behind.is_empty() && rest.is_empty();
+    let address = Bare::parse(text.as_ref()).ok()?;
+    (whole && address.local().is_some()).then_some(address)
 }
 
 /// Asks for certificates, and lets everybody through whose chain is not too long: what it is worth,
