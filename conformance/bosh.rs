@@ -79,7 +79,9 @@ impl Driver for Bosh {
     }
 
     fn cut(&mut self, link: Link) {
-        self.sessions[link.0] = None;
+        if let Some(mut session) = self.sessions[link.0].take() {
+            session.leave();
+        }
     }
 
     fn pass(&mut self, ms: u64) {

@@ -66,6 +66,17 @@ impl Session {
         }
     }
 
+    /// A session does not end with a connection: who is gone says so, and waits for no answer.
+    pub(super) fn leave(&mut self) {
+        if matches!(self.stage, Stage::Open { .. }) {
+            self.unsent.clear();
+            let Stage::Open { sid, .. } = std::mem::replace(&mut self.stage, Stage::Ended) else {
+                return;
+            };
+            self.request(&format!(" sid='{}' type='terminate'/>", escaped(&sid)));
+        }
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended) && self.heard.is_empty()
     }
