@@ -1,4 +1,4 @@
-//! The scripts of `conformance/scripts`, over every transport, against the built server with SQLite.
+//! The scripts of `conformance/scripts`, over every transport, against the built server.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

@@ -72,8 +72,8 @@ async fn remove(accounts: &Accounts, account: &Bare) -> Result<(), Unregistered>
     let loaded = accounts.store.load(account).await.map_err(Unregistered::Fault)?;
     let roster = loaded.map(|loaded| loaded.roster).unwrap_or_default();
     let (mut unit, farewells) = departure(account, &roster);
-    // Refused, and nothing of it happens, when it is not a guest's: the domain may have been another
-    // kind of domain before.
+    // Refused, and nothing of it happens, when it is not a guest's: the domain may have been of
+    // another kind before.
     let marked = |(host, local)| Change::Swap(ANONYMOUS, host, local, Some(Vec::new()), None);
     unit.changes.extend(place(account).map(marked));
     accounts.settle(account, unit, |_| Order::Deleted { last: None, farewells }).await

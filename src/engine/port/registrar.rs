@@ -44,10 +44,8 @@ pub trait Registrar: Send + Sync {
     fn resources<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Jid>>;
     /// Ends the sessions of an account, or the one of this resource.
     fn end(&self, whom: &Jid);
-    /// Takes from a device of an account what it logs in by, and ends its sessions.
-    ///
-    /// # Errors
-    /// `Fault`.
+    /// Takes from a device of an account what it logs in by, and ends its sessions. It fails by a
+    /// `Fault` only.
     fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a>;
     /// Sends a message to every available resource of a domain.
     fn announce(&self, domain: &Bare, message: Stanza);
