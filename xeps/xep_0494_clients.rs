@@ -39,30 +39,35 @@ fn own(iq: &Stanza, world: &World<'_>) -> Result<(), StanzaError> {
     own.then_some(()).ok_or_else(|| StanzaCondition::ServiceUnavailable.into())
 }
 
+/// When the account's password was set.
+async fn changed(world: &World<'_>) -> Result<u64, StanzaError> {
+    let credentials = world.store.credentials(world.account).await?;
+    Ok(credentials.map_or(0, |credentials| credentials.changed))
+}
+
 /// Section 4.1.
 fn list<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
     Box::pin(async move {
         own(iq, world)?;
         let cells = world.store.cells(DEVICES, world.account).await?;
-        let credentials = world.store.credentials(world.account).await?;
-        let changed = credentials.map_or(0, |credentials| credentials.changed);
+        let changed = changed(world).await?;
         let connected = world.registrar.devices(world.account).await;
         let known = cells.iter().filter_map(|(id, cell)| Some((id, Device::load(cell)?)));
         let clients = known.map(|(id, device)| {
             let connected = connected.iter().any(|one| one == id);
             let alias = alias(world.settings, world.account, id);
-            client(&alias, &device, connected, device.has_token(world.unix_ms, changed))
+            client(&alias, &device, connected, world.unix_ms, changed)
         });
         Ok(Reply::Payload(clients.fold(named("clients"), Draft::child).finish()))
     })
 }
 
-fn client(alias: &str, device: &Device, connected: bool, has_token: bool) -> Draft {
+fn client(alias: &str, device: &Device, connected: bool, unix_ms: u64, changed: u64) -> Draft {
     let mut auth = named("auth");
-    if device.by_password {
+    if device.knows_password(changed) {
         auth = auth.child(named("password"));
     }
-    if has_token {
+    if device.has_token(unix_ms, changed) {
         auth = auth.child(named("fast"));
     }
     let mut agent = named("user-agent");
@@ -94,7 +99,7 @@ fn revoke<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         let found = cells.into_iter().find(|(id, _)| is_asked(id));
         let found = found.and_then(|(id, cell)| Some((id, Device::load(&cell)?)));
         let (id, device) = found.ok_or(StanzaCondition::ItemNotFound)?;
-        if device.by_password {
+        if device.knows_password(changed(world).await?) {
             let app = named("password-reset-required").finish();
             return Err(StanzaError {
                 app: Some(app),

@@ -228,6 +228,11 @@ impl Device {
         self.last_ms.abs_diff(last_ms) < LAST_MS_EXACT && Self { last_ms, ..self.clone() } == *kept
     }
 
+    /// Whether it has shown the password last, which was set at `changed`.
+    pub fn knows_password(&self, changed: u64) -> bool {
+        self.by_password && self.last_ms > changed
+    }
+
     /// Whether it has a token that is good, when the password was set at `changed`.
     pub fn has_token(&self, unix_ms: u64, changed: u64) -> bool {
         let good = |token: &&Token| token.expires_ms > unix_ms && token.changed == changed;

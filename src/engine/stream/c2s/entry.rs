@@ -84,6 +84,11 @@ impl Entry {
         matches!(self.waits, Waits::Bound)
     }
 
+    /// Whether it has used a token in a way that cannot be used twice.
+    fn is_counted(&self) -> bool {
+        self.by.is_some_and(|(_, used)| used.count.is_some() || used.invalidate)
+    }
+
     /// Whether it is the client's turn.
     pub(super) fn hears(&self) -> bool {
         matches!(self.waits, Waits::Task) && self.tasks.hears()
@@ -178,8 +183,8 @@ impl C2s {
                 self.go_in(ctx, entry, out);
             }
             (Waits::Task | Waits::Settled, Fact::Settled(Ok(()))) => self.go_in(ctx, entry, out),
-            // The same device has logged in meanwhile: its token has been used.
-            (Waits::Settled, Fact::Settled(Err(Fault::Refused(_)))) if entry.by.is_some() => {
+            // The same device has logged in meanwhile: this use of its token is one of before.
+            (Waits::Settled, Fact::Settled(Err(Fault::Refused(_)))) if entry.is_counted() => {
                 self.failure(ctx, Failure::NotAuthorized, out);
             }
             // Deleted since it has logged in.
