@@ -155,6 +155,23 @@ async fn browsers_chat_over_bosh() {
 }
 
 #[tokio::test]
+async fn however_much_came_between_two_requests_the_next_one_takes_it() {
+    let server = start("").await;
+    let mut juliet = Session::login(&server, "bosh").await;
+    let mut other = Client::starttls(&server).await;
+    other.login("tcp").await;
+    let body = "x".repeat(40_000);
+    for (id, to) in [("one", "bosh"), ("two", "bosh"), ("here", "tcp")] {
+        let message = format!("<message to='juliet@localhost/{to}' id='{id}'>");
+        other.say(&format!("{message}<body>{body}</body></message>")).await;
+    }
+    other.hear("id='here'").await;
+    let next = juliet.send("", "");
+    juliet.hear(next, "id='two'").await;
+    assert!(juliet.lives().await);
+}
+
+#[tokio::test]
 async fn pages_of_any_origin_may_ask_but_not_with_what_a_browser_knows_at_53() {
     let server = start("").await;
     let http = async || TcpStream::connect(server.address("http ")).await.unwrap();

@@ -290,9 +290,10 @@ impl Bosh {
         self.terminate(Condition::ItemNotFound, None, out);
     }
 
-    /// So much waits for the client that no more is made for it.
+    /// So much waits for the client that no more is made for it. While somebody waits for it, it
+    /// is not: its response leaves when the stream has heard what it said.
     pub fn is_full(&self) -> bool {
-        self.said.payloads.len() >= SAID_BYTES_MAX
+        self.said.payloads.len() >= SAID_BYTES_MAX && !self.is_held()
     }
 
     /// It has ended, for both sides.

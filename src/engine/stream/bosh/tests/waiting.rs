@@ -221,6 +221,10 @@ fn what_nobody_takes_fills_it_and_no_more() {
         told += 1;
     }
     assert!(told * HELLO.len() < SAID_BYTES_MAX + HELLO.len());
-    session.says(1, "");
+    // Who comes for it must be heard first.
+    session.send(1, "", "");
     assert!(!session.bosh.is_full());
+    session.listen();
+    assert!(!session.bosh.is_full());
+    assert!(session.responses()[0].1.len() > SAID_BYTES_MAX);
 }
