@@ -31,6 +31,8 @@ pub(super) enum Refused {
     NotOffered(Challenge),
     /// It took too long.
     Late,
+    /// There is one, but it must be renewed already.
+    Due,
     /// What it gave, or what it must be given, cannot be kept or made.
     Kept(CertificateError),
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Refused {
             Self::Challenge(why) => write!(f, "the challenge has failed: {why}"),
             Self::NotOffered(challenge) => write!(f, "the authority offers no {challenge}"),
             Self::Late => f.write_str("the authority took too long"),
+            Self::Due => f.write_str("it must be renewed already: is the clock right?"),
             Self::Kept(error) => write!(f, "{error}"),
         }
     }

@@ -29,17 +29,22 @@ impl Shelf {
     }
 
     /// Keeps a certificate. Unless it can be served, the one before stays.
-    pub(super) fn put(&self, name: &str, chain: &str, key: &str) -> Result<(), CertificateError> {
+    pub(super) fn put(
+        &self,
+        name: &str,
+        chain: &str,
+        key: &str,
+    ) -> Result<Certificate, CertificateError> {
         self.make()?;
         let fresh = self.pair(&format!("{name}.fresh"));
         let kept = self.pair(name);
         write(&fresh.certificate, 0o600, chain)?;
         write(&fresh.key, 0o600, key)?;
-        Certificate::read(&fresh.certificate, &fresh.key)?;
+        let certificate = Certificate::read(&fresh.certificate, &fresh.key)?;
         for (fresh, kept) in [(fresh.key, kept.key), (fresh.certificate, kept.certificate)] {
             fs::rename(&fresh, &kept).map_err(|error| CertificateError::File(kept, error))?;
         }
-        Ok(())
+        Ok(certificate)
     }
 
     pub(super) fn failure(&self, name: &str) -> Option<Failure> {
