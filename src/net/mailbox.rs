@@ -8,7 +8,7 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Waker},
 };
@@ -172,13 +172,16 @@ pub(crate) struct Mailboxes {
     shelves: [Mutex<HashMap<u64, Arc<Mailbox>>>; SHELVES],
     next: AtomicU64,
     waiting: AtomicUsize,
+    /// The server stops.
+    stopping: AtomicBool,
     limits: Limits,
 }
 
 impl Mailboxes {
     pub(crate) fn new(limits: Limits) -> Self {
         let shelves = std::array::from_fn(|_| Mutex::default());
-        Self { shelves, next: AtomicU64::new(1), waiting: AtomicUsize::new(0), limits }
+        let (waiting, stopping) = Default::default();
+        Self { shelves, next: AtomicU64::new(1), waiting, stopping, limits }
     }
 
     fn shelf(&self, number: u64) -> MutexGuard<'_, HashMap<u64, Arc<Mailbox>>> {
@@ -190,7 +193,14 @@ impl Mailboxes {
     pub(crate) fn open(&self) -> (u64, Arc<Mailbox>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Mailbox::default());
-        self.shelf(number).insert(number, mailbox.clone());
+        let mut shelf = self.shelf(number);
+        shelf.insert(number, mailbox.clone());
+        // What was under way when the server stopped, a handshake or an upgrade, ends at once. Said
+        // while the shelf is locked: either this sees that the server stops, or `shutdown` sees it.
+        if self.stopping.load(Ordering::Relaxed) {
+            mailbox.shutdown();
+        }
+        drop(shelf);
         (number, mailbox)
     }
 
@@ -222,6 +232,7 @@ impl Mailboxes {
 
     /// Tells all of them that the server stops.
     pub(crate) fn shutdown(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
         for shelf in &self.shelves {
             let shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
             shelf.values().for_each(|mailbox| mailbox.shutdown());
@@ -281,6 +292,15 @@ mod tests {
         let (number, mailbox) = boxes.open();
         (0..20).for_each(|_| boxes.push(number, message()));
         assert!(take(&mailbox).unwrap().overflow);
+    }
+
+    #[test]
+    fn who_comes_late_hears_that_the_server_stops_too() {
+        let boxes = Mailboxes::new(Limits::default());
+        let (_, before) = boxes.open();
+        boxes.shutdown();
+        let (_, after) = boxes.open();
+        assert!([before, after].iter().all(|mailbox| take(mailbox).unwrap().shutdown));
     }
 
     #[test]
