@@ -114,7 +114,11 @@ impl Frames {
             let Some((header, length)) = header else { return Ok(self.quiet()) };
             let start = self.used + usize::try_from(rest.position()).unwrap_or(0);
             let mask = check(&header, length)?;
-            let room = bytes_max.saturating_sub(self.message.len());
+            // What stands between the fragments of a message is no part of it (§5.4).
+            let room = match header.opcode {
+                OpCode::Control(_) => bytes_max,
+                OpCode::Data(_) => bytes_max.saturating_sub(self.message.len()),
+            };
             let Some(length) = usize::try_from(length).ok().filter(|length| *length <= room) else {
                 return Err(Refused::TOO_BIG);
             };

@@ -61,6 +61,10 @@ fn a_control_frame_may_come_between_fragments_rfc6455_5_4() {
     let mut frames = Frames::after(bytes);
     assert_eq!(frames.next(MAX), Ok(message("<a/>")));
     assert_eq!(frames.next(MAX), Ok(None));
+    // It takes no room from the message.
+    let whole = [b'x'; MAX];
+    let bytes = [client(0x01, &whole), client(0x89, b"ping"), client(0x80, b"")].concat();
+    assert_eq!(all(&bytes), (vec![Heard::Message(whole.to_vec())], None));
 }
 
 #[test]
