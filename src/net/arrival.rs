@@ -124,11 +124,16 @@ fn admitted(web: &Arc<Web>, arrived: Arrived, port: Port, stopping: &watch::Rece
 }
 
 /// The handshake tells what comes then.
-async fn shake_hands(web: Arc<Web>, mut arrived: Arrived, stopping: watch::Receiver<bool>) {
+async fn shake_hands(web: Arc<Web>, mut arrived: Arrived, mut stopping: watch::Receiver<bool>) {
     let shell = &web.shell;
     arrived.socket.secure(&shell.tls.https);
     let shaken = poll_fn(|cx| arrived.socket.poll_handshake(cx, shell.tls.clients.as_ref()));
-    let tls: Tls = match timeout(patience(shell), shaken).await {
+    let shaken = tokio::select! {
+        shaken = timeout(patience(shell), shaken) => shaken,
+        // Nothing has been said that would want an answer.
+        _ = stopping.wait_for(|stopping| *stopping) => return,
+    };
+    let tls: Tls = match shaken {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => {
             tracing::debug!(peer = %arrived.peer, %error, "TLS handshake failed");

@@ -28,7 +28,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use std::{pin::pin, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 /// How often samples are moved into their buckets.
 const SETTLE_PAUSE: Duration = Duration::from_secs(5);
@@ -122,7 +122,11 @@ pub(crate) async fn serve(web: Arc<Web>, guest: Guest, mut stopping: watch::Rece
         Some(ended) => ended,
         None => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            // Requests that wait are answered now. Of one that is half there nobody knows when
+            // the rest will come.
+            let patience = web.shell.settings.load().limits.close_ms_max;
+            let ended = timeout(Duration::from_millis(patience), connection).await;
+            ended.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

@@ -5,7 +5,10 @@ use crate::{
     client::{Client, HEADER, handshake},
     server::{LOG, PATIENCE, Server},
 };
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -160,6 +163,21 @@ async fn host_meta_tells_where_a_domain_is_reached_xep_0156() {
     let server = Server::start(chosen).await;
     let answer = get(http(&server).await, &ask("host-meta", "localhost")).await;
     assert!(answer.contains(" href='wss://chat.example/xmpp/ws'/>"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_has_not_said_all_does_not_hold_a_server_that_stops_at_65() {
+    let limits = "[limits]\nclose_seconds_max = 1\nshutdown_seconds_max = 60\n";
+    let server = Server::start(&format!("{HTTPS}{limits}")).await;
+    let _silent = TcpStream::connect(server.address("https")).await.unwrap();
+    let mut half = http(&server).await;
+    half.write_all(b"GET /health HTTP/1.1\r\nHost: ").await.unwrap();
+    // Who came after it has been served, so it is there.
+    assert_eq!(server.get("/health").await, "ok\n");
+    let begun = Instant::now();
+    server.signal("TERM").await;
+    assert_eq!(server.ended().await, Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
