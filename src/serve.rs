@@ -217,7 +217,8 @@ impl Reload<'_> {
                 return tracing::error!(error, "SIGHUP: nothing changed, the settings are wrong");
             }
         };
-        server.reload_certificates(new.certificates());
+        // The domains and the folder are those that it has begun with.
+        server.reload_certificates(new.tls.sources(&old.domains, &old.data));
         if let Err(error) = self.level.swap(&new) {
             let error = format!("{error:#}");
             tracing::error!(error, "SIGHUP: the old log.level stays");
