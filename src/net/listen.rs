@@ -202,6 +202,11 @@ impl Pass {
         Seat(self.entrant.0.clone())
     }
 
+    /// Whether this gate has let it in.
+    pub(crate) fn is_of(&self, gate: &Arc<Gate>) -> bool {
+        Arc::ptr_eq(&self.entrant.0, gate)
+    }
+
     /// Where it comes from; of IPv6 the /64.
     pub(crate) fn address(&self) -> IpAddr {
         self.address

@@ -166,6 +166,26 @@ async fn host_meta_tells_where_a_domain_is_reached_xep_0156() {
 }
 
 #[tokio::test]
+async fn streams_of_this_machine_count_and_leave_the_reserve_to_who_watches_it() {
+    let server = Server::start("[limits]\nconnections_max = 20\n").await;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        let mut browser = Browser::open(http(&server).await, "").await;
+        // It has an answer, so it is a stream.
+        browser.begin().await;
+        open.push(browser);
+    }
+    let metrics = server.get("/metrics").await;
+    assert!(metrics.contains("waxwing_active_connections 20\n"), "{metrics}");
+    let mut more = http(&server).await;
+    ask(&mut more, "Sec-WebSocket-Protocol: xmpp\r\n").await;
+    let mut said = Vec::new();
+    let ended = timeout(PATIENCE, more.read_to_end(&mut said)).await.expect("it is closed");
+    assert!(ended.is_err() || said.is_empty(), "{said:?}");
+    assert_eq!(server.get("/health").await, "ok\n");
+}
+
+#[tokio::test]
 async fn who_has_not_said_all_does_not_hold_a_server_that_stops_at_65() {
     let limits = "[limits]\nclose_seconds_max = 1\nshutdown_seconds_max = 60\n";
     let server = Server::start(&format!("{HTTPS}{limits}")).await;

@@ -110,8 +110,9 @@ async fn become_stream(
     let Ok(upgraded) = upgrade.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<Guest>>() else { return };
     let (mut arrived, unread) = parts.io.into_inner().leave();
-    if client.ip() != visitor.peer.ip() {
-        // By a web server beside us: it counts at its own address from now on.
+    if client.ip() != visitor.peer.ip() || arrived.pass.is_of(&shell.reserve) {
+        // By a web server beside us: it counts at its own address from now on. And a stream keeps
+        // no place of those who watch the server.
         match shell.gate.admit(client.ip()) {
             Ok(pass) => arrived = Arrived { pass, peer: client, ..arrived },
             Err(why) => return shell.meters.refused(why),
