@@ -169,6 +169,8 @@ impl Server {
             self.shell.post.mailboxes.shutdown();
             self.shell.bosh.empty().await;
             self.shell.gate.empty().await;
+            // Web servers beside us have come by it, and last words of BOSH may be on their way.
+            self.shell.reserve.empty().await;
             self.shell.post.work().quiet().await;
         };
         tokio::time::timeout(time, done).await.is_ok()
