@@ -28,9 +28,12 @@ mod trust;
 mod ways;
 
 use client::{Client, handshake};
-use server::{Server, fails, folder, run, settings};
+use server::{LOG, PATIENCE, Server, fails, folder, run, settings};
 use std::{fs, os::unix::fs::PermissionsExt, time::Instant};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 
 #[tokio::test]
 async fn it_says_when_it_is_ready_and_where() {
@@ -353,22 +356,29 @@ async fn at_60_a_client_that_does_not_read_is_ended_and_the_rest_goes_on() {
 #[tokio::test]
 async fn sighup_reads_certificate_and_settings_again_and_says_what_it_cannot() {
     let server = Server::start("").await;
-    let before = fs::read(server.folder.path().join("data/self-signed.pem")).unwrap();
+    let made = server.folder.path().join("data/self-signed.pem");
     let handshaken = handshake(&server, TcpStream::connect(server.direct()).await.unwrap(), &[]);
     let old = handshaken.await.unwrap().get_ref().1.peer_certificates().unwrap()[0].clone();
-    // A certificate that does not name all domains is made anew.
+    // A certificate that is there no more is made anew.
     settings(server.folder.path(), "[server]\ndomains = [\"localhost\", \"example.org\"]\n");
+    fs::remove_file(&made).unwrap();
     server.signal("HUP").await;
-    while fs::read(server.folder.path().join("data/self-signed.pem")).unwrap() == before {
-        tokio::task::yield_now().await;
-    }
-    loop {
-        let socket = TcpStream::connect(server.direct()).await.unwrap();
-        let Ok(tls) = handshake(&server, socket, &[]).await else { continue };
-        if tls.get_ref().1.peer_certificates().unwrap()[0] != old {
-            return;
+    let again = async {
+        while !made.exists() {
+            tokio::task::yield_now().await;
         }
-    }
+        loop {
+            let socket = TcpStream::connect(server.direct()).await.unwrap();
+            let Ok(tls) = handshake(&server, socket, &[]).await else { continue };
+            if tls.get_ref().1.peer_certificates().unwrap()[0] != old {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, again).await.expect("another certificate");
+    let log = fs::read_to_string(server.folder.path().join(LOG)).unwrap();
+    let told = log.lines().any(|line| line.contains("server.domains") && line.contains("start"));
+    assert!(told, "{log}");
 }
 
 #[tokio::test]
