@@ -10,6 +10,8 @@ mod chance;
 mod client;
 #[path = "hostile/greed.rs"]
 mod greed;
+#[path = "hostile/logins.rs"]
+mod logins;
 #[path = "hostile/operator.rs"]
 mod operator;
 #[path = "hostile/secrets.rs"]

@@ -1,0 +1,135 @@
+//! Who one says that one is, by what, and where: AT-10, AT-11, AT-12.
+
+use super::{Intruder, PASSWORD, PING, Profile, besieged, encoded, plain};
+use conformance::driver::Transport;
+
+const PLAIN: (&str, &str) = ("PLAIN", "invalid-authzid");
+
+fn acts_as_others(intruder: &mut Intruder) {
+    for profile in Profile::ALL {
+        for other in
+            ["juliet@localhost", "romeo@other.localhost", "romeo@localhost/phone", "localhost", "@"]
+        {
+            let said = intruder.login(profile, "PLAIN", &plain(other, PASSWORD), "");
+            intruder.refused(&said, "invalid-authzid", PLAIN);
+            let first = encoded(format!("n,a={other},n=romeo,r=fyko+d2lbbFgONRv9qkxdawL"));
+            let said = intruder.login(profile, "SCRAM-SHA-256", &first, "");
+            intruder.refused(&said, "invalid-authzid", ("SCRAM-SHA-256", "invalid-authzid"));
+        }
+        for own in ["", "romeo@localhost", "ROMEO@LOCALHOST"] {
+            let said = intruder.login(profile, "PLAIN", &plain(own, PASSWORD), "");
+            intruder.succeeded(&said);
+        }
+    }
+}
+
+#[tokio::test]
+async fn at_10_nobody_acts_as_somebody_else_whatever_the_way_in() {
+    besieged(acts_as_others).await;
+}
+
+fn uses_what_is_not_offered(intruder: &mut Intruder) {
+    const NONE: (&str, &str) = ("none", "invalid-mechanism");
+    const AGENT: &str = "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'/>";
+    let message = plain("", PASSWORD);
+    for profile in Profile::ALL {
+        for mechanism in [
+            "ANONYMOUS",
+            "EXTERNAL",
+            "DIGEST-MD5",
+            "LOGIN",
+            "X-OAUTH2",
+            "OAUTHBEARER",
+            "X-UNKNOWN",
+            "plain",
+            "PLAIN ",
+            "",
+            "HT-SHA-256-NONE",
+            "HT-SHA-256-EXPR",
+        ] {
+            let said = intruder.login(profile, mechanism, &message, AGENT);
+            intruder.refused(&said, "invalid-mechanism", NONE);
+        }
+    }
+    let fast = format!("{AGENT}<fast xmlns='urn:xmpp:fast:0' count='1'/>");
+    let mut not_for_tokens = vec!["PLAIN", "SCRAM-SHA-256", "HT-SHA-1-NONE", "HT-SHA-256-UNIQ"];
+    if intruder.over == Transport::Bosh {
+        // A session of BOSH is of no one connection.
+        not_for_tokens.extend(["HT-SHA-256-EXPR", "HT-SHA-256-ENDP"]);
+        for mechanism in ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"] {
+            let said = intruder.login(Profile::Rfc6120, mechanism, &message, "");
+            intruder.refused(&said, "invalid-mechanism", NONE);
+        }
+    }
+    for mechanism in not_for_tokens {
+        let said = intruder.login(Profile::Xep0388, mechanism, &message, &fast);
+        intruder.refused(&said, "invalid-mechanism", NONE);
+    }
+    // XEP-0078, which is obsolete.
+    intruder.connect();
+    intruder.say(&format!(
+        "<iq type='set' id='a'><query xmlns='jabber:iq:auth'><username>romeo</username>\
+         <password>{PASSWORD}</password><resource>phone</resource></query></iq>"
+    ));
+    intruder.errs("not-authorized");
+}
+
+#[tokio::test]
+async fn at_11_mechanisms_that_are_not_offered_are_refused_whatever_the_way_in() {
+    besieged(uses_what_is_not_offered).await;
+}
+
+fn changes_domains(intruder: &mut Intruder) {
+    let message = plain("", PASSWORD);
+    for elsewhere in ["to='other.localhost'", "to='elsewhere.example'", ""] {
+        let said = intruder.login(Profile::Rfc6120, "PLAIN", &message, "");
+        intruder.succeeded(&said);
+        intruder.again(elsewhere);
+        if intruder.over == Transport::Bosh && elsewhere.is_empty() {
+            // The session knows to whom it speaks (XEP-0206 §5).
+            intruder.features();
+            continue;
+        }
+        intruder.errs("host-unknown");
+    }
+    // The same name at another domain is another account, which is not there.
+    for profile in Profile::ALL {
+        intruder.header("to='other.localhost'");
+        intruder.features();
+        let said = intruder.begin(profile, "PLAIN", &message, "");
+        intruder.refused(&said, "not-authorized", ("PLAIN", "not-authorized"));
+    }
+    intruder.header("to='elsewhere.example'");
+    intruder.errs("host-unknown");
+    for other in ["juliet@localhost", "romeo@other.localhost"] {
+        intruder.header(&format!("to='localhost' from='{other}'"));
+        intruder.features();
+        let said = intruder.begin(Profile::Xep0388, "PLAIN", &message, "");
+        intruder.refused(&said, "invalid-authzid", PLAIN);
+    }
+}
+
+#[tokio::test]
+async fn at_12_a_login_is_for_one_domain_whatever_the_way_in() {
+    besieged(changes_domains).await;
+}
+
+fn restarts_behind_sasl2(intruder: &mut Intruder) {
+    let said = intruder.login(Profile::Xep0388, "PLAIN", &plain("", PASSWORD), "");
+    intruder.succeeded(&said);
+    intruder.features();
+    intruder.say(
+        "<stream:stream to='other.localhost' version='1.0' xmlns='jabber:client' \
+         xmlns:stream='http://etherx.jabber.org/streams'>",
+    );
+    if intruder.over == Transport::Direct {
+        // There it is an element like any other, and judged when it is whole.
+        intruder.say(&format!("{PING}</stream:stream>"));
+    }
+    intruder.errs("unsupported-stanza-type");
+}
+
+#[tokio::test]
+async fn at_12_behind_sasl2_no_other_stream_begins() {
+    besieged(restarts_behind_sasl2).await;
+}
