@@ -106,6 +106,12 @@ fn changes_domains(intruder: &mut Intruder) {
         intruder.features();
         let said = intruder.begin(Profile::Xep0388, "PLAIN", &message, "");
         intruder.refused(&said, "invalid-authzid", PLAIN);
+        // The header was not true: the stream ends (RFC 6120 §4.9.3.9).
+        intruder.header(&format!("to='localhost' from='{other}'"));
+        intruder.features();
+        intruder.say(&Profile::Rfc6120.begin("PLAIN", &message, ""));
+        intruder.errs("invalid-from");
+        intruder.told.refused.push(("PLAIN".into(), "not-authorized".into()));
     }
 }
 
