@@ -42,6 +42,10 @@ const MARK: &str = "rid-";
 /// What happens next.
 #[derive(Arbitrary, Debug)]
 enum Event<'a> {
+    /// A request as most clients make it, so many before its turn, with so many payloads.
+    Next(u8, u8),
+    /// It comes again.
+    Repeated(u8, u8),
     Request(Request<'a>),
     /// The same request again, by how many it is before the last one.
     Again(u8, Request<'a>),
@@ -62,7 +66,7 @@ enum Event<'a> {
 #[derive(Arbitrary, Debug)]
 struct Request<'a> {
     rid: Rid<'a>,
-    said: Attributes<'a>,
+    said: Vec<Attribute<'a>>,
     stanzas: u8,
     more: Said<'a>,
 }
@@ -85,15 +89,15 @@ enum Rid<'a> {
 }
 
 #[derive(Arbitrary, Debug)]
-struct Attributes<'a> {
-    ack: Option<Number<'a>>,
-    pause: Option<Number<'a>>,
-    key: Option<Key<'a>>,
-    new_key: Option<Key<'a>>,
-    terminate: bool,
-    restart: bool,
-    /// An attribute of so many bytes.
-    huge: Option<u16>,
+enum Attribute<'a> {
+    Ack(Number<'a>),
+    Pause(Number<'a>),
+    Key(Key<'a>),
+    NewKey(Key<'a>),
+    Terminate,
+    Restart,
+    /// It has so many bytes.
+    Huge(u16),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -157,23 +161,16 @@ impl Key<'_> {
     }
 }
 
-impl Attributes<'_> {
-    fn write(&self, out: &mut String) {
-        let numbers = [("ack", &self.ack), ("pause", &self.pause)];
-        let numbers = numbers.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let keys = [("key", &self.key), ("newkey", &self.new_key)];
-        let keys = keys.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        numbers.for_each(|(name, value)| attribute(name, &value.text(), out));
-        keys.for_each(|(name, value)| attribute(name, value.text(), out));
-        if self.terminate {
-            attribute("type", "terminate", out);
-        }
-        if self.restart {
-            attribute("xmlns:xmpp", "urn:xmpp:xbosh", out);
-            attribute("xmpp:restart", "true", out);
-        }
-        if let Some(length) = self.huge {
-            attribute("huge", &"x".repeat(usize::from(length)), out);
+impl Attribute<'_> {
+    fn name_and_value(&self) -> (&'static str, String) {
+        match self {
+            Self::Ack(number) => ("ack", number.text()),
+            Self::Pause(number) => ("pause", number.text()),
+            Self::Key(key) => ("key", key.text().to_owned()),
+            Self::NewKey(key) => ("newkey", key.text().to_owned()),
+            Self::Terminate => ("type", "terminate".to_owned()),
+            Self::Restart => ("xmpp:restart", "true".to_owned()),
+            Self::Huge(length) => ("huge", "x".repeat(usize::from(*length))),
         }
     }
 }
@@ -183,12 +180,20 @@ fn attribute(name: &str, value: &str, out: &mut String) {
 }
 
 impl Request<'_> {
+    fn ordinary(early: u8, payloads: u8) -> Self {
+        let rid = Rid::Next(early);
+        Self { rid, said: Vec::new(), stanzas: payloads, more: Said::Nothing }
+    }
+
     /// The document; `rid` is the number when it is one that can be marked.
     fn document(&self, rid: &str, more: &str) -> String {
         let mut out = "<body xmlns='http://jabber.org/protocol/httpbind' sid='s'".to_owned();
         attribute("rid", rid, &mut out);
+        attribute("xmlns:xmpp", "urn:xmpp:xbosh", &mut out);
         out.push_str(more);
-        self.said.write(&mut out);
+        // None twice, or it is no XML.
+        let said: BTreeMap<_, _> = self.said.iter().map(Attribute::name_and_value).collect();
+        said.iter().for_each(|(name, value)| attribute(name, value, &mut out));
         out.push('>');
         for nth in 0..self.stanzas % 4 {
             write!(out, "<message xmlns='jabber:client' id='{MARK}{rid}' type='{nth}'/>")
@@ -345,11 +350,16 @@ impl World {
 
     fn request(&mut self, request: &Request<'_>) {
         let rid = match request.rid {
-            Rid::Next(more) => self.received + 1 + u64::from(more),
+            Rid::Next(more) => self.received + 1 + u64::from(more % 4),
             Rid::Far(rid) => rid,
             Rid::Other(text) => return self.unnumbered(request, text),
             Rid::None => return self.unnumbered(request, ""),
         };
+        self.send(Some(rid), request.document(&rid.to_string(), "").as_bytes());
+    }
+
+    fn again(&mut self, before: u8, request: &Request<'_>) {
+        let rid = self.received.saturating_sub(u64::from(before % 8));
         self.send(Some(rid), request.document(&rid.to_string(), "").as_bytes());
     }
 
@@ -422,11 +432,12 @@ impl World {
 
     fn happens(&mut self, event: &Event<'_>) {
         match event {
-            Event::Request(request) => self.request(request),
-            Event::Again(before, request) => {
-                let rid = self.received.saturating_sub(u64::from(before % 8));
-                self.send(Some(rid), request.document(&rid.to_string(), "").as_bytes());
+            Event::Next(early, payloads) => self.request(&Request::ordinary(*early, *payloads)),
+            Event::Repeated(before, payloads) => {
+                self.again(*before, &Request::ordinary(0, *payloads));
             }
+            Event::Request(request) => self.request(request),
+            Event::Again(before, request) => self.again(*before, request),
             Event::Bytes(bytes) => {
                 if !read(bytes).is_ok_and(|body| body.attribute("rid").is_some()) {
                     self.send(None, bytes);
