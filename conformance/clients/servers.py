@@ -101,7 +101,7 @@ class Waxwing(Server):
         store = store or f"sqlite:{folder}/data/waxwing.db"
         self.config.write_text(
             f"""[server]
-domains = ["{self.domain}"]
+domains = ["{self.domain}", "guests.{self.domain}"]
 data = "{folder}/data"
 admins = {json.dumps(self.admins)}
 
@@ -118,6 +118,9 @@ key = "{certificate.key}"
 
 [store]
 url = "{store}"
+
+[auth]
+anonymous_domains = ["guests.{self.domain}"]
 
 [xep.0077]
 registration = "{'open' if self.open else 'closed'}"
