@@ -30,7 +30,12 @@ use futures_util::future::join_all;
 use net::certificates::Origin;
 use resolver::Dns;
 use served::{Served, Service};
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{
+    collections::BTreeSet,
+    fmt::Display,
+    io::{Write, stdout},
+    net::SocketAddr,
+};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use trust::Trust;
 use web::Ask;
@@ -95,8 +100,8 @@ impl Report {
         for finding in findings {
             self.well &= finding.level != Level::Problem;
             match self.json {
-                true => println!("{}", finding.json()),
-                false => println!("{finding}"),
+                true => say(finding.json()),
+                false => say(finding),
             }
         }
     }
@@ -104,12 +109,16 @@ impl Report {
     /// The records of a domain, to paste.
     fn records(&self, domain: &Domain, records: &[String]) {
         if self.json {
-            println!("{}", serde_json::json!({ "domain": domain.name, "records": records }));
-            return;
+            return say(serde_json::json!({ "domain": domain.name, "records": records }));
         }
-        println!("\n; DNS records for {}, to paste into its zone", domain.name);
-        records.iter().for_each(|record| println!("{record}"));
+        say(format_args!("\n; DNS records for {}, to paste into its zone", domain.name));
+        records.iter().for_each(say);
     }
+}
+
+/// A line, if somebody reads it.
+fn say(line: impl Display) {
+    drop(writeln!(stdout(), "{line}"));
 }
 
 fn dns(check: &Check, report: &mut Report) -> Option<Dns> {
