@@ -12,10 +12,7 @@ use crate::{
 };
 use post::Post;
 use session::Session;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 /// The namespace of `<body/>` (XEP-0124 §19.1).
 pub const HTTPBIND: &str = "http://jabber.org/protocol/httpbind";
@@ -82,9 +79,5 @@ impl Driver for Bosh {
         if let Some(mut session) = self.sessions[link.0].take() {
             session.leave();
         }
-    }
-
-    fn pass(&mut self, ms: u64) {
-        std::thread::sleep(Duration::from_millis(ms));
     }
 }

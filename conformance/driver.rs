@@ -1,7 +1,7 @@
 //! What a script needs of a world: connections that carry streams, and time.
 
 use crate::tree::Heard;
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// A connection, counted by its driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +101,8 @@ pub trait Driver {
     fn hear(&mut self, link: Link, patience: Patience) -> Came;
     /// Breaks the connection off.
     fn cut(&mut self, link: Link);
-    /// Lets time pass.
-    fn pass(&mut self, ms: u64);
+    /// Lets time pass: really, where it is not simulated.
+    fn pass(&mut self, ms: u64) {
+        std::thread::sleep(Duration::from_millis(ms));
+    }
 }

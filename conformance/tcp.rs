@@ -137,8 +137,4 @@ impl Driver for Tcp {
     fn cut(&mut self, link: Link) {
         self.sockets[link.0] = Socket::Cut;
     }
-
-    fn pass(&mut self, ms: u64) {
-        std::thread::sleep(Duration::from_millis(ms));
-    }
 }

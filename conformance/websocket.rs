@@ -264,10 +264,6 @@ impl Driver for WebSockets {
     fn cut(&mut self, link: Link) {
         self.sockets[link.0] = None;
     }
-
-    fn pass(&mut self, ms: u64) {
-        std::thread::sleep(Duration::from_millis(ms));
-    }
 }
 
 fn is_patience_at_end(error: &io::Error) -> bool {
