@@ -36,7 +36,7 @@ fn account(iq: &Stanza, line: &mut Line<'_>, _: &Ctx<'_>) -> Replied {
 fn ask(session: &mut Session, ctx: &Ctx<'_>) -> Vec<Output> {
     let head = Head::new(Kind::Iq).with_type("get").with_id(ctx.token());
     let head = head.with_from(session.jid.bare()).with_to(session.jid.clone());
-    vec![Output::Stanza(Stanza::new(head).with(Draft::new(PING).finish()))]
+    vec![Output::Stanza(Stanza::new(head).with(Draft::new(PING).finish()).into())]
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{
     settings::Settings,
     slot::{Plan, Slot},
     stream::sasl::{Advertised, profile::Profile},
-    unit::{Change, Table},
+    unit::{Change, Pos, Table},
 };
 use std::{fmt::Debug, net::IpAddr, sync::Arc};
 use wire::{Element, Name, Payload, Stanza, StanzaError, StreamError};
@@ -110,7 +110,7 @@ pub type Hear = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Result<Vec<Output>, S
 /// What a session answers to an element that it begins with.
 pub type Begin = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Vec<Payload>;
 /// What goes on to the next desk.
-pub type Write = fn(Stanza, &mut Session) -> Vec<Stanza>;
+pub type Write = fn(Leaving, &mut Session, &Ctx<'_>) -> Vec<Leaving>;
 /// The feature's element, or none for this stream, which offers these ways to log in.
 pub type Offer = fn(&Ctx<'_>, &Advertised<'_>) -> Option<Payload>;
 /// What a session says because of an event of its own.
@@ -183,6 +183,21 @@ pub enum Desk {
     Hold,
     /// Counts it (XEP-0198).
     Count,
+}
+
+/// A stanza on its way out of a session.
+#[derive(Clone, Debug)]
+pub struct Leaving {
+    /// The stanza.
+    pub stanza: Stanza,
+    /// Where the account's log has it, if it does.
+    pub pos: Option<Pos>,
+}
+
+impl From<Stanza> for Leaving {
+    fn from(stanza: Stanza) -> Self {
+        Self { stanza, pos: None }
+    }
 }
 
 /// When a stream feature is offered (RFC 6120 §4.3.2).
@@ -274,5 +289,5 @@ pub enum Output {
     /// Written as it is, never counted.
     Nonza(Payload),
     /// Was held, or is made by us; goes on at the desk after Hold.
-    Stanza(Stanza),
+    Stanza(Leaving),
 }

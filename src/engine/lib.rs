@@ -4,6 +4,7 @@
 //! dice, or knows a runtime. Read `hook.rs` first; then `passage.rs` and `account/`.
 
 pub mod account;
+pub mod archive;
 pub mod cells;
 pub mod ctx;
 pub mod delivery;

@@ -4,9 +4,9 @@
 use crate::{
     account::{Account, Output},
     ctx::Ctx,
-    hook::{Station, Verdict, Why},
+    hook::{Leaving, Station, Verdict, Why},
     session::Session,
-    unit::{Change, Committed, Entry, Flags, KEY_BYTES_MAX, Pos, Table, Unit},
+    unit::{Change, Committed, Entry, Flags, KEY_BYTES_MAX, Once, Pos, Table, Unit},
 };
 use wire::{Bare, Head, Jid, Kind, Stanza, StanzaCondition, StanzaError};
 
@@ -20,7 +20,7 @@ pub enum Walk {
 }
 
 /// How the place in a log is written on the stanza, at release.
-pub type Stamp = fn(Stanza, &Bare, Pos) -> Stanza;
+pub type Stamp = fn(Stanza, &Bare, Pos, &Ctx<'_>) -> Stanza;
 
 /// A stanza on its way through an account, and what it has caused so far.
 pub struct Passage<'a> {
@@ -36,9 +36,11 @@ pub struct Passage<'a> {
     pub said_ms: Option<u64>,
     /// The key of the cell that keeps it for who comes (see [`Passage::hold`]).
     pub held: Option<String>,
+    /// Where it stands in the account's log: known from Copy on, if it was kept.
+    pub pos: Option<Pos>,
     unit: Unit,
     stamp: Option<Stamp>,
-    also: Vec<(Jid, Stanza)>,
+    also: Vec<(Jid, Leaving)>,
 }
 
 /// What waits for the commit.
@@ -65,8 +67,8 @@ pub struct Ended {
 
 impl<'a> Passage<'a> {
     fn of(walk: Walk, stanza: Stanza, account: &'a mut Account) -> Self {
-        let (reached, said_ms, held, unit, stamp, also) = Default::default();
-        Self { walk, stanza, account, reached, said_ms, held, unit, stamp, also }
+        let (reached, said_ms, held, pos, unit, stamp, also) = Default::default();
+        Self { walk, stanza, account, reached, said_ms, held, pos, unit, stamp, also }
     }
 
     /// Puts it into the account's log. The stamp is put on at release.
@@ -85,6 +87,17 @@ impl<'a> Passage<'a> {
             stanza: self.stanza.to_text(),
         });
         self.stamp = Some(stamp);
+    }
+
+    /// What was kept is one that its sender tries again when the acknowledgement is lost: it is
+    /// written and delivered only when the log has none of this key behind `since`.
+    /// `repeatable`: within one stream the same may be meant twice.
+    pub fn once(&mut self, key: i64, since: Pos, repeatable: bool) {
+        let Some(entry) = self.unit.entries.first_mut() else { return };
+        entry.key = Some(key);
+        let by = entry.settles.map(|(session, _)| session);
+        let besides = by.filter(|_| repeatable);
+        self.unit.once = Some(Once { log: entry.log.clone(), key, since, besides });
     }
 
     /// Writes something else in the same unit.
@@ -136,7 +149,13 @@ impl<'a> Passage<'a> {
 
     /// Sends one more stanza because of this one, to a session of this account.
     pub fn also(&mut self, to: &Jid, stanza: Stanza) {
-        self.also.push((to.clone(), stanza));
+        self.also.push((to.clone(), stanza.into()));
+    }
+
+    /// Sends what this stanza says to a session of this account, in another form: what the log has
+    /// of it has reached that session with this.
+    pub fn copy(&mut self, to: &Jid, stanza: Stanza) {
+        self.also.push((to.clone(), Leaving { stanza, pos: self.pos }));
     }
 }
 
@@ -225,11 +244,12 @@ pub fn release(
 ) -> Option<Stanza> {
     let Walked { walk, mut stanza, kept, held } = walked;
     let refusable = kept.is_none() && held.is_none();
-    if let (Some(stamp), Some(pos)) = (kept, committed.in_log(&account.jid)) {
-        stanza = stamp(stanza, &account.jid, pos);
+    let pos = committed.in_log(&account.jid).filter(|_| kept.is_some());
+    if let (Some(stamp), Some(pos)) = (kept, pos) {
+        stanza = stamp(stanza, &account.jid, pos, ctx);
     }
     let mut passage = Passage::of(walk, stanza, account);
-    passage.held = held;
+    (passage.held, passage.pos) = (held, pos);
     stop(Station::Copy, &mut passage, ctx, out);
     if walk == Walk::Sent {
         return None;
@@ -240,13 +260,16 @@ pub fn release(
         let Some((&last, others)) = takers.split_last() else {
             return Some(stanza).filter(|_| refusable);
         };
-        others.iter().for_each(|&place| account.deliver(place, stanza.clone(), ctx, out));
-        account.deliver(last, stanza, ctx, out);
+        for &place in others {
+            account.deliver(place, Leaving { stanza: stanza.clone(), pos }, ctx, out);
+        }
+        account.deliver(last, Leaving { stanza, pos }, ctx, out);
         return None;
     }
     for &place in &takers {
         passage.reached.push(passage.account.sessions[place].jid.clone());
-        passage.account.deliver(place, passage.stanza.clone(), ctx, out);
+        let leaving = Leaving { stanza: passage.stanza.clone(), pos };
+        passage.account.deliver(place, leaving, ctx, out);
     }
     if takers.is_empty() {
         stop(Station::Miss, &mut passage, ctx, out);
@@ -261,7 +284,7 @@ fn stop(at: Station, passage: &mut Passage<'_>, ctx: &Ctx<'_>, out: &mut Vec<Out
         let verdict = look(passage, ctx);
         debug_assert!(matches!(verdict, Verdict::Go), "XEP-{number:04}: it is in the log already");
     }
-    for (to, stanza) in std::mem::take(&mut passage.also) {
-        passage.account.write(&to, stanza, ctx, out);
+    for (to, leaving) in std::mem::take(&mut passage.also) {
+        passage.account.write(&to, leaving, ctx, out);
     }
 }

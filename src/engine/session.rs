@@ -2,7 +2,7 @@
 
 use crate::{
     ctx::Ctx,
-    hook::{Desk, Output},
+    hook::{Desk, Leaving, Output},
     parcel::Link,
     slot::{Kept, Plan, Slot},
 };
@@ -77,8 +77,8 @@ impl Session {
     }
 
     /// Writes what of a stanza, and of what was held before it, reaches the socket now.
-    pub fn write(&mut self, stanza: Stanza, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
-        self.pass(Desk::Hold, stanza, ctx, to);
+    pub fn write(&mut self, leaving: Leaving, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
+        self.pass(Desk::Hold, leaving, ctx, to);
     }
 
     /// What a hook says to an element that is not a stanza; it goes on to [`Session::say`].
@@ -103,23 +103,26 @@ impl Session {
         for output in outputs {
             match output {
                 Output::Nonza(payload) => to(Written::Nonza(payload)),
-                Output::Stanza(stanza) => self.pass(Desk::Count, stanza, ctx, to),
+                Output::Stanza(leaving) => self.pass(Desk::Count, leaving, ctx, to),
             }
         }
     }
 
     /// Most stanzas pass alone: they are not gathered anew at each desk.
-    fn pass(&mut self, from: Desk, stanza: Stanza, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
+    fn pass(&mut self, from: Desk, leaving: Leaving, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
         let Some((&(_, first), writes)) = ctx.hooks.writes(from).split_first() else {
-            return to(Written::Stanza(stanza));
+            return to(Written::Stanza(leaving.stanza));
         };
-        let mut passing = first(stanza, self);
+        let mut passing = first(leaving, self, ctx);
         for &(_, write) in writes {
             passing = match passing.pop() {
-                Some(stanza) if passing.is_empty() => write(stanza, self),
-                last => passing.into_iter().chain(last).flat_map(|one| write(one, self)).collect(),
+                Some(one) if passing.is_empty() => write(one, self, ctx),
+                last => {
+                    let all = passing.into_iter().chain(last);
+                    all.flat_map(|one| write(one, self, ctx)).collect()
+                }
             };
         }
-        passing.into_iter().map(Written::Stanza).for_each(to);
+        passing.into_iter().map(|one| Written::Stanza(one.stanza)).for_each(to);
     }
 }

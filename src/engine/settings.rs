@@ -1,6 +1,6 @@
 //! What the engine must know of the operator's choices. Parsed elsewhere, from TOML.
 
-use crate::setting::Value;
+use crate::{archive::Names, setting::Value};
 use std::collections::BTreeMap;
 use wire::{Bare, Limits};
 
@@ -20,6 +20,8 @@ pub struct Settings {
     pub passwords: Passwords,
     /// Keyed into the salts of accounts that do not exist, so that they look like those that do.
     pub secret: [u8; 32],
+    /// Names the places of logs, by that secret.
+    pub names: Names,
     /// What the tokens of devices are made with: who has it and the store can log in.
     pub token_key: [u8; 32],
     /// How long a token is good.
@@ -64,6 +66,7 @@ impl Settings {
             limits,
             passwords,
             secret,
+            names: Names::of(&secret),
             token_key: secret,
             token_ms_max: 14 * 86_400_000,
             federates: false,

@@ -52,6 +52,11 @@ impl Flags {
     /// Delivered, then dropped.
     pub const TRANSIT: Self = Self(8);
 
+    /// Whether all of these are among them.
+    pub const fn has(self, all: Self) -> bool {
+        self.0 & all.0 == all.0
+    }
+
     /// Both sets.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -67,7 +72,7 @@ pub struct Entry {
     pub flags: Flags,
     /// The other side.
     pub peer: Bare,
-    /// The dedupe key.
+    /// A hash of who says what to whom, by which what is said again is known.
     pub key: Option<i64>,
     /// The session it came by, and the `h` it settles there (XEP-0198).
     pub settles: Option<(i64, i64)>,
@@ -88,6 +93,35 @@ pub struct ScramKeys {
     pub stored_key: Vec<u8>,
     /// HMAC(salted password, "Server Key").
     pub server_key: Vec<u8>,
+}
+
+/// What a stream that can be resumed leaves behind (XEP-0198 §5): its session's row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resumable {
+    /// Of the session. Random, never given twice.
+    pub id: i64,
+    /// What is kept of the id that the client resumes by.
+    pub token: Vec<u8>,
+    /// The resource.
+    pub resource: Text,
+    /// The device that it is on, if it said so.
+    pub device: Option<Text>,
+    /// So many of the client's stanzas have been dealt with. As it is loaded: also those that the
+    /// log tells of (see [`Entry::settles`]).
+    pub h: i64,
+    /// So many stanzas have been sent to the client, and it has acknowledged them.
+    pub out: i64,
+    /// What the log has behind this may not have reached the client.
+    pub mark: Pos,
+    /// Its presence, its desks and slots.
+    pub state: Vec<u8>,
+    /// Until when it may be resumed, in unix ms. Its `h` is kept for `KEPT_MS` longer.
+    pub expires: u64,
+}
+
+impl Resumable {
+    /// How long a session's `h` is known after it could have been resumed, in milliseconds.
+    pub const KEPT_MS: u64 = 7 * 86_400_000;
 }
 
 /// All that is kept of a password.
@@ -144,14 +178,42 @@ pub enum Change {
     Put(Table, Bare, String, Vec<u8>),
     /// Removes a cell of a table.
     Cut(Table, Bare, String),
+    /// Writes the session of an account, whole, by its id.
+    Session(Bare, Box<Resumable>),
+    /// Forgets the session of this id. Does nothing when there is none.
+    Unsession(Bare, i64),
+    /// Everything up to there has been delivered to the account, or need not be (XEP-0160). It
+    /// only moves on. Does nothing when there is no such account.
+    Delivered(Bare, Pos),
+    /// Removes the entries of these places from a log; a place without one is nothing.
+    Expunge(Bare, Vec<Pos>),
+    /// Writes the stanza of an entry anew, which has to be there still: else it does nothing.
+    Redact(Bare, Pos, Text),
     /// Changes a cell of a table from the first value to the second; `None`: it is not there.
     /// Fails the unit when the cell is something else.
     Swap(Table, Bare, String, Option<Vec<u8>>, Option<Vec<u8>>),
 }
 
+/// What is said again because its acknowledgement was lost is not written again: the unit is
+/// written only when the log has no entry like it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// The sender's log. The entry there has this key too.
+    pub log: Bare,
+    /// See [`Entry::key`].
+    pub key: i64,
+    /// Only what stands behind it in the log counts.
+    pub since: Pos,
+    /// What this session has sent does not count (see [`Entry::settles`]): it means to say it
+    /// again.
+    pub besides: Option<i64>,
+}
+
 /// What must be durable together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unit {
+    /// Nothing of it is written when this was said before.
+    pub once: Option<Once>,
     /// Entries of the sender's log and of the local recipient's or room's. One to oneself is one.
     pub entries: Vec<Entry>,
     /// Rows that change with them.
@@ -164,6 +226,11 @@ impl Unit {
         self.entries.is_empty() && self.changes.is_empty()
     }
 
+    /// Of changes only.
+    pub fn of(changes: Vec<Change>) -> Self {
+        Self { changes, ..Self::default() }
+    }
+
     /// The sender's half takes in the recipient's. A message to oneself stays one entry.
     pub fn join(mut self, other: Self) -> Self {
         for entry in other.entries {
@@ -173,23 +240,30 @@ impl Unit {
             }
         }
         self.changes.extend(other.changes);
+        self.once = self.once.or(other.once);
         self
     }
 }
 
 impl From<Change> for Unit {
     fn from(change: Change) -> Self {
-        Self { changes: vec![change], ..Self::default() }
+        Self::of(vec![change])
     }
 }
 
 /// Where the unit's entries stand in their logs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Committed(pub Vec<(Bare, Pos)>);
+pub struct Committed {
+    /// In which log where.
+    pub places: Vec<(Bare, Pos)>,
+    /// It had been said before (see [`Once`]), and stands there since. What it caused then it does
+    /// not cause again.
+    pub repeated: bool,
+}
 
 impl Committed {
     /// The position in this log.
     pub fn in_log(&self, log: &Bare) -> Option<Pos> {
-        self.0.iter().find(|(of, _)| of == log).map(|&(_, pos)| pos)
+        self.places.iter().find(|(of, _)| of == log).map(|&(_, pos)| pos)
     }
 }

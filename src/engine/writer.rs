@@ -8,7 +8,7 @@
 
 use crate::{
     ctx::Moment,
-    port::{Batch, Fault, Verdict},
+    port::{Batch, Fault, Verdict, Written},
     unit::{Change, Committed, Pos, Unit},
 };
 use std::{collections::VecDeque, sync::Arc};
@@ -284,14 +284,19 @@ fn settle<T>(flight: Flight<T>, verdicts: Vec<Verdict>) -> Vec<Outcome<T>> {
         .zip(verdicts)
         .zip(units)
         .map(|((who, verdict), (unit, positions))| {
-            (who.token, verdict.map(|()| committed(unit, positions)))
+            (who.token, verdict.map(|written| committed(unit, positions, written)))
         })
         .collect()
 }
 
-fn committed(unit: &Unit, positions: &[Pos]) -> Committed {
+fn committed(unit: &Unit, positions: &[Pos], written: Written) -> Committed {
     let logs = unit.entries.iter().map(|entry| entry.log.clone());
-    Committed(logs.zip(positions.iter().copied()).collect())
+    match (written, &unit.once) {
+        (Written::Before(pos), Some(once)) => {
+            Committed { places: vec![(once.log.clone(), pos)], repeated: true }
+        }
+        _ => Committed { places: logs.zip(positions.iter().copied()).collect(), repeated: false },
+    }
 }
 
 /// What a unit weighs in a batch. An estimate; it must only grow with what the peer sent.
@@ -313,6 +318,9 @@ fn change_bytes(change: &Change) -> usize {
             let request = item.request.as_ref().map_or(0, |stanza| stanza.wire_len());
             words.sum::<usize>() + request
         }
+        Change::Session(_, session) => session.state.len() + session.resource.len(),
+        Change::Expunge(_, places) => places.len() * size_of::<Pos>(),
+        Change::Redact(_, _, stanza) => stanza.len(),
         _ => 0,
     }
 }

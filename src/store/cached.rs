@@ -2,6 +2,7 @@
 //! everything it writes passes here, so what is remembered is what is stored.
 
 use engine::{
+    archive::{Found, Search},
     port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
     unit::{Change, Credentials, Pos, Table},
     wire::Bare,
@@ -119,6 +120,14 @@ impl Reads for Cached {
 
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         self.store.page(log, after, max)
+    }
+
+    fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
+        self.store.search(log, what)
+    }
+
+    fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
+        self.store.entries(log, at)
     }
 }
 

@@ -15,6 +15,7 @@ mod scram;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+mod words;
 
 pub use cached::Cached;
 pub use check::ROSTER_JID_BYTES_MAX;

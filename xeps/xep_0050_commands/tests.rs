@@ -3,6 +3,7 @@
 use super::*;
 use crate::stage;
 use engine::{
+    archive::{Found, Search},
     port::{
         Device, Fault, Loaded, Logged, Online, Reads, Registered, Registrar, Stored, Unregistered,
     },
@@ -194,6 +195,14 @@ impl Reads for Town {
     }
 
     fn page<'a>(&'a self, _: &'a Bare, _: Pos, _: usize) -> Stored<'a, Vec<Logged>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
+    fn search<'a>(&'a self, _: &'a Bare, _: &'a Search) -> Stored<'a, Found> {
+        Box::pin(ready(Ok(Found::default())))
+    }
+
+    fn entries<'a>(&'a self, _: &'a Bare, _: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
         Box::pin(ready(Ok(Vec::new())))
     }
 }

@@ -78,7 +78,7 @@ impl Account {
         };
         let Some(to) = iq.head.to.clone() else { return };
         if let Some(place) = self.sessions.iter().position(|session| session.jid == to) {
-            return self.deliver(place, iq, ctx, out);
+            return self.deliver(place, iq.into(), ctx, out);
         }
         match asks(&iq) {
             Ok(Asks::Request(_)) if self.waiting.is_overrun() => {
@@ -220,7 +220,7 @@ impl Account {
         let mut stanzas = self.pushes(&set.push, ctx);
         stanzas.push(iq.result());
         stanzas.extend(self.parting(&set, ctx));
-        let unit = Unit { entries: Vec::new(), changes: set.changes };
+        let unit = Unit::of(set.changes);
         self.commit_then_send(unit, pair, stanzas, settles, ctx, out);
     }
 

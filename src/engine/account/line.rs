@@ -164,6 +164,8 @@ impl Account {
             return self.say_late(link, stanza, ctx, out);
         }
         match outcome {
+            // It was delivered when it was said first.
+            Ok(Committed { repeated: true, .. }) => {}
             Ok(committed) => self.go_on(then, &committed, ctx, out),
             Err(fault) => self.give_up(then, &fault, ctx, out),
         }

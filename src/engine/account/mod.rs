@@ -15,7 +15,7 @@ mod waiting;
 use crate::{
     cells::Cells,
     ctx::Ctx,
-    hook::{Feel, IqKind, Replied},
+    hook::{Feel, IqKind, Leaving, Replied},
     parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
     passage::Ended,
     port::{Fault, Loaded},
@@ -318,9 +318,15 @@ impl Account {
     }
 
     /// Writes to a session of this account, if it is still there.
-    pub(crate) fn write(&mut self, to: &Jid, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(crate) fn write(
+        &mut self,
+        to: &Jid,
+        leaving: impl Into<Leaving>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
         if let Some(place) = self.sessions.iter().position(|session| session.jid == *to) {
-            self.deliver(place, stanza, ctx, out);
+            self.deliver(place, leaving.into(), ctx, out);
         }
     }
 
@@ -328,13 +334,13 @@ impl Account {
     pub(crate) fn deliver(
         &mut self,
         place: usize,
-        stanza: Stanza,
+        leaving: Leaving,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
         let Some(session) = self.sessions.get_mut(place) else { return };
         let link = session.link;
-        session.write(stanza, ctx, &mut |written| out.push(to_socket(link, written)));
+        session.write(leaving, ctx, &mut |written| out.push(to_socket(link, written)));
     }
 
     /// Sends a stanza of ours to where it is addressed: a session here, another account, a host.

@@ -132,7 +132,7 @@ impl Account {
             // §3.2.2: before the contact hears that it sees nothing any more.
             send.splice(0..0, self.absences(contact, ctx));
         }
-        let unit = Unit { entries: Vec::new(), changes: step.changes };
+        let unit = Unit::of(step.changes);
         self.commit_then_send(unit, pair, outgoing, settles, ctx, out);
     }
 

@@ -33,7 +33,7 @@ const KEEPER: Xep = Xep {
 };
 
 fn keep(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
-    passage.keep(Flags::ARCHIVE, |stanza, _, _| stanza);
+    passage.keep(Flags::ARCHIVE, |stanza, _, _, _| stanza);
     Verdict::Go
 }
 
@@ -118,7 +118,7 @@ impl Bed {
                             self.pos += 1;
                             (entry.log.clone(), Pos(self.pos))
                         });
-                        let committed = Committed(positions.collect());
+                        let committed = Committed { places: positions.collect(), repeated: false };
                         let committed = Input::Committed(jid, ticket, Ok(committed));
                         match self.holds {
                             true => self.held.push(committed),

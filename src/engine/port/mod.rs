@@ -6,4 +6,6 @@ mod store;
 
 pub use cluster::{Cluster, Node};
 pub use registrar::{Online, Registered, Registrar, Unregistered};
-pub use store::{Batch, Device, Fault, Loaded, Logged, Pending, Reads, Store, Stored, Verdict};
+pub use store::{
+    Batch, Device, Fault, Loaded, Logged, Pending, Reads, Store, Stored, Verdict, Written,
+};

@@ -1,8 +1,9 @@
 //! The store: one verb to write, a few to read.
 
 use crate::{
+    archive::{Found, Search},
     roster::Item,
-    unit::{Credentials, Entry, Pos, Table, Unit},
+    unit::{Credentials, Entry, Pos, Resumable, Table, Unit},
 };
 use std::{fmt, future::Future, pin::Pin};
 use wire::{Bare, ErrorType, Jid, StanzaCondition, StanzaError};
@@ -52,6 +53,10 @@ pub struct Loaded {
     pub unrostered: Vec<(Jid, i64)>,
     /// Cells of the tables that XEPs asked to have at hand.
     pub cells: Vec<(String, String, Vec<u8>)>,
+    /// Its sessions, also those that can be resumed no more.
+    pub sessions: Vec<Resumable>,
+    /// Everything up to there has been delivered to it, or need not be.
+    pub delivered: Pos,
 }
 
 /// An entry with its place.
@@ -89,6 +94,10 @@ pub trait Reads: Send + Sync {
     fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>>;
     /// Entries of a log behind `after`, in order, at most `max`.
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>>;
+    /// What of a log is searched for.
+    fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found>;
+    /// The entries of a log at these places, in order. A place without one is left out.
+    fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>>;
 }
 
 /// What the writer commits at once.
@@ -103,7 +112,17 @@ pub struct Batch {
 }
 
 /// What became of one unit of a committed batch.
-pub type Verdict = Result<(), Fault>;
+pub type Verdict = Result<Written, Fault>;
+
+/// How a unit came into the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// By this batch.
+    Now,
+    /// What it says had been said before (see [`Once`](crate::unit::Once)): its entry is this one,
+    /// and nothing has been written. Of two like that in one batch the first is written.
+    Before(Pos),
+}
 
 /// The one writer's side. Made by opening it, which takes the fence.
 pub trait Store: Reads {

@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     ctx::{Moment, Random},
-    hook::{Answer, Desk, Hook, Output as Spoken, Reply, Station, Status, Tell, Verdict, Why, Xep},
+    hook::{
+        Answer, Desk, Hook, Leaving, Output as Spoken, Reply, Station, Status, Tell, Verdict, Why,
+        Xep,
+    },
     hooks::Hooks,
     parcel::{End, Link, Order, Said, Say},
     passage::Passage,
@@ -82,14 +85,14 @@ fn keep(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     Verdict::Go
 }
 
-fn stamp(stanza: Stanza, by: &Bare, pos: Pos) -> Stanza {
+fn stamp(stanza: Stanza, by: &Bare, pos: Pos, _: &Ctx<'_>) -> Stanza {
     let stamp = Draft::new(Name::new("toy", "pos"));
     stanza.with(stamp.attribute("by", by.as_str()).attribute("pos", pos.0.to_string()).finish())
 }
 
-fn count(stanza: Stanza, session: &mut Session) -> Vec<Stanza> {
+fn count(leaving: Leaving, session: &mut Session, _: &Ctx<'_>) -> Vec<Leaving> {
     session.slot::<Count>().0 += 1;
-    vec![stanza]
+    vec![leaving]
 }
 
 fn how_many(
@@ -241,7 +244,7 @@ impl World {
             self.pos += 1;
             (entry.log.clone(), Pos(self.pos))
         });
-        let committed = Committed(positions.collect());
+        let committed = Committed { places: positions.collect(), repeated: false };
         Some(Input::Committed(jid, ticket, Ok(committed)))
     }
 

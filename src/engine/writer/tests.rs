@@ -22,7 +22,7 @@ fn entry(log: &str, body: &str) -> Entry {
 }
 
 fn unit(logs: &[&str]) -> Unit {
-    Unit { entries: logs.iter().map(|log| entry(log, "<message/>")).collect(), changes: Vec::new() }
+    Unit { entries: logs.iter().map(|log| entry(log, "<message/>")).collect(), ..Unit::default() }
 }
 
 fn writer(limits: WriterLimits) -> Writer<u32> {
@@ -66,7 +66,7 @@ fn a_batch_gives_each_entry_a_position_of_its_own_in_queue_order() {
     assert_eq!(batch.units[0].1, [Pos(clock), Pos(clock + 1)]);
     assert_eq!(batch.units[1].1, [Pos(clock + 2)]);
     assert_eq!(batch.last, Pos(clock + 2));
-    let outcomes = writer.outcome(Ok(vec![Ok(()), Ok(())]));
+    let outcomes = writer.outcome(Ok(vec![Ok(Written::Now), Ok(Written::Now)]));
     assert_eq!(tokens(&outcomes), [1, 2]);
     let first = outcomes[0].1.as_ref().unwrap();
     assert_eq!(first.in_log(&bare("romeo@example.com")), Some(Pos(clock + 1)));
@@ -76,7 +76,7 @@ fn a_batch_gives_each_entry_a_position_of_its_own_in_queue_order() {
 fn positions_rise_when_the_clock_steps_back() {
     let mut writer = queued(&[1]);
     let before = writer.next_batch(UNIX_MS).unwrap().last;
-    writer.outcome(Ok(vec![Ok(())]));
+    writer.outcome(Ok(vec![Ok(Written::Now)]));
     writer.push(2, unit(&["juliet@example.com"]), NOW).unwrap();
     let after = writer.next_batch(UNIX_MS - 3_600_000).unwrap().last;
     assert_eq!(after, Pos(before.0 + 1));
@@ -97,9 +97,9 @@ fn one_batch_is_under_way_at_a_time_and_the_next_follows_it() {
     assert_eq!(writer.next_batch(UNIX_MS).unwrap().number, 8);
     writer.push(2, unit(&["juliet@example.com"]), NOW).unwrap();
     assert!(writer.next_batch(UNIX_MS).is_none());
-    writer.outcome(Ok(vec![Ok(())]));
+    writer.outcome(Ok(vec![Ok(Written::Now)]));
     assert_eq!(writer.next_batch(UNIX_MS).unwrap().number, 9);
-    writer.outcome(Ok(vec![Ok(())]));
+    writer.outcome(Ok(vec![Ok(Written::Now)]));
     assert!(writer.next_batch(UNIX_MS).is_none());
 }
 
@@ -115,14 +115,14 @@ fn a_batch_is_bounded_by_bytes_and_a_larger_unit_goes_alone() {
     let mut writer = writer(small());
     let large = |body: usize| Unit {
         entries: vec![entry("juliet@example.com", &"x".repeat(body))],
-        changes: Vec::new(),
+        ..Unit::default()
     };
     for (token, body) in [(1, 6_000), (2, 6_000), (3, 20_000), (4, 10)] {
         writer.push(token, large(body), NOW).unwrap();
     }
     for expected in [[1], [2], [3], [4]] {
         assert_eq!(writer.next_batch(UNIX_MS).unwrap().units.len(), 1);
-        assert_eq!(tokens(&writer.outcome(Ok(vec![Ok(())]))), expected);
+        assert_eq!(tokens(&writer.outcome(Ok(vec![Ok(Written::Now)]))), expected);
     }
 }
 
@@ -133,7 +133,7 @@ fn cells_weigh_in_a_batch() {
     let put = Change::Put(table, bare("juliet@example.com"), "photo".into(), vec![0; 9_000]);
     for token in [1, 2] {
         let changes = vec![put.clone()];
-        writer.push(token, Unit { entries: Vec::new(), changes }, NOW).unwrap();
+        writer.push(token, Unit::of(changes), NOW).unwrap();
     }
     assert_eq!(writer.next_batch(UNIX_MS).unwrap().units.len(), 1);
 }
@@ -152,7 +152,7 @@ fn a_refused_unit_leaves_its_neighbours_standing() {
     let mut writer = queued(&[1, 2, 3]);
     writer.next_batch(UNIX_MS).unwrap();
     let bad = Fault::Refused("the account exists already".into());
-    let outcomes = writer.outcome(Ok(vec![Ok(()), Err(bad.clone()), Ok(())]));
+    let outcomes = writer.outcome(Ok(vec![Ok(Written::Now), Err(bad.clone()), Ok(Written::Now)]));
     assert_eq!(tokens(&outcomes), [1, 2, 3]);
     assert!(outcomes[0].1.is_ok() && outcomes[2].1.is_ok());
     assert_eq!(outcomes[1].1, Err(bad));
@@ -181,9 +181,9 @@ fn an_unknown_outcome_is_told_when_the_store_says_committed() {
     assert_eq!(writer.recovered(Ok((batch.number, batch.last)), NOW.after(60_000)), []);
     let again = writer.next_batch(UNIX_MS + 60_000).unwrap();
     assert_eq!(again, batch, "the same batch, to which the store only tells the verdicts");
-    let outcomes = writer.outcome(Ok(vec![Ok(()), Ok(())]));
+    let outcomes = writer.outcome(Ok(vec![Ok(Written::Now), Ok(Written::Now)]));
     assert_eq!(tokens(&outcomes), [1, 2]);
-    assert_eq!(outcomes[0].1.as_ref().unwrap().0[0].1, batch.units[0].1[0]);
+    assert_eq!(outcomes[0].1.as_ref().unwrap().places[0].1, batch.units[0].1[0]);
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn an_unknown_outcome_is_tried_again_when_the_store_says_not_committed() {
     writer.push(3, unit(&["juliet@example.com"]), NOW).unwrap();
     assert_eq!(writer.recovered(Ok((7, Pos(0))), NOW.after(499)), []);
     assert_eq!(writer.next_batch(UNIX_MS).unwrap(), batch);
-    assert_eq!(tokens(&writer.outcome(Ok(vec![Ok(()), Ok(())]))), [1, 2]);
+    assert_eq!(tokens(&writer.outcome(Ok(vec![Ok(Written::Now), Ok(Written::Now)]))), [1, 2]);
     assert_eq!(writer.next_batch(UNIX_MS).unwrap().number, 9);
-    assert_eq!(tokens(&writer.outcome(Ok(vec![Ok(())]))), [3]);
+    assert_eq!(tokens(&writer.outcome(Ok(vec![Ok(Written::Now)]))), [3]);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn what_is_known_not_committed_is_refused_when_its_patience_is_over() {
     let again = writer.next_batch(UNIX_MS).unwrap();
     assert_eq!((again.number, again.last), (batch.number, batch.last));
     assert_eq!(again.units, batch.units[1..]);
-    assert_eq!(tokens(&writer.outcome(Ok(vec![Ok(())]))), [2]);
+    assert_eq!(tokens(&writer.outcome(Ok(vec![Ok(Written::Now)]))), [2]);
 }
 
 #[test]

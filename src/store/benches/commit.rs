@@ -55,7 +55,7 @@ async fn measure(name: &str, store: Arc<dyn Store>, data: Option<&Path>) -> Anyt
         .map(|n| Bare::parse(&format!("user{n}@example.com")))
         .collect::<Result<_, _>>()?;
     let create = |of: &Bare| Change::Create(of.clone(), Credentials::default());
-    let create = Unit { entries: vec![], changes: accounts.iter().map(create).collect() };
+    let create = Unit::of(accounts.iter().map(create).collect());
     commit(&*store, &mut writer, vec![create]).await?;
     for size in [1, 10, 100] {
         let (start, here, there) = (Instant::now(), cpu_here(), cpu_in(data));
@@ -119,7 +119,7 @@ fn said(log: &Bare) -> Unit {
         foreign_id: None,
         stanza: Text::from(stanza),
     };
-    Unit { entries: vec![entry], changes: Vec::new() }
+    Unit { entries: vec![entry], ..Unit::default() }
 }
 
 fn cpu_here() -> u64 {

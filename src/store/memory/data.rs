@@ -3,9 +3,9 @@
 use super::walk::Walk;
 use crate::check::check;
 use engine::{
-    port::{Batch, Fault, Loaded, Verdict},
+    port::{Batch, Fault, Loaded, Verdict, Written},
     roster::{Item, REMOVED_ITEMS_MAX, State},
-    unit::{Change, Credentials, Entry, Pos, Table, Unit},
+    unit::{Change, Credentials, Entry, Once, Pos, Resumable, Table, Unit},
     wire::{Bare, Jid},
 };
 use std::collections::BTreeMap;
@@ -28,6 +28,8 @@ pub(super) struct Log {
     pub(super) account: Option<Account>,
     pub(super) entries: BTreeMap<Pos, Entry>,
     pub(super) cells: BTreeMap<Table, BTreeMap<String, Vec<u8>>>,
+    sessions: BTreeMap<i64, Resumable>,
+    delivered: Pos,
 }
 
 #[derive(Default)]
@@ -78,6 +80,8 @@ impl Data {
             roster: account.roster.values().cloned().collect(),
             unrostered,
             cells: cells.collect(),
+            sessions: log.sessions.values().map(|session| log.remembered(session)).collect(),
+            delivered: log.delivered,
         })
     }
 
@@ -123,6 +127,9 @@ impl Data {
     fn unit(&mut self, unit: &Unit, positions: &[Pos]) -> Verdict {
         assert_eq!(unit.entries.len(), positions.len(), "a position for each entry");
         check(unit)?;
+        if let Some(pos) = unit.once.as_ref().and_then(|once| self.said_before(once)) {
+            return Ok(Written::Before(pos));
+        }
         Walk::of(self).unit(unit)?;
         for change in &unit.changes {
             self.change(change);
@@ -131,7 +138,16 @@ impl Data {
             let log = self.logs.entry(entry.log.clone()).or_default();
             log.entries.insert(pos, entry.clone());
         }
-        Ok(())
+        Ok(Written::Now)
+    }
+
+    fn said_before(&self, once: &Once) -> Option<Pos> {
+        let behind = self.logs.get(&once.log)?.entries.range(Pos(once.since.0 + 1)..);
+        let like = |entry: &Entry| {
+            let by = entry.settles.map(|(session, _)| session);
+            entry.key == Some(once.key) && (once.besides.is_none() || by != once.besides)
+        };
+        behind.rev().find(|(_, entry)| like(entry)).map(|(&pos, _)| pos)
     }
 
     fn change(&mut self, change: &Change) {
@@ -151,13 +167,48 @@ impl Data {
             account.into_iter().for_each(|account| account.forsake(contact));
             return;
         }
+        if let Change::Unsession(..)
+        | Change::Delivered(..)
+        | Change::Expunge(..)
+        | Change::Redact(..) = change
+        {
+            return self.logs.get_mut(of).into_iter().for_each(|log| log.tidy(change));
+        }
         let log = self.logs.entry(of.clone()).or_default();
         match change {
+            Change::Session(_, session) => {
+                log.sessions.insert(session.id, (**session).clone());
+            }
             Change::Put(table, _, key, value) | Change::Swap(table, _, key, _, Some(value)) => {
                 log.cells.entry(*table).or_default().insert(key.clone(), value.clone());
             }
             Change::Room(_) => {}
             _ => log.account.get_or_insert_default().change(change),
+        }
+    }
+}
+
+impl Log {
+    /// As it is loaded: the log may know of more that was dealt with.
+    fn remembered(&self, session: &Resumable) -> Resumable {
+        let of = |entry: &Entry| entry.settles.filter(|(id, _)| *id == session.id);
+        let told = self.entries.values().filter_map(of).map(|(_, h)| h).max();
+        Resumable { h: session.h.max(told.unwrap_or_default()), ..session.clone() }
+    }
+
+    fn tidy(&mut self, change: &Change) {
+        match change {
+            Change::Unsession(_, id) => {
+                self.sessions.remove(id);
+            }
+            Change::Delivered(_, pos) => self.delivered = self.delivered.max(*pos),
+            Change::Expunge(_, places) => self.entries.retain(|pos, _| !places.contains(pos)),
+            Change::Redact(_, pos, stanza) => {
+                self.entries.get_mut(pos).into_iter().for_each(|entry| {
+                    entry.stanza = stanza.clone();
+                });
+            }
+            _ => {}
         }
     }
 }
@@ -227,6 +278,11 @@ pub(super) fn owner(change: &Change) -> &Bare {
         | Change::Roster(of, _)
         | Change::Unroster(of, ..)
         | Change::Forsake(of, _)
+        | Change::Session(of, _)
+        | Change::Unsession(of, _)
+        | Change::Delivered(of, _)
+        | Change::Expunge(of, _)
+        | Change::Redact(of, ..)
         | Change::Put(_, of, ..)
         | Change::Cut(_, of, _)
         | Change::Swap(_, of, ..) => of,

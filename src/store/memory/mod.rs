@@ -4,13 +4,19 @@
 mod data;
 mod walk;
 
-use data::Data;
+use crate::words::speaks_of;
+use data::{Data, Log};
 use engine::{
+    archive::{Found, Search},
     port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// A store in memory.
 ///
@@ -106,6 +112,42 @@ impl Reads for Memory {
             entries.map(|(&pos, entry)| Logged { pos, entry: entry.clone() }).collect()
         })
     }
+
+    fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
+        self.read(|data| data.log(log).map_or_else(Found::default, |log| search(log, what)))
+    }
+
+    fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
+        self.read(|data| {
+            let log = data.log(log);
+            let at: BTreeSet<_> = at.iter().copied().collect();
+            let entry = |pos| Some(Logged { pos, entry: log?.entries.get(&pos)?.clone() });
+            at.into_iter().filter_map(entry).collect()
+        })
+    }
+}
+
+fn search(log: &Log, what: &Search) -> Found {
+    let Search { after, before, with, flags, text, newest, max, count_max } = what;
+    let until = before.map_or(Bound::Unbounded, Bound::Excluded);
+    if before.is_some_and(|before| before <= *after) {
+        return Found { count: Some(0).filter(|_| *count_max > 0), ..Found::default() };
+    }
+    let all = log.entries.range((Bound::Excluded(*after), until));
+    let mut found: Vec<_> = all
+        .filter(|(_, entry)| entry.flags.has(*flags))
+        .filter(|(_, entry)| with.as_ref().is_none_or(|with| entry.peer == *with))
+        .filter(|(_, entry)| text.as_ref().is_none_or(|text| speaks_of(&entry.stanza, text)))
+        .map(|(&pos, entry)| Logged { pos, entry: entry.clone() })
+        .collect();
+    let count = Some(found.len() as u64).filter(|count| count <= count_max && *count_max > 0);
+    let more = found.len() > *max;
+    let spare = found.len().saturating_sub(*max);
+    match newest {
+        true => drop(found.drain(..spare)),
+        false => found.truncate(*max),
+    }
+    Found { entries: found, more, count }
 }
 
 impl Store for Memory {

@@ -3,7 +3,7 @@
 use super::data::{Data, owner};
 use crate::check::{exists, is_host, no_account, no_log, other_cell, other_password};
 use engine::{
-    port::Verdict,
+    port::Fault,
     unit::{Change, Table, Unit},
     wire::Bare,
 };
@@ -36,20 +36,25 @@ impl<'a> Walk<'a> {
     }
 
     /// When this says yes, nothing of the unit can fail.
-    pub(super) fn unit(&mut self, unit: &'a Unit) -> Verdict {
+    pub(super) fn unit(&mut self, unit: &'a Unit) -> Result<(), Fault> {
         unit.changes.iter().try_for_each(|change| self.change(change))?;
         let mut logs = unit.entries.iter().map(|entry| &entry.log);
         let known = logs.all(|of| self.kind(of).is_some() || is_host(of));
         if known { Ok(()) } else { Err(no_log()) }
     }
 
-    fn change(&mut self, change: &'a Change) -> Verdict {
+    fn change(&mut self, change: &'a Change) -> Result<(), Fault> {
         let of = owner(change);
         let kind = self.kind(of);
         let account = kind == Some(Kind::Account);
         match change {
             Change::Create(..) if kind.is_some() => return Err(exists()),
-            Change::Password(..) | Change::Roster(..) | Change::Unroster(..) if !account => {
+            Change::Password(..)
+            | Change::Roster(..)
+            | Change::Unroster(..)
+            | Change::Session(..)
+                if !account =>
+            {
                 return Err(no_account());
             }
             Change::Put(..) | Change::Swap(.., Some(_)) if kind.is_none() && !is_host(of) => {

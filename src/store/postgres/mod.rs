@@ -14,6 +14,7 @@ use deadpool_postgres::{
     tokio_postgres::{self, NoTls},
 };
 use engine::{
+    archive::{Found, Search},
     port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
@@ -114,6 +115,14 @@ impl Reads for Postgres {
 
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         Box::pin(async move { read::page(&self.reader().await?, log, after, max).await })
+    }
+
+    fn search<'a>(&'a self, _: &'a Bare, _: &'a Search) -> Stored<'a, Found> {
+        Box::pin(async { Err(crate::check::refused("not searched yet")) })
+    }
+
+    fn entries<'a>(&'a self, _: &'a Bare, _: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
+        Box::pin(async { Err(crate::check::refused("not searched yet")) })
     }
 }
 

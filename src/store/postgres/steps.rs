@@ -87,6 +87,11 @@ fn apply<'a>(steps: &mut Vec<Step<'a>>, change: &'a Change, node: i32) {
             host(steps, of, node);
             steps.push(swap((table.name(), of, key), old.as_deref(), new.as_deref()));
         }
+        Change::Session(..)
+        | Change::Unsession(..)
+        | Change::Delivered(..)
+        | Change::Expunge(..)
+        | Change::Redact(..) => {}
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 use deadpool_postgres::tokio_postgres::Config;
 use engine::{
-    port::{Batch, Fault, Verdict},
+    port::{Batch, Fault, Verdict, Written},
     unit::Pos,
 };
 use std::time::Duration;
@@ -126,7 +126,8 @@ impl Writing {
     }
 
     async fn transaction(&mut self, line: &Line, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
-        let mut verdicts: Vec<Verdict> = batch.units.iter().map(|(unit, _)| check(unit)).collect();
+        let mut verdicts: Vec<Verdict> =
+            batch.units.iter().map(|(unit, _)| check(unit).map(|()| Written::Now)).collect();
         let mut bisect = Bisect::of(batch.units.len());
         let mut next = vec![command("BEGIN"), self.fence(batch)];
         while let Some(range) = bisect.next() {

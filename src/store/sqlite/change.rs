@@ -36,6 +36,11 @@ pub(super) async fn apply(work: &mut Work, change: &Change, node: i32) -> Result
             host(work, of, node).await?;
             swap(work, (*table, of, key), old.as_deref(), new.as_deref()).await
         }
+        Change::Session(..)
+        | Change::Unsession(..)
+        | Change::Delivered(..)
+        | Change::Expunge(..)
+        | Change::Redact(..) => Err(crate::check::refused("not kept yet")),
     }
 }
 

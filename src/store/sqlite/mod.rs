@@ -8,6 +8,7 @@ mod write;
 
 use crate::{Options, check::refused, migrate};
 use engine::{
+    archive::{Found, Search},
     port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
@@ -124,6 +125,14 @@ impl Reads for Sqlite {
 
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         Box::pin(read::page(&self.readers, log, after, max))
+    }
+
+    fn search<'a>(&'a self, _: &'a Bare, _: &'a Search) -> Stored<'a, Found> {
+        Box::pin(async { Err(crate::check::refused("not searched yet")) })
+    }
+
+    fn entries<'a>(&'a self, _: &'a Bare, _: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
+        Box::pin(async { Err(crate::check::refused("not searched yet")) })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     check::{self, check, no_log},
 };
 use engine::{
-    port::{Batch, Fault, Verdict},
+    port::{Batch, Fault, Verdict, Written},
     unit::{Entry, Pos, Unit},
 };
 use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection, Transaction};
@@ -99,7 +99,8 @@ async fn units(
     batch: &Batch,
     node: i32,
 ) -> Result<Vec<Verdict>, Fault> {
-    let mut verdicts: Vec<Verdict> = batch.units.iter().map(|(unit, _)| check(unit)).collect();
+    let mut verdicts: Vec<Verdict> =
+        batch.units.iter().map(|(unit, _)| check(unit).map(|()| Written::Now)).collect();
     let mut bisect = Bisect::of(batch.units.len());
     while let Some(range) = bisect.next() {
         // A transaction within one is a savepoint.

@@ -178,6 +178,7 @@ pub(crate) async fn deleting_removes_everything_and_a_new_account_starts_empty<B
             ver: 1,
         };
         let unit = Unit {
+            once: None,
             entries: vec![entry(account, "<message/>")],
             changes: vec![
                 Change::Password(of.clone(), Credentials { sha1: Some(keys(1)), ..<_>::default() }),
@@ -221,6 +222,7 @@ pub(crate) async fn one_unit_may_delete_and_create<B: Bed>() {
     let a = bare("a@example.com");
     desk.one(said("a@example.com", "<message/>")).await.unwrap();
     let unit = Unit {
+        once: None,
         entries: vec![entry("a@example.com", "<message id='new'/>")],
         changes: vec![
             Change::Delete(a.clone()),

@@ -70,6 +70,7 @@ pub(crate) async fn a_room_is_made_before_it_is_written_to<B: Bed>() {
     let (_bed, mut desk) = Desk::with::<B>(&[]).await;
     let room = bare("garden@rooms.example.com");
     let unit = Unit {
+        once: None,
         entries: vec![entry("garden@rooms.example.com", "<message/>")],
         changes: vec![
             Change::Room(room.clone()),
@@ -139,7 +140,7 @@ pub(crate) async fn of_two_swaps_of_one_cell_the_second_sees_the_first<B: Bed>()
     let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
     let swapped = |text: &str, old: Option<&[u8]>, new: Option<&[u8]>| {
         let entries = vec![entry(OWNER, &format!("<message id='{text}'/>"))];
-        Unit { entries, changes: vec![swap(OWNER, old, new)] }
+        Unit { entries, changes: vec![swap(OWNER, old, new)], once: None }
     };
     let outcomes = desk
         .commit(vec![

@@ -57,7 +57,7 @@ pub(crate) async fn entries_are_kept_as_given<B: Bed>() {
         ..entry(OWNER, "<message id='2'/>")
     };
     for given in [&plain, &full] {
-        desk.one(Unit { entries: vec![given.clone()], changes: Vec::new() }).await.unwrap();
+        desk.one(Unit { entries: vec![given.clone()], ..Unit::default() }).await.unwrap();
     }
     let page = desk.page(OWNER, 0, 10).await;
     let kept: Vec<_> = page.into_iter().map(|logged| logged.entry).collect();
@@ -188,7 +188,7 @@ pub(crate) async fn readers_see_only_whole_units_while_the_writer_writes<B: Bed>
     let readers: Vec<_> = readers.collect();
     for n in 0..60 {
         let entries = [2 * n, 2 * n + 1].map(|n| entry(OWNER, &numbered(n))).to_vec();
-        desk.one(Unit { entries, changes: Vec::new() }).await.unwrap();
+        desk.one(Unit { entries, ..Unit::default() }).await.unwrap();
     }
     stop.send(true).unwrap();
     for reader in readers {

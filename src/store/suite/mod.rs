@@ -163,12 +163,12 @@ pub(crate) fn jid(text: &str) -> Jid {
 }
 
 pub(crate) fn changes(changes: Vec<Change>) -> Unit {
-    Unit { entries: Vec::new(), changes }
+    Unit::of(changes)
 }
 
 /// One entry of this log.
 pub(crate) fn said(log: &str, stanza: &str) -> Unit {
-    Unit { entries: vec![entry(log, stanza)], changes: Vec::new() }
+    Unit { entries: vec![entry(log, stanza)], ..Unit::default() }
 }
 
 pub(crate) fn entry(log: &str, stanza: &str) -> Entry {
