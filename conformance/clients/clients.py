@@ -219,6 +219,7 @@ class Converse(Scripted):
 
     def open_chat(self, contact):
         self.process.tell(f"open {contact}")
+        self.process.expect(f"opened {contact}$")
 
     def screenshot(self):
         file = screenshots() / f"{self.name}-{self.way}.png"

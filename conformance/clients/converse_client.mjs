@@ -119,12 +119,17 @@ await page.evaluate(
   connection,
 );
 
+// Stands when what is said in it would be shown: what comes while it opens may stay hidden.
 async function open(contact) {
   await page.evaluate(async (jid) => void (await window.api.chats.open(jid, {}, true)), contact);
+  return await page.waitForSelector(`converse-chat[jid="${contact}"] .chat-textarea`);
 }
 
 const obey = {
-  open,
+  async open(contact) {
+    await open(contact);
+    show("opened", contact);
+  },
   async approve(contact) {
     await page.waitForSelector(".accept-xmpp-request");
     await page.evaluate(() => document.querySelector(".accept-xmpp-request").click());
@@ -132,8 +137,7 @@ const obey = {
     await (await page.waitForSelector(consent, { visible: true })).click();
   },
   async say(to, text) {
-    await open(to);
-    const field = await page.waitForSelector(`converse-chat[jid="${to}"] .chat-textarea`);
+    const field = await open(to);
     await field.type(text);
     await field.press("Enter");
   },
