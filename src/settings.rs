@@ -343,6 +343,8 @@ fn streams(values: &mut Values) -> engine::settings::StreamLimits {
         auth_tries_max: u32::try_from(values.limit("auth_tries_max")).unwrap_or(u32::MAX),
         close_ms_max: 1000 * values.limit("close_seconds_max"),
         idle_ms_max: 1000 * values.limit("idle_seconds_max"),
+        detached_shown_ms: 1000 * values.limit("detached_shown_seconds"),
+        revived_shown_ms: 1000 * values.limit("restart_shown_seconds"),
         sessions_max: size(values.limit("sessions_max")),
         roster_items_max: size(values.limit("roster_items_max")),
         directed_max: size(values.limit("directed_max")),

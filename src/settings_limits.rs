@@ -81,6 +81,18 @@ pub const LIMITS: &[Setting] = &[
         "Silence, before a client must show it is there.",
     ),
     limit(
+        "detached_shown_seconds",
+        (0, 604_800),
+        "300",
+        "How long contacts see a client that has lost its stream and may come back.",
+    ),
+    limit(
+        "restart_shown_seconds",
+        (0, 86_400),
+        "60",
+        "The same after the server has started, so that contacts see no restart.",
+    ),
+    limit(
         "close_seconds_max",
         (1, 60),
         "5",

@@ -21,6 +21,7 @@ pub mod xep_0160_offline;
 pub mod xep_0175_anonymous;
 pub mod xep_0178_external;
 pub mod xep_0191_blocking;
+pub mod xep_0198_sm;
 pub mod xep_0199_ping;
 pub mod xep_0202_time;
 pub mod xep_0203_delay;
@@ -56,6 +57,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0175_anonymous::XEP,
     &xep_0178_external::XEP,
     &xep_0191_blocking::XEP,
+    &xep_0198_sm::XEP,
     &xep_0199_ping::XEP,
     &xep_0202_time::XEP,
     &xep_0203_delay::XEP,

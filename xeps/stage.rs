@@ -107,7 +107,7 @@ impl Stage {
 
     /// An account without resources.
     pub fn empty(jid: &str) -> Self {
-        let account = Account::load(Bare::parse(jid).unwrap(), Loaded::default());
+        let account = Account::load(Bare::parse(jid).unwrap(), Loaded::default(), NOW);
         let (now, joined, written, late, commits) = Default::default();
         Self { account, now, joined, settings: settings(), written, late, commits }
     }
@@ -192,6 +192,9 @@ impl Stage {
                     Output::Commit(ticket, _) if self.late => self.commits.push_back(ticket),
                     Output::Commit(ticket, _) => {
                         inputs.push(Input::Committed(ticket, Ok(Committed::default())));
+                    }
+                    Output::Look(session, look) => {
+                        inputs.push(Input::Seen(session, look, Ok(Vec::new())));
                     }
                     Output::Parcel(Parcel::ToSocket(link, Say::Stanza(stanza))) => {
                         self.written.push((link, stanza.clone()));

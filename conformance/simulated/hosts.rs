@@ -3,6 +3,7 @@
 use super::registrar::Lent;
 use crate::driver::Broken;
 use engine::{
+    account::Look,
     ctx::{Ctx, Moment},
     device::{self, DEVICES},
     hook::{Replied, World},
@@ -110,6 +111,13 @@ impl Desk {
                 let (replied, mut caused) = self.read(ctx, &account, &iq, answer, online);
                 caused.push(Input::Answered(account, number, replied));
                 caused
+            }
+            Output::Look(account, session, look) => {
+                let entries = ready(match &look {
+                    Look::Page { after, max } => self.store.page(&account, *after, *max),
+                    Look::Entries(places) => self.store.entries(&account, places),
+                });
+                vec![Input::Seen(account, session, look, entries)]
             }
             Output::Expire(account) => self.expire(ctx, &account),
             Output::Parcel(_) | Output::Counted(..) => Vec::new(),

@@ -245,7 +245,7 @@ impl Simulated {
     /// Lets time pass until the next alarm, at most until `end_ms`. Whether there was one.
     fn wait(&mut self, end_ms: u64) -> bool {
         let open = self.connections.iter().filter(|connection| connection.phase != Phase::Ended);
-        let next = open.filter_map(|connection| connection.wake).min();
+        let next = open.filter_map(|connection| connection.wake).chain(self.shard.wakes()).min();
         let Some(at) = next.filter(|at| at.0 <= end_ms) else {
             self.told.now_ms = end_ms;
             return false;
@@ -256,6 +256,9 @@ impl Simulated {
                 self.connections[number].wake = None;
                 self.tell(number, Input::Tick);
             }
+        }
+        if self.shard.wakes().is_some_and(|wake| wake <= at) {
+            self.inbox.push_back(shard::Input::Tick);
         }
         self.settle();
         true

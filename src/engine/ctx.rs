@@ -37,6 +37,13 @@ pub struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
+    /// An unpredictable number, not negative.
+    pub fn number(&self) -> i64 {
+        let mut bytes = [0; 8];
+        self.random.fill(&mut bytes);
+        i64::from_be_bytes(bytes) & i64::MAX
+    }
+
     /// An unpredictable word of 160 bits, 40 hexadecimal digits.
     pub fn token(&self) -> String {
         let mut bytes = [0; 20];

@@ -2,7 +2,8 @@
 
 use crate::{
     ctx::Ctx,
-    passage::Passage,
+    parcel::Claim,
+    passage::{Passage, Stamp},
     port::{Pending, Reads, Registrar},
     request::Line,
     session::Session,
@@ -10,7 +11,7 @@ use crate::{
     settings::Settings,
     slot::{Plan, Slot},
     stream::sasl::{Advertised, profile::Profile},
-    unit::{Change, Pos, Table},
+    unit::{Change, Flags, Pos, Table},
 };
 use std::{fmt::Debug, net::IpAddr, sync::Arc};
 use wire::{Element, Name, Payload, Stanza, StanzaError, StreamError};
@@ -70,6 +71,8 @@ pub enum Hook {
     AtHand(Table),
     /// Another way in which SASL travels in XML.
     Profile(&'static dyn Profile),
+    /// How a session is claimed that outlived its stream.
+    Resumption(&'static dyn Claims),
     /// Begins a session with this element of its own, when a resource is bound together with the
     /// login; the string is how it is offered (XEP-0386 §3.2).
     Inline(Name, &'static str, Begin),
@@ -77,6 +80,20 @@ pub enum Hook {
     StreamFeature(Stage, Offer),
     /// A resource has been bound.
     Bound(Feel),
+    /// Something that a managed stream said has been dealt with.
+    Settled(Feel),
+    /// A stanza has been written to a managed stream.
+    Sent(Feel),
+    /// A session's stream has broken; it waits for its client.
+    Detached(Feel),
+    /// Its client has come back to it.
+    Resumed(Feel),
+    /// A client that is told what it has missed shall answer when it has got so far.
+    Pace(Feel),
+    /// What a stanza carries when it is told again, out of the log.
+    Again(Stamp),
+    /// What a session gets of what the log has, but is not for it: said by another, or for another.
+    Aside(Aside),
     /// A session ends; its presence has been withdrawn already.
     Unbound(Feel),
     /// Nothing has been heard of the client for long (`idle_seconds_max`): what is said now must be
@@ -117,6 +134,26 @@ pub type Offer = fn(&Ctx<'_>, &Advertised<'_>) -> Option<Payload>;
 pub type Feel = fn(&mut Session, &Ctx<'_>) -> Vec<Output>;
 /// An iq's answer.
 pub type Replied = Result<Reply, StanzaError>;
+
+/// How a session that outlived its stream is claimed, as it travels in XML (XEP-0198 §5).
+pub trait Claims: Sync {
+    /// The claim that an element makes; `None`: it makes none.
+    ///
+    /// # Errors
+    /// It makes none that could be meant; what is answered.
+    fn read(&self, element: Element<'_>) -> Option<Result<Claim, Payload>>;
+    /// The session is its again; so many stanzas of the client have been dealt with.
+    fn granted(&self, claim: &Claim, h: u32) -> Payload;
+    /// There is no such session; so many stanzas had been dealt with, if that is known.
+    fn refused(&self, claim: &Claim, h: Option<u32>) -> Payload;
+    /// The client has got more than so many that were sent.
+    fn too_high(&self, h: u32, sent: u32) -> StreamError;
+    /// What tells a client that logs in that it may claim one at once.
+    fn offer(&self) -> Payload;
+}
+
+/// Of an entry of the log, with these flags, what a session gets that it was not for.
+pub type Aside = fn(&Stanza, Flags, &mut Session, &Ctx<'_>) -> Option<Stanza>;
 
 /// Whom a hook serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,9 +4,11 @@ use crate::{
     account::LAST_PRESENCE,
     ctx::Ctx,
     hook::*,
+    passage::Stamp,
+    session::Session,
     slot::Plan,
     stream::sasl::profile::{Profile, Rfc6120},
-    unit::Table,
+    unit::{Flags, Table},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use wire::{Element, Name, Stanza, StanzaError};
@@ -25,6 +27,14 @@ pub struct Hooks {
     offers: Vec<(Stage, Offer)>,
     profiles: Vec<&'static dyn Profile>,
     inline: Vec<(Name, &'static str, Begin)>,
+    claims: Option<&'static dyn Claims>,
+    settled: Vec<Feel>,
+    sent: Vec<Feel>,
+    detached: Vec<Feel>,
+    resumed: Vec<Feel>,
+    pace: Vec<Feel>,
+    again: Vec<Stamp>,
+    aside: Vec<Aside>,
     bound: Vec<Feel>,
     unbound: Vec<Feel>,
     silent: Vec<Feel>,
@@ -47,6 +57,14 @@ impl Hooks {
             offers: Vec::new(),
             profiles: vec![&Rfc6120],
             inline: Vec::new(),
+            claims: None,
+            settled: Vec::new(),
+            sent: Vec::new(),
+            detached: Vec::new(),
+            resumed: Vec::new(),
+            pace: Vec::new(),
+            again: Vec::new(),
+            aside: Vec::new(),
             bound: Vec::new(),
             unbound: Vec::new(),
             silent: Vec::new(),
@@ -84,6 +102,14 @@ impl Hooks {
             Hook::Profile(profile) => self.profiles.push(profile),
             Hook::Inline(name, var, begin) => self.inline.push((name, var, begin)),
             Hook::StreamFeature(stage, offer) => self.offers.push((stage, offer)),
+            Hook::Resumption(claims) => self.claims = Some(claims),
+            Hook::Settled(feel) => self.settled.push(feel),
+            Hook::Sent(feel) => self.sent.push(feel),
+            Hook::Detached(feel) => self.detached.push(feel),
+            Hook::Resumed(feel) => self.resumed.push(feel),
+            Hook::Pace(feel) => self.pace.push(feel),
+            Hook::Again(stamp) => self.again.push(stamp),
+            Hook::Aside(aside) => self.aside.push(aside),
             Hook::Bound(feel) => self.bound.push(feel),
             Hook::Unbound(feel) => self.unbound.push(feel),
             Hook::Silent(feel) => self.silent.push(feel),
@@ -177,6 +203,52 @@ impl Hooks {
     /// The offers of this stage of negotiation.
     pub fn offers(&self, stage: Stage) -> impl Iterator<Item = Offer> {
         self.offers.iter().filter(move |(at, _)| *at == stage).map(|&(_, offer)| offer)
+    }
+
+    /// How sessions are claimed that outlived their streams, if they can be.
+    pub fn claims(&self) -> Option<&'static dyn Claims> {
+        self.claims
+    }
+
+    /// Who wants to know what of a managed stream has been dealt with.
+    pub fn settled(&self) -> &[Feel] {
+        &self.settled
+    }
+
+    /// Who wants to know of what is written to a managed stream.
+    pub fn sent(&self) -> &[Feel] {
+        &self.sent
+    }
+
+    /// Who wants to know of a session whose stream has broken.
+    pub fn detached(&self) -> &[Feel] {
+        &self.detached
+    }
+
+    /// Who wants to know of a client that has come back to its session.
+    pub fn resumed(&self) -> &[Feel] {
+        &self.resumed
+    }
+
+    /// Who makes a client tell how far it has got.
+    pub fn pace(&self) -> &[Feel] {
+        &self.pace
+    }
+
+    /// What a stanza of the log carries when it is told again.
+    pub fn again(&self) -> &[Stamp] {
+        &self.again
+    }
+
+    /// What a session gets of what was not for it; the first that gives something counts.
+    pub fn aside(
+        &self,
+        stanza: &Stanza,
+        flags: Flags,
+        session: &mut Session,
+        ctx: &Ctx<'_>,
+    ) -> Option<Stanza> {
+        self.aside.iter().find_map(|aside| aside(stanza, flags, session, ctx))
     }
 
     /// Who wants to know of a new resource.

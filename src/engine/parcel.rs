@@ -93,6 +93,15 @@ pub enum Said {
         /// What the session begins with.
         inline: Vec<Payload>,
     },
+    /// It wants a session that another stream has left (XEP-0198 §5).
+    Resume {
+        /// By what it claims it.
+        claim: Claim,
+        /// When its login began, in ms of the Unix clock.
+        since: u64,
+        /// The device that it is on, if it said so.
+        device: Option<Text>,
+    },
     /// The client sent a stanza.
     Stanza(Stanza),
     /// The client sent another element.
@@ -101,6 +110,15 @@ pub enum Said {
     Silent,
     /// The stream has ended.
     Gone(End),
+}
+
+/// By what a client claims a session that it had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The session's id, as it was told.
+    pub id: Text,
+    /// So many stanzas of ours have reached the client.
+    pub h: u32,
 }
 
 /// How a stream ended.
@@ -119,6 +137,10 @@ pub enum Say {
     Bound(Jid, Vec<Payload>),
     /// It is not (RFC 6120 §7.6.2, §7.7.2).
     Unbound(StanzaError),
+    /// The session is its own again; what it is told of that. What it has missed follows.
+    Resumed(Jid, Payload),
+    /// It is not; what it is told of that.
+    Unresumed(Payload),
     /// Write this stanza.
     Stanza(Stanza),
     /// Write this element.

@@ -38,6 +38,8 @@ pub struct Passage<'a> {
     pub held: Option<String>,
     /// Where it stands in the account's log: known from Copy on, if it was kept.
     pub pos: Option<Pos>,
+    /// The session that sends it, and the count that its entry settles there.
+    settles: Option<(i64, i64)>,
     unit: Unit,
     stamp: Option<Stamp>,
     also: Vec<(Jid, Leaving)>,
@@ -67,8 +69,8 @@ pub struct Ended {
 
 impl<'a> Passage<'a> {
     fn of(walk: Walk, stanza: Stanza, account: &'a mut Account) -> Self {
-        let (reached, said_ms, held, pos, unit, stamp, also) = Default::default();
-        Self { walk, stanza, account, reached, said_ms, held, pos, unit, stamp, also }
+        let (reached, said_ms, held, pos, settles, unit, stamp, also) = Default::default();
+        Self { walk, stanza, account, reached, said_ms, held, pos, settles, unit, stamp, also }
     }
 
     /// Puts it into the account's log. The stamp is put on at release.
@@ -82,7 +84,7 @@ impl<'a> Passage<'a> {
             flags: flags.and(direction),
             peer: peer.map_or_else(|| self.account.jid.clone(), Jid::bare),
             key: None,
-            settles: None,
+            settles: self.settles,
             foreign_id: None,
             stanza: self.stanza.to_text(),
         });
@@ -184,7 +186,24 @@ pub fn decide(
     account: &mut Account,
     ctx: &Ctx<'_>,
 ) -> Result<(Unit, Walked), Box<Ended>> {
-    let mut passage = Passage::of(walk, stanza, account);
+    walk_on(Passage::of(walk, stanza, account), ctx)
+}
+
+/// The same of what a session of the account says, which settles a count there.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_said(
+    settles: Option<(i64, i64)>,
+    stanza: Stanza,
+    account: &mut Account,
+    ctx: &Ctx<'_>,
+) -> Result<(Unit, Walked), Box<Ended>> {
+    let passage = Passage::of(Walk::Sent, stanza, account);
+    walk_on(Passage { settles, ..passage }, ctx)
+}
+
+fn walk_on(mut passage: Passage<'_>, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Box<Ended>> {
     for &(_, number, look) in ctx.hooks.looks(Station::Guard, Station::Keep) {
         let error = match look(&mut passage, ctx) {
             Verdict::Go => continue,
@@ -214,9 +233,15 @@ pub fn leave(
     let_pass(Walk::Sent, stanza, said_ms, account, ctx)
 }
 
-/// A request that came before and is delivered again, if it may still reach the account.
-pub fn arrive(stanza: Stanza, account: &mut Account, ctx: &Ctx<'_>) -> Option<Stanza> {
-    let_pass(Walk::Received, stanza, None, account, ctx)
+/// What came before, at `said_ms` if that is known, and is delivered again, if it may still reach
+/// the account.
+pub fn arrive(
+    stanza: Stanza,
+    said_ms: Option<u64>,
+    account: &mut Account,
+    ctx: &Ctx<'_>,
+) -> Option<Stanza> {
+    let_pass(Walk::Received, stanza, said_ms, account, ctx)
 }
 
 fn let_pass(

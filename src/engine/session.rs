@@ -2,9 +2,13 @@
 
 use crate::{
     ctx::Ctx,
+    handled::Handled,
     hook::{Desk, Leaving, Output},
+    managed::{Managed, Resumption},
     parcel::Link,
+    replay::Replay,
     slot::{Kept, Plan, Slot},
+    unit::Pos,
 };
 use std::{any::TypeId, collections::BTreeSet, sync::Arc};
 use wire::{Element, Jid, Payload, Stanza, StreamCondition, StreamError, Text};
@@ -25,6 +29,16 @@ pub struct Session {
     pub interested: bool,
     /// Who got directed presence from it and must hear of its end (RFC 6121 §4.6).
     pub directed: BTreeSet<Jid>,
+    /// Random, never given twice: by it the log knows what it has said.
+    pub id: i64,
+    /// What it has said, and what of that has been dealt with.
+    pub handled: Handled,
+    /// Its stream is managed (XEP-0198).
+    pub managed: Option<Box<Managed>>,
+    /// What is told to it out of the log.
+    pub(crate) replay: Option<Box<Replay>>,
+    /// What the log has up to here has been told out of it.
+    pub(crate) told: Pos,
     plans: Arc<[Plan]>,
     slots: Box<[Option<Kept>]>,
 }
@@ -40,7 +54,7 @@ pub enum Written {
 
 impl Session {
     /// A resource just bound; nobody knows of it yet.
-    pub fn bound(link: Link, jid: Jid, plans: &Arc<[Plan]>) -> Self {
+    pub fn bound(link: Link, jid: Jid, id: i64, plans: &Arc<[Plan]>) -> Self {
         Self {
             link,
             jid,
@@ -49,6 +63,11 @@ impl Session {
             priority: 0,
             interested: false,
             directed: BTreeSet::new(),
+            id,
+            handled: Handled::default(),
+            managed: None,
+            replay: None,
+            told: Pos::default(),
             plans: plans.clone(),
             slots: plans.iter().map(|_| None).collect(),
         }
@@ -60,6 +79,26 @@ impl Session {
         let number = number.expect("a slot stands among the hooks of its XEP");
         let slot = self.slots[number].get_or_insert_with(self.plans[number].fresh);
         slot.downcast_mut().expect("a slot holds the type it is numbered for")
+    }
+
+    /// Whether its client has a stream.
+    pub fn is_attached(&self) -> bool {
+        self.managed.as_ref().is_none_or(|managed| managed.detached.is_none())
+    }
+
+    /// Whether it takes what is for the account (RFC 6121 §8.5.2.1.1).
+    pub fn takes_messages(&self) -> bool {
+        self.presence.is_some() && self.priority >= 0
+    }
+
+    /// Its stream is managed from now on; counting begins here (XEP-0198 §3).
+    pub fn manage(&mut self, resumption: Option<Resumption>) {
+        self.managed = Some(Box::new(Managed::from_now(&self.handled, resumption)));
+    }
+
+    /// So many stanzas of a managed stream have been dealt with.
+    pub fn h(&self) -> Option<u32> {
+        Some(self.managed.as_ref()?.h(self.handled.settled()))
     }
 
     /// What survives a restart, by name.

@@ -138,6 +138,10 @@ pub struct StreamLimits {
     /// Silence after which we send white space, and again after which the stream has ended
     /// with `connection-timeout` (RFC 6120 §4.6).
     pub idle_ms_max: u64,
+    /// How long a session that waits for its client is seen by its contacts (XEP-0198 §5).
+    pub detached_shown_ms: u64,
+    /// The same of one that was there before the process began: so they see no restart.
+    pub revived_shown_ms: u64,
     /// Bound resources of one account.
     pub sessions_max: usize,
     /// Items of one roster.
@@ -184,6 +188,8 @@ impl Default for StreamLimits {
             auth_tries_max: 3,
             close_ms_max: 5_000,
             idle_ms_max: 600_000,
+            detached_shown_ms: 300_000,
+            revived_shown_ms: 60_000,
             sessions_max: 64,
             roster_items_max: 2_000,
             directed_max: 1_000,

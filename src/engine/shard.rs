@@ -2,19 +2,19 @@
 //! addressed to it, forgets the idle. A value with one synchronous verb, [`Shard::handle`].
 
 use crate::{
-    account::{self, Account},
-    ctx::Ctx,
+    account::{self, Account, Look},
+    ctx::{Ctx, Moment},
     delivery::nobody,
     hook::{Of, Replied, World},
     parcel::{Order, Parcel, Ticket},
-    port::{Fault, Loaded, Online, Pending},
+    port::{Fault, Loaded, Logged, Online, Pending},
     request::{Asks, Found, Line, answer, asks, stanzas, unwritten},
     session::Session,
     unit::{Committed, Unit},
 };
 use parked::{Parked, to_nobody, turn_away};
 use questions::Questions;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wire::{Bare, Kind, Stanza, StanzaCondition};
 
 /// Accounts kept in memory though nobody uses them, the least recently used forgotten first.
@@ -39,6 +39,12 @@ pub enum Input {
     Count(u64, Bare, usize),
     /// Every available resource of this domain gets this.
     Announce(Bare, Stanza),
+    /// The log of an account has been read for its session of this number.
+    Seen(Bare, i64, Look, Result<Vec<Logged>, Fault>),
+    /// The moment that `Shard::wakes` tells has come.
+    Tick,
+    /// An account has sessions that wait for their clients: it is to be here.
+    Revive(Bare),
 }
 
 /// What a shard causes.
@@ -64,6 +70,9 @@ pub enum Output {
     Expire(Bare),
     /// The answer to `Input::Count`, of this shard.
     Counted(u64, Online),
+    /// Of the log of an account, to be read for its session of this number; comes back as
+    /// `Input::Seen`.
+    Look(Bare, i64, Look),
 }
 
 enum Hosted {
@@ -104,6 +113,8 @@ pub struct Shard {
     idle_bytes: usize,
     parked_bytes: usize,
     turn: u64,
+    /// When an account is to be told `Tick`.
+    wakes: BTreeMap<Moment, BTreeSet<Bare>>,
     questions: Questions,
     /// Empty between two calls; kept for its room.
     caused: Vec<account::Output>,
@@ -128,6 +139,11 @@ impl Shard {
             Input::Count(number, whom, max) => {
                 out.push(Output::Counted(number, self.online(&whom, max)));
             }
+            Input::Seen(jid, session, look, entries) => {
+                self.hand_over(jid, account::Input::Seen(session, look, entries), ctx, out);
+            }
+            Input::Tick => self.tick(ctx, out),
+            Input::Revive(jid) => self.hand_over(jid, account::Input::Tick, ctx, out),
             Input::Announce(domain, stanza) => {
                 for jid in self.busy(&domain) {
                     let order = account::Input::Order(Order::Hear(stanza.clone()));
@@ -240,9 +256,13 @@ impl Shard {
         let Some(Hosted::Loading(parked)) = self.hosted.get_mut(jid) else { return };
         let parked = parked.take(&mut self.parked_bytes);
         match loaded {
-            Ok(Some(loaded)) => {
-                let account = Box::new(Account::load(jid.clone(), loaded));
+            Ok(Some(mut loaded)) => {
+                let kept = std::mem::take(&mut loaded.sessions);
+                let account = Box::new(Account::load(jid.clone(), loaded, ctx.unix_ms));
                 self.hosted.insert(jid.clone(), Hosted::Here { account, idle: None, leaves: None });
+                if !kept.is_empty() {
+                    self.run(jid, account::Input::Revive(kept), ctx, out);
+                }
                 for input in parked {
                     self.hand_over(jid.clone(), input, ctx, out);
                 }
@@ -278,6 +298,11 @@ impl Shard {
                 account::Output::Commit(ticket, unit) => Output::Commit(jid.clone(), ticket, unit),
                 account::Output::World(number, iq, answer) => {
                     Output::World { account: jid.clone(), number, iq, answer }
+                }
+                account::Output::Look(session, look) => Output::Look(jid.clone(), session, look),
+                account::Output::Wake(at) => {
+                    self.wakes.entry(at).or_default().insert(jid.clone());
+                    continue;
                 }
                 account::Output::Leave => {
                     leaves.get_or_insert_default();
@@ -365,6 +390,7 @@ fn carry_all(stanzas: Vec<Stanza>, out: &mut Vec<Output>) {
 
 mod parked;
 mod questions;
+mod wakes;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,14 @@ impl Clock {
         Moment(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// Waits for this moment; for none, for ever.
+    pub(crate) async fn reaches(self, moment: Option<Moment>) {
+        match moment {
+            Some(moment) => tokio::time::sleep_until(self.instant(moment)).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The runtime's word for this moment. Never before it: a millisecond has begun when its
     /// number is read, and a timer that came early would find nothing to do.
     pub(crate) fn instant(self, moment: Moment) -> Instant {

@@ -205,6 +205,7 @@ impl Drive {
             match &say {
                 Say::Stanza(stanza) => self.shell.meters.sent(stanza.kind()),
                 Say::Bound(jid, _) => self.story.bound(jid),
+                Say::Resumed(jid, _) => self.story.resumed(jid),
                 _ => {}
             }
             self.tell(Input::Say(say), out);
@@ -305,7 +306,7 @@ impl Drive {
                 self.shell.meters.received(stanza.kind());
                 self.credit.spend(stanza.wire_len());
             }
-            Said::Bind { .. } => self.bound = Some(account.clone()),
+            Said::Bind { .. } | Said::Resume { .. } => self.bound = Some(account.clone()),
             Said::Gone(_) => self.bound = None,
             Said::Nonza(nonza) => self.credit.spend(nonza.as_str().len()),
             Said::Silent => {}

@@ -89,7 +89,7 @@ impl Inner {
 fn size(say: &Say) -> usize {
     match say {
         Say::Stanza(stanza) => stanza.wire_len(),
-        Say::Nonza(nonza) => nonza.as_str().len(),
+        Say::Nonza(nonza) | Say::Resumed(_, nonza) | Say::Unresumed(nonza) => nonza.as_str().len(),
         Say::Settled(_) | Say::Bound(..) | Say::Unbound(_) | Say::End(_) => 0,
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     writer::{Queue, Token},
 };
 use engine::{
+    account::Look,
     parcel::Parcel,
     shard::{Input, Output, Shard, WorldAnswer},
     wire::{Bare, Stanza},
@@ -17,10 +18,16 @@ pub(crate) async fn run(shell: Arc<Shell>, number: usize, writer: Queue) {
     let mut shard = Shard::default();
     let mut outputs = Vec::new();
     loop {
-        for input in shell.post.take(number).await {
+        let mut handle = |shard: &mut Shard, input| {
             shell.with_ctx(|ctx| shard.handle(ctx, input, &mut outputs));
             outputs.drain(..).for_each(|output| execute(&shell, &writer, output));
-            shell.post.work().done();
+        };
+        tokio::select! {
+            inputs = shell.post.take(number) => for input in inputs {
+                handle(&mut shard, input);
+                shell.post.work().done();
+            },
+            () = shell.clock.reaches(shard.wakes()) => handle(&mut shard, Input::Tick),
         }
         // Inboxes are not sockets: the runtime does not make us give way on its own.
         tokio::task::yield_now().await;
@@ -45,6 +52,7 @@ fn execute(shell: &Arc<Shell>, writer: &Queue, output: Output) {
         Output::World { account, number, iq, answer } => {
             read(shell.clone(), account, number, iq, answer);
         }
+        Output::Look(account, session, look) => read_log(shell.clone(), account, session, look),
         Output::Expire(account) => guests::expire(&shell.accounts, account),
         Output::Counted(number, online) => shell.accounts.counts.counted(number, online),
     }
@@ -63,6 +71,21 @@ fn load(shell: Arc<Shell>, account: Bare) {
         let loaded = shell.store.load(&account).await;
         drop(read);
         shell.post.tell(&account.clone(), Input::Loaded(account, loaded));
+        shell.post.work().done();
+    });
+}
+
+fn read_log(shell: Arc<Shell>, account: Bare, session: i64, look: Look) {
+    shell.post.work().begin();
+    tokio::spawn(async move {
+        let read = shell.reads.acquire().await;
+        let entries = match &look {
+            Look::Page { after, max } => shell.store.page(&account, *after, *max).await,
+            Look::Entries(places) => shell.store.entries(&account, places).await,
+        };
+        drop(read);
+        let of = account.clone();
+        shell.post.tell(&of, Input::Seen(account, session, look, entries));
         shell.post.work().done();
     });
 }

@@ -60,6 +60,11 @@ impl Story {
         self.jid = Some(jid.clone());
     }
 
+    pub(crate) fn resumed(&mut self, jid: &Jid) {
+        tracing::info!(peer = %self.peer, %jid, "client resumed");
+        self.jid = Some(jid.clone());
+    }
+
     /// `kind` is one of few words, for the metric; `why` is for people.
     pub(crate) fn closed(&self, shell: &Shell, kind: &'static str, why: &str) {
         shell.meters.closed(kind);

@@ -50,6 +50,8 @@ fn feature(ctx: &Ctx<'_>, advertised: &Advertised<'_>) -> Payload {
     let fast = lasts.then(|| xep_0484_fast::feature(advertised.tls));
     let inline = [xep_0386_bind2::feature(ctx)].into_iter().chain(fast);
     let inline = inline.fold(named("inline"), Draft::child);
+    let claims = ctx.hooks.claims().filter(|_| lasts).map(|claims| claims.offer());
+    let inline = claims.iter().fold(inline, Draft::payload);
     let upgrades = xep_0480_upgrade::features(ctx).filter(|_| lasts);
     let children = offered.chain([inline]).chain(upgrades);
     children.fold(named("authentication"), Draft::child).finish()
@@ -100,6 +102,7 @@ fn authenticate(element: Element<'_>) -> Result<Auth, Failure> {
         used: xep_0484_fast::used(element)?,
         token: xep_0484_fast::wish(element),
         upgrades: xep_0480_upgrade::wishes(element),
+        claim: None,
         bind: xep_0386_bind2::wish(element),
     };
     Ok(Auth {
@@ -130,12 +133,14 @@ fn additional(to: Draft, words: Option<&[u8]>) -> Draft {
 
 /// Section 2.6.1.
 fn success(granted: &Granted<'_>) -> Draft {
-    let who = match granted.bound {
-        Some((jid, _)) => jid.as_str(),
-        None => granted.account.as_str(),
-    };
+    let claimed = granted.claimed.and_then(|(jid, _)| jid);
+    let who = claimed.or(granted.bound.map(|(jid, _)| jid));
+    let who = who.map_or(granted.account.as_str(), Jid::as_str);
     let mut success = additional(named("success"), granted.words)
         .child(named("authorization-identifier").text(who));
+    if let Some((_, told)) = granted.claimed {
+        success = success.payload(told);
+    }
     if let Some((_, begun)) = granted.bound {
         success = success.child(xep_0386_bind2::bound(begun));
     }

@@ -1,14 +1,14 @@
 //! Requests and their answers (RFC 6120 §8.2.3, RFC 6121 §8).
 
 use super::{
-    Account, Output, settle,
-    wait::{Then, Wait},
+    Account, Output,
+    wait::{By, Then, Wait},
 };
 use crate::{
     ctx::Ctx,
     delivery::ROSTER,
     hook::{IqKind, Of, Reply},
-    parcel::{Link, Parcel},
+    parcel::Parcel,
     passage::{Ended, Walk, decide},
     request::{Asks, Found, Line, answer, asks, stanzas},
     roster::RosterReply,
@@ -20,23 +20,23 @@ use wire::{Bare, Jid, Stanza, StanzaCondition};
 pub(super) const ASKED_MAX: usize = 256;
 
 impl Account {
-    pub(super) fn iq_sent(&mut self, link: Link, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(super) fn iq_sent(&mut self, by: By, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let kind = match asks(&iq) {
             Ok(Asks::Request(kind)) => Some(kind),
             Ok(Asks::Response) => None,
             Err(error) => {
                 self.refuse(&iq, &error, ctx, out);
-                return settle(link, out);
+                return self.settle(by, ctx, out);
             }
         };
         // RFC 6120 §10.3.3: without `to` the server answers on behalf of the account.
         let mine = iq.head.to.as_ref().is_none_or(|to| to.is_bare() && to.bare() == self.jid);
         match kind {
-            Some(kind) if mine => return self.ask_in_turn(kind, iq, link, ctx, out),
+            Some(kind) if mine => return self.ask_in_turn(kind, iq, by, ctx, out),
             None if mine => self.response_heard(iq, ctx, out),
             _ => self.iq_on(iq, ctx, out),
         }
-        settle(link, out);
+        self.settle(by, ctx, out);
     }
 
     /// The client answers its account: what XEPs have asked.
@@ -100,18 +100,19 @@ impl Account {
         &mut self,
         kind: IqKind,
         iq: Stanza,
-        link: Link,
+        by: By,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
         if self.asked.is_empty() && !self.must_wait(kind, &iq, ctx) {
-            return self.asked_of_me(kind, iq, Some(link), ctx, out);
+            return self.asked_of_me(kind, iq, Some(by), ctx, out);
         }
         if self.asked.len() < ASKED_MAX {
-            return self.asked.push_back((kind, iq, link));
+            self.hold(by);
+            return self.asked.push_back((kind, iq, by));
         }
         self.refuse(&iq, &StanzaCondition::ResourceConstraint.into(), ctx, out);
-        settle(link, out);
+        self.settle(by, ctx, out);
     }
 
     fn must_wait(&self, kind: IqKind, iq: &Stanza, ctx: &Ctx<'_>) -> bool {
@@ -122,11 +123,11 @@ impl Account {
 
     /// What waited for the cells at hand goes on, one after the other.
     pub(super) fn ask_on(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        while let Some((kind, iq, link)) = self.asked.pop_front() {
+        while let Some((kind, iq, by)) = self.asked.pop_front() {
             if self.must_wait(kind, &iq, ctx) {
-                return self.asked.push_front((kind, iq, link));
+                return self.asked.push_front((kind, iq, by));
             }
-            self.asked_of_me(kind, iq, Some(link), ctx, out);
+            self.asked_of_me(kind, iq, Some(by), ctx, out);
         }
     }
 
@@ -135,7 +136,7 @@ impl Account {
         &mut self,
         kind: IqKind,
         iq: Stanza,
-        settles: Option<Link>,
+        settles: Option<By>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
@@ -162,14 +163,14 @@ impl Account {
         &mut self,
         kind: IqKind,
         iq: Stanza,
-        settles: Option<Link>,
+        settles: Option<By>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
         let asker = iq.head.from.as_ref().filter(|from| from.bare() == self.jid).cloned();
         let Some(asker) = asker else {
             self.refuse(&iq, &StanzaCondition::Forbidden.into(), ctx, out);
-            return settles.into_iter().for_each(|link| settle(link, out));
+            return self.settle_if(settles, ctx, out);
         };
         match kind {
             IqKind::Get => self.roster_get(&iq, &asker, settles, ctx, out),
@@ -181,7 +182,7 @@ impl Account {
         &mut self,
         iq: &Stanza,
         asker: &Jid,
-        settles: Option<Link>,
+        settles: Option<By>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
@@ -205,7 +206,7 @@ impl Account {
     fn roster_set(
         &mut self,
         iq: &Stanza,
-        settles: Option<Link>,
+        settles: Option<By>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {

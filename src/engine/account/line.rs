@@ -1,14 +1,14 @@
 //! How the account's stanzas pass the line: in, to the writer, and on.
 
 use super::{
-    Account, LAST_PRESENCE, Output, settle,
+    Account, LAST_PRESENCE, Output,
     subscribe::Outgoing,
-    wait::{Accounts, Pair, Place, Then, Wait},
+    wait::{Accounts, By, Pair, Place, Then, Wait},
 };
 use crate::{
     ctx::Ctx,
     delivery::{Untaken, untaken},
-    parcel::{Link, Owed, Parcel, Ticket},
+    parcel::{Owed, Parcel, Ticket},
     passage::{Walked, release},
     port::Fault,
     request::Line,
@@ -49,7 +49,7 @@ impl Account {
         unit: Unit,
         pair: Pair,
         outgoing: impl Into<Outgoing>,
-        settles: Option<Link>,
+        settles: Option<By>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
@@ -160,8 +160,8 @@ impl Account {
 
     fn let_go(&mut self, wait: Wait, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Wait { place: Place::Ready(outcome), then, settles, .. } = wait else { return };
-        if let Then::Say(link, stanza) = then {
-            return self.say_late(link, stanza, ctx, out);
+        if let Then::Say(by, stanza) = then {
+            return self.say_late(by, stanza, ctx, out);
         }
         match outcome {
             // It was delivered when it was said first.
@@ -169,19 +169,20 @@ impl Account {
             Ok(committed) => self.go_on(then, &committed, ctx, out),
             Err(fault) => self.give_up(then, &fault, ctx, out),
         }
-        if let Some(link) = settles {
-            settle(link, out);
-        }
+        self.settle_if(settles, ctx, out);
     }
 
     /// Its session may have ended meanwhile. What it said is not lost; but it is not there any
     /// more.
-    fn say_late(&mut self, link: Link, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    fn say_late(&mut self, by: By, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let shows = stanza.kind() == Kind::Presence && stanza.head.type_str().is_empty();
-        if shows && self.session(link).is_none() {
-            return settle(link, out);
+        if shows && self.session(by.link).is_none() {
+            return self.settle(by, ctx, out);
         }
-        self.say(link, stanza, ctx, out);
+        if let Some(session) = self.session(by.link) {
+            session.handled.release(by.number);
+        }
+        self.say(by, stanza, ctx, out);
     }
 
     fn go_on(&mut self, then: Then, committed: &Committed, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
@@ -220,6 +221,9 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
+        if let Some(pos) = committed.in_log(&self.jid) {
+            self.released = self.released.max(pos);
+        }
         let Some(missed) = release(walked, committed, self, ctx, out) else { return };
         if let Untaken::Refuse(condition) = untaken(&missed) {
             self.refuse(&missed, &condition.into(), ctx, out);

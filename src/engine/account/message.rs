@@ -1,15 +1,15 @@
 //! Messages: sent by a session, received for the account.
 
 use super::{
-    Account, Output, settle,
-    wait::{Pair, Place, Then, Wait},
+    Account, Output,
+    wait::{By, Pair, Place, Then, Wait},
 };
 use crate::{
     ctx::Ctx,
     delivery::{Untaken, untaken},
     hook::Station,
-    parcel::{Link, Owed, Parcel},
-    passage::{Ended, Walk, Walked, decide},
+    parcel::{Owed, Parcel},
+    passage::{Ended, Walk, Walked, decide, decide_said},
     unit::Unit,
 };
 use wire::{Stanza, StanzaCondition, StanzaError};
@@ -18,17 +18,22 @@ impl Account {
     /// RFC 6121 §8.2, §10.3.1: without `to` it is for the account itself.
     pub(super) fn message_sent(
         &mut self,
-        link: Link,
+        by: By,
         mut stanza: Stanza,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
         stanza.head.to.get_or_insert_with(|| self.jid.clone().into());
-        match decide(Walk::Sent, stanza, self, ctx) {
-            Ok((unit, walked)) => self.pass_on(link, unit, walked, ctx, out),
+        let settles = self.session(by.link).map(|session| {
+            let managed = session.managed.as_ref();
+            let covered = session.handled.covered_by(by.number);
+            (session.id, managed.map_or(0, |managed| i64::from(managed.h(covered))))
+        });
+        match decide_said(settles, stanza, self, ctx) {
+            Ok((unit, walked)) => self.pass_on(by, unit, walked, ctx, out),
             Err(ended) => {
                 self.ended(&ended, ctx, out);
-                settle(link, out);
+                self.settle(by, ctx, out);
             }
         }
     }
@@ -36,22 +41,22 @@ impl Account {
     /// The sender's half is decided: on to the recipient, wherever it is.
     fn pass_on(
         &mut self,
-        link: Link,
+        by: By,
         unit: Unit,
         walked: Walked,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
         let Some(to) = walked.stanza.head.to.as_ref().map(|to| to.bare()) else {
-            return settle(link, out);
+            return self.settle(by, ctx, out);
         };
         if to == self.jid {
-            return self.send_to_self(link, unit, walked, ctx, out);
+            return self.send_to_self(by, unit, walked, ctx, out);
         }
         if !ctx.settings.lets_reach(&self.jid, to.domain()) {
             let error = StanzaCondition::RemoteServerNotFound.into();
             self.refuse(&walked.stanza, &error, ctx, out);
-            return settle(link, out);
+            return self.settle(by, ctx, out);
         }
         let pair = pair(&walked.stanza);
         let copied = !ctx.hooks.looks(Station::Copy, Station::Copy).is_empty();
@@ -59,15 +64,15 @@ impl Account {
             // Nothing is left to be done here.
             let stanza = walked.stanza;
             out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
-            return settle(link, out);
+            return self.settle(by, ctx, out);
         }
         if !ctx.settings.serves(to.domain()) {
             // The other server keeps a half of its own.
-            let wait = Wait::for_unit(unit, pair, Then::WalkAway(walked), Some(link));
+            let wait = Wait::for_unit(unit, pair, Then::WalkAway(walked), Some(by));
             return self.wait(wait, ctx, out);
         }
         let stanza = walked.stanza.clone();
-        let mut wait = Wait::for_unit(unit, pair, Then::Walk(walked), Some(link));
+        let mut wait = Wait::for_unit(unit, pair, Then::Walk(walked), Some(by));
         let mut owed = None;
         if let Place::Mine = wait.place {
             owed = Some(Owed { sender: self.jid.clone(), ticket: self.waiting.ticket() });
@@ -80,7 +85,7 @@ impl Account {
     /// Both walks are this account's: one unit, one entry.
     fn send_to_self(
         &mut self,
-        link: Link,
+        by: By,
         sent: Unit,
         walked: Walked,
         ctx: &Ctx<'_>,
@@ -90,11 +95,11 @@ impl Account {
             Ok((received, half)) => {
                 let (unit, pair) = (sent.join(received), pair(&walked.stanza));
                 let then = Then::Walks(Box::new([walked, half]));
-                self.wait(Wait::for_unit(unit, pair, then, Some(link)), ctx, out);
+                self.wait(Wait::for_unit(unit, pair, then, Some(by)), ctx, out);
             }
             Err(ended) => {
                 self.ended(&ended, ctx, out);
-                settle(link, out);
+                self.settle(by, ctx, out);
             }
         }
     }

@@ -5,32 +5,39 @@ mod iq;
 mod last_presence;
 mod line;
 mod message;
+mod notes;
 mod orders;
 mod presence;
 mod reads;
+mod replay;
+mod resume;
+mod streams;
 mod subscribe;
+mod verb;
 mod wait;
 mod waiting;
 
 use crate::{
     cells::Cells,
-    ctx::Ctx,
-    hook::{Feel, IqKind, Leaving, Replied},
-    parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
+    ctx::{Ctx, Moment},
+    hook::{IqKind, Leaving},
+    parcel::{End, Link, Owed, Parcel, Said, Say},
     passage::Ended,
-    port::{Fault, Loaded},
+    port::Loaded,
     roster::Roster,
     session::{Session, Written},
-    shard::WorldAnswer,
-    unit::{Change, Committed, Unit},
+    unit::{Change, Committed, Pos},
 };
 use reads::Reads;
+use resume::Expired;
 use std::collections::VecDeque;
-use wait::{Place, Then, Wait};
+use streams::Wish;
+use wait::{By, Place, Then, Wait};
 use waiting::Waiting;
-use wire::{Bare, Jid, Payload, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
+use wire::{Bare, Jid, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
 pub use last_presence::{LAST_PRESENCE, LastPresence};
+pub use verb::{Input, Look, Output};
 pub use waiting::{Holding, WAITING_BYTES_MAX, WAITING_STANZAS_MAX};
 
 /// What an account weighs without its roster, in bytes.
@@ -59,52 +66,27 @@ pub struct Account {
     departs: bool,
     waiting: Waiting,
     /// Requests that wait until what is to change at hand is committed.
-    asked: VecDeque<(IqKind, Stanza, Link)>,
+    asked: VecDeque<(IqKind, Stanza, By)>,
     reads: Reads,
-}
-
-/// What a new session shall be.
-struct Wish {
-    resource: Option<Text>,
-    device: Option<Text>,
-    inline: Vec<Payload>,
-}
-
-/// What happens to an account.
-#[derive(Debug)]
-pub enum Input {
-    /// One of its streams says something.
-    Said(Link, Said),
-    /// A stanza for it.
-    Routed(Stanza, Option<Owed>),
-    /// The recipient's half of one of its units.
-    Half(Ticket, Result<Unit, StanzaError>),
-    /// A unit that it gave half of to a sender has been committed, or not.
-    Release(Owed, Result<Committed, Fault>),
-    /// A unit of its own has been committed, or not.
-    Committed(Ticket, Result<Committed, Fault>),
-    /// The store has been read for an iq.
-    Answered(u64, Replied),
-    /// The operator did something to it.
-    Order(Order),
-}
-
-/// What an account causes.
-pub enum Output {
-    /// To be carried.
-    Parcel(Parcel),
-    /// To be committed; comes back as `Input::Committed`.
-    Commit(Ticket, Unit),
-    /// To be read beside the line; comes back as `Input::Answered`.
-    World(u64, Stanza, WorldAnswer),
-    /// What it holds in memory is not what the store has: forget it once it is idle, and load
-    /// it again when it is needed. Its streams have been ended.
-    Leave,
+    /// What the log has up to here has been delivered, or need not be (XEP-0160).
+    delivered: Pos,
+    /// The same, as the store has it.
+    delivered_noted: Pos,
+    /// Everything that the log has up to here has passed.
+    released: Pos,
+    /// When what the store has otherwise is to be written.
+    notes_at: Option<Moment>,
+    /// When it comes back at the latest.
+    wakes: Option<Moment>,
+    /// Sessions that have answered that they have got what they were told.
+    paced: Vec<i64>,
+    /// Sessions that can be resumed no more.
+    expired: Vec<Expired>,
 }
 
 impl Account {
     /// As it was loaded.
-    pub fn load(jid: Bare, loaded: Loaded) -> Self {
+    pub fn load(jid: Bare, loaded: Loaded, unix_ms: u64) -> Self {
         Self {
             jid,
             roster: Roster::load(loaded.roster, loaded.unrostered),
@@ -118,6 +100,13 @@ impl Account {
             waiting: Waiting::default(),
             asked: VecDeque::new(),
             reads: Reads::default(),
+            delivered: loaded.delivered,
+            delivered_noted: loaded.delivered,
+            released: Pos::next(Pos::default(), unix_ms),
+            notes_at: None,
+            wakes: None,
+            paced: Vec::new(),
+            expired: Vec::new(),
         }
     }
 
@@ -153,12 +142,25 @@ impl Account {
             Input::Committed(ticket, outcome) => self.committed(ticket, outcome, ctx, out),
             Input::Answered(number, replied) => self.answered(number, replied, ctx, out),
             Input::Order(order) => self.ordered(order, ctx, out),
+            Input::Revive(kept) => self.revive(kept, ctx, out),
+            Input::Seen(session, Look::Page { .. }, page) => {
+                self.page_seen(session, page, ctx, out);
+            }
+            Input::Seen(session, Look::Entries(_), entries) => {
+                self.entries_seen(session, entries, ctx, out);
+            }
+            Input::Tick => self.tick(ctx, out),
+        }
+        if !self.paced.is_empty() {
+            self.replay_paced(ctx, out);
         }
     }
 
     fn said(&mut self, link: Link, said: Said, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match said {
-            Said::Bind { since, device, .. } if self.is_outdated(since, device.as_ref(), ctx) => {
+            Said::Bind { since, device, .. } | Said::Resume { since, device, .. }
+                if self.is_outdated(since, device.as_ref(), ctx) =>
+            {
                 let end = Say::End(StreamCondition::NotAuthorized.into());
                 out.push(Output::Parcel(Parcel::ToSocket(link, end)));
             }
@@ -166,36 +168,43 @@ impl Account {
                 let wish = Wish { resource, device, inline };
                 self.bind(link, wish, ctx, out);
             }
-            Said::Stanza(stanza) if self.session(link).is_some() => {
-                self.sent(link, stanza, ctx, out);
+            Said::Stanza(stanza) => {
+                // Or its session has ended meanwhile, and it has been told.
+                let Some(session) = self.session(link) else { return };
+                let by = By { link, number: session.handled.next() };
+                self.sent(by, stanza, ctx, out);
             }
             Said::Nonza(nonza) => {
                 self.hear(link, &nonza, ctx, out);
-                settle(link, out);
+                give_credit(link, out);
             }
             Said::Silent => self.feel(link, ctx.hooks.silent(), ctx, out),
-            Said::Gone(End::Closed | End::Broken) => self.leave(link, ctx, out),
-            // Its session has ended meanwhile, and it has been told.
-            Said::Stanza(_) => {}
+            Said::Resume { claim, .. } => self.claim(link, claim, ctx, out),
+            Said::Gone(End::Broken) => self.detach(link, ctx, out),
+            Said::Gone(End::Closed) => {
+                self.forget_claim(link);
+                self.leave(link, ctx, out);
+            }
         }
     }
 
-    fn sent(&mut self, link: Link, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    fn sent(&mut self, by: By, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         if stanza.head.to_malformed {
             self.refuse(&stanza, &StanzaCondition::JidMalformed.into(), ctx, out);
-            return settle(link, out);
+            return self.settle(by, ctx, out);
         }
         if self.waiting.is_full() {
             self.refuse(&stanza, &StanzaCondition::ResourceConstraint.into(), ctx, out);
-            return settle(link, out);
+            return self.settle(by, ctx, out);
         }
         if self.is_held_back(&stanza) {
             let pair = (stanza.head.from.clone(), stanza.head.to.clone());
             let place = Place::Ready(Ok(Committed::default()));
-            let wait = Wait::of(place, pair, Then::Say(link, stanza), Some(link));
+            let wait = Wait::of(place, pair, Then::Say(by, stanza), Some(by));
+            self.hold(by);
             return self.wait(wait, ctx, out);
         }
-        self.say(link, stanza, ctx, out);
+        self.say(by, stanza, ctx, out);
     }
 
     /// By what the account has said to the same one, and what has not left yet.
@@ -209,11 +218,11 @@ impl Account {
         })
     }
 
-    fn say(&mut self, link: Link, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    fn say(&mut self, by: By, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match stanza.kind() {
-            wire::Kind::Message => self.message_sent(link, stanza, ctx, out),
-            wire::Kind::Presence => self.presence_sent(link, stanza, ctx, out),
-            wire::Kind::Iq => self.iq_sent(link, stanza, ctx, out),
+            wire::Kind::Message => self.message_sent(by, stanza, ctx, out),
+            wire::Kind::Presence => self.presence_sent(by, stanza, ctx, out),
+            wire::Kind::Iq => self.iq_sent(by, stanza, ctx, out),
         }
     }
 
@@ -247,72 +256,6 @@ impl Account {
         }
     }
 
-    /// RFC 6120 §7. A resource that is taken goes to the newcomer (§7.7.2.2): the older stream
-    /// is most often the one that its owner has lost. So is that of the same device (XEP-0386 §4).
-    fn bind(&mut self, link: Link, wish: Wish, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Wish { resource, device, inline } = wish;
-        let resource = resource.map_or_else(|| ctx.token(), |wish| wish.to_string());
-        let Ok(jid) = self.jid.with_resource(&resource) else {
-            let refused = Say::Unbound(StanzaCondition::BadRequest.into());
-            return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
-        };
-        let same = |session: &Session| {
-            session.jid == jid || (device.is_some() && session.device == device)
-        };
-        self.end_those(same, StreamCondition::Conflict, ctx, out);
-        if self.sessions.len() >= ctx.settings.limits.sessions_max {
-            let refused = Say::Unbound(StanzaCondition::ResourceConstraint.into());
-            return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
-        }
-        let mut session = Session::bound(link, jid.clone(), ctx.hooks.plans());
-        session.device = device;
-        let begin = |one: &Payload| session.begin(one.element(), ctx);
-        let begun = inline.iter().flat_map(begin).collect();
-        out.push(Output::Parcel(Parcel::ToSocket(link, Say::Bound(jid, begun))));
-        // Most accounts have one: a vector that grows on its own would make room for four.
-        self.sessions.reserve_exact(1);
-        self.sessions.push(session);
-        self.feel(link, ctx.hooks.bound(), ctx, out);
-    }
-
-    fn feel(&mut self, link: Link, feels: &[Feel], ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Some(session) = self.session(link) else { return };
-        for feel in feels {
-            let said = feel(session, ctx);
-            session.say(said, ctx, &mut |written| out.push(to_socket(link, written)));
-        }
-    }
-
-    fn hear(&mut self, link: Link, nonza: &Payload, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Some(session) = self.session(link) else { return };
-        match session.hear(nonza, ctx) {
-            Ok(said) => session.say(said, ctx, &mut |written| out.push(to_socket(link, written))),
-            Err(error) => {
-                out.push(Output::Parcel(Parcel::ToSocket(link, Say::End(error))));
-                self.leave(link, ctx, out);
-            }
-        }
-    }
-
-    /// Ends a stream that the account has had enough of.
-    fn end(&mut self, link: Link, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        out.push(Output::Parcel(Parcel::ToSocket(link, Say::End(why.into()))));
-        self.leave(link, ctx, out);
-    }
-
-    /// A session ends: its presence is withdrawn, then it is forgotten.
-    fn leave(&mut self, link: Link, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Some(place) = self.sessions.iter().position(|session| session.link == link) else {
-            return;
-        };
-        self.withdraw(link, None, ctx, out);
-        let mut session = self.sessions.remove(place);
-        self.sessions.shrink_to_fit();
-        for feel in ctx.hooks.unbound() {
-            feel(&mut session, ctx);
-        }
-    }
-
     pub(crate) fn session(&mut self, link: Link) -> Option<&mut Session> {
         self.sessions.iter_mut().find(|session| session.link == link)
     }
@@ -338,9 +281,32 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
+        let waits = leaving.pos.is_some_and(|pos| self.is_for_replay(place, pos));
+        if waits || place >= self.sessions.len() {
+            return;
+        }
+        let got = leaving.pos.filter(|_| self.sessions[place].managed.is_none());
+        self.put_out(place, leaving, ctx, out);
+        if let Some(pos) = got {
+            self.has_got(place, pos, ctx, out);
+        }
+    }
+
+    /// The same, whatever it is told of the log.
+    fn put_out(&mut self, place: usize, leaving: Leaving, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(session) = self.sessions.get_mut(place) else { return };
-        let link = session.link;
-        session.write(leaving, ctx, &mut |written| out.push(to_socket(link, written)));
+        let (link, attached) = (session.link, session.is_attached());
+        session.write(leaving, ctx, &mut |written| {
+            if attached {
+                out.push(to_socket(link, written));
+            }
+        });
+        let Some(managed) = &session.managed else { return };
+        match attached {
+            true => self.feel(link, ctx.hooks.sent(), ctx, out),
+            false if !managed.can_be_resumed() => self.leave_at(place, true, ctx, out),
+            false => {}
+        }
     }
 
     /// Sends a stanza of ours to where it is addressed: a session here, another account, a host.
@@ -351,6 +317,29 @@ impl Account {
         } else if ctx.settings.lets_reach(&self.jid, to.domain()) {
             let to = to.bare();
             out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
+        }
+    }
+
+    /// It waits for something else than its commit.
+    fn hold(&mut self, by: By) {
+        if let Some(session) = self.session(by.link) {
+            session.handled.hold(by.number);
+        }
+    }
+
+    /// A stanza of one of its streams has been dealt with.
+    fn settle(&mut self, by: By, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        give_credit(by.link, out);
+        let Some(session) = self.session(by.link) else { return };
+        session.handled.settle(by.number);
+        if session.managed.is_some() {
+            self.settled(by.link, ctx, out);
+        }
+    }
+
+    fn settle_if(&mut self, by: Option<By>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if let Some(by) = by {
+            self.settle(by, ctx, out);
         }
     }
 
@@ -376,7 +365,7 @@ impl Account {
 }
 
 /// Gives a stream back the credit of one stanza, or nonza.
-fn settle(link: Link, out: &mut Vec<Output>) {
+fn give_credit(link: Link, out: &mut Vec<Output>) {
     out.push(Output::Parcel(Parcel::ToSocket(link, Say::Settled(1))));
 }
 

@@ -1,6 +1,6 @@
 //! Presence (RFC 6121 §4): a session tells, contacts hear; probes are answered here.
 
-use super::{Account, LastPresence, Output, settle};
+use super::{Account, LastPresence, Output, wait::By};
 use crate::{
     ctx::Ctx,
     delivery::{is_presence_type, unsubscribed},
@@ -22,34 +22,32 @@ const DIRECTED_BYTES_MAX: usize = 64 << 10;
 impl Account {
     pub(super) fn presence_sent(
         &mut self,
-        link: Link,
+        by: By,
         stanza: Stanza,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
         let kind = stanza.head.type_str();
         if let Some(ask) = Ask::parse(kind) {
-            return self.ask_sent(link, ask, stanza, ctx, out);
+            return self.ask_sent(by, ask, stanza, ctx, out);
         }
         let done = match (kind, &stanza.head.to) {
-            ("" | "unavailable", None) => self.broadcast(link, stanza, ctx, out),
+            ("" | "unavailable", None) => self.broadcast(by, stanza, ctx, out),
             // §4.3: a client need not probe, but what it sends is answered like any probe.
-            ("" | "unavailable" | "error" | "probe", Some(_)) => {
-                self.direct(link, stanza, ctx, out)
-            }
+            ("" | "unavailable" | "error" | "probe", Some(_)) => self.direct(by, stanza, ctx, out),
             ("probe" | "error", None) => Ok(()),
             _ => refused(stanza, StanzaCondition::BadRequest),
         };
         if let Err(ended) = done {
             self.ended(&ended, ctx, out);
         }
-        settle(link, out);
+        self.settle(by, ctx, out);
     }
 
     /// Initial, subsequent and unavailable presence (§4.2, §4.4, §4.5).
     fn broadcast(
         &mut self,
-        link: Link,
+        by: By,
         stanza: Stanza,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
@@ -59,24 +57,29 @@ impl Account {
         };
         let (_, walked) = decide(Walk::Sent, stanza, self, ctx)?;
         if walked.stanza.head.type_str() == "unavailable" {
-            self.withdraw(link, Some(walked.stanza), ctx, out);
+            self.withdraw(by.link, Some(walked.stanza), ctx, out);
             return Ok(());
         }
-        let Some(session) = self.session(link) else { return Ok(()) };
+        let Some(session) = self.session(by.link) else { return Ok(()) };
+        let took = session.takes_messages();
         let initial = session.presence.replace(walked.stanza.clone()).is_none();
         session.priority = priority;
-        let jid = session.jid.clone();
+        let (jid, id) = (session.jid.clone(), session.id);
+        let begins = !took && session.takes_messages() && session.replay.is_none();
         self.tell(&walked.stanza, ctx, out);
         if initial {
             self.greet(&jid, ctx, out);
         }
         self.release(walked, &Committed::default(), ctx, out);
+        if let Some(place) = self.place(id).filter(|_| begins) {
+            self.replay(place, self.delivered, Vec::new(), out);
+        }
         Ok(())
     }
 
     /// To every available resource of the account, the sender included, and to every contact
     /// that sees it.
-    fn tell(&mut self, stanza: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(super) fn tell(&mut self, stanza: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let available = self.sessions.iter().filter(|session| session.presence.is_some());
         let own: Vec<_> = available.map(|session| session.jid.clone()).collect();
         for jid in own {
@@ -93,7 +96,7 @@ impl Account {
         let siblings = self.sessions.iter().filter(|session| session.jid != *to);
         let mut heard: Vec<_> = siblings.filter_map(|session| session.presence.clone()).collect();
         let requests: Vec<_> = self.roster.requests().cloned().collect();
-        let mut arrive = |request| arrive(request, self, ctx);
+        let mut arrive = |request| arrive(request, None, self, ctx);
         heard.extend(requests.into_iter().filter_map(&mut arrive));
         for stanza in heard {
             let to_account = addressed(&stanza, self.jid.clone().into());
@@ -163,7 +166,7 @@ impl Account {
     /// Directed presence (§4.6), errors and probes: to whom they are addressed.
     fn direct(
         &mut self,
-        link: Link,
+        by: By,
         stanza: Stanza,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
@@ -177,7 +180,7 @@ impl Account {
                 _ => refused(stanza, StanzaCondition::RemoteServerNotFound),
             };
         }
-        if let Some(session) = self.session(link) {
+        if let Some(session) = self.session(by.link) {
             match stanza.head.type_str() {
                 "" if !session.directed.contains(&to) && is_full(&session.directed, ctx) => {
                     return refused(stanza, StanzaCondition::ResourceConstraint);

@@ -2,13 +2,13 @@
 //! before what the same session wrote is committed, so that it finds what it has said.
 
 use super::{
-    Account, Output, settle,
-    wait::{Then, Wait},
+    Account, Output,
+    wait::{By, Then, Wait},
 };
 use crate::{
     ctx::Ctx,
     hook::{Replied, Reply},
-    parcel::{Link, Ticket},
+    parcel::Ticket,
     request::{QUESTIONS_OF_ONE_MAX, have_one_asker, stanzas},
     shard::WorldAnswer,
     unit::Unit,
@@ -29,7 +29,7 @@ pub(super) struct Reads {
 
 struct Asked {
     iq: Stanza,
-    settles: Option<Link>,
+    settles: Option<By>,
     /// The last unit that its session wrote before.
     after: Option<Ticket>,
     /// None: it is being read.
@@ -63,7 +63,7 @@ impl Account {
         &mut self,
         iq: Stanza,
         read: WorldAnswer,
-        settles: Option<Link>,
+        settles: Option<By>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
@@ -73,9 +73,10 @@ impl Account {
         let insistent = settles.is_none() && of_one >= QUESTIONS_OF_ONE_MAX;
         if insistent || alike >= QUESTIONS_MAX {
             self.refuse(&iq, &StanzaCondition::ResourceConstraint.into(), ctx, out);
-            return settles.into_iter().for_each(|link| settle(link, out));
+            return self.settle_if(settles, ctx, out);
         }
-        let after = settles.and_then(|link| self.waiting.last_unit_of(link));
+        let after = settles.and_then(|by| self.waiting.last_unit_of(by.link));
+        settles.into_iter().for_each(|by| self.hold(by));
         self.reads.last += 1;
         self.reads.asked.insert(self.reads.last, Asked { iq, settles, after, read: Some(read) });
         self.read_next(out);
@@ -95,12 +96,15 @@ impl Account {
     }
 
     /// What the same session asks is read when what has just been written is committed.
-    fn put_behind(&mut self, writer: Option<Link>) {
-        let after = writer.and_then(|link| self.waiting.last_unit_of(link));
+    fn put_behind(&mut self, writer: Option<By>) {
+        let of = |by: Option<By>| by.map(|by| by.link);
+        let after = writer.and_then(|by| self.waiting.last_unit_of(by.link));
         let unread = self.reads.asked.values_mut().filter(|asked| asked.read.is_some());
-        unread.filter(|asked| after.is_some() && asked.settles == writer).for_each(|asked| {
-            asked.after = after;
-        });
+        unread.filter(|asked| after.is_some() && of(asked.settles) == of(writer)).for_each(
+            |asked| {
+                asked.after = after;
+            },
+        );
     }
 
     fn read_next(&mut self, out: &mut Vec<Output>) {
@@ -128,7 +132,7 @@ impl Account {
             }
             replied => {
                 stanzas(&iq, replied).into_iter().for_each(|stanza| self.send(stanza, ctx, out));
-                settles.into_iter().for_each(|link| settle(link, out));
+                self.settle_if(settles, ctx, out);
             }
         }
         self.read_next(out);

@@ -3,12 +3,10 @@
 use super::{
     Account, Output,
     presence::{addressed, unavailable},
-    settle,
-    wait::Pair,
+    wait::{By, Pair},
 };
 use crate::{
     ctx::Ctx,
-    parcel::Link,
     passage::{Walk, decide, leave},
     roster::{Set, Step},
     session::Session,
@@ -40,7 +38,7 @@ impl Account {
     /// §3.1.2: from the bare address, to the bare address. Committed before it leaves.
     pub(super) fn ask_sent(
         &mut self,
-        link: Link,
+        by: By,
         ask: Ask,
         mut stanza: Stanza,
         ctx: &Ctx<'_>,
@@ -48,35 +46,35 @@ impl Account {
     ) {
         let Some(to) = stanza.head.to.as_ref().map(Jid::bare) else {
             self.refuse(&stanza, &StanzaCondition::BadRequest.into(), ctx, out);
-            return settle(link, out);
+            return self.settle(by, ctx, out);
         };
         let asked = stanza.clone();
         stanza.head.from = Some(self.jid.clone().into());
         stanza.head.to = Some(to.clone().into());
         if to == self.jid {
-            return settle(link, out); // everybody is subscribed to themselves (§4.2.2)
+            return self.settle(by, ctx, out); // everybody is subscribed to themselves (§4.2.2)
         }
         let stanza = match decide(Walk::Sent, stanza, self, ctx) {
             Ok(_) if !ctx.settings.lets_reach(&self.jid, to.domain()) => {
                 self.refuse(&asked, &StanzaCondition::RemoteServerNotFound.into(), ctx, out);
-                return settle(link, out);
+                return self.settle(by, ctx, out);
             }
             Ok((_, walked)) => walked.stanza,
             Err(ended) => {
                 let error = ended.error.as_ref();
                 error.into_iter().for_each(|error| self.refuse(&asked, error, ctx, out));
-                return settle(link, out);
+                return self.settle(by, ctx, out);
             }
         };
         let step = self.roster.sent(&self.jid, &to, ask, ctx);
         if let Some(condition) = step.refusal {
             self.refuse(&asked, &condition.into(), ctx, out);
-            return settle(link, out);
+            return self.settle(by, ctx, out);
         }
         let mut outgoing = Outgoing::default();
         outgoing.send.extend(step.pass.then_some(stanza));
         let pair = (asked.head.from, Some(to.clone().into()));
-        self.take_step(step, &to, outgoing, pair, Some(link), ctx, out);
+        self.take_step(step, &to, outgoing, pair, Some(by), ctx, out);
     }
 
     pub(super) fn ask_received(
@@ -117,7 +115,7 @@ impl Account {
         contact: &Bare,
         mut outgoing: Outgoing,
         pair: Pair,
-        settles: Option<Link>,
+        settles: Option<By>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {

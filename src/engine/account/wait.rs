@@ -26,8 +26,8 @@ pub(super) struct Wait {
     pub then: Then,
     /// What the cells at hand learn when it is committed.
     pub learns: Vec<Change>,
-    /// The stream whose credit it holds. None: it came from elsewhere.
-    pub settles: Option<Link>,
+    /// Whose credit it holds. None: it came from elsewhere.
+    pub settles: Option<By>,
     /// The key of the cell that is to keep it when nobody takes it, and its bytes.
     pub held: Option<(String, usize)>,
     /// It leaves the account only when it is let go.
@@ -35,6 +35,13 @@ pub(super) struct Wait {
     /// The next of its pair.
     pub next: Option<u64>,
     pub bytes: usize,
+}
+
+/// A stanza that one of the account's streams has said: whose, and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct By {
+    pub link: Link,
+    pub number: u64,
 }
 
 /// From and to, as the stanza has them.
@@ -88,7 +95,7 @@ pub(super) enum Then {
     /// This came from elsewhere and is handled in its turn.
     Handle(Stanza),
     /// A session said this, and it goes on in its turn; the credit too is given back there.
-    Say(Link, Stanza),
+    Say(By, Stanza),
     /// The last presence of the account is written: what has been said since goes next.
     Remember,
     /// The second half of this walk, and off to another server.
@@ -98,7 +105,7 @@ pub(super) enum Then {
 }
 
 impl Wait {
-    pub fn of(place: Place, pair: Pair, then: Then, settles: Option<Link>) -> Self {
+    pub fn of(place: Place, pair: Pair, then: Then, settles: Option<By>) -> Self {
         let pair = Accounts::from(&pair);
         let (bytes, held, leaves) = (then.bytes(), then.held(), then.leaves());
         let (unit, recipient, learns, next) = Default::default();
@@ -111,7 +118,7 @@ impl Wait {
     }
 
     /// With a unit to be committed; nothing to wait for when it is empty.
-    pub fn for_unit(unit: Unit, pair: Pair, then: Then, settles: Option<Link>) -> Self {
+    pub fn for_unit(unit: Unit, pair: Pair, then: Then, settles: Option<By>) -> Self {
         if unit.is_empty() {
             return Self::of(Place::Ready(Ok(Committed::default())), pair, then, settles);
         }

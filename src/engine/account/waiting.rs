@@ -145,7 +145,8 @@ impl Waiting {
         let back = self.line.iter().enumerate().rev();
         let mut units = back.filter_map(|(at, wait)| Some((at, wait.as_ref()?)));
         let last = units.find(|(_, wait)| {
-            wait.settles == Some(link) && matches!(wait.place, Place::Half | Place::Mine)
+            wait.settles.is_some_and(|by| by.link == link)
+                && matches!(wait.place, Place::Half | Place::Mine)
         });
         last.map(|(at, _)| Ticket(self.first + at as u64))
     }

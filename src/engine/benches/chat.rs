@@ -125,7 +125,10 @@ impl Bed {
                             false => self.inputs.push_back(committed),
                         }
                     }
-                    Output::World { .. } | Output::Counted(..) | Output::Expire(_) => {}
+                    Output::World { .. }
+                    | Output::Counted(..)
+                    | Output::Look(..)
+                    | Output::Expire(_) => {}
                 }
             }
         }

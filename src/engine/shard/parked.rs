@@ -52,8 +52,7 @@ impl Parked {
 
     /// Whether this stream will have a session.
     fn binds(&self, of: Link) -> bool {
-        let binds =
-            |input: &Input| matches!(input, Input::Said(link, Said::Bind { .. }) if *link == of);
+        let binds = |input: &Input| matches!(input, Input::Said(link, Said::Bind { .. } | Said::Resume { .. }) if *link == of);
         self.0.iter().any(binds)
     }
 
@@ -82,7 +81,9 @@ pub(super) fn wakes(input: &Input) -> bool {
             (Kind::Iq, _) => stanza.head.to.as_ref().is_some_and(|to| to.is_bare()),
             (Kind::Presence | Kind::Message, _) => true,
         },
-        Input::Said(_, said) => matches!(said, Said::Bind { .. }),
+        Input::Said(_, said) => matches!(said, Said::Bind { .. } | Said::Resume { .. }),
+        // Sessions of it wait for their clients.
+        Input::Tick => true,
         // It remembers who may not bind any more.
         Input::Order(
             Order::Created { .. } | Order::PasswordChanged { .. } | Order::Revoked { .. },
@@ -96,6 +97,7 @@ pub(super) fn wakes(input: &Input) -> bool {
 pub(super) fn concludes(input: &Input) -> bool {
     match input {
         Input::Half(..) | Input::Release(..) | Input::Committed(..) | Input::Answered(..) => true,
+        Input::Seen(..) | Input::Revive(_) | Input::Tick => true,
         Input::Said(_, said) => matches!(said, Said::Stanza(_) | Said::Nonza(_)),
         Input::Order(_) => true,
         Input::Routed(..) => false,
@@ -117,7 +119,7 @@ pub(super) fn to_nobody(jid: &Bare, input: Input, ctx: &Ctx<'_>, out: &mut Vec<s
             carry_all(reached.collect(), out);
         }
         // It was there when the stream logged in.
-        Input::Said(link, Said::Bind { .. }) => not_authorized(link, out),
+        Input::Said(link, Said::Bind { .. } | Said::Resume { .. }) => not_authorized(link, out),
         Input::Routed(stanza, None) => {
             carry_all(nobody(&stanza).into_iter().collect(), out);
         }
@@ -143,6 +145,11 @@ pub(super) fn turn_away(
         }
         Input::Said(link, Said::Bind { .. }) => {
             out.push(super::Output::Parcel(Parcel::ToSocket(link, Say::Unbound(error.clone()))));
+        }
+        // It may try again: what it claims may be there still.
+        Input::Said(link, Said::Resume { .. }) => {
+            let end = Say::End(StreamCondition::InternalServerError.into());
+            out.push(super::Output::Parcel(Parcel::ToSocket(link, end)));
         }
         Input::Said(link, Said::Stanza(_) | Said::Nonza(_)) => {
             tracing::debug!(account = %jid, "a stream without a session");

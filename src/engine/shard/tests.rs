@@ -208,6 +208,9 @@ impl World {
                     Output::World { account, number, .. } => self.questions.push((account, number)),
                     Output::Counted(_, online) => self.counted = online,
                     Output::Expire(jid) => self.expired.push(jid),
+                    Output::Look(jid, session, look) => {
+                        inputs.push_back(Input::Seen(jid, session, look, Ok(Vec::new())));
+                    }
                 }
             }
             if self.commits && inputs.is_empty() {
@@ -380,13 +383,17 @@ fn home(input: &Input) -> &Bare {
         Input::Parcel(parcel) => parcel.account().expect("no socket is a shard"),
         Input::Loaded(jid, _) | Input::Committed(jid, ..) | Input::Answered(jid, ..) => jid,
         Input::Count(_, domain, _) | Input::Announce(domain, _) => domain,
+        Input::Seen(jid, ..) | Input::Revive(jid) => jid,
+        Input::Tick => unreachable!("no time passes here"),
     }
 }
 
 fn written(say: &Say) -> Option<String> {
     match say {
         Say::Stanza(stanza) => Some(stanza.to_text().to_string()),
-        Say::Nonza(nonza) => Some(nonza.as_str().into()),
+        Say::Nonza(nonza) | Say::Resumed(_, nonza) | Say::Unresumed(nonza) => {
+            Some(nonza.as_str().into())
+        }
         Say::End(error) => Some(format!("end: {}", error.condition)),
         Say::Unbound(error) => Some(format!("unbound: {}", error.condition)),
         Say::Bound(..) | Say::Settled(_) => None,

@@ -59,7 +59,7 @@ pub enum Security {
 //                          Authenticated ──────▶ Binding
 //                                ▲   unbound       │  │ bound (§7)
 //                                └─────────────────┘  ▼
-//                                                   Bound
+//        Authenticated ─ claim ─▶ Claiming ─ resumed ─▶ Bound
 //   any ── error, footer, socket's end ──▶ Ended
 // ```
 //
@@ -85,6 +85,8 @@ enum State {
     Authenticated(Bare),
     /// The account must answer this request.
     Binding(Bare, Box<Stanza>),
+    /// The account must give a session that is claimed (XEP-0198 §5).
+    Claiming(Bare),
     /// Stanzas flow.
     Bound(Bare, Jid),
     /// Nothing is heard or said any more.
@@ -210,6 +212,7 @@ impl Machine for C2s {
             | State::Asking(_)
             | State::Requested(_)
             | State::Binding(..)
+            | State::Claiming(_)
             | State::Ended => false,
         }
     }
@@ -295,8 +298,20 @@ impl C2s {
                 self.is_bound(ctx, account.clone(), jid);
                 self.resume(ctx, out);
             }
-            (say @ (Say::Bound(..) | Say::Unbound(_)), State::Entering(_)) => {
-                self.answered(ctx, say, out);
+            (
+                say @ (Say::Bound(..) | Say::Unbound(_) | Say::Resumed(..) | Say::Unresumed(_)),
+                State::Entering(_),
+            ) => self.answered(ctx, say, out),
+            (Say::Resumed(jid, told), State::Claiming(account)) => {
+                let account = account.clone();
+                out.say(|out| out.extend_from_slice(told.as_str().as_bytes()));
+                self.is_bound(ctx, account, jid);
+                self.resume(ctx, out);
+            }
+            (Say::Unresumed(told), State::Claiming(account)) => {
+                self.state = State::Authenticated(account.clone());
+                self.unclaimed(ctx, &told, out);
+                self.resume(ctx, out);
             }
             (Say::Unbound(error), State::Binding(account, request)) => {
                 let (account, request) = (account.clone(), request.clone());
@@ -312,7 +327,7 @@ impl C2s {
                 self.fail(ctx, error, why, out);
             }
             (Say::Settled(_) | Say::Stanza(_) | Say::Nonza(_), _) => {}
-            (Say::Bound(..) | Say::Unbound(_), _) => {}
+            (Say::Bound(..) | Say::Unbound(_) | Say::Resumed(..) | Say::Unresumed(_), _) => {}
         }
     }
 

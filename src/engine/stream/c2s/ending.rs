@@ -78,7 +78,7 @@ impl C2s {
     pub(super) fn end(&mut self, end: End, closed: Closed, out: &mut Out) {
         match mem::replace(&mut self.state, State::Ended) {
             State::Ended => return,
-            State::Binding(account, _) | State::Bound(account, _) => {
+            State::Binding(account, _) | State::Claiming(account) | State::Bound(account, _) => {
                 out.acts.push(Act::Submit(account, Said::Gone(end)));
             }
             State::Entering(entry) if entry.is_known_to_account() => {

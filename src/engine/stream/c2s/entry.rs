@@ -5,7 +5,7 @@ use super::{C2s, State, task::Tasks};
 use crate::{
     ctx::Ctx,
     device::{self, Agent, Device, Issued, Login, Slot, Use},
-    parcel::{Said, Say},
+    parcel::{Claim, Said, Say},
     port::Fault,
     settings::Storage,
     stream::{
@@ -40,6 +40,9 @@ pub(super) struct Entry {
     wish: Option<Ht>,
     /// The token that the client gets.
     token: Option<Issued>,
+    claim: Option<Claim>,
+    /// What it was told of the claim, when that came to nothing.
+    unclaimed: Option<Payload>,
     bind: Option<Bind>,
     pub waits: Waits,
 }
@@ -52,14 +55,14 @@ pub(super) enum Waits {
     Task,
     /// The store, to have the device.
     Settled,
-    /// The account, to bind.
-    Bound,
+    /// The account, to give the session that is claimed, or to bind.
+    Account,
 }
 
 impl Entry {
     fn of(success: Success, wishes: Wishes) -> Self {
         let Success { account, words, by_password, changed, token } = success;
-        let Wishes { agent, used, token: wish, upgrades, bind } = wishes;
+        let Wishes { agent, used, token: wish, upgrades, claim, bind } = wishes;
         let (slot, known) = token.unzip();
         Self {
             account,
@@ -74,6 +77,8 @@ impl Entry {
             by: slot.zip(used),
             wish,
             token: None,
+            claim,
+            unclaimed: None,
             bind,
             waits: Waits::Known,
         }
@@ -81,7 +86,7 @@ impl Entry {
 
     /// Whether the account has heard of this stream.
     pub(super) fn is_known_to_account(&self) -> bool {
-        matches!(self.waits, Waits::Bound)
+        matches!(self.waits, Waits::Account)
     }
 
     /// Whether it has used a token in a way that cannot be used twice.
@@ -108,6 +113,12 @@ impl Entry {
         (!same).then_some(Question::Settle { account, id, old, new })
     }
 
+    /// The claim to a session, as the account is told it.
+    fn claim(&mut self, since: u64) -> Option<Said> {
+        let (claim, device) = (self.claim.take()?, self.device.clone());
+        Some(Said::Resume { claim, since, device })
+    }
+
     /// The wish for a resource, as the account is told it.
     fn bind(&mut self, ctx: &Ctx<'_>, since: u64) -> Option<Said> {
         let Bind { tag, inline } = self.bind.take()?;
@@ -127,7 +138,7 @@ impl Entry {
 
 /// A login and nothing else.
 pub(super) fn granted<'a>(account: &'a Bare, words: Option<&'a [u8]>) -> Granted<'a> {
-    Granted { account, words, bound: None, token: None }
+    Granted { account, words, bound: None, claimed: None, token: None }
 }
 
 impl C2s {
@@ -160,9 +171,9 @@ impl C2s {
         } else if let Some(question) = entry.settle(ctx, self.since) {
             out.acts.push(Act::Ask(question));
             entry.waits = Waits::Settled;
-        } else if let Some(said) = entry.bind(ctx, self.since) {
+        } else if let Some(said) = entry.claim(self.since).or_else(|| entry.bind(ctx, self.since)) {
             out.acts.push(Act::Submit(entry.account.clone(), said));
-            entry.waits = Waits::Bound;
+            entry.waits = Waits::Account;
         } else {
             return self.entered(ctx, &entry, None, out);
         }
@@ -195,21 +206,40 @@ impl C2s {
         }
     }
 
-    /// The account has bound the resource, or refused: then the client has logged in all the same,
-    /// and may ask again as RFC 6120 §7 has it.
+    /// The account has given the session that was claimed, or bound the resource, or refused: then
+    /// the client has logged in all the same, and may ask again as RFC 6120 §7 has it.
     pub(super) fn answered(&mut self, ctx: &Ctx<'_>, say: Say, out: &mut Out) {
-        let State::Entering(entry) = mem::replace(&mut self.state, State::Secure) else { return };
-        let bound = match say {
-            Say::Bound(jid, begun) => Some((jid, begun)),
-            _ => None,
+        let State::Entering(mut entry) = mem::replace(&mut self.state, State::Secure) else {
+            return;
         };
-        self.entered(ctx, &entry, bound, out);
+        match say {
+            Say::Unresumed(told) => {
+                entry.unclaimed = Some(told);
+                self.go_in(ctx, entry, out);
+            }
+            Say::Resumed(jid, told) => self.reentered(ctx, &entry, jid, &told, out),
+            Say::Bound(jid, begun) => self.entered(ctx, &entry, Some((jid, begun)), out),
+            _ => self.entered(ctx, &entry, None, out),
+        }
         self.resume(ctx, out);
+    }
+
+    /// The session is its own again: no features follow (XEP-0198 §9), but what it has missed.
+    fn reentered(&mut self, ctx: &Ctx<'_>, entry: &Entry, jid: Jid, told: &Payload, out: &mut Out) {
+        let granted = Granted {
+            claimed: Some((Some(&jid), told)),
+            token: entry.token.as_ref(),
+            ..granted(&entry.account, entry.words.as_deref())
+        };
+        self.says(Says::Success(granted), out);
+        self.tried(Ok(()), out);
+        self.decoder.set_limits(ctx.settings.limits.after_auth);
+        self.is_bound(ctx, entry.account.clone(), jid);
     }
 
     /// All is done: the success, and at once what can be negotiated next (XEP-0388 §2.6.1). The
     /// stream goes on as it is.
-    pub(super) fn entered(
+    fn entered(
         &mut self,
         ctx: &Ctx<'_>,
         entry: &Entry,
@@ -218,6 +248,7 @@ impl C2s {
     ) {
         let granted = Granted {
             bound: bound.as_ref().map(|(jid, begun)| (jid, &**begun)),
+            claimed: entry.unclaimed.as_ref().map(|told| (None, told)),
             token: entry.token.as_ref(),
             ..granted(&entry.account, entry.words.as_deref())
         };

@@ -7,12 +7,15 @@ use crate::{
     stream::{
         bind, features, header,
         machine::{Act, Closed, Out, Tls},
-        sasl::{Advertised, Failure, profile::Profile},
+        sasl::{
+            Advertised, Failure,
+            profile::{Auth, Profile, Said as Sasl},
+        },
     },
     violation::Violation,
 };
 use std::borrow::Cow;
-use wire::{Bare, Content, Element, Header, Name, Open, Stanza, StanzaError, ns};
+use wire::{Bare, Content, Element, Header, Name, Open, Payload, Stanza, StanzaError, ns};
 
 /// What is known of a connection that has not been secured.
 static NOTHING: Tls = Tls::UNKNOWN;
@@ -130,7 +133,13 @@ impl C2s {
             return self.end(End::Broken, Closed::Peer, out);
         }
         let read = |profile: &&'static dyn Profile| Some((*profile, profile.read(element)?));
-        let sasl = ctx.hooks.profiles().iter().find_map(read);
+        let mut sasl = ctx.hooks.profiles().iter().find_map(read);
+        if let Some((_, Ok(Sasl::Auth(Auth { wishes: Some(wishes), .. })))) = &mut sasl {
+            // What cannot be meant claims nothing (XEP-0198 §9).
+            let claims = ctx.hooks.claims();
+            let claim = |child| claims.and_then(|claims| claims.read(child)?.ok());
+            wishes.claim = element.children().find_map(claim);
+        }
         match (&self.state, sasl) {
             (State::Plain, None) if element.is(STARTTLS) => {
                 let proceed = b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
@@ -154,6 +163,19 @@ impl C2s {
                 self.sasl(ctx, profile, said, out);
             }
             (State::Entering(_), Some((_, said))) => self.task(ctx, said, out),
+            (State::Authenticated(account), None) => {
+                let account = account.clone();
+                match ctx.hooks.claims().and_then(|claims| claims.read(element)) {
+                    Some(Ok(claim)) => {
+                        let (since, device) = (self.since, self.device.clone());
+                        let said = Said::Resume { claim, since, device };
+                        out.acts.push(Act::Submit(account.clone(), said));
+                        self.state = State::Claiming(account);
+                    }
+                    Some(Err(told)) => self.unclaimed(ctx, &told, out),
+                    None => self.violated(ctx, Violation::ElementUnknown, out),
+                }
+            }
             (State::Authenticated(_) | State::Bound(..), Some(_)) => {
                 self.violated(ctx, Violation::AuthAfterSuccess, out);
             }
@@ -173,6 +195,15 @@ impl C2s {
                 self.state = State::Binding(account, Box::new(request));
             }
             Err(error) => self.unbound(ctx, &request, &error, out),
+        }
+    }
+
+    /// The session that it claims is not there; how often, is bounded as for resources.
+    pub(super) fn unclaimed(&mut self, ctx: &Ctx<'_>, told: &Payload, out: &mut Out) {
+        out.say(|out| out.extend_from_slice(told.as_str().as_bytes()));
+        self.binds += 1;
+        if self.binds >= BIND_TRIES_MAX {
+            self.violated(ctx, Violation::BindTries, out);
         }
     }
 

@@ -1,7 +1,10 @@
 //! How SASL travels in XML: the profile of RFC 6120 §6.4, and the shape of others (RFC 4422 §4).
 
 use super::{Failure, Hash, Ht};
-use crate::device::{Agent, Issued, Use};
+use crate::{
+    device::{Agent, Issued, Use},
+    parcel::Claim,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use wire::{Bare, Element, Jid, Payload, ns};
 
@@ -54,7 +57,9 @@ pub struct Wishes {
     pub token: Option<Ht>,
     /// Keys of these hashes, if its account has none of them.
     pub upgrades: Vec<Hash>,
-    /// A resource.
+    /// A session that it had. The stream finds this on its own.
+    pub claim: Option<Claim>,
+    /// A resource, if that is not there any more.
     pub bind: Option<Bind>,
 }
 
@@ -91,6 +96,8 @@ pub struct Granted<'a> {
     pub words: Option<&'a [u8]>,
     /// The resource, and what the session began with; none was asked for, or it was refused.
     pub bound: Option<(&'a Jid, &'a [Payload])>,
+    /// What became of the session that it claimed; of whom it is, when it is its own again.
+    pub claimed: Option<(Option<&'a Jid>, &'a Payload)>,
     /// A token for the next time.
     pub token: Option<&'a Issued>,
 }

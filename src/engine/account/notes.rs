@@ -1,0 +1,166 @@
+//! What the store has of an account's sessions, and of what has been delivered to it: written a
+//! little later than it happens, read when the account is.
+
+use super::{
+    Account, Output,
+    replay::earlier,
+    wait::{Then, Wait},
+};
+use crate::{
+    ctx::{Ctx, Moment},
+    parcel::Link,
+    port::Node,
+    replay::Replay,
+    saved::{self, Saved},
+    session::Session,
+    unit::{Change, Pos, Resumable, Unit},
+};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// How long what has changed in a session may be other than the store has it.
+const NOTE_MS: u64 = 1_000;
+/// Positions of units that are committed and not released yet may be so much older than what has
+/// been released, in milliseconds.
+const SLACK_MS: u64 = 2_000;
+/// Sessions of one account that can be resumed no more, and of which the count is known still.
+const EXPIRED_MAX: usize = 16;
+/// Of a session with a stream: it ends when that has ended.
+const NEVER: u64 = i64::MAX as u64;
+
+/// A link that no stream has: of a session that was loaded.
+fn no_link(id: i64) -> Link {
+    Link { node: Node(0), number: id.unsigned_abs() }
+}
+
+/// Loading.
+impl Account {
+    /// The sessions that the store has: they wait for their clients, as if their streams had ended
+    /// just now. Whoever saw them sees them still.
+    pub(super) fn revive(&mut self, kept: Vec<Resumable>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        for row in kept {
+            let h = u32::try_from(row.h & i64::from(u32::MAX)).unwrap_or_default();
+            let Ok(token) = <[u8; 32]>::try_from(&*row.token) else { continue };
+            let lives = row.expires > ctx.unix_ms;
+            match lives.then(|| self.revived(&row, token, h, ctx)).flatten() {
+                Some(session) => {
+                    // By a number of its own: what it says again is not what it said before.
+                    let change = Change::Unsession(self.jid.clone(), row.id);
+                    self.commit_quietly(Unit::from(change), ctx, out);
+                    self.sessions.push(session);
+                }
+                None => self.end_kept(token, h),
+            }
+        }
+        self.note_now(ctx, out);
+    }
+
+    fn revived(&self, row: &Resumable, token: [u8; 32], h: u32, ctx: &Ctx<'_>) -> Option<Session> {
+        let jid = self.jid.with_resource(&row.resource).ok()?;
+        let saved = Saved::read(&row.state)?;
+        let id = ctx.number();
+        let mut session = Session::bound(no_link(id), jid, id, ctx.hooks.plans());
+        session.device.clone_from(&row.device);
+        let acked = u32::try_from(row.out & i64::from(u32::MAX)).unwrap_or_default();
+        saved.load(&mut session, token, h, acked);
+        let managed = session.managed.as_mut()?;
+        let ms = managed.resumption.as_ref()?.ms;
+        let left = if row.expires == NEVER { ms } else { row.expires - ctx.unix_ms };
+        managed.detached = Some(ctx.now.after(left.min(ms)));
+        managed.shown = Some(ctx.now.after(ctx.settings.limits.revived_shown_ms));
+        managed.unacked.is_away(true);
+        let skip = managed.unacked.iter().filter_map(|sent| sent.pos).collect();
+        let replay = Replay::from(row.mark, skip);
+        session.replay = Some(Box::new(replay));
+        Some(session)
+    }
+
+    pub(super) fn end_kept(&mut self, token: [u8; 32], h: u32) {
+        if self.expired.len() >= EXPIRED_MAX {
+            self.expired.remove(0);
+        }
+        self.expired.push((token, h));
+    }
+}
+
+/// Writing.
+impl Account {
+    /// Something is to be written within the second.
+    pub(super) fn note(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if self.notes_at.is_none() {
+            let at = ctx.now.after(NOTE_MS);
+            self.notes_at = Some(at);
+            self.wake(at, out);
+        }
+    }
+
+    /// Writes what of the sessions, and of what has been delivered, the store has otherwise.
+    pub(super) fn note_now(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        self.notes_at = None;
+        if self.departs {
+            return;
+        }
+        let mut unit = Unit::default();
+        if self.delivered > self.delivered_noted {
+            self.delivered_noted = self.delivered;
+            unit.changes.push(Change::Delivered(self.jid.clone(), self.delivered));
+        }
+        let slack = if self.waiting.is_empty() { 0 } else { SLACK_MS };
+        let (released, jid) = (self.released.before(slack), self.jid.clone());
+        for session in &mut self.sessions {
+            if let Some(row) = row(session, released, ctx) {
+                unit.changes.push(Change::Session(jid.clone(), Box::new(row)));
+            }
+        }
+        if !unit.is_empty() {
+            self.commit_quietly(unit, ctx, out);
+        }
+    }
+
+    /// Commits what nobody waits for.
+    pub(super) fn commit_quietly(&mut self, unit: Unit, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let pair = (Some(self.jid.clone().into()), None);
+        self.wait(Wait::for_unit(unit, pair, Then::Nothing, None), ctx, out);
+    }
+
+    /// Comes back then at the latest.
+    pub(super) fn wake(&mut self, at: Moment, out: &mut Vec<Output>) {
+        let first = earlier(self.wakes, at);
+        if self.wakes != Some(first) {
+            self.wakes = Some(first);
+            out.push(Output::Wake(first));
+        }
+    }
+}
+
+/// What the store is to have of a session; none when it has it already.
+fn row(session: &mut Session, released: Pos, ctx: &Ctx<'_>) -> Option<Resumable> {
+    let h = session.h()?;
+    let managed = session.managed.as_ref().filter(|one| one.changed && one.can_be_resumed())?;
+    let resumption = managed.resumption.as_ref()?;
+    // What the log has before, it has got, or it is among what is not acknowledged.
+    let mark = match &session.replay {
+        Some(replay) => replay.after.min(released),
+        None => released,
+    };
+    let expires = match managed.detached {
+        Some(until) => ctx.unix_ms + until.0.saturating_sub(ctx.now.0),
+        None => NEVER,
+    };
+    let row = Resumable {
+        id: session.id,
+        token: resumption.token.to_vec(),
+        resource: session.jid.resource().unwrap_or_default().into(),
+        device: session.device.clone(),
+        h: i64::from(h),
+        out: i64::from(managed.unacked.acked()),
+        mark,
+        state: saved::save(session, managed),
+        expires,
+    };
+    let mut hasher = DefaultHasher::new();
+    (row.h, row.out, row.mark.0, &row.state, row.expires == NEVER).hash(&mut hasher);
+    let hash = hasher.finish();
+    let managed = session.managed.as_mut()?;
+    managed.changed = false;
+    (std::mem::replace(&mut managed.written, hash) != hash).then_some(row)
+}

@@ -1,0 +1,231 @@
+//! The log, told to a session: to who was away (XEP-0160), to who comes back (XEP-0198 §5).
+
+use super::{Account, Look, Output};
+use crate::{
+    ctx::{Ctx, Moment},
+    hook::Leaving,
+    passage::arrive,
+    port::{Fault, Logged},
+    replay::{AHEAD_STANZAS_MAX, PAGE_ENTRIES, Replay, Telling},
+    unit::{Flags, Pos},
+};
+use wire::{Jid, Stanza};
+
+impl Account {
+    /// From now on the session at this place gets what stands behind `after`, and then what is new.
+    /// What stands at `skip` it has got.
+    pub(super) fn replay(
+        &mut self,
+        place: usize,
+        after: Pos,
+        skip: Vec<Pos>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.sessions.get_mut(place) else { return };
+        session.replay = Some(Box::new(Replay::from(after, skip)));
+        out.push(Output::Look(session.id, Look::Page { after, max: PAGE_ENTRIES }));
+    }
+
+    /// Whether what the log has here waits behind what a session is told of before, or has been
+    /// told of that.
+    pub(super) fn is_for_replay(&mut self, place: usize, pos: Pos) -> bool {
+        let Some(session) = self.sessions.get_mut(place) else { return true };
+        if pos <= session.told {
+            return true;
+        }
+        let Some(replay) = &mut session.replay else { return false };
+        match replay.goes_on() {
+            true => replay.missed = replay.missed.max(pos),
+            false => replay.since = replay.since.max(pos),
+        }
+        replay.goes_on()
+    }
+
+    /// A page of the log has been read for a session.
+    pub(super) fn page_seen(
+        &mut self,
+        id: i64,
+        page: Result<Vec<Logged>, Fault>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(place) = self.place(id) else { return };
+        let Some(replay) = &mut self.sessions[place].replay else { return };
+        let page = match page {
+            Ok(page) => page,
+            Err(fault) => {
+                tracing::warn!(%fault, "the log could not be read for a session");
+                replay.state = Telling::Fails;
+                return self.wake(ctx.now.after(RETRY_MS), out);
+            }
+        };
+        let (after, skip) = (replay.after, std::mem::take(&mut replay.skip));
+        let whole = page.len() < PAGE_ENTRIES;
+        for logged in page.into_iter().filter(|one| one.pos > after) {
+            // What it causes may have ended the session.
+            let Some(place) = self.place(id) else { return };
+            let pos = logged.pos;
+            if !skip.contains(&pos) {
+                self.retell(place, &logged, ctx, out);
+            }
+            let Some(place) = self.place(id) else { return };
+            let session = &mut self.sessions[place];
+            session.told = session.told.max(pos);
+            if let Some(replay) = &mut session.replay {
+                replay.after = pos;
+            }
+        }
+        let Some(place) = self.place(id) else { return };
+        if let Some(replay) = &mut self.sessions[place].replay {
+            replay.skip = skip;
+        }
+        self.replay_on(place, whole, ctx, out);
+    }
+
+    /// The next page, when the client has got this one; or all has been told.
+    fn replay_on(&mut self, place: usize, whole: bool, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let session = &mut self.sessions[place];
+        let Some(replay) = &mut session.replay else { return };
+        if whole && replay.missed <= replay.after {
+            let after = replay.after;
+            if session.managed.is_none() && replay.told {
+                replay.state = Telling::Done;
+                return self.pace(place, ctx, out);
+            }
+            session.replay = None;
+            if session.managed.is_none() {
+                self.has_got(place, after, ctx, out);
+            }
+            return;
+        }
+        if whole {
+            return self.look_on(place, out);
+        }
+        match &session.managed {
+            Some(managed) if managed.unacked.iter().count() <= AHEAD_STANZAS_MAX => {
+                self.look_on(place, out);
+            }
+            Some(_) => replay.state = Telling::Paced,
+            None => {
+                replay.state = Telling::Paced;
+                self.pace(place, ctx, out);
+            }
+        }
+    }
+
+    /// Reads on for a session that is told what it has missed.
+    pub(super) fn look_on(&mut self, place: usize, out: &mut Vec<Output>) {
+        let session = &mut self.sessions[place];
+        let Some(replay) = session.replay.as_mut().filter(|replay| replay.goes_on()) else {
+            return;
+        };
+        replay.state = Telling::Reads;
+        out.push(Output::Look(session.id, Look::Page { after: replay.after, max: PAGE_ENTRIES }));
+    }
+
+    /// The client is asked to answer when it has got so far.
+    fn pace(&mut self, place: usize, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let link = self.sessions[place].link;
+        self.feel(link, ctx.hooks.pace(), ctx, out);
+    }
+
+    /// The client has answered: it has got what it was told before it was asked.
+    pub fn paced(&mut self, by: &Jid) {
+        self.paced.extend(self.sessions.iter().find(|one| one.jid == *by).map(|one| one.id));
+    }
+
+    /// What those who have answered get now.
+    pub(super) fn replay_paced(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        for id in std::mem::take(&mut self.paced) {
+            let Some(place) = self.place(id) else { continue };
+            let Some(replay) = &self.sessions[place].replay else { continue };
+            let (after, since) = (replay.after, replay.since);
+            match replay.state {
+                Telling::Paced => {
+                    self.has_got(place, after, ctx, out);
+                    self.look_on(place, out);
+                }
+                Telling::Done => {
+                    self.sessions[place].replay = None;
+                    self.has_got(place, after.max(since), ctx, out);
+                }
+                Telling::Reads | Telling::Fails => {}
+            }
+        }
+    }
+
+    /// A managed stream has acknowledged something: it may be told more.
+    pub(super) fn replay_acked(&mut self, place: usize, out: &mut Vec<Output>) {
+        let session = &self.sessions[place];
+        let (Some(replay), Some(managed)) = (&session.replay, &session.managed) else { return };
+        let room = managed.unacked.iter().count() <= AHEAD_STANZAS_MAX;
+        if room && replay.state == Telling::Paced && session.is_attached() {
+            self.look_on(place, out);
+        }
+    }
+
+    /// Asks the store again that has failed.
+    pub(super) fn replay_failed(&mut self, out: &mut Vec<Output>) {
+        for place in 0..self.sessions.len() {
+            let replay = &self.sessions[place].replay;
+            if replay.as_ref().is_some_and(|replay| replay.state == Telling::Fails) {
+                self.look_on(place, out);
+            }
+        }
+    }
+
+    /// Tells a session an entry of the log, if it is for it.
+    fn retell(&mut self, place: usize, logged: &Logged, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(stanza) = self.retold(place, logged, ctx) else { return };
+        if let Some(replay) = &mut self.sessions[place].replay {
+            replay.told = true;
+        }
+        self.put_out(place, Leaving { stanza, pos: Some(logged.pos) }, ctx, out);
+    }
+
+    /// An entry of the log as a session is told it, if it is for it.
+    pub(super) fn retold(
+        &mut self,
+        place: usize,
+        logged: &Logged,
+        ctx: &Ctx<'_>,
+    ) -> Option<Stanza> {
+        let (pos, flags) = (logged.pos, logged.entry.flags);
+        let mut stanza = Stanza::parse_one(&logged.entry.stanza).ok()?;
+        let is_received = flags.has(Flags::RECEIVED);
+        if is_received {
+            stanza = arrive(stanza, Some(pos.unix_ms()), self, ctx)?;
+        } else if stanza.head.from.as_ref() == Some(&self.sessions[place].jid) {
+            return None;
+        }
+        let direct = is_received && self.takers(&stanza).contains(&place);
+        let stamps = ctx.hooks.again().iter();
+        let stanza = stamps.fold(stanza, |one, stamp| stamp(one, &self.jid, pos, ctx));
+        match direct {
+            true => Some(stanza),
+            false => ctx.hooks.aside(&stanza, flags, &mut self.sessions[place], ctx),
+        }
+    }
+
+    /// A session that takes what is for the account has got what the log has up to here: who comes
+    /// later need not be told of it.
+    pub(super) fn has_got(&mut self, place: usize, pos: Pos, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if self.sessions[place].takes_messages() && pos > self.delivered {
+            self.delivered = pos;
+            self.note(ctx, out);
+        }
+    }
+
+    /// Where the session of this id stands.
+    pub(super) fn place(&self, id: i64) -> Option<usize> {
+        self.sessions.iter().position(|session| session.id == id)
+    }
+}
+
+/// How long after a failure the store is asked again.
+const RETRY_MS: u64 = 1_000;
+
+/// The earlier of two moments.
+pub(super) fn earlier(one: Option<Moment>, other: Moment) -> Moment {
+    one.map_or(other, |one| one.min(other))
+}

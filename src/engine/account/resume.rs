@@ -1,0 +1,284 @@
+//! Sessions that outlive their streams (XEP-0198 §5): they wait for their client, are claimed by
+//! it, and stand in the store, so that they outlive the process too.
+
+use super::{Account, Look, Output, to_socket};
+use crate::{
+    ctx::Ctx,
+    delivery::{Untaken, untaken},
+    managed::{Resumption, token},
+    parcel::{Claim, Link, Parcel, Say},
+    port::{Fault, Logged},
+    replay::Replay,
+    session::{Session, Written},
+    unacked::{Sent, Unacked},
+    unit::Pos,
+};
+use wire::{Head, Kind, Stanza, StanzaError, StreamCondition};
+
+/// A session that can be resumed no more: what is kept of its id, and its count.
+pub(super) type Expired = ([u8; 32], u32);
+
+/// Leaving and coming back.
+impl Account {
+    /// A stream has broken: its session waits, if it may.
+    pub(super) fn detach(&mut self, link: Link, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        self.forget_claim(link);
+        let departs = self.departs;
+        let Some(session) = self.session(link) else { return };
+        let managed = session.managed.as_mut().filter(|one| !departs && one.can_be_resumed());
+        let Some(managed) = managed else { return self.leave(link, ctx, out) };
+        if managed.detached.is_some() {
+            return;
+        }
+        let ms = managed.resumption.as_ref().map_or(0, |resumption| resumption.ms);
+        let until = ctx.now.after(ms);
+        let shown = ctx.now.after(ctx.settings.limits.detached_shown_ms);
+        (managed.detached, managed.shown, managed.changed) = (Some(until), Some(shown), true);
+        managed.unacked.is_away(true);
+        self.feel(link, ctx.hooks.detached(), ctx, out);
+        self.note_now(ctx, out);
+        self.wake(until.min(shown), out);
+    }
+
+    /// The stream that claims a session has gone itself.
+    pub(super) fn forget_claim(&mut self, link: Link) {
+        for managed in self.sessions.iter_mut().filter_map(|one| one.managed.as_mut()) {
+            if managed.claim.as_ref().is_some_and(|(by, _)| *by == link) {
+                managed.claim = None;
+            }
+        }
+    }
+
+    /// A stream claims a session.
+    pub(super) fn claim(&mut self, link: Link, claim: Claim, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(claims) = ctx.hooks.claims() else { return };
+        let token = token(&claim.id);
+        let is_claimed = |session: &Session| {
+            let managed = session.managed.as_ref().filter(|managed| managed.can_be_resumed());
+            let resumption = managed.and_then(|managed| managed.resumption.as_ref());
+            resumption.is_some_and(|resumption| resumption.token == token)
+        };
+        let Some(place) = self.sessions.iter().position(is_claimed) else {
+            let known = self.expired.iter().find(|(of, _)| *of == token).map(|&(_, h)| h);
+            let refused = Say::Unresumed(claims.refused(&claim, known));
+            return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
+        };
+        let session = &mut self.sessions[place];
+        let (id, old) = (session.id, session.link);
+        let Some(managed) = &mut session.managed else { return };
+        // The newest claim counts: who made the one before has most likely lost its stream.
+        let conflict = || Say::End(StreamCondition::Conflict.into());
+        if let Some((before, _)) = managed.claim.replace((link, claim)) {
+            out.push(Output::Parcel(Parcel::ToSocket(before, conflict())));
+        }
+        if managed.detached.is_none() {
+            out.push(Output::Parcel(Parcel::ToSocket(old, conflict())));
+            self.detach(old, ctx, out);
+            // It is not the old stream that claims it.
+        }
+        self.resume(id, ctx, out);
+    }
+
+    /// Goes on with a session that is claimed, once all that it said has been dealt with.
+    fn resume(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(place) = self.place(id) else { return };
+        let Some(claims) = ctx.hooks.claims() else { return };
+        let session = &mut self.sessions[place];
+        let is_done = session.handled.is_done();
+        let Some(managed) = session.managed.as_mut().filter(|_| is_done) else { return };
+        let Some((link, claim)) = managed.claim.clone() else { return };
+        if let Err(high) = managed.ack(claim.h) {
+            // After a restart it may have got more than is known to have been sent.
+            if session.replay.is_none() {
+                managed.claim = None;
+                let end = Say::End(claims.too_high(claim.h, high.sent));
+                return out.push(Output::Parcel(Parcel::ToSocket(link, end)));
+            }
+            managed.unacked = Unacked::of(claim.h, Vec::new());
+        }
+        self.take_acks(place, ctx, out);
+        let Some(managed) = &self.sessions[place].managed else { return };
+        let lacks = managed.unacked.iter().filter(|sent| sent.stanza.is_none());
+        let lacking: Vec<_> = lacks.filter_map(|sent| sent.pos).collect();
+        if lacking.is_empty() {
+            return self.resumed(place, Vec::new(), ctx, out);
+        }
+        out.push(Output::Look(id, Look::Entries(lacking)));
+    }
+
+    /// What the log has of what was sent to a session has been read.
+    pub(super) fn entries_seen(
+        &mut self,
+        id: i64,
+        entries: Result<Vec<Logged>, Fault>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(place) = self.place(id) else { return };
+        match entries {
+            Ok(entries) => self.resumed(place, entries, ctx, out),
+            Err(fault) => {
+                tracing::warn!(%fault, "a session could not be resumed");
+                let Some(managed) = &mut self.sessions[place].managed else { return };
+                let Some((link, _)) = managed.claim.take() else { return };
+                let end = Say::End(StreamCondition::InternalServerError.into());
+                out.push(Output::Parcel(Parcel::ToSocket(link, end)));
+            }
+        }
+    }
+
+    /// The session has its stream: what the client has not got follows, then what is new.
+    fn resumed(
+        &mut self,
+        place: usize,
+        entries: Vec<Logged>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(claims) = ctx.hooks.claims() else { return };
+        let session = &mut self.sessions[place];
+        let Some(h) = session.h() else { return };
+        let Some(managed) = &mut session.managed else { return };
+        let Some((link, claim)) = managed.claim.take() else { return };
+        (managed.detached, managed.shown, managed.changed) = (None, None, true);
+        managed.unacked.is_away(false);
+        session.link = link;
+        let resumed = Say::Resumed(session.jid.clone(), claims.granted(&claim, h));
+        out.push(Output::Parcel(Parcel::ToSocket(link, resumed)));
+        let unacked: Vec<Sent> = managed.unacked.iter().cloned().collect();
+        for sent in unacked {
+            let again = match (sent.stanza, sent.pos) {
+                (Some(stanza), _) => Some(stanza),
+                (None, pos) => self.sent_again(place, pos, &entries, ctx),
+            };
+            // What is no longer there still counts as sent: the client's count goes on with it.
+            let stanza = again.unwrap_or_else(|| nothing(&self.sessions[place]));
+            out.push(to_socket(link, Written::Stanza(stanza)));
+        }
+        self.feel(link, ctx.hooks.resumed(), ctx, out);
+        self.note_now(ctx, out);
+        self.look_on(place, out);
+        self.show_again(place, ctx, out);
+    }
+
+    /// Its contacts see it again.
+    fn show_again(&mut self, place: usize, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let session = &mut self.sessions[place];
+        let hidden = session.managed.as_mut().and_then(|managed| managed.hidden.take());
+        if let Some(presence) = hidden {
+            session.presence = Some(presence.clone());
+            self.tell(&presence, ctx, out);
+        }
+    }
+
+    /// They do not any more, but it may still come back.
+    fn hide(&mut self, place: usize, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let released = self.released;
+        let session = &mut self.sessions[place];
+        let (link, priority) = (session.link, session.priority);
+        let presence = session.presence.clone();
+        if let Some(managed) = &mut session.managed {
+            (managed.shown, managed.hidden, managed.changed) = (None, presence, true);
+        }
+        // What comes from now on is not for it, and it is told when it comes back.
+        session.replay.get_or_insert_with(|| Box::new(Replay::from(released, Vec::new())));
+        self.withdraw(link, None, ctx, out);
+        self.sessions[place].priority = priority;
+    }
+
+    fn sent_again(
+        &mut self,
+        place: usize,
+        pos: Option<Pos>,
+        entries: &[Logged],
+        ctx: &Ctx<'_>,
+    ) -> Option<Stanza> {
+        let logged = entries.iter().find(|logged| Some(logged.pos) == pos)?;
+        self.retold(place, logged, ctx)
+    }
+}
+
+/// The end of waiting, and the store.
+impl Account {
+    /// Something that a managed stream said has been dealt with.
+    pub(super) fn settled(&mut self, link: Link, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(session) = self.session(link) else { return };
+        let (id, attached) = (session.id, session.is_attached());
+        if let Some(managed) = &mut session.managed {
+            managed.changed = true;
+        }
+        self.note(ctx, out);
+        match attached {
+            true => self.feel(link, ctx.hooks.settled(), ctx, out),
+            false => self.resume(id, ctx, out),
+        }
+    }
+
+    /// What a managed stream has acknowledged since, nobody need be told later.
+    pub(super) fn take_acks(&mut self, place: usize, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let managed = self.sessions.get_mut(place).and_then(|one| one.managed.as_mut());
+        let Some(managed) = managed.filter(|managed| managed.changed) else { return };
+        if let Some(got) = managed.got.take() {
+            self.has_got(place, got, ctx, out);
+        }
+        self.replay_acked(place, out);
+        self.note(ctx, out);
+    }
+
+    /// The moment has come that was asked for.
+    pub(super) fn tick(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        self.wakes = None;
+        if self.notes_at.is_some_and(|at| at <= ctx.now) {
+            self.note_now(ctx, out);
+        }
+        self.replay_failed(out);
+        self.expire(ctx, out);
+        let managed = self.sessions.iter().filter_map(|one| one.managed.as_ref());
+        let due = managed.flat_map(|one| one.detached.into_iter().chain(one.shown));
+        if let Some(next) = due.chain(self.notes_at).min() {
+            self.wake(next, out);
+        }
+    }
+
+    /// Sessions that nobody has come back to, and those that have been seen long enough without.
+    fn expire(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let unseen = |session: &Session| {
+            let shown = session.managed.as_ref().and_then(|managed| managed.shown);
+            shown.is_some_and(|until| until <= ctx.now)
+        };
+        while let Some(place) = self.sessions.iter().position(unseen) {
+            self.hide(place, ctx, out);
+        }
+        let over = |session: &&Session| {
+            let detached = session.managed.as_ref().and_then(|managed| managed.detached);
+            detached.is_some_and(|until| until <= ctx.now)
+        };
+        let over: Vec<_> = self.sessions.iter().filter(over).map(|one| one.id).collect();
+        for id in over {
+            let Some(place) = self.place(id) else { continue };
+            let session = &self.sessions[place];
+            let kept = session.managed.as_ref().and_then(|one| one.resumption.clone());
+            if let (Some(Resumption { token, .. }), Some(h)) = (kept, session.h()) {
+                self.end_kept(token, h);
+            }
+            self.leave_at(place, false, ctx, out);
+        }
+    }
+
+    /// What a session was sent that its client never got, and no log has: who asked is told.
+    pub(super) fn give_back(&mut self, session: &Session, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(managed) = &session.managed else { return };
+        let unlogged = managed.unacked.iter().filter(|sent| sent.pos.is_none());
+        for stanza in unlogged.filter_map(|sent| sent.stanza.as_ref()) {
+            if let Untaken::Refuse(condition) = untaken(stanza) {
+                self.refuse(stanza, &StanzaError::from(condition), ctx, out);
+            }
+        }
+    }
+}
+
+/// In place of what the log has no more: the client's count goes on with it.
+fn nothing(session: &Session) -> Stanza {
+    let head = Head::new(Kind::Message).with_from(session.jid.bare());
+    Stanza::new(head.with_to(session.jid.clone()))
+}

@@ -1,0 +1,67 @@
+//! What happens to an account, and what it causes.
+
+use crate::{
+    ctx::Moment,
+    hook::Replied,
+    parcel::{Link, Order, Owed, Parcel, Said, Ticket},
+    port::{Fault, Logged},
+    shard::WorldAnswer,
+    unit::{Committed, Pos, Resumable, Unit},
+};
+use wire::{Stanza, StanzaError};
+
+/// What happens to an account.
+#[derive(Debug)]
+pub enum Input {
+    /// One of its streams says something.
+    Said(Link, Said),
+    /// A stanza for it.
+    Routed(Stanza, Option<Owed>),
+    /// The recipient's half of one of its units.
+    Half(Ticket, Result<Unit, StanzaError>),
+    /// A unit that it gave half of to a sender has been committed, or not.
+    Release(Owed, Result<Committed, Fault>),
+    /// A unit of its own has been committed, or not.
+    Committed(Ticket, Result<Committed, Fault>),
+    /// The store has been read for an iq.
+    Answered(u64, Replied),
+    /// The operator did something to it.
+    Order(Order),
+    /// The sessions that the store has of it.
+    Revive(Vec<Resumable>),
+    /// The log has been read for the session of this number.
+    Seen(i64, Look, Result<Vec<Logged>, Fault>),
+    /// The moment has come.
+    Tick,
+}
+
+/// What of its log an account reads for one of its sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What follows.
+    Page {
+        /// Behind this.
+        after: Pos,
+        /// At most so many.
+        max: usize,
+    },
+    /// What stands there.
+    Entries(Vec<Pos>),
+}
+
+/// What an account causes.
+pub enum Output {
+    /// To be carried.
+    Parcel(Parcel),
+    /// To be committed; comes back as `Input::Committed`.
+    Commit(Ticket, Unit),
+    /// To be read beside the line; comes back as `Input::Answered`.
+    World(u64, Stanza, WorldAnswer),
+    /// Of its log, for the session of this number; comes back as `Input::Seen`.
+    Look(i64, Look),
+    /// To be told `Input::Tick` then. The earliest counts.
+    Wake(Moment),
+    /// What it holds in memory is not what the store has: forget it once it is idle, and load
+    /// it again when it is needed. Its streams have been ended.
+    Leave,
+}

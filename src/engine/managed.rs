@@ -1,0 +1,120 @@
+//! A session whose stream is managed (XEP-0198): both sides count, and it may outlive its stream.
+
+use crate::{
+    ctx::Moment,
+    handled::Handled,
+    parcel::{Claim, Link},
+    unacked::{TooHigh, Unacked},
+    unit::Pos,
+};
+use sha2::{Digest, Sha256};
+use wire::Stanza;
+
+/// What both sides of a managed stream have counted.
+#[derive(Debug)]
+pub struct Managed {
+    /// How many the client had said when counting began.
+    start: u64,
+    /// The count then: of a session that has been loaded, what it was before.
+    base: u32,
+    /// What has been sent to it.
+    pub unacked: Unacked,
+    /// How it may be resumed, if it may.
+    pub resumption: Option<Resumption>,
+    /// Until when it waits for its client, which has no stream.
+    pub detached: Option<Moment>,
+    /// Until when its contacts see it though it has no stream.
+    pub(crate) shown: Option<Moment>,
+    /// What they saw of it, to be told again when it comes back.
+    pub(crate) hidden: Option<Stanza>,
+    /// The newest that the client has acknowledged and that nobody has been told of.
+    pub(crate) got: Option<Pos>,
+    /// The stream that is to have it, when all that it has said is dealt with.
+    pub(crate) claim: Option<(Link, Claim)>,
+    /// What the store has of it, as a hash.
+    pub(crate) written: u64,
+    /// Something of it may be other than the store has it.
+    pub(crate) changed: bool,
+}
+
+/// How a session may be resumed (XEP-0198 §5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumption {
+    /// What is kept of the id that the client knows it by.
+    pub token: [u8; 32],
+    /// For how long, in milliseconds.
+    pub ms: u64,
+}
+
+impl Resumption {
+    /// By this id, for so long.
+    pub fn by(id: &str, ms: u64) -> Self {
+        Self { token: token(id), ms }
+    }
+}
+
+/// What is kept of an id: who reads the store can resume nothing.
+pub fn token(id: &str) -> [u8; 32] {
+    Sha256::digest(id.as_bytes()).into()
+}
+
+impl Managed {
+    /// Counting begins behind what the client has said.
+    pub fn from_now(handled: &Handled, resumption: Option<Resumption>) -> Self {
+        Self::with(handled.said(), 0, Unacked::default(), resumption)
+    }
+
+    /// As it was before the process began: nothing has been said since.
+    pub(crate) fn again(base: u32, unacked: Unacked, resumption: Resumption) -> Self {
+        Self::with(0, base, unacked, Some(resumption))
+    }
+
+    fn with(start: u64, base: u32, unacked: Unacked, resumption: Option<Resumption>) -> Self {
+        let (detached, shown, hidden, got, claim) = Default::default();
+        let (written, changed) = (0, true);
+        Self {
+            start,
+            base,
+            unacked,
+            resumption,
+            detached,
+            shown,
+            hidden,
+            got,
+            claim,
+            written,
+            changed,
+        }
+    }
+
+    /// The client has so many.
+    ///
+    /// # Errors
+    /// More than were sent.
+    pub fn ack(&mut self, h: u32) -> Result<(), TooHigh> {
+        self.got = self.got.max(self.unacked.ack(h)?);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// So many of the client's stanzas have been dealt with, if so many of all that it said have.
+    #[expect(clippy::cast_possible_truncation, reason = "it goes round (XEP-0198 §4)")]
+    pub fn h(&self, settled: u64) -> u32 {
+        self.base.wrapping_add(settled.saturating_sub(self.start) as u32)
+    }
+
+    /// Whether the store has not been told of it yet, and is to be.
+    pub(crate) fn is_new(&self) -> bool {
+        self.resumption.is_some() && self.written == 0
+    }
+
+    /// Whether the store has been told of it.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.written != 0
+    }
+
+    /// Whether it can still be resumed when its stream ends.
+    pub fn can_be_resumed(&self) -> bool {
+        self.resumption.is_some() && !self.unacked.is_overrun()
+    }
+}

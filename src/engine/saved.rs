@@ -1,0 +1,191 @@
+//! A session as it is kept while nobody holds it in memory.
+//!
+//! A list of fields, each a number, its length and its bytes; of an unknown number it is not
+//! known what it means for the rest, and nothing of it is read.
+
+use crate::{
+    managed::{Managed, Resumption},
+    session::Session,
+    unacked::{Sent, Unacked},
+    unit::Pos,
+};
+use wire::{Jid, Stanza};
+
+/// The first byte.
+const VERSION: u8 = 1;
+/// The longest state that is read, in bytes.
+const STATE_BYTES_MAX: usize = 8 << 20;
+
+const PRESENCE: u8 = 1;
+const PRIORITY: u8 = 2;
+const INTERESTED: u8 = 3;
+const DIRECTED: u8 = 4;
+const SLOT: u8 = 5;
+const RESUMABLE_MS: u8 = 6;
+/// One that has been sent: where the log has it, and the stanza where it has not.
+const LOGGED: u8 = 7;
+const UNLOGGED: u8 = 8;
+
+/// What is kept of a session.
+pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    let mut put = |field: u8, bytes: &[u8]| {
+        out.push(field);
+        out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(bytes);
+    };
+    if let Some(presence) = &session.presence {
+        put(PRESENCE, presence.to_text().as_bytes());
+    }
+    put(PRIORITY, &session.priority.to_be_bytes());
+    if session.interested {
+        put(INTERESTED, &[]);
+    }
+    for to in &session.directed {
+        put(DIRECTED, to.as_str().as_bytes());
+    }
+    for (key, bytes) in session.save() {
+        let mut slot = key.as_bytes().to_vec();
+        slot.push(0);
+        slot.extend_from_slice(&bytes);
+        put(SLOT, &slot);
+    }
+    if let Some(resumption) = &managed.resumption {
+        put(RESUMABLE_MS, &resumption.ms.to_be_bytes());
+    }
+    for sent in managed.unacked.iter() {
+        match (sent.pos, &sent.stanza) {
+            (Some(pos), _) => put(LOGGED, &pos.0.to_be_bytes()),
+            (None, Some(stanza)) => put(UNLOGGED, stanza.to_text().as_bytes()),
+            (None, None) => {}
+        }
+    }
+    out
+}
+
+/// What was kept of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Saved {
+    presence: Option<Stanza>,
+    priority: i8,
+    interested: bool,
+    directed: Vec<Jid>,
+    slots: Vec<(String, Vec<u8>)>,
+    ms: u64,
+    sent: Vec<Sent>,
+}
+
+impl Saved {
+    /// Reads it; `None`: it is damaged, or of a version that is not known.
+    pub(crate) fn read(state: &[u8]) -> Option<Self> {
+        let (&version, mut rest) = state.split_first()?;
+        if version != VERSION || state.len() > STATE_BYTES_MAX {
+            return None;
+        }
+        let mut saved = Self::default();
+        while let Some((&field, after)) = rest.split_first() {
+            let (length, after) = after.split_first_chunk()?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let (bytes, after) = after.split_at_checked(length)?;
+            saved.field(field, bytes)?;
+            rest = after;
+        }
+        Some(saved)
+    }
+
+    fn field(&mut self, field: u8, bytes: &[u8]) -> Option<()> {
+        let text = || std::str::from_utf8(bytes).ok();
+        let stanza = || Stanza::parse_one(text()?).ok();
+        match field {
+            PRESENCE => self.presence = Some(stanza()?),
+            PRIORITY => self.priority = i8::from_be_bytes(bytes.try_into().ok()?),
+            INTERESTED => self.interested = true,
+            DIRECTED => self.directed.push(Jid::parse(text()?).ok()?),
+            SLOT => {
+                let end = bytes.iter().position(|&byte| byte == 0)?;
+                let (key, value) = bytes.split_at(end);
+                let key = std::str::from_utf8(key).ok()?.to_owned();
+                self.slots.push((key, value[1..].to_vec()));
+            }
+            RESUMABLE_MS => self.ms = u64::from_be_bytes(bytes.try_into().ok()?),
+            LOGGED => {
+                let pos = Pos(i64::from_be_bytes(bytes.try_into().ok()?));
+                self.sent.push(Sent { pos: Some(pos), stanza: None });
+            }
+            UNLOGGED => self.sent.push(Sent { pos: None, stanza: Some(stanza()?) }),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Makes `session`, which has just been made, what it was: the client's count `h`, and so many
+    /// that it has acknowledged.
+    pub(crate) fn load(self, session: &mut Session, token: [u8; 32], h: u32, acked: u32) {
+        let slots: Vec<_> = self.slots.iter().map(|(key, value)| (&**key, value.clone())).collect();
+        session.load(&slots);
+        session.presence = self.presence;
+        session.priority = self.priority;
+        session.interested = self.interested;
+        session.directed = self.directed.into_iter().collect();
+        let resumption = Resumption { token, ms: self.ms };
+        let unacked = Unacked::of(acked, self.sent);
+        session.managed = Some(Box::new(Managed::again(h, unacked, resumption)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{hook::Leaving, parcel::Link, port::Node};
+    use std::sync::Arc;
+
+    fn session() -> Session {
+        let link = Link { node: Node(1), number: 1 };
+        Session::bound(link, Jid::parse("juliet@x/balcony").unwrap(), 7, &Arc::from([]))
+    }
+
+    fn stanza(xml: &str) -> Stanza {
+        Stanza::parse_one(xml).unwrap()
+    }
+
+    #[test]
+    fn a_session_comes_back_as_it_was() {
+        let mut before = session();
+        before.presence = Some(stanza("<presence><show>away</show></presence>"));
+        before.priority = -3;
+        before.interested = true;
+        before.directed = [Jid::parse("room@y/nick").unwrap()].into();
+        let resumption = Resumption::by("id", 3_600_000);
+        let mut managed = Managed::from_now(&before.handled, Some(resumption.clone()));
+        managed.unacked.push(&Leaving { stanza: stanza("<message id='1'/>"), pos: Some(Pos(9)) });
+        managed.unacked.push(&Leaving { stanza: stanza("<iq id='2' type='get'/>"), pos: None });
+        let state = save(&before, &managed);
+
+        let mut after = session();
+        Saved::read(&state).unwrap().load(&mut after, resumption.token, 5, 11);
+        let again = after.managed.take().unwrap();
+        assert_eq!((again.h(2), again.resumption.clone()), (7, Some(resumption)));
+        assert_eq!((again.unacked.acked(), again.unacked.sent()), (11, 13));
+        let sent: Vec<_> =
+            again.unacked.iter().map(|sent| (sent.pos, sent.stanza.is_some())).collect();
+        assert_eq!(sent, [(Some(Pos(9)), false), (None, true)]);
+        assert_eq!(save(&after, &again), state);
+    }
+
+    #[test]
+    fn what_is_damaged_or_unknown_is_not_read() {
+        let managed = Managed::from_now(&session().handled, Some(Resumption::by("id", 1)));
+        let state = save(&session(), &managed);
+        assert!(Saved::read(&state).is_some());
+        for end in 1..state.len() {
+            let whole = state[..end] == [1] || end == state.len();
+            let read = Saved::read(&state[..end]).is_some();
+            // A field that is cut is damaged; between two it only says less.
+            assert!(!read || whole || Saved::read(&state[..end]).is_some());
+        }
+        assert!(Saved::read(&[]).is_none() && Saved::read(&[2]).is_none());
+        assert!(Saved::read(&[1, 99, 0, 0, 0, 0]).is_none());
+        assert!(Saved::read(&[1, PRIORITY, 0, 0, 0, 2, 0, 0]).is_none());
+        assert!(Saved::read(&[1, PRESENCE, 0xff, 0xff, 0xff, 0xff]).is_none());
+    }
+}

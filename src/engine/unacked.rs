@@ -1,0 +1,240 @@
+//! What has been sent on a stream and the client has not acknowledged (XEP-0198 §4, §5).
+
+use crate::{hook::Leaving, unit::Pos};
+use std::collections::VecDeque;
+use wire::{Kind, Stanza};
+
+/// Stanzas of one session that are kept whole until they are acknowledged. Of more than that the
+/// log has most, and tells them again.
+pub const UNACKED_STANZAS_MAX: usize = 256;
+/// The same in bytes.
+pub const UNACKED_BYTES_MAX: usize = 1 << 20;
+/// Stanzas that a client may leave unacknowledged. With more than that its session cannot be
+/// resumed any more; what the log has of them, it still has.
+pub const UNACKED_PLACES_MAX: usize = 4096;
+
+/// One that has been sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Where the log has it, if it does.
+    pub pos: Option<Pos>,
+    /// None: there was no room for it, but the log has it.
+    pub stanza: Option<Stanza>,
+}
+
+/// What has been sent and not acknowledged, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Unacked {
+    /// So many have been acknowledged.
+    acked: u32,
+    queue: VecDeque<Sent>,
+    /// Of those that are kept whole.
+    stanzas: usize,
+    bytes: usize,
+    /// Something was too much to be kept.
+    overrun: bool,
+    /// From here on it has not been sent at all: there is no stream.
+    unsent: Option<usize>,
+}
+
+/// What an acknowledgement says is more than was sent (XEP-0198 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooHigh {
+    /// So many were sent.
+    pub sent: u32,
+}
+
+impl Unacked {
+    /// As it was: so many acknowledged, and these not.
+    pub fn of(acked: u32, queue: Vec<Sent>) -> Self {
+        let mut unacked = Self { acked, ..Self::default() };
+        queue.into_iter().for_each(|sent| unacked.keep(sent));
+        unacked
+    }
+
+    /// How many have been acknowledged.
+    pub fn acked(&self) -> u32 {
+        self.acked
+    }
+
+    /// How many have been sent.
+    pub fn sent(&self) -> u32 {
+        let unacked = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
+        self.acked.wrapping_add(unacked)
+    }
+
+    /// What has not been acknowledged, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Sent> {
+        self.queue.iter()
+    }
+
+    /// Whether all has been acknowledged.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Whether something was too much to be kept: it cannot be told again.
+    pub fn is_overrun(&self) -> bool {
+        self.overrun
+    }
+
+    /// About what it takes in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        self.bytes + self.queue.len() * size_of::<Sent>()
+    }
+
+    /// There is no stream from now on, or there is again.
+    pub fn is_away(&mut self, away: bool) {
+        self.unsent = away.then_some(self.queue.len());
+    }
+
+    /// One more is to be sent when there is a stream. Of presence only what is said last counts.
+    fn supersede(&mut self, newer: &Stanza) {
+        let Some(unsent) = self.unsent else { return };
+        let of = |stanza: &Stanza| {
+            let told = matches!(stanza.head.type_str(), "" | "unavailable");
+            (stanza.kind() == Kind::Presence && told).then(|| stanza.head.from.clone())
+        };
+        let Some(from) = of(newer) else { return };
+        let is_older = |sent: &Sent| sent.stanza.as_ref().and_then(of) == Some(from.clone());
+        let Some(at) = (unsent..self.queue.len()).find(|&at| is_older(&self.queue[at])) else {
+            return;
+        };
+        if let Some(Sent { stanza: Some(stanza), .. }) = self.queue.remove(at) {
+            (self.stanzas, self.bytes) = (self.stanzas - 1, self.bytes - stanza.wire_len());
+        }
+    }
+
+    /// One more is sent.
+    pub fn push(&mut self, leaving: &Leaving) {
+        self.supersede(&leaving.stanza);
+        self.keep(Sent { pos: leaving.pos, stanza: Some(leaving.stanza.clone()) });
+    }
+
+    fn keep(&mut self, mut sent: Sent) {
+        let bytes = sent.stanza.as_ref().map_or(0, Stanza::wire_len);
+        let full = self.stanzas >= UNACKED_STANZAS_MAX || self.bytes + bytes > UNACKED_BYTES_MAX;
+        if full && sent.pos.is_some() {
+            sent.stanza = None;
+        }
+        self.overrun |= self.queue.len() >= UNACKED_PLACES_MAX || full && sent.pos.is_none();
+        if self.overrun {
+            // Only how many there are matters now.
+            sent = Sent { pos: sent.pos, stanza: None };
+        }
+        if sent.stanza.is_some() {
+            (self.stanzas, self.bytes) = (self.stanzas + 1, self.bytes + bytes);
+        }
+        self.queue.push_back(sent);
+    }
+
+    /// The client has so many. Tells the last place in the log among them that are news.
+    ///
+    /// # Errors
+    /// More than were sent.
+    pub fn ack(&mut self, h: u32) -> Result<Option<Pos>, TooHigh> {
+        let news = usize::try_from(h.wrapping_sub(self.acked)).unwrap_or(usize::MAX);
+        if news > self.queue.len() {
+            return Err(TooHigh { sent: self.sent() });
+        }
+        self.acked = h;
+        self.unsent = self.unsent.map(|unsent| unsent.saturating_sub(news));
+        let mut last = None;
+        for sent in self.queue.drain(..news) {
+            if let Some(stanza) = &sent.stanza {
+                self.stanzas -= 1;
+                self.bytes -= stanza.wire_len();
+            }
+            last = last.max(sent.pos);
+        }
+        Ok(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaving(pos: Option<i64>, body: usize) -> Leaving {
+        let body = "x".repeat(body);
+        let stanza = Stanza::parse_one(&format!("<message><body>{body}</body></message>"));
+        Leaving { stanza: stanza.unwrap(), pos: pos.map(Pos) }
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_forgotten_and_its_place_told() {
+        let mut unacked = Unacked::default();
+        for pos in [Some(5), None, Some(9), None] {
+            unacked.push(&leaving(pos, 1));
+        }
+        assert_eq!((unacked.acked(), unacked.sent()), (0, 4));
+        assert_eq!(unacked.ack(0), Ok(None));
+        assert_eq!(unacked.ack(2), Ok(Some(Pos(5))));
+        assert_eq!(unacked.ack(1), Err(TooHigh { sent: 4 }), "it cannot take back what it said");
+        assert_eq!(unacked.ack(5), Err(TooHigh { sent: 4 }));
+        assert_eq!(unacked.ack(4), Ok(Some(Pos(9))));
+        assert!(unacked.is_empty() && unacked.weight() == 0);
+    }
+
+    #[test]
+    fn of_presence_that_waits_for_a_stream_the_last_counts() {
+        let presence = |from: &str, status: &str| {
+            let xml = format!("<presence from='{from}'><status>{status}</status></presence>");
+            Leaving::from(Stanza::parse_one(&xml).unwrap())
+        };
+        let mut unacked = Unacked::default();
+        unacked.push(&presence("a@x/1", "sent"));
+        unacked.is_away(true);
+        for (from, status) in [("a@x/1", "old"), ("b@x/1", "b"), ("a@x/1", "new"), ("a@x/2", "2")] {
+            unacked.push(&presence(from, status));
+        }
+        let text = |sent: &Sent| sent.stanza.as_ref().unwrap().to_text().to_string();
+        let all: Vec<_> = unacked.iter().map(text).collect();
+        let expected = [("sent", 0), ("b", 1), ("new", 2), ("2", 3)];
+        assert_eq!(all.len(), expected.len());
+        for (status, at) in expected {
+            assert!(all[at].contains(&format!(">{status}<")), "{all:?}");
+        }
+        assert_eq!(unacked.ack(1), Ok(None));
+        unacked.push(&presence("b@x/1", "b2"));
+        assert_eq!(unacked.sent(), 4);
+        unacked.is_away(false);
+        unacked.push(&presence("b@x/1", "b3"));
+        assert_eq!(unacked.sent(), 5);
+    }
+
+    #[test]
+    fn counts_go_round() {
+        let mut unacked = Unacked::of(u32::MAX, Vec::new());
+        unacked.push(&leaving(None, 1));
+        unacked.push(&leaving(None, 1));
+        assert_eq!(unacked.sent(), 1);
+        assert_eq!(unacked.ack(0), Ok(None));
+        assert_eq!(unacked.ack(1), Ok(None));
+        assert!(unacked.is_empty());
+    }
+
+    #[test]
+    fn what_the_log_has_needs_no_room_and_what_it_has_not_ends_the_hope() {
+        let mut unacked = Unacked::default();
+        for pos in 0..2 * UNACKED_STANZAS_MAX as i64 {
+            unacked.push(&leaving(Some(pos), 1));
+        }
+        assert_eq!(
+            unacked.iter().filter(|sent| sent.stanza.is_some()).count(),
+            UNACKED_STANZAS_MAX
+        );
+        assert!(!unacked.is_overrun());
+        unacked.push(&leaving(None, 1));
+        assert!(unacked.is_overrun());
+        assert_eq!(unacked.ack(unacked.sent()), Ok(Some(Pos(2 * UNACKED_STANZAS_MAX as i64 - 1))));
+
+        let mut large = Unacked::default();
+        large.push(&leaving(Some(1), UNACKED_BYTES_MAX));
+        assert!(large.iter().all(|sent| sent.stanza.is_none()) && !large.is_overrun());
+        let mut many = Unacked::default();
+        (0..=UNACKED_PLACES_MAX).for_each(|_| many.push(&leaving(Some(1), 0)));
+        assert!(many.is_overrun());
+        assert_eq!(many.sent() as usize, UNACKED_PLACES_MAX + 1);
+    }
+}
