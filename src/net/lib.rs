@@ -24,6 +24,7 @@ mod keeper;
 mod limits;
 pub mod listen;
 mod logins;
+mod look_up;
 mod mailbox;
 mod meters;
 pub mod operator;

@@ -8,6 +8,7 @@ use crate::{
     limits::Limits,
     listen::Gate,
     logins::{Admission, Attempt, Logins},
+    look_up,
     meters::Meters,
     post::Post,
     proxied::Network,
@@ -18,7 +19,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use engine::{
     ctx::Ctx,
-    device::{self, DEVICES},
+    device,
     hook::{Replied, World},
     hooks::Hooks,
     port::{Cluster, Fault, Pending, Reads},
@@ -103,8 +104,7 @@ impl Shell {
         let shell = self.clone();
         match question {
             Question::Credentials(of) => Box::pin(async move {
-                let _read = shell.reads.acquire().await;
-                Fact::Credentials(shell.store.credentials(&of).await)
+                Fact::Credentials(look_up::credentials(&*shell.store, &shell.reads, &of).await)
             }),
             Question::Verify { account, password, kept, made_up } => Box::pin(async move {
                 let Some((right, better)) = shell.hashing.verify(password, kept, made_up).await
@@ -117,8 +117,7 @@ impl Shell {
                 Fact::Verified(right)
             }),
             Question::Device(of, id) => Box::pin(async move {
-                let _read = shell.reads.acquire().await;
-                Fact::Device(shell.store.device(&of, DEVICES, &id).await)
+                Fact::Device(look_up::device(&*shell.store, &shell.reads, &of, &id).await)
             }),
             Question::Settle { account, id, old, new } => Box::pin(async move {
                 let unit = device::settle(&*shell.store, &account, &id, old, new).await;

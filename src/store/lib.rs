@@ -2,7 +2,6 @@
 //! `postgres`, for production. One suite, which every one of them runs, says what they do.
 
 mod bisect;
-mod cached;
 mod check;
 mod memory;
 mod migrate;
@@ -17,7 +16,6 @@ mod sqlite;
 mod suite;
 mod words;
 
-pub use cached::Cached;
 pub use check::ROSTER_JID_BYTES_MAX;
 pub use memory::Memory;
 pub use options::{Options, open};
