@@ -42,6 +42,8 @@ pub struct Settings {
     pub client_certificates: Option<PathBuf>,
     /// The domains whose users stay unknown.
     pub anonymous: Vec<Bare>,
+    /// Accounts that may act as others.
+    pub impersonators: Vec<Bare>,
     /// The store.
     pub store: Store,
     /// Limits of streams and accounts.
@@ -129,11 +131,13 @@ impl Settings {
         let data = path(values.text("server", "data").unwrap_or_default());
         let domains = domains(values.texts("server", "domains"))?;
         let anonymous = anonymous(values.texts("auth", "anonymous_domains"), &domains)?;
+        let impersonators = settings_auth::impersonators(values, &domains, &anonymous)?;
         let admins = values.texts("server", "admins").into_iter().map(|jid| account(&jid));
         Ok(Self {
             file: None,
             domains,
             anonymous,
+            impersonators,
             client_certificates: values.text("auth", "client_certificates").map(path),
             admins: admins.collect::<Result<_, _>>().context("server.admins")?,
             listen: Listen::of(values)?,
@@ -160,6 +164,7 @@ impl Settings {
         let mut settings = engine::settings::Settings {
             admins: self.admins.clone(),
             anonymous: self.anonymous.clone(),
+            impersonators: self.impersonators.clone(),
             limits: self.streams,
             passwords: self.passwords,
             token_key: self.tokens.key.unwrap_or(secret),

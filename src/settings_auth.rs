@@ -1,10 +1,11 @@
 //! What the operator chose about passwords, and about the tokens that stand for them.
 
-use crate::settings_values::Values;
-use anyhow::bail;
+use crate::{settings, settings_values::Values};
+use anyhow::{Context, bail};
 use engine::{
     settings::{Argon2id, Passwords, Storage},
     stream::sasl::Hash,
+    wire::Bare,
 };
 
 /// Bytes of a key that nobody guesses.
@@ -48,6 +49,29 @@ pub fn passwords(values: &mut Values) -> anyhow::Result<Passwords> {
     Ok(Passwords { storage, argon2id, mixed: false })
 }
 
+/// Accounts that may act as others.
+///
+/// # Errors
+/// Nobody can log in to one of them.
+pub fn impersonators(
+    values: &mut Values,
+    served: &[Bare],
+    anonymous: &[Bare],
+) -> anyhow::Result<Vec<Bare>> {
+    let at_home = |account: &Bare| {
+        let is = |domain: &Bare| domain.domain() == account.domain();
+        served.iter().any(is) && !anonymous.iter().any(is)
+    };
+    let impersonator = |jid: &String| {
+        let account = settings::account(jid).context("auth.impersonators")?;
+        if !at_home(&account) {
+            bail!("auth.impersonators: nobody logs in to {account} here");
+        }
+        Ok(account)
+    };
+    values.texts("auth", "impersonators").iter().map(impersonator).collect()
+}
+
 /// The tokens of devices.
 ///
 /// # Errors
@@ -83,5 +107,21 @@ mod tests {
         let given = key(&"k".repeat(32)).expect("it is long enough");
         assert!(given.key.is_some() && given.key != key(&"l".repeat(32)).expect("as well").key);
         assert!(key("secret").is_err());
+    }
+
+    #[test]
+    fn who_acts_as_others_can_log_in_here() {
+        let host = |name: &str| Bare::host(name).expect("it is a domain");
+        let (served, anonymous) = ([host("x"), host("guests.x")], [host("guests.x")]);
+        let of = |jid: &str| {
+            let file = format!("[auth]\nimpersonators = [{jid:?}]");
+            let mut values = Values::read(&file).expect("it is well-formed");
+            impersonators(&mut values, &served, &anonymous).map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(of("Admin@x").expect("it is an account"), [Bare::parse("admin@x").unwrap()]);
+        for wrong in ["admin@y", "admin@guests.x", "x", "admin@x/phone", ""] {
+            let error = of(wrong).expect_err(wrong);
+            assert!(error.starts_with("auth.impersonators"), "{error}");
+        }
     }
 }

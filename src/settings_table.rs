@@ -262,6 +262,15 @@ const SETTINGS: &[Setting] = &[
         "Of server.domains those where nobody has a password: whoever comes gets an address of its \
          own while it is there, and reaches the users of this server only (XEP-0175).",
     ),
+    texts(
+        "auth",
+        "impersonators",
+        "[]",
+        "Accounts that may act as any other account of server.domains: they log in with their own \
+         password (or certificate) and name the other account as the one to act as (authzid, \
+         RFC 6120 §6.3.8). They get a session of that account and can do all that its owner can, \
+         but no token. The log names both.",
+    ),
     choice(
         "log",
         "format",

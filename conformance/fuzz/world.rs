@@ -359,6 +359,7 @@ impl World {
                 self.inbox.extend(self.registrar.caused());
                 self.tell(link, machine::Input::Fact(Fact::Replied(replied)));
             }
+            Act::Ask(Question::Account(_)) | Act::Impersonates(..) => panic!("nobody may"),
             Act::Ask(Question::Guest(_)) | Act::Forget(_) => panic!("nobody is unknown here"),
             Act::Submit(account, said) => {
                 stream.said += u32::from(matches!(said, Said::Stanza(_) | Said::Nonza(_)));

@@ -162,6 +162,10 @@ impl Desk {
                 return (Fact::Guest(made), lent.caused());
             }
             Question::Credentials(of) => Fact::Credentials(ready(self.store.credentials(&of))),
+            Question::Account(of) => {
+                let found = ready(self.store.credentials(&of));
+                Fact::Account(found.map(|found| found.is_some()))
+            }
             Question::Verify { password, kept, made_up, .. } => {
                 sasl::verify(&password.0, &kept, &made_up).map_or(Fact::Busy, Fact::Verified)
             }

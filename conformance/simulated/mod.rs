@@ -232,7 +232,7 @@ impl Simulated {
                 let parcel = Parcel::FromSocket(account, link, said);
                 self.inbox.push_back(shard::Input::Parcel(parcel));
             }
-            Act::Tried(..) | Act::Ping => {}
+            Act::Impersonates(..) | Act::Tried(..) | Act::Ping => {}
             Act::Forget(account) => {
                 let caused = self.desk.expire(&self.told.ctx(), &account);
                 self.inbox.extend(caused);

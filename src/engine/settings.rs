@@ -12,6 +12,8 @@ pub struct Settings {
     /// Of them those where whoever wants is somebody for as long as a session lives (XEP-0175), and
     /// nobody logs in otherwise.
     pub anonymous: Vec<Bare>,
+    /// Accounts that may act as any other account here, with their own password.
+    pub impersonators: Vec<Bare>,
     /// Administrators: who may do to accounts what the operator may.
     pub admins: Vec<Bare>,
     /// Limits on what one peer may make us hold.
@@ -49,6 +51,12 @@ impl Settings {
         self.anonymous.iter().any(|domain| domain.domain() == of.domain())
     }
 
+    /// Whether somebody might act as this account without its password.
+    pub fn lends(&self, account: &Bare) -> bool {
+        let served = self.serves(account.domain()) && !self.is_anonymous(account);
+        !self.impersonators.is_empty() && served && account.local().is_some()
+    }
+
     /// Whether this account may send a stanza to `domain`: who stays unknown here may not to other
     /// servers (XEP-0175 §2).
     pub fn lets_reach(&self, account: &Bare, domain: &str) -> bool {
@@ -58,10 +66,11 @@ impl Settings {
     /// Settings of a server for these domains, everything else as documented.
     pub fn of(domains: Vec<Bare>, secret: [u8; 32]) -> Self {
         let limits = StreamLimits::default();
-        let (anonymous, admins, chosen, passwords) = Default::default();
+        let (anonymous, impersonators, admins, chosen, passwords) = Default::default();
         Self {
             domains,
             anonymous,
+            impersonators,
             admins,
             limits,
             passwords,

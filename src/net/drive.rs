@@ -288,6 +288,7 @@ impl Drive {
                 self.asked = Some(asked);
             }
             Act::Submit(account, said) => self.submit(account, said),
+            Act::Impersonates(by, account) => self.story.impersonates(by, &account),
             Act::Tried(mechanism, outcome) => self.story.tried(&self.shell, mechanism, outcome),
             Act::Ping => {
                 if let Some(frames) = &mut self.frames {

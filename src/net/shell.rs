@@ -106,6 +106,10 @@ impl Shell {
             Question::Credentials(of) => Box::pin(async move {
                 Fact::Credentials(look_up::credentials(&*shell.store, &shell.reads, &of).await)
             }),
+            Question::Account(of) => Box::pin(async move {
+                let _read = shell.reads.acquire().await;
+                Fact::Account(shell.store.credentials(&of).await.map(|found| found.is_some()))
+            }),
             Question::Verify { account, password, kept, made_up } => Box::pin(async move {
                 let Some((right, better)) = shell.hashing.verify(password, kept, made_up).await
                 else {

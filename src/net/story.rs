@@ -2,7 +2,11 @@
 //! a password.
 
 use crate::{logins::Attempt, shell::Shell};
-use engine::{ctx::Moment, stream::sasl::Failure, wire::Jid};
+use engine::{
+    ctx::Moment,
+    stream::sasl::Failure,
+    wire::{Bare, Jid},
+};
 use std::net::SocketAddr;
 use tracing::field::display;
 
@@ -11,6 +15,8 @@ pub(crate) struct Story {
     peer: SocketAddr,
     opened: Moment,
     jid: Option<Jid>,
+    /// Who it is, when it acts as another account.
+    by: Option<Box<Bare>>,
     /// The login under way. Boxed: it is there for a moment, the connection for days.
     attempt: Option<Box<Attempt>>,
 }
@@ -18,7 +24,7 @@ pub(crate) struct Story {
 impl Story {
     pub(crate) fn opened(peer: SocketAddr, now: Moment) -> Self {
         tracing::debug!(%peer, "connection opened");
-        Self { peer, opened: now, jid: None, attempt: None }
+        Self { peer, opened: now, jid: None, by: None, attempt: None }
     }
 
     pub(crate) fn secured(&self, version: &'static str) {
@@ -30,6 +36,12 @@ impl Story {
         if let Some(attempt) = attempt {
             self.attempt = Some(Box::new(attempt));
         }
+    }
+
+    /// Who logs in is not whose account it is.
+    pub(crate) fn impersonates(&mut self, by: Bare, account: &Bare) {
+        tracing::info!(peer = %self.peer, %by, %account, "logged in as another account");
+        self.by = Some(Box::new(by));
     }
 
     /// A login has ended. The line of one that failed is documented (`docs/fail2ban.md`): programs
@@ -56,7 +68,7 @@ impl Story {
     }
 
     pub(crate) fn bound(&mut self, jid: &Jid) {
-        tracing::info!(peer = %self.peer, %jid, "client bound");
+        tracing::info!(peer = %self.peer, %jid, by = self.by(), "client bound");
         self.jid = Some(jid.clone());
     }
 
@@ -71,8 +83,14 @@ impl Story {
         let seconds = shell.clock.now().0.saturating_sub(self.opened.0) / 1000;
         let peer = self.peer;
         match &self.jid {
-            Some(jid) => tracing::info!(%peer, %jid, kind, why, seconds, "client gone"),
+            Some(jid) => {
+                tracing::info!(%peer, %jid, by = self.by(), kind, why, seconds, "client gone");
+            }
             None => tracing::debug!(%peer, kind, why, seconds, "connection closed"),
         }
+    }
+
+    fn by(&self) -> Option<&str> {
+        self.by.as_ref().map(|by| by.as_str())
     }
 }

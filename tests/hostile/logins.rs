@@ -249,10 +249,14 @@ fn seen(features: &Tree) -> Seen {
 /// Attacks a server over every transport at once.
 async fn besieged(attack: fn(&mut Intruder)) {
     let server = Server::start(SETTINGS).await;
+    besiege(&server, attack).await;
+}
+
+async fn besiege(server: &Server, attack: fn(&mut Intruder)) {
     server.add("juliet@localhost", "secret").await;
     server.add("romeo@localhost", PASSWORD).await;
-    let mut echo = Echo::start(&server).await;
-    let doors = Doors::of(&server);
+    let mut echo = Echo::start(server).await;
+    let doors = Doors::of(server);
     let mut attacks = JoinSet::new();
     for over in WAYS {
         attacks.spawn_blocking(move || {
@@ -274,8 +278,8 @@ async fn besieged(attack: fn(&mut Intruder)) {
             Err(_) => {}
         }
     }
-    are_told(&server, &told).await;
-    is_calm(&server);
+    are_told(server, &told).await;
+    is_calm(server);
 }
 
 /// Every refusal, and no other, has been counted and logged; no secret has.

@@ -71,6 +71,7 @@ impl World {
                 self.credentials.changed = self.meanwhile.take().unwrap_or(kept.changed);
                 Fact::Verified(sasl::verify(&password.0, &kept, &made_up).unwrap())
             }
+            Question::Account(of) => Fact::Account(Ok(of.as_str() == "romeo@x")),
             Question::Device(_, _) if self.away => Fact::Device(Err(away())),
             Question::Device(of, id) => {
                 let cell = self.devices.get(&*id).cloned();
@@ -140,8 +141,8 @@ impl<'a> Peer<'a> {
                     let fact = self.world.answer(question);
                     said += &self.hears(Input::Fact(fact));
                 }
-                Act::Submit(_, Submitted::Bind { resource, since, device, inline }) => {
-                    let full = format!("juliet@x/{}", resource.as_ref().unwrap());
+                Act::Submit(of, Submitted::Bind { resource, since, device, inline }) => {
+                    let full = format!("{of}/{}", resource.as_ref().unwrap());
                     let bind = Submitted::Bind { resource, since, device, inline };
                     self.submitted.push(bind);
                     let answer = match self.full {
@@ -470,4 +471,28 @@ fn what_is_no_login_is_refused_and_what_follows_a_login_ends_the_stream() {
     let mut peer = Peer::connected(&mut world);
     peer.logs_in("");
     assert!(peer.says(&plain("secret", "")).contains("<policy-violation"));
+}
+
+#[test]
+fn who_acts_as_another_account_gets_a_resource_of_it_and_nothing_for_the_next_time() {
+    let mut world = World::new();
+    world.settings.impersonators = vec![Bare::parse("juliet@x").unwrap()];
+    let mut peer = Peer::connected(&mut world);
+    peer.says(HEADER.replace(" from='juliet@x'", "").as_str());
+    let upgrade = "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-256</upgrade>";
+    let wishes = format!("{}{upgrade}{BIND2}", request("HT-SHA-256-NONE"));
+    let said = peer.says(&authenticate("PLAIN", b"romeo@x\0juliet\0secret", &wishes));
+    let who = "<success xmlns='urn:xmpp:sasl:2'><authorization-identifier>romeo@x/AwesomeXMPP/";
+    assert!(said.starts_with(who), "{said}");
+    assert!(said.contains("<bound") && !said.contains("token="), "{said}");
+    let [Submitted::Bind { device: None, .. }] = &peer.submitted[..] else {
+        panic!("{:?}", peer.submitted)
+    };
+    assert_eq!(peer.tried, [Ok(())]);
+    assert!(world.devices.is_empty());
+    assert_eq!(world.credentials.sha256, None);
+    let mut peer = Peer::connected(&mut world);
+    peer.says(HEADER.replace(" from='juliet@x'", "").as_str());
+    let said = peer.says(&authenticate("PLAIN", b"nurse@x\0juliet\0secret", BIND2));
+    assert_eq!(said, failure("invalid-authzid"), "there is no such account");
 }

@@ -62,6 +62,8 @@ pub enum Question {
     Credentials(Bare),
     /// What is kept of this account's password, and of its device of this id.
     Device(Bare, Text),
+    /// Whether there is this account: somebody else, who may, wants to act as it.
+    Account(Bare),
     /// That the account's device of this id, of which the store has this, becomes that; at most
     /// `DEVICES_MAX` of them stay. Fails when the store has something else meanwhile.
     Settle {
@@ -128,6 +130,8 @@ pub enum Fact {
     Credentials(Result<Option<Credentials>, Fault>),
     /// To `Question::Device`; `None`: no such account.
     Device(Result<Option<port::Device>, Fault>),
+    /// To `Question::Account`.
+    Account(Result<bool, Fault>),
     /// To `Question::Settle` and `Question::Upgrade`.
     Settled(Result<(), Fault>),
     /// To `Question::Verify`.
@@ -172,6 +176,8 @@ pub enum Act {
     Ask(Question),
     /// Hand this to the account; the shell adds the link.
     Submit(Bare, Said),
+    /// Who logs in as this account is that one: for the log.
+    Impersonates(Bare, Bare),
     /// A login has been tried by this mechanism: for the log and its metric.
     Tried(&'static str, Result<(), Failure>),
     /// Ask the peer by the means of the transport whether it is there (RFC 7395 §3.8).

@@ -1,6 +1,9 @@
 //! Who one says that one is, by what, and where: AT-10, AT-11, AT-12.
 
-use super::{Intruder, PASSWORD, PING, Profile, besieged, encoded, plain};
+use super::{
+    Intruder, PASSWORD, PING, Profile, SETTINGS, besiege, besieged, decoded, encoded, plain,
+};
+use crate::{server::Server, watch::log};
 use conformance::driver::Transport;
 
 const PLAIN: (&str, &str) = ("PLAIN", "invalid-authzid");
@@ -26,6 +29,58 @@ fn acts_as_others(intruder: &mut Intruder) {
 #[tokio::test]
 async fn at_10_nobody_acts_as_somebody_else_whatever_the_way_in() {
     besieged(acts_as_others).await;
+}
+
+const REQUEST_TOKEN: &str = "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'/>\
+    <request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>\
+    <bind xmlns='urn:xmpp:bind:0'/>";
+
+/// RFC 6120 §6.3.8: juliet may act as others; romeo's password is what the attackers have.
+fn acts_as_others_where_somebody_may(intruder: &mut Intruder) {
+    const WRONG: (&str, &str) = ("PLAIN", "not-authorized");
+    for profile in Profile::ALL {
+        for other in ["juliet@localhost", "nobody@localhost", "juliet@localhost/phone", "@"] {
+            let said = intruder.login(profile, "PLAIN", &plain(other, PASSWORD), REQUEST_TOKEN);
+            intruder.refused(&said, "invalid-authzid", PLAIN);
+        }
+        for (user, other) in [("romeo", "juliet"), ("juliet", "romeo"), ("nobody", "romeo")] {
+            let message = encoded(format!("{other}@localhost\0{user}\0guessed"));
+            let said = intruder.login(profile, "PLAIN", &message, REQUEST_TOKEN);
+            intruder.refused(&said, "not-authorized", WRONG);
+        }
+        // Whether one may, only its password tells.
+        let mut challenges = ["romeo", "juliet", "nobody"].map(|user| {
+            let first = encoded(format!("n,a=nurse@localhost,n={user},r=fyko+d2lbbFgONRv"));
+            let said = intruder.login(profile, "SCRAM-SHA-256", &first, REQUEST_TOKEN);
+            assert_eq!(said.local, "challenge", "{said}");
+            decoded(&said.text()).len()
+        });
+        challenges.sort_unstable();
+        assert_eq!(challenges[0], challenges[2]);
+        let message = encoded("nobody@localhost\0juliet\0secret");
+        let said = intruder.login(profile, "PLAIN", &message, REQUEST_TOKEN);
+        intruder.refused(&said, "invalid-authzid", PLAIN);
+        let message = encoded("romeo@localhost\0juliet\0secret");
+        let said = intruder.login(profile, "PLAIN", &message, REQUEST_TOKEN);
+        intruder.succeeded(&said);
+        assert!(!said.to_string().contains("token"), "{said}");
+        if profile == Profile::Xep0388 {
+            assert!(said.to_string().contains(">romeo@localhost/"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn at_10_who_acts_as_others_is_who_may_and_shows_its_own_password() {
+    let settings = format!("{SETTINGS}[auth]\nimpersonators = [\"juliet@localhost\"]\n");
+    let server = Server::start(&settings).await;
+    besiege(&server, acts_as_others_where_somebody_may).await;
+    let log = log(&server);
+    let told = |line: &&str| line.contains("\"logged in as another account\"");
+    assert_eq!(log.lines().filter(told).count(), 6, "by two profiles, over three transports");
+    let bound = log.lines().filter(|line| line.contains("\"client bound\""));
+    let by = bound.filter(|line| line.contains("\"by\":\"juliet@localhost\""));
+    assert_eq!(by.count(), 3);
 }
 
 fn uses_what_is_not_offered(intruder: &mut Intruder) {

@@ -220,6 +220,7 @@ impl World {
             match act {
                 Act::Ask(question) => self.answer(question),
                 Act::Submit(account, said) => panic!("{account} was told {said:?}"),
+                Act::Impersonates(by, account) => panic!("{by} acts as {account}"),
                 Act::Forget(account) => panic!("{account} was never made"),
                 Act::Close(closed) => self.close(closed),
                 Act::StartTls | Act::Tried(..) | Act::Ping | Act::Wake(_) => {}
@@ -248,6 +249,7 @@ impl World {
                 let told = sasl::verify(&password.0, &kept, &made_up);
                 told.map_or(Fact::Busy, Fact::Verified)
             }
+            Question::Account(account) => panic!("nobody may act as {account}"),
             Question::Guest(account) => panic!("{account} is made where guests do not come"),
             Question::Device(..) | Question::Settle { .. } | Question::Upgrade(..) => {
                 unreachable!("there is no profile in which these are asked")

@@ -61,7 +61,7 @@ pub(super) enum Waits {
 
 impl Entry {
     fn of(success: Success, wishes: Wishes) -> Self {
-        let Success { account, words, by_password, changed, token } = success;
+        let Success { account, words, by_password, changed, token, .. } = success;
         let Wishes { agent, used, token: wish, upgrades, claim, bind } = wishes;
         let (slot, known) = token.unzip();
         Self {

@@ -118,7 +118,7 @@ impl C2s {
     }
 
     fn succeeded(&mut self, ctx: &Ctx<'_>, success: Success, out: &mut Out) {
-        let wishes = self.login.as_mut().and_then(|login| login.wishes.take());
+        let mut wishes = self.login.as_mut().and_then(|login| login.wishes.take());
         if ctx.settings.is_anonymous(&success.account) {
             self.guest = Some(Box::new(success.account.clone()));
             // It is younger than the login that made it.
@@ -126,6 +126,11 @@ impl C2s {
         }
         // Who it said that it is under TLS is who it must be (§6.4.6, XEP-0388 §2.3).
         let other = self.claimed.as_ref().is_some_and(|claimed| *claimed != success.account);
+        if let (false, Some(by)) = (other, &success.by) {
+            out.acts.push(Act::Impersonates(by.clone(), success.account.clone()));
+            // No device or token of the account is for somebody else.
+            wishes = wishes.map(|wishes| Box::new(Wishes { bind: wishes.bind, ..<_>::default() }));
+        }
         match wishes {
             Some(_) if other => self.failure(ctx, Failure::InvalidAuthzid, out),
             None if other => {

@@ -2,8 +2,11 @@
 //! verified and names addresses (RFC 6120 §6.3.4, XEP-0178 §2). Offered to who has shown one for
 //! an address of the stream's domain.
 
-use super::{Advertised, Exchange, Failure, Step, Success};
-use crate::stream::machine::{Fact, Question};
+use super::{Advertised, Exchange, Failure, Step, Success, authorization};
+use crate::{
+    ctx::Ctx,
+    stream::machine::{Fact, Question},
+};
 use wire::Bare;
 
 /// Where the exchange is.
@@ -13,7 +16,7 @@ enum State {
     /// The identity to act as is awaited; these are the client's.
     Message(Vec<Bare>),
     /// Whether there is such an account is awaited.
-    Account(Bare),
+    Account(Bare, Option<Bare>),
 }
 
 impl External {
@@ -21,19 +24,24 @@ impl External {
         Self(State::Message(advertised.identities().cloned().collect()))
     }
 
-    pub(super) fn response(self, authzid: &str) -> Result<Step, Failure> {
+    pub(super) fn response(self, ctx: &Ctx<'_>, authzid: &str) -> Result<Step, Failure> {
         let State::Message(identities) = self.0 else { return Err(Failure::MalformedRequest) };
-        let account = chosen(authzid, &identities).ok_or(Failure::InvalidAuthzid)?;
+        let (account, other) = match chosen(authzid, &identities) {
+            Some(account) => (account, None),
+            None => lent(ctx, authzid, &identities)?,
+        };
         let question = Question::Credentials(account.clone());
-        Ok(Step::Ask(Exchange::External(Self(State::Account(account.clone()))), question))
+        let next = Self(State::Account(account.clone(), other));
+        Ok(Step::Ask(Exchange::External(next), question))
     }
 
     pub(super) fn fact(self, fact: Fact) -> Result<Step, Failure> {
         match (self.0, fact) {
-            (State::Account(account), Fact::Credentials(Ok(Some(kept)))) => {
-                Ok(Step::Success(Success::without_password(account, kept.changed)))
+            (State::Account(account, other), Fact::Credentials(Ok(Some(kept)))) => {
+                let success = Success::without_password(account, kept.changed);
+                Ok(Step::Success(success.wanting(other)))
             }
-            (State::Account(_), Fact::Credentials(Ok(None))) => Err(Failure::NotAuthorized),
+            (State::Account(..), Fact::Credentials(Ok(None))) => Err(Failure::NotAuthorized),
             _ => Err(Failure::TemporaryAuthFailure),
         }
     }
@@ -50,4 +58,15 @@ fn chosen<'a>(authzid: &str, identities: &'a [Bare]) -> Option<&'a Bare> {
             all.iter().find(|identity| **identity == named)
         }
     }
+}
+
+/// The one that the certificate names who may act as others, and the other.
+fn lent<'a>(
+    ctx: &Ctx<'_>,
+    authzid: &str,
+    identities: &'a [Bare],
+) -> Result<(&'a Bare, Option<Bare>), Failure> {
+    let may = |identity: &&Bare| ctx.settings.impersonators.contains(identity);
+    let account = identities.iter().find(may).ok_or(Failure::InvalidAuthzid)?;
+    Ok((account, authorization::other(ctx, authzid, account)?))
 }

@@ -4,6 +4,7 @@
 mod advertised;
 mod anonymous;
 mod argon2id;
+mod authorization;
 mod binding;
 mod external;
 mod key;
@@ -28,6 +29,7 @@ use crate::{
     stream::machine::{Fact, Question},
 };
 use anonymous::Anonymous;
+use authorization::Authorization;
 use external::External;
 use plain::Plain;
 use scram::Scram;
@@ -103,7 +105,7 @@ pub enum Failure {
     EncryptionRequired,
     /// Not base64 (§6.5.5).
     IncorrectEncoding,
-    /// Wants to act as somebody else (§6.5.6).
+    /// Wants to act as somebody else, and may not (§6.5.6).
     InvalidAuthzid,
     /// Not offered (§6.5.7).
     InvalidMechanism,
@@ -183,6 +185,16 @@ pub enum Step {
     Failure(Failure),
 }
 
+impl Step {
+    /// Who has shown who it is may not be who it wants to be.
+    fn authorized(self, ctx: &Ctx<'_>) -> Result<Self, Failure> {
+        match self {
+            Self::Success(success) => Authorization::of(ctx, success),
+            other => Ok(other),
+        }
+    }
+}
+
 /// An exchange that has succeeded.
 pub struct Success {
     /// As whom.
@@ -196,18 +208,28 @@ pub struct Success {
     pub changed: u64,
     /// The token it was, if it was one, and what the store has of it.
     pub token: Option<(Slot, Known)>,
+    /// The other account that it wants to act as.
+    pub other: Option<Bare>,
+    /// Who acts as this account, if that is another one.
+    pub by: Option<Bare>,
 }
 
 impl Success {
     /// By the password that was set then.
     pub fn of(account: Bare, changed: u64, words: Option<String>) -> Self {
         let words = words.map(String::into_bytes);
-        Self { account, words, by_password: true, changed, token: None }
+        Self { words, by_password: true, ..Self::without_password(account, changed) }
     }
 
     /// By something else, that has nothing more to say, while that password was the account's.
     pub fn without_password(account: Bare, changed: u64) -> Self {
-        Self { account, words: None, by_password: false, changed, token: None }
+        let (words, token, other, by) = Default::default();
+        Self { account, words, by_password: false, changed, token, other, by }
+    }
+
+    /// It wants to act as this one.
+    fn wanting(self, other: Option<Bare>) -> Self {
+        Self { other, ..self }
     }
 }
 
@@ -223,6 +245,8 @@ pub enum Exchange {
     External(External),
     /// ANONYMOUS.
     Anonymous(Anonymous),
+    /// The end of any of them.
+    Authorization(Box<Authorization>),
 }
 
 impl Exchange {
@@ -260,13 +284,14 @@ impl Exchange {
     pub fn response(self, ctx: &Ctx<'_>, message: &[u8]) -> Step {
         let text = std::str::from_utf8(message).map_err(|_| Failure::MalformedRequest);
         let step = match self {
-            Self::Plain(plain) => text.and_then(|text| plain.response(text)),
+            Self::Plain(plain) => text.and_then(|text| plain.response(ctx, text)),
             Self::Scram(scram) => text.and_then(|text| scram.response(ctx, text)),
             Self::Token(token) => token.response(message),
-            Self::External(external) => text.and_then(|text| external.response(text)),
+            Self::External(external) => text.and_then(|text| external.response(ctx, text)),
             Self::Anonymous(anonymous) => text.and_then(|text| anonymous.response(ctx, text)),
+            Self::Authorization(_) => Err(Failure::MalformedRequest),
         };
-        step.unwrap_or_else(Step::Failure)
+        step.and_then(|step| step.authorized(ctx)).unwrap_or_else(Step::Failure)
     }
 
     /// The world answers.
@@ -280,8 +305,9 @@ impl Exchange {
             Self::Token(token) => token.fact(ctx, fact),
             Self::External(external) => external.fact(fact),
             Self::Anonymous(anonymous) => anonymous.fact(fact),
+            Self::Authorization(authorization) => authorization.fact(fact),
         };
-        step.unwrap_or_else(Step::Failure)
+        step.and_then(|step| step.authorized(ctx)).unwrap_or_else(Step::Failure)
     }
 }
 
@@ -289,10 +315,4 @@ impl Exchange {
 fn account(user: &str, domain: &Bare) -> Result<Bare, Failure> {
     let jid = wire::Jid::new(Some(user), domain.domain(), None);
     jid.map(|jid| jid.bare()).map_err(|_| Failure::NotAuthorized)
-}
-
-/// A client may act as itself only: an empty identity, or its own bare address (RFC 6120 §6.3.8).
-fn authorize(authzid: &str, account: &Bare) -> Result<(), Failure> {
-    let own = authzid.is_empty() || Bare::parse(authzid).is_ok_and(|bare| bare == *account);
-    own.then_some(()).ok_or(Failure::InvalidAuthzid)
 }

@@ -1,6 +1,6 @@
 //! PLAIN (RFC 4616). Offered under TLS only.
 
-use super::{Exchange, Failure, Step, Success, account, authorize, password};
+use super::{Exchange, Failure, Step, Success, account, authorization, password};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question, Secret},
@@ -14,9 +14,9 @@ enum State {
     /// The message is awaited.
     Message { domain: Bare },
     /// The account's keys are awaited.
-    Keys { account: Bare, password: Secret },
+    Keys { account: Bare, other: Option<Bare>, password: Secret },
     /// The comparison with the password that was set then is awaited.
-    Verdict { account: Bare, known: bool, changed: u64 },
+    Verdict { account: Bare, other: Option<Bare>, known: bool, changed: u64 },
 }
 
 impl Plain {
@@ -24,29 +24,30 @@ impl Plain {
         Self(State::Message { domain })
     }
 
-    pub(super) fn response(self, message: &str) -> Result<Step, Failure> {
+    pub(super) fn response(self, ctx: &Ctx<'_>, message: &str) -> Result<Step, Failure> {
         let State::Message { domain } = self.0 else { return Err(Failure::MalformedRequest) };
         let (authzid, user, password) = read(message).ok_or(Failure::MalformedRequest)?;
         let account = account(user, &domain)?;
-        authorize(authzid, &account)?;
+        let other = authorization::other(ctx, authzid, &account)?;
         let question = Question::Credentials(account.clone());
         let password = Secret(password.to_owned());
-        Ok(Step::Ask(Exchange::Plain(Self(State::Keys { account, password })), question))
+        Ok(Step::Ask(Exchange::Plain(Self(State::Keys { account, other, password })), question))
     }
 
     pub(super) fn fact(self, ctx: &Ctx<'_>, fact: Fact) -> Result<Step, Failure> {
         match (self.0, fact) {
-            (State::Keys { account, password }, Fact::Credentials(Ok(found))) => {
+            (State::Keys { account, other, password }, Fact::Credentials(Ok(found))) => {
                 let made_up = password::made_up(ctx.settings, &account);
                 let known = found.as_ref().is_some_and(|found| !found.is_empty());
                 let kept = found.unwrap_or_default();
                 let changed = kept.changed;
-                let next = Self(State::Verdict { account: account.clone(), known, changed });
+                let of = account.clone();
+                let next = Self(State::Verdict { account: of, other, known, changed });
                 let question = Question::Verify { account, password, kept, made_up };
                 Ok(Step::Ask(Exchange::Plain(next), question))
             }
-            (State::Verdict { account, known: true, changed }, Fact::Verified(true)) => {
-                Ok(Step::Success(Success::of(account, changed, None)))
+            (State::Verdict { account, other, known: true, changed }, Fact::Verified(true)) => {
+                Ok(Step::Success(Success::of(account, changed, None).wanting(other)))
             }
             (State::Verdict { .. }, Fact::Verified(_)) => Err(Failure::NotAuthorized),
             _ => Err(Failure::TemporaryAuthFailure),

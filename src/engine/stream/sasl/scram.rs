@@ -6,7 +6,7 @@
 //!   First ──client-first──▶ Keys ──keys──▶ Final ──client-final──▶ success or failure
 //! ```
 
-use super::{Advertised, Exchange, Failure, Hash, Step, Success, account, authorize, key};
+use super::{Advertised, Exchange, Failure, Hash, Step, Success, account, authorization, key};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question},
@@ -26,9 +26,16 @@ enum State {
     /// The client's first message is awaited.
     First { domain: Bare, channel: Channel },
     /// The account's keys are awaited.
-    Keys { account: Bare, first: First, advertised: String },
+    Keys { identity: Identity, first: First, advertised: String },
     /// The client's final message is awaited, for the password that was set then.
-    Final { account: Bare, known: bool, changed: u64, keys: ScramKeys, said: Said },
+    Final { identity: Identity, known: bool, changed: u64, keys: ScramKeys, said: Said },
+}
+
+/// Who the client says that it is.
+struct Identity {
+    account: Bare,
+    /// As whom it wants to act.
+    other: Option<Bare>,
 }
 
 /// What the connection gives to bind to.
@@ -78,18 +85,20 @@ impl Scram {
             State::First { domain, channel } => {
                 let ClientFirst { authzid, user, first } = read_first(message, &channel)?;
                 let account = account(&user, &domain)?;
-                authorize(&authzid, &account)?;
+                let other = authorization::other(ctx, &authzid, &account)?;
                 let question = Question::Credentials(account.clone());
                 let first = First { nonce: first.nonce + &ctx.token(), ..first };
                 let advertised = channel.advertised;
-                let next = Self { hash, state: State::Keys { account, first, advertised } };
+                let identity = Identity { account, other };
+                let next = Self { hash, state: State::Keys { identity, first, advertised } };
                 Ok(Step::Ask(Exchange::Scram(Box::new(next)), question))
             }
-            State::Final { account, known, changed, keys, said } => {
+            State::Final { identity: Identity { account, other }, known, changed, keys, said } => {
                 let signature = prove(hash, &keys, &said, message);
                 match signature {
                     Ok(signature) if known => {
-                        Ok(Step::Success(Success::of(account, changed, Some(signature))))
+                        let success = Success::of(account, changed, Some(signature));
+                        Ok(Step::Success(success.wanting(other)))
                     }
                     Ok(_) => Err(Failure::NotAuthorized),
                     Err(failure) => Err(failure),
@@ -100,12 +109,12 @@ impl Scram {
     }
 
     pub(super) fn fact(self, ctx: &Ctx<'_>, fact: Fact) -> Result<Step, Failure> {
-        let (State::Keys { account, first, advertised }, Fact::Credentials(Ok(found))) =
+        let (State::Keys { identity, first, advertised }, Fact::Credentials(Ok(found))) =
             (self.state, fact)
         else {
             return Err(Failure::TemporaryAuthFailure);
         };
-        let made_up = key::made_up(&ctx.settings.secret, &account);
+        let made_up = key::made_up(&ctx.settings.secret, &identity.account);
         let changed = found.as_ref().map_or(0, |found| found.changed);
         let found = found.as_ref().and_then(|found| self.hash.keys(found));
         let known = found.is_some();
@@ -117,7 +126,7 @@ impl Scram {
             binding: first.binding,
             nonce: first.nonce,
         };
-        let state = State::Final { account, known, changed, keys, said };
+        let state = State::Final { identity, known, changed, keys, said };
         let next = Self { hash: self.hash, state };
         Ok(Step::Challenge(Exchange::Scram(Box::new(next)), server_first))
     }

@@ -114,7 +114,8 @@ impl Token {
         let changed = credentials.changed;
         let (slot, words) = device.check(ctx, by, changed, &shown)?;
         let (words, token) = (Some(words), Some((slot, Known { credentials, cell })));
-        Ok(Step::Success(Success { account, words, by_password: false, changed, token }))
+        let success = Success::without_password(account, changed);
+        Ok(Step::Success(Success { words, token, ..success }))
     }
 }
 
