@@ -52,6 +52,8 @@ pub(crate) struct Secure {
     heard_close: bool,
     /// We have.
     said_close: bool,
+    /// Its records were none; rustls may not be asked again.
+    failed: bool,
 }
 
 impl Secure {
@@ -69,6 +71,7 @@ impl Secure {
             bindings: None,
             heard_close: false,
             said_close: false,
+            failed: false,
         })
     }
 
@@ -216,18 +219,26 @@ impl Secure {
 
     /// Tells the peer what was wrong with its records, if it will hear it.
     fn violated(&mut self, cx: &mut Context<'_>, error: &rustls::Error) -> io::Error {
-        // The alert waits in front of what rustls cannot go on with.
+        drop(self.poll_flush(cx));
+        io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+    }
+
+    /// What the peer must be told of an error waits in front of what rustls cannot go on with.
+    /// That it wants to see again each time, for it remembers how far it came in it.
+    fn alert(&mut self, records: &mut [u8]) {
         if let Ok(ConnectionState::EncodeTlsData(mut alert)) =
-            self.tls.process_tls_records(&mut []).state
+            self.tls.process_tls_records(records).state
         {
             encode(&mut alert, &mut self.outgoing);
-            drop(self.poll_flush(cx));
         }
-        io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+        self.failed = true;
     }
 
     /// Handles what is held, if there is anything, and what rustls wants to say.
     fn settle(&mut self) -> io::Result<()> {
+        if self.failed {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
         let mut held = mem::take(&mut self.incoming);
         let used = self.advance(&mut held).map_err(io::Error::other)?;
         held.drain(..used);
@@ -252,7 +263,14 @@ impl Secure {
             let UnbufferedStatus { mut discard, state } =
                 self.tls.process_tls_records(&mut records[used..]);
             let mut more = true;
-            match state? {
+            let state = match state {
+                Ok(state) => state,
+                Err(error) => {
+                    self.alert(&mut records[used + discard..]);
+                    return Err(error);
+                }
+            };
+            match state {
                 ConnectionState::ReadTraffic(mut traffic) => {
                     while let Some(record) = traffic.next_record() {
                         let record = record?;

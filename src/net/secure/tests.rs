@@ -178,6 +178,33 @@ async fn what_is_not_tls_is_told_so_and_ended() {
     assert_eq!(alert.first(), Some(&21), "an alert (RFC 8446 §6): {alert:?}");
 }
 
+/// Half of a client hello, and then what may not follow it, or is too long for any.
+#[tokio::test]
+async fn a_handshake_message_that_is_broken_off_ends_the_handshake() {
+    let record = |kind: u8, part: &[u8]| {
+        let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+        [&[kind, 3, 1], &length[..], part].concat()
+    };
+    let half = record(22, &[&[1, 0, 4, 0][..], &[0; 500]].concat());
+    let huge = record(22, &[&[1, 0xff, 0xff, 0xff][..], &[0; 600]].concat());
+    for (second, told) in
+        [(record(23, b"data"), None), (record(99, b"what"), Some(&21)), (huge, Some(&21))]
+    {
+        let bed = Bed::new(&TLS13).await;
+        let (mut client, mut server) = bed.tcp().await;
+        for part in [&half, &second] {
+            client.write_all(part).await.unwrap();
+        }
+        let shaken = poll_fn(|cx| server.poll_handshake(cx)).await;
+        assert_eq!(shaken.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert!(poll_fn(|cx| server.poll_write(cx, b"more")).await.is_err());
+        drop(server);
+        let mut alert = Vec::new();
+        drop(client.read_to_end(&mut alert).await);
+        assert_eq!(alert.first(), told, "{second:?}: an alert (RFC 8446 §6): {alert:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_handshake_message_without_end_is_not_held() {
     let bed = Bed::new(&TLS13).await;
