@@ -20,6 +20,11 @@ impl Bisect {
         self.ranges.pop().filter(|range| !range.is_empty())
     }
 
+    /// This range was undone, and is tried again as it is.
+    pub(crate) fn again(&mut self, range: Range<usize>) {
+        self.ranges.push(range);
+    }
+
     /// This range was refused and undone. Returns the unit that is to blame, if it is known;
     /// else the halves are tried.
     pub(crate) fn refused(&mut self, range: Range<usize>) -> Option<usize> {

@@ -9,6 +9,7 @@ mod options;
 mod postgres;
 #[cfg(all(unix, any(test, feature = "private-postgres")))]
 pub mod private_postgres;
+mod repeats;
 mod rows;
 mod scram;
 mod sqlite;

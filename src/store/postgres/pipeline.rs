@@ -3,13 +3,16 @@
 use super::fault;
 use deadpool_postgres::{
     ClientWrapper,
-    tokio_postgres::{self, types::ToSql},
+    tokio_postgres::{self, Row, Statement, types::ToSql},
 };
 use engine::port::Fault;
-use futures_util::future::{MaybeDone, maybe_done};
+use futures_util::{
+    TryStreamExt,
+    future::{MaybeDone, maybe_done},
+};
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     task::Poll,
 };
 
@@ -24,11 +27,12 @@ pub(super) struct Step<'a> {
     sql: &'static str,
     values: Vec<Value<'a>>,
     rows: Option<(u64, Fault)>,
+    asks: bool,
 }
 
 impl<'a> Step<'a> {
     pub(super) fn new(sql: &'static str, values: Vec<Value<'a>>) -> Self {
-        Self { sql, values, rows: None }
+        Self { sql, values, rows: None, asks: false }
     }
 
     /// Another number of rows means `otherwise`.
@@ -36,31 +40,56 @@ impl<'a> Step<'a> {
         self.rows = Some((rows as u64, otherwise));
         self
     }
+
+    /// Its rows are wanted.
+    pub(super) fn asks(mut self) -> Self {
+        self.asks = true;
+        self
+    }
+
+    async fn send(&self, client: &ClientWrapper, statement: &Statement) -> Outcome {
+        let values = self.values.iter().map(|value| &**value as &(dyn ToSql + Sync));
+        if !self.asks {
+            return Ok((client.execute_raw(statement, values).await?, Vec::new()));
+        }
+        let mut rows = pin!(client.query_raw(statement, values).await?);
+        let mut told = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            told.push(row);
+        }
+        Ok((told.len() as u64, told))
+    }
 }
 
+/// How many rows a statement touched, and those that were asked for.
+type Outcome = Result<(u64, Vec<Row>), tokio_postgres::Error>;
+
 /// Runs the statements in order. The first that fails is the answer; what is behind it may have
-/// run all the same, so it is for a transaction that is then rolled back.
-pub(super) async fn run(client: &ClientWrapper, steps: &[Step<'_>]) -> Result<(), Fault> {
+/// run all the same, so it is for a transaction that is then rolled back. `told` gets the rows
+/// that were asked for before that.
+pub(super) async fn run(
+    client: &ClientWrapper,
+    steps: &[Step<'_>],
+    told: &mut Vec<Row>,
+) -> Result<(), Fault> {
     for steps in steps.chunks(DEPTH_MAX) {
         let mut sent = Vec::with_capacity(steps.len());
         for step in steps {
             let statement = client.prepare_cached(step.sql).await.map_err(fault)?;
-            let values = step.values.iter().map(|value| &**value as &(dyn ToSql + Sync));
-            sent.push(async move { client.execute_raw(&statement, values).await });
+            sent.push(async move { step.send(client, &statement).await });
         }
-        let told = in_order(sent).await;
-        for (step, touched) in steps.iter().zip(told) {
-            judge(step, touched)?;
+        for (step, outcome) in steps.iter().zip(in_order(sent).await) {
+            told.extend(judge(step, outcome)?);
         }
     }
     Ok(())
 }
 
-fn judge(step: &Step<'_>, touched: Result<u64, tokio_postgres::Error>) -> Result<(), Fault> {
-    let touched = touched.map_err(fault)?;
+fn judge(step: &Step<'_>, outcome: Outcome) -> Result<Vec<Row>, Fault> {
+    let (touched, told) = outcome.map_err(fault)?;
     match &step.rows {
         Some((rows, otherwise)) if *rows != touched => Err(otherwise.clone()),
-        _ => Ok(()),
+        _ => Ok(told),
     }
 }
 

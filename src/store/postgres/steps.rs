@@ -9,13 +9,42 @@ use crate::{
 };
 use deadpool_postgres::tokio_postgres::types::ToSql;
 use engine::{
-    port::Verdict,
+    port::{Verdict, Written},
     roster::{Item, REMOVED_ITEMS_MAX},
-    unit::{Change, Credentials, Entry, Pos, ScramKeys, Unit},
+    unit::{Change, Credentials, Entry, Once, Pos, ScramKeys, Unit},
     wire::{Bare, Jid},
 };
 
-/// The statements of these units, without those that have been refused already.
+/// Asks for the newest entry of each of these keys. Sorted by what no index has: without
+/// statistics that of the positions would do as well, and walk through the whole log.
+pub(super) fn said_before<'a>(asked: impl Iterator<Item = (usize, &'a Once)>) -> Option<Step<'a>> {
+    const SQL: &str = "
+        SELECT unit, said.pos
+        FROM UNNEST($1::int8[], $2::text[], $3::int8[], $4::int8[], $5::int8[])
+            AS given (unit, jid, key, since, besides)
+        JOIN log ON log.jid = given.jid
+        CROSS JOIN LATERAL (
+            SELECT pos FROM entry
+            WHERE entry.log = log.id AND entry.key = given.key AND pos > since
+                AND (besides IS NULL OR sm IS DISTINCT FROM besides)
+            ORDER BY pos + 0 DESC LIMIT 1
+        ) AS said";
+    let (units, all): (Vec<i64>, Vec<&Once>) =
+        asked.map(|(unit, once)| (unit as i64, once)).unzip();
+    if all.is_empty() {
+        return None;
+    }
+    let values: Vec<Value<'a>> = vec![
+        Box::new(units),
+        Box::new(all.iter().map(|once| once.log.as_str()).collect::<Vec<_>>()),
+        Box::new(all.iter().map(|once| once.key).collect::<Vec<_>>()),
+        Box::new(all.iter().map(|once| once.since.0).collect::<Vec<_>>()),
+        Box::new(all.iter().map(|once| once.besides).collect::<Vec<_>>()),
+    ];
+    Some(Step::new(SQL, values).asks())
+}
+
+/// The statements of these units, of those that are to be written.
 pub(super) fn of<'a>(
     units: &'a [(Unit, Vec<Pos>)],
     verdicts: &[Verdict],
@@ -23,7 +52,8 @@ pub(super) fn of<'a>(
 ) -> Vec<Step<'a>> {
     let mut steps = Vec::new();
     let mut rows = Vec::new();
-    for ((unit, positions), _) in units.iter().zip(verdicts).filter(|(_, told)| told.is_ok()) {
+    let units = units.iter().zip(verdicts);
+    for ((unit, positions), _) in units.filter(|(_, told)| **told == Ok(Written::Now)) {
         if !unit.changes.is_empty() {
             steps.extend(entries(std::mem::take(&mut rows)));
         }

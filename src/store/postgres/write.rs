@@ -13,8 +13,9 @@ use crate::{
     bisect::Bisect,
     check::{self, check, refused},
     migrate,
+    repeats::Repeats,
 };
-use deadpool_postgres::tokio_postgres::Config;
+use deadpool_postgres::tokio_postgres::{Config, Row};
 use engine::{
     port::{Batch, Fault, Verdict, Written},
     unit::Pos,
@@ -120,7 +121,7 @@ impl Writing {
         self.partitions.make(line, batch).await?;
         let outcome = self.transaction(line, batch).await;
         if let Err(Fault::Refused(_) | Fault::Fenced) = outcome {
-            pipeline::run(&line.client, &[command("ROLLBACK")]).await?;
+            pipeline::run(&line.client, &[command("ROLLBACK")], &mut Vec::new()).await?;
         }
         outcome
     }
@@ -128,27 +129,36 @@ impl Writing {
     async fn transaction(&mut self, line: &Line, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
         let mut verdicts: Vec<Verdict> =
             batch.units.iter().map(|(unit, _)| check(unit).map(|()| Written::Now)).collect();
+        let mut repeats = Repeats::of(batch);
         let mut bisect = Bisect::of(batch.units.len());
         let mut next = vec![command("BEGIN"), self.fence(batch)];
+        // Asked and written at once: that something is a repeat is rare, and known in time to
+        // undo it.
+        next.extend(steps::said_before(repeats.asked()));
         while let Some(range) = bisect.next() {
+            repeats.judge(range.clone(), &mut verdicts);
             let units = &batch.units[range.clone()];
             next.push(command("SAVEPOINT part"));
             next.extend(steps::of(units, &verdicts[range.clone()], self.node));
-            match pipeline::run(&line.client, &next).await {
-                Ok(()) => next = vec![command("RELEASE part")],
-                Err(Fault::Refused(why)) => {
-                    next = vec![command("ROLLBACK TO part"), command("RELEASE part")];
+            let mut told = Vec::new();
+            let outcome = pipeline::run(&line.client, &next, &mut told).await;
+            note(&told, &mut repeats)?;
+            next = vec![command("ROLLBACK TO part"), command("RELEASE part")];
+            match outcome {
+                Ok(()) if told.is_empty() => next = vec![command("RELEASE part")],
+                Err(Fault::Refused(why)) if told.is_empty() => {
                     if let Some(bad) = bisect.refused(range) {
                         verdicts[bad] = Err(Fault::Refused(why));
                     }
                 }
+                Ok(()) | Err(Fault::Refused(_)) => bisect.again(range),
                 Err(other) => return Err(other),
             }
         }
         // Kept before the commit: its outcome may stay unknown.
         self.verdicts = (batch.number, verdicts.clone());
         next.push(command("COMMIT"));
-        pipeline::run(&line.client, &next).await?;
+        pipeline::run(&line.client, &next, &mut Vec::new()).await?;
         Ok(verdicts)
     }
 
@@ -188,6 +198,18 @@ async fn secret(line: &Line, fresh: [u8; 32]) -> Result<[u8; 32], Fault> {
     line.client.execute(MAKE, &[&&fresh[..]]).await.map_err(fault)?;
     let row = line.client.query_one(READ, &[]).await.map_err(fault)?;
     check::secret(row.get(0))
+}
+
+/// What the log had of what is said again.
+fn note(rows: &[Row], repeats: &mut Repeats<'_>) -> Result<(), Fault> {
+    for row in rows {
+        let unit: i64 = row.try_get(0).map_err(fault)?;
+        repeats.found(
+            usize::try_from(unit).unwrap_or(usize::MAX),
+            Pos(row.try_get(1).map_err(fault)?),
+        );
+    }
+    Ok(())
 }
 
 fn command(sql: &'static str) -> Step<'static> {

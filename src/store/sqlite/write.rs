@@ -4,15 +4,16 @@ use super::{change, fault};
 use crate::{
     bisect::Bisect,
     check::{self, check, no_log},
+    repeats::Repeats,
 };
 use engine::{
     port::{Batch, Fault, Verdict, Written},
-    unit::{Entry, Pos, Unit},
+    unit::{Entry, Once, Pos, Unit},
 };
 use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection, Transaction};
 use std::ops::Range;
 
-/// Rows of one INSERT, at most. A power of two, as all are: so few statements are prepared.
+/// Rows of one statement, at most. A power of two, as all are: so few statements are prepared.
 const ROWS_MAX: usize = 64;
 
 /// The one who writes, with what it needs to know it still may.
@@ -101,8 +102,11 @@ async fn units(
 ) -> Result<Vec<Verdict>, Fault> {
     let mut verdicts: Vec<Verdict> =
         batch.units.iter().map(|(unit, _)| check(unit).map(|()| Written::Now)).collect();
+    let mut repeats = Repeats::of(batch);
+    ask(work, &mut repeats).await?;
     let mut bisect = Bisect::of(batch.units.len());
     while let Some(range) = bisect.next() {
+        repeats.judge(range.clone(), &mut verdicts);
         // A transaction within one is a savepoint.
         let mut part = work.begin().await.map_err(fault)?;
         match part_of(&mut part, batch, &verdicts, range.clone(), node).await {
@@ -119,6 +123,50 @@ async fn units(
     Ok(verdicts)
 }
 
+/// Asks the log for what is said again.
+async fn ask(work: &mut SqliteConnection, repeats: &mut Repeats<'_>) -> Result<(), Fault> {
+    let asked: Vec<_> = repeats.asked().collect();
+    let mut asked = &asked[..];
+    while !asked.is_empty() {
+        let (now, later) = asked.split_at(rows_now(asked.len()));
+        asked = later;
+        for (unit, pos) in said_before(work, now).await.map_err(fault)? {
+            repeats.found(usize::try_from(unit).unwrap_or(usize::MAX), Pos(pos));
+        }
+    }
+    Ok(())
+}
+
+/// One statement for all keys. The index is named: without statistics that of the positions would
+/// do as well, and walk through the whole log.
+async fn said_before(
+    work: &mut SqliteConnection,
+    asked: &[(usize, &Once)],
+) -> sqlx::Result<Vec<(i64, i64)>> {
+    let mut sql = QueryBuilder::<Sqlite>::new("WITH given (unit, jid, key, since, besides) AS (");
+    sql.push_values(asked, |mut row, (unit, once)| {
+        row.push_bind(*unit as i64)
+            .push_bind(once.log.as_str())
+            .push_bind(once.key)
+            .push_bind(once.since.0)
+            .push_bind(once.besides);
+    });
+    sql.push(
+        ") SELECT unit, MAX(pos)
+        FROM given CROSS JOIN log ON log.jid = given.jid
+        CROSS JOIN entry INDEXED BY entry_key
+            ON entry.log = log.id AND entry.key = given.key AND pos > since
+            AND (besides IS NULL OR sm IS NOT besides)
+        GROUP BY unit",
+    );
+    sql.build_query_as().fetch_all(work).await
+}
+
+/// How many of so many rows the next statement takes.
+fn rows_now(rows: usize) -> usize {
+    ROWS_MAX.min(1 << rows.ilog2())
+}
+
 /// Writes these units or fails: entries of neighbours together, each change where it stands.
 async fn part_of(
     work: &mut SqliteConnection,
@@ -129,7 +177,7 @@ async fn part_of(
 ) -> Result<(), Fault> {
     let mut rows: Vec<(&Entry, Pos)> = Vec::new();
     let units = batch.units[range.clone()].iter().zip(&verdicts[range]);
-    for ((unit, positions), _) in units.filter(|(_, verdict)| verdict.is_ok()) {
+    for ((unit, positions), _) in units.filter(|(_, verdict)| **verdict == Ok(Written::Now)) {
         if !unit.changes.is_empty() {
             entries(work, &std::mem::take(&mut rows)).await?;
         }
@@ -152,11 +200,10 @@ async fn changes(work: &mut SqliteConnection, unit: &Unit, node: i32) -> Result<
 
 async fn entries(work: &mut SqliteConnection, mut rows: &[(&Entry, Pos)]) -> Result<(), Fault> {
     while !rows.is_empty() {
-        let count = ROWS_MAX.min(1 << rows.len().ilog2());
-        let (now, later) = rows.split_at(count);
+        let (now, later) = rows.split_at(rows_now(rows.len()));
         rows = later;
         let written = insert(work, now).await.map_err(fault)?;
-        if written != count as u64 {
+        if written != now.len() as u64 {
             return Err(no_log());
         }
     }

@@ -4,12 +4,14 @@ mod accounts;
 mod cells;
 mod fence;
 mod log;
+mod once;
 mod roster;
 
 pub(crate) use accounts::*;
 pub(crate) use cells::*;
 pub(crate) use fence::*;
 pub(crate) use log::*;
+pub(crate) use once::*;
 pub(crate) use roster::*;
 
 use engine::{
@@ -83,6 +85,13 @@ macro_rules! suite {
             many_bad_units_are_each_told,
             changes_and_entries_keep_the_order_of_the_queue,
             readers_see_only_whole_units_while_the_writer_writes,
+            what_is_said_again_is_written_once,
+            of_two_alike_in_one_batch_the_first_is_written,
+            what_repeats_a_refused_unit_is_written_for_itself,
+            only_the_log_key_and_stretch_that_are_meant_count,
+            what_the_same_session_says_again_is_meant,
+            a_repeat_among_bad_units_is_known,
+            many_keys_are_looked_up_at_once,
             another_process_fences_this_one,
             a_batch_is_written_once_however_often_it_is_sent,
             a_batch_that_skips_a_number_is_fenced,
