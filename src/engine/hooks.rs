@@ -19,6 +19,7 @@ type Asked<'a> = (Of, IqKind, &'a str, &'a str);
 /// All hooks, sorted by what they wait for.
 pub struct Hooks {
     xeps: &'static [&'static Xep],
+    features: BTreeMap<Of, Vec<&'static str>>,
     looks: Vec<(Station, u16, Look)>,
     answers: BTreeMap<Asked<'static>, (u16, Answer)>,
     nodes: Vec<(Of, Find)>,
@@ -49,6 +50,7 @@ impl Hooks {
     pub fn of(xeps: &'static [&'static Xep]) -> Self {
         let mut hooks = Self {
             xeps,
+            features: BTreeMap::new(),
             looks: Vec::new(),
             answers: BTreeMap::new(),
             nodes: Vec::new(),
@@ -86,7 +88,13 @@ impl Hooks {
 
     fn hang(&mut self, number: u16, hook: &Hook, plans: &mut Vec<Plan>) {
         match *hook {
-            Hook::Feature(..) | Hook::Setting(_) => {}
+            Hook::Setting(_) => {}
+            Hook::Feature(of, feature) => {
+                let features = self.features.entry(of).or_default();
+                if !features.contains(&feature) {
+                    features.push(feature);
+                }
+            }
             Hook::Nodes(of, find) => self.nodes.push((of, find)),
             Hook::Iq { of, kind, payload, answer } => {
                 self.answers.insert((of, kind, payload.ns, payload.local), (number, answer));
@@ -122,17 +130,8 @@ impl Hooks {
     }
 
     /// The disco features of an entity, in the order of the list, each once.
-    pub fn features(&self, of: Of) -> Vec<&'static str> {
-        let mut features = Vec::new();
-        for hook in self.xeps.iter().flat_map(|xep| xep.hooks) {
-            match hook {
-                Hook::Feature(whose, ns) if *whose == of && !features.contains(ns) => {
-                    features.push(*ns);
-                }
-                _ => {}
-            }
-        }
-        features
+    pub fn features(&self, of: Of) -> &[&'static str] {
+        self.features.get(&of).map_or(&[], Vec::as_slice)
     }
 
     /// What stands at a node of an entity, for who asks with this iq. The first XEP that knows of

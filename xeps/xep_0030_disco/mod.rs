@@ -70,7 +70,7 @@ impl Entity {
     /// What it is and can do, as the answer to a question about `node`.
     fn info(&self, node: Option<&str>, ctx: &Ctx<'_>) -> Payload {
         let identity = identity(self.category, self.kind, self.name);
-        let query = described(mirror(INFO, node), identity, &ctx.hooks.features(self.of));
+        let query = described(mirror(INFO, node), identity, ctx.hooks.features(self.of));
         (self.form)(ctx).into_iter().fold(query, Draft::child).finish()
     }
 

@@ -3,7 +3,7 @@
 //! Ours only: those of the host in the stream features, those of the account in a presence to
 //! each resource that becomes available. Those of clients pass through in their presence.
 
-use super::{Entity, FEATURE, HOST, IDENTITY, account};
+use super::{Entity, HOST, account};
 use crate::xep_0004_forms as forms;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use engine::{ctx::Ctx, hook::*, passage::Passage, slot::Slot, wire::*};
@@ -45,7 +45,7 @@ pub(super) fn node(entity: &Entity, ctx: &Ctx<'_>) -> String {
 }
 
 fn ver(entity: &Entity, ctx: &Ctx<'_>) -> String {
-    STANDARD.encode(Sha1::digest(verification_string(entity.info(None, ctx).element())))
+    STANDARD.encode(Sha1::digest(verification_string(entity, ctx)))
 }
 
 /// `<c/>` (section 6.1).
@@ -75,17 +75,20 @@ fn greet(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     Verdict::Go
 }
 
-/// What is hashed of a disco#info answer (section 5.1). `sort` on strings is i;octet.
-fn verification_string(info: Element<'_>) -> String {
-    let identities = info.children().filter(|child| child.is(IDENTITY)).map(|identity| {
-        let [category, kind, lang, name] = ["category", "type", "xml:lang", "name"]
-            .map(|name| identity.attribute(name).unwrap_or_default());
-        format!("{category}/{kind}/{lang}/{name}")
-    });
-    let features = info.children().filter(|child| child.is(FEATURE));
-    let features = features.map(|feature| feature.attribute("var").unwrap_or_default().into());
-    let forms = info.children().filter(|child| child.is(forms::X)).map(form_string);
-    ended(identities) + &ended(features) + &sorted(forms)
+/// What is hashed of the answer to disco#info (section 5.1), made of what that is made of: every
+/// login asks for it. `sort` on strings is i;octet.
+fn verification_string(entity: &Entity, ctx: &Ctx<'_>) -> String {
+    let Entity { of, category, kind, name, form } = *entity;
+    let name = name.unwrap_or_default();
+    let mut features = ctx.hooks.features(of).to_vec();
+    features.sort_unstable();
+    let mut hashed = format!("{category}/{kind}//{name}<");
+    for feature in features {
+        hashed.push_str(feature);
+        hashed.push('<');
+    }
+    let form = form(ctx).map(|form| form_string(form.finish().element()));
+    hashed + &form.unwrap_or_default()
 }
 
 /// A form (XEP-0128): its type, then its fields with their values.
@@ -116,14 +119,30 @@ fn sorted(words: impl Iterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{FEATURE, GUEST, IDENTITY, xep_0157_contact::ALL as CONTACTS},
+        *,
+    };
     use crate::stage::{self, JULIET};
-    use engine::stream::machine::Tls;
+    use engine::{setting::Value, stream::machine::Tls};
+
+    /// What a client hashes of an answer.
+    fn hashed(info: Element<'_>) -> String {
+        let identities = info.children().filter(|child| child.is(IDENTITY)).map(|identity| {
+            let [category, kind, lang, name] = ["category", "type", "xml:lang", "name"]
+                .map(|name| identity.attribute(name).unwrap_or_default());
+            format!("{category}/{kind}/{lang}/{name}")
+        });
+        let features = info.children().filter(|child| child.is(FEATURE));
+        let features = features.map(|feature| feature.attribute("var").unwrap_or_default().into());
+        let forms = info.children().filter(|child| child.is(forms::X)).map(form_string);
+        ended(identities) + &ended(features) + &sorted(forms)
+    }
 
     fn hash(info: &str) -> String {
         let iq = Stanza::parse_one(&format!("<iq type='result' id='1'>{info}</iq>")).unwrap();
         let info = iq.children().next().unwrap();
-        STANDARD.encode(Sha1::digest(verification_string(info)))
+        STANDARD.encode(Sha1::digest(hashed(info)))
     }
 
     #[test]
@@ -169,6 +188,25 @@ mod tests {
              node='https://waxwing.im' ver='{ver}'/>"
         );
         assert_eq!(caps.as_str(), wanted);
+    }
+
+    #[test]
+    fn what_is_told_beside_the_features_is_hashed_as_clients_do() {
+        let query = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
+        let mut settings = stage::settings();
+        settings.anonymous = settings.domains.clone();
+        let addresses = ["mailto:b@example.org", "mailto:a@example.org"].map(str::to_owned);
+        for setting in CONTACTS {
+            settings.choose(setting, Value::Texts(addresses.to_vec()));
+        }
+        let info = stage::asked_under(&settings, Of::Host, "get", query).unwrap();
+        assert!(info.contains("mailto:b@example.org"), "{info}");
+        let ver = stage::under(&settings, 0, |ctx| super::ver(&HOST, ctx));
+        assert_eq!(ver, hash(&info));
+        let info = stage::asked_under(&settings, Of::Account, "get", query).unwrap();
+        assert!(info.contains("type='anonymous'"), "{info}");
+        let ver = stage::under(&settings, 0, |ctx| super::ver(&GUEST, ctx));
+        assert_eq!(ver, hash(&info));
     }
 
     fn greetings(heard: &[Stanza]) -> Vec<&Stanza> {

@@ -32,7 +32,8 @@ const SALES: Setting = addresses("sales", "Who sells.");
 const SECURITY: Setting = addresses("security", "Who hears of holes.");
 const STATUS: Setting = addresses("status", "Where it says whether the server works.");
 const SUPPORT: Setting = addresses("support", "Who helps users.");
-const ALL: [&Setting; 7] = [&ABUSE, &ADMIN, &FEEDBACK, &SALES, &SECURITY, &STATUS, &SUPPORT];
+pub(super) const ALL: [&Setting; 7] =
+    [&ABUSE, &ADMIN, &FEEDBACK, &SALES, &SECURITY, &STATUS, &SUPPORT];
 
 const FORM_TYPE: &str = "http://jabber.org/network/serverinfo";
 
