@@ -23,6 +23,9 @@ use write::Writing;
 
 /// The writer's cache: 16 MiB, which SQLite takes as negative KiB.
 const CACHE: &str = "-16384";
+/// That of each reader: 512 KiB, for what it reads again and again. All else the system has in
+/// memory, once for all of them.
+const READER_CACHE: &str = "-512";
 /// Pages of 4 KiB in the journal before they are copied into the file: 32 MiB.
 const JOURNAL_PAGES: &str = "8192";
 
@@ -66,7 +69,7 @@ impl Sqlite {
         let writing = Writing::take(connection, node).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers_max.max(1))
-            .connect_lazy_with(connect.read_only(true));
+            .connect_lazy_with(connect.read_only(true).pragma("cache_size", READER_CACHE));
         let names: Vec<_> = options.at_hand.iter().map(|table| table.name()).collect();
         let at_hand = serde_json::json!(names).to_string();
         Ok(Self { writing: Mutex::new(writing), readers, at_hand, _lock: lock })
