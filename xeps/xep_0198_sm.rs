@@ -213,7 +213,7 @@ impl Claims for Travels {
     }
 
     fn granted(&self, claim: &Claim, h: u32) -> Payload {
-        let resumed = named("resumed").attribute("previd", claim.id.to_string());
+        let resumed = named("resumed").attribute("previd", &claim.id);
         resumed.attribute("h", h.to_string()).finish()
     }
 

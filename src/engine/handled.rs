@@ -16,7 +16,7 @@ pub struct Handled {
 
 impl Handled {
     /// The number of one more that it says, from 1 on.
-    pub fn next(&mut self) -> u64 {
+    pub fn say(&mut self) -> u64 {
         self.said += 1;
         self.said
     }
@@ -73,7 +73,7 @@ mod tests {
     fn the_count_stops_before_a_gap() {
         let mut handled = Handled::default();
         for number in 1..=4 {
-            assert_eq!(handled.next(), number);
+            assert_eq!(handled.say(), number);
         }
         handled.settle(2);
         handled.settle(4);
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_commit_says_nothing_of_what_waits_for_something_else() {
         let mut handled = Handled::default();
-        assert_eq!((0..5).map(|_| handled.next()).max(), Some(5));
+        assert_eq!((0..5).map(|_| handled.say()).max(), Some(5));
         assert_eq!(handled.covered_by(3), 3);
         handled.hold(2);
         assert_eq!((handled.covered_by(1), handled.covered_by(5)), (1, 1));

@@ -56,6 +56,7 @@ fn whole_steps(took: Duration) -> Duration {
 mod tests {
     use super::*;
     use engine::{
+        archive::{Found, Search},
         port::{Loaded, Logged, Store, Stored},
         unit::{Change, Pos, Table},
         wire::Bare,
@@ -119,6 +120,14 @@ mod tests {
         }
 
         fn page<'a>(&'a self, _: &'a Bare, _: Pos, _: usize) -> Stored<'a, Vec<Logged>> {
+            unreachable!()
+        }
+
+        fn search<'a>(&'a self, _: &'a Bare, _: &'a Search) -> Stored<'a, Found> {
+            unreachable!()
+        }
+
+        fn entries<'a>(&'a self, _: &'a Bare, _: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
             unreachable!()
         }
     }

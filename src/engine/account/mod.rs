@@ -171,7 +171,7 @@ impl Account {
             Said::Stanza(stanza) => {
                 // Or its session has ended meanwhile, and it has been told.
                 let Some(session) = self.session(link) else { return };
-                let by = By { link, number: session.handled.next() };
+                let by = By { link, number: session.handled.say() };
                 self.sent(by, stanza, ctx, out);
             }
             Said::Nonza(nonza) => {

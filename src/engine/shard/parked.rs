@@ -52,7 +52,10 @@ impl Parked {
 
     /// Whether this stream will have a session.
     fn binds(&self, of: Link) -> bool {
-        let binds = |input: &Input| matches!(input, Input::Said(link, Said::Bind { .. } | Said::Resume { .. }) if *link == of);
+        let binds = |input: &Input| match input {
+            Input::Said(link, Said::Bind { .. } | Said::Resume { .. }) => *link == of,
+            _ => false,
+        };
         self.0.iter().any(binds)
     }
 
