@@ -93,11 +93,15 @@ impl<'a> Passage<'a> {
 
     /// What was kept is one that its sender tries again when the acknowledgement is lost: it is
     /// written and delivered only when the log has none of this key behind `since`.
-    /// `repeatable`: within one stream the same may be meant twice.
+    /// `repeatable`: within one stream the same may be meant twice; when nobody knows later by
+    /// which it came, all of it is taken as meant.
     pub fn once(&mut self, key: i64, since: Pos, repeatable: bool) {
         let Some(entry) = self.unit.entries.first_mut() else { return };
-        entry.key = Some(key);
         let by = entry.settles.map(|(session, _)| session);
+        if repeatable && by.is_none() {
+            return;
+        }
+        entry.key = Some(key);
         let besides = by.filter(|_| repeatable);
         self.unit.once = Some(Once { log: entry.log.clone(), key, since, besides });
     }
