@@ -26,6 +26,8 @@ pub mod xep_0199_ping;
 pub mod xep_0202_time;
 pub mod xep_0203_delay;
 pub mod xep_0206_xmpp_over_bosh;
+pub mod xep_0313_mam;
+pub mod xep_0334_hints;
 pub mod xep_0368_direct;
 pub mod xep_0388_sasl2;
 pub mod xep_0440_channel_binding;
@@ -62,10 +64,14 @@ pub const ALL: &[&Xep] = &[
     &xep_0202_time::XEP,
     &xep_0203_delay::XEP,
     &xep_0206_xmpp_over_bosh::XEP,
+    &xep_0313_mam::XEP,
+    &xep_0334_hints::XEP,
+    &xep_0313_mam::xep_0359_ids::XEP,
     &xep_0368_direct::XEP,
     &xep_0388_sasl2::xep_0386_bind2::XEP,
     &xep_0388_sasl2::XEP,
     &xep_0440_channel_binding::XEP,
+    &xep_0313_mam::xep_0441_preferences::XEP,
     &xep_0474_downgrade::XEP,
     &xep_0478_limits::XEP,
     &xep_0388_sasl2::xep_0480_upgrade::XEP,

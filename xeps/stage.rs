@@ -5,12 +5,12 @@ use engine::{
     ctx::{Ctx, Moment, Random},
     hook::{self, IqKind, Of, Reply},
     hooks::Hooks,
-    parcel::{End, Link, Parcel, Said, Say, Ticket},
+    parcel::{End, Link, Owed, Parcel, Said, Say, Ticket},
     port::{Fault, Loaded, Node},
     request::{Found, Line, answer},
     settings::Settings,
     stream::{machine::Tls, sasl::Advertised},
-    unit::Committed,
+    unit::{Committed, Entry, Flags, Once, Pos, Unit},
     wire::*,
 };
 use std::collections::VecDeque;
@@ -95,7 +95,9 @@ pub struct Stage {
     written: Vec<(Link, Stanza)>,
     /// Whether the store commits only when it is told to.
     pub late: bool,
-    commits: VecDeque<Ticket>,
+    commits: VecDeque<(Ticket, Unit)>,
+    /// All entries that were written.
+    pub log: Vec<(Pos, Entry)>,
 }
 
 impl Stage {
@@ -108,8 +110,8 @@ impl Stage {
     /// An account without resources.
     pub fn empty(jid: &str) -> Self {
         let account = Account::load(Bare::parse(jid).unwrap(), Loaded::default(), NOW);
-        let (now, joined, written, late, commits) = Default::default();
-        Self { account, now, joined, settings: settings(), written, late, commits }
+        let (now, joined, written, late, commits, log) = Default::default();
+        Self { account, now, joined, settings: settings(), written, late, commits, log }
     }
 
     pub fn joins(&mut self, resource: &'static str) {
@@ -177,8 +179,41 @@ impl Stage {
 
     /// The store commits what has waited longest, or does not.
     pub fn commit(&mut self, outcome: Result<(), Fault>) -> Vec<Stanza> {
-        let ticket = self.commits.pop_front().unwrap();
-        self.plays(Input::Committed(ticket, outcome.map(|()| Committed::default())))
+        let (ticket, unit) = self.commits.pop_front().unwrap();
+        let outcome = outcome.map(|()| self.write(unit));
+        self.plays(Input::Committed(ticket, outcome))
+    }
+
+    /// As the writer and the store do.
+    fn write(&mut self, unit: Unit) -> Committed {
+        if let Some(place) = unit.once.as_ref().and_then(|once| self.said_before(once)) {
+            return Committed { places: vec![place], repeated: true };
+        }
+        let mut committed = Committed::default();
+        for entry in unit.entries {
+            let last = self.log.last().map_or_else(Pos::default, |(pos, _)| *pos);
+            let pos = Pos::next(last, NOW + self.now);
+            committed.places.push((entry.log.clone(), pos));
+            self.log.push((pos, entry));
+        }
+        committed
+    }
+
+    fn said_before(&self, once: &Once) -> Option<(Bare, Pos)> {
+        let is_it = |(pos, entry): &&(Pos, Entry)| {
+            let by = entry.settles.map(|(session, _)| session);
+            entry.log == once.log
+                && entry.key == Some(once.key)
+                && *pos > once.since
+                && (once.besides.is_none() || by != once.besides)
+        };
+        self.log.iter().find(is_it).map(|(pos, entry)| (entry.log.clone(), *pos))
+    }
+
+    /// What the account's log has: the flags, and the stanza.
+    pub fn logged(&self) -> Vec<(Flags, Stanza)> {
+        let own = self.log.iter().filter(|(_, entry)| entry.log == self.account.jid);
+        own.map(|(_, entry)| (entry.flags, Stanza::parse_one(&entry.stanza).unwrap())).collect()
     }
 
     fn plays(&mut self, input: Input) -> Vec<Stanza> {
@@ -189,9 +224,11 @@ impl Stage {
             under(settings, *now, |ctx| account.handle(ctx, input, &mut out));
             for output in out {
                 match output {
-                    Output::Commit(ticket, _) if self.late => self.commits.push_back(ticket),
-                    Output::Commit(ticket, _) => {
-                        inputs.push(Input::Committed(ticket, Ok(Committed::default())));
+                    Output::Commit(ticket, unit) if self.late => {
+                        self.commits.push_back((ticket, unit));
+                    }
+                    Output::Commit(ticket, unit) => {
+                        inputs.push(Input::Committed(ticket, Ok(self.write(unit))));
                     }
                     Output::Look(session, look) => {
                         inputs.push(Input::Seen(session, look, Ok(Vec::new())));
@@ -200,7 +237,13 @@ impl Stage {
                         self.written.push((link, stanza.clone()));
                         left.push(stanza);
                     }
-                    Output::Parcel(Parcel::Routed { stanza, .. }) => left.push(stanza),
+                    Output::Parcel(Parcel::Routed { stanza, owed, .. }) => {
+                        left.push(stanza);
+                        // Whoever it is for takes it, and keeps nothing.
+                        if let Some(Owed { ticket, .. }) = owed {
+                            inputs.push(Input::Half(ticket, Ok(Unit::default())));
+                        }
+                    }
                     _ => {}
                 }
             }

@@ -11,6 +11,7 @@
 //! first has answered is told too, as live messages go to every resource. No client is told
 //! anything twice.
 
+use crate::xep_0334_hints::{self, NO_COPY, NO_STORE, STORE, hints};
 use engine::{
     account::Account,
     ctx::Ctx,
@@ -68,12 +69,8 @@ const PING_ID: &str = "offline-";
 
 const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 const DELAY: &str = "urn:xmpp:delay";
-const HINTS: &str = "urn:xmpp:hints";
 const STANZA_IDS: &str = "urn:xmpp:sid:0";
 const THREAD: Name = Name::new("jabber:client", "thread");
-const NO_COPY: Name = Name::new(HINTS, "no-copy");
-const NO_STORE: Name = Name::new(HINTS, "no-store");
-const STORE: Name = Name::new(HINTS, "store");
 
 /// What of the kept messages one session has been told.
 #[derive(Default)]
@@ -108,7 +105,9 @@ fn keep(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     }
     let cell = format!("{} {}", ctx.unix_ms, message.to_text()).into_bytes();
     if !has_room(passage.account, cell.len(), ctx) {
-        return Verdict::Go;
+        // Not into the archive either, where nobody would be told of it.
+        let error = StanzaCondition::ServiceUnavailable.into();
+        return Verdict::Refuse(error, Why("no room for an offline message"));
     }
     let last = passage.account.cells.of(MESSAGES).next_back();
     let last = last.and_then(|(key, _)| u64::from_str_radix(key, 16).ok());
@@ -141,9 +140,8 @@ fn fate(message: &Stanza) -> Fate {
     }
     // XEP-0334 §4.2; §4.3: for this resource alone. `no-permanent-store` is about archives: it may
     // wait for who is away (§3.3).
-    let hinted =
-        message.child(NO_STORE).is_some() || to_resource && message.child(NO_COPY).is_some();
-    match (hinted, message.children().any(is_content), message.child(STORE).is_some()) {
+    let hinted = hints(message, NO_STORE) || hints(message, NO_COPY);
+    match (hinted, message.children().any(is_content), hints(message, STORE)) {
         (false, true, _) | (false, _, true) => Fate::Keep,
         (true, true, _) => Fate::Refuse,
         (_, false, _) => Fate::Forget,
@@ -152,7 +150,7 @@ fn fate(message: &Stanza) -> Fate {
 
 /// Not what only accompanies it, or tells of the moment, as chat states do (XEP-0085).
 fn is_content(child: Element<'_>) -> bool {
-    !child.is(THREAD) && ![CHAT_STATES, DELAY, HINTS, STANZA_IDS].contains(&child.ns())
+    !child.is(THREAD) && ![CHAT_STATES, DELAY, xep_0334_hints::NS, STANZA_IDS].contains(&child.ns())
 }
 
 /// Whether the account may keep one more of so many bytes, those on their way counted.

@@ -81,7 +81,8 @@ fn what_is_kept_is_decided_by_type_address_content_and_hints() {
     let all: Vec<_> = all.flat_map(|one| HINTED.map(|hints| (one, hints))).collect();
     assert_eq!(all.len(), 840);
     for (((kind, (to, gone)), (content, worthy)), hints) in all {
-        let hinted = hints.split_whitespace().map(|hint| format!("<{hint} xmlns='{HINTS}'/>"));
+        let hinted =
+            hints.split_whitespace().map(|hint| format!("<{hint} xmlns='urn:xmpp:hints'/>"));
         let hinted: String = hinted.collect();
         let head = format!("<message from='{ROMEO}/r' to='{to}' type='{kind}' id='m'>");
         let xml = format!("{head}{content}{hinted}</message>");

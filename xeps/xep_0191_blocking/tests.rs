@@ -299,7 +299,7 @@ fn ones_own_resources_and_server_are_never_blocked_but_other_users_of_the_domain
     let balcony = format!("{JULIET}/balcony");
     let mut juliet = blocked_by_juliet(&[JULIET, &balcony, "wax.example"]);
     let chat = |from: &str| {
-        format!("<message id='1' type='chat' from='{from}' to='{balcony}'><body>x</body></message>")
+        format!("<message id='1' type='chat' from='{from}' to='{balcony}'><q xmlns='q'/></message>")
     };
     for from in [balcony.as_str(), &format!("{JULIET}/garden"), "wax.example", "wax.example/news"] {
         assert_eq!(texts(&juliet.hears(&chat(from))), [chat(from)], "{from}");
@@ -579,7 +579,7 @@ fn commands_that_follow_each_other_at_once_act_in_their_order_and_keep_the_limit
     }
     juliet.says(&told_to("unblock", &[]));
     let mut heard: Vec<_> = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         heard.extend(juliet.commit(Ok(())));
     }
     let short = |stanza: &Stanza| match condition(std::slice::from_ref(stanza)) {
