@@ -12,6 +12,7 @@ pub mod xep_0030_disco;
 pub mod xep_0049_private;
 pub mod xep_0050_commands;
 pub mod xep_0054_vcard;
+pub mod xep_0059_rsm;
 pub mod xep_0077_register;
 pub mod xep_0082_dates;
 pub mod xep_0092_version;
@@ -26,6 +27,7 @@ pub mod xep_0199_ping;
 pub mod xep_0202_time;
 pub mod xep_0203_delay;
 pub mod xep_0206_xmpp_over_bosh;
+pub mod xep_0297_forwarding;
 pub mod xep_0313_mam;
 pub mod xep_0334_hints;
 pub mod xep_0368_direct;
@@ -47,6 +49,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0049_private::XEP,
     &xep_0050_commands::XEP,
     &xep_0054_vcard::XEP,
+    &xep_0059_rsm::XEP,
     &xep_0077_register::XEP,
     &xep_0082_dates::XEP,
     &xep_0092_version::XEP,
@@ -64,6 +67,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0202_time::XEP,
     &xep_0203_delay::XEP,
     &xep_0206_xmpp_over_bosh::XEP,
+    &xep_0297_forwarding::XEP,
     &xep_0313_mam::XEP,
     &xep_0334_hints::XEP,
     &xep_0313_mam::xep_0359_ids::XEP,

@@ -18,6 +18,7 @@ pub const X: Name = Name::new(NS, "x");
 pub const FIELD: Name = Name::new(NS, "field");
 /// A value of a field.
 pub const VALUE: Name = Name::new(NS, "value");
+const VALIDATE: Name = Name::new("http://jabber.org/protocol/xdata-validate", "validate");
 /// The field that says which form it is (XEP-0068).
 pub const FORM_TYPE: &str = "FORM_TYPE";
 
@@ -48,6 +49,10 @@ pub struct Field {
 /// Field types (section 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// True or false.
+    Boolean,
+    /// Any texts, none of them offered (XEP-0122).
+    ListMultiOpen,
     /// An address.
     JidSingle,
     /// Addresses.
@@ -82,6 +87,8 @@ pub enum Wrong {
 impl Kind {
     const fn as_str(self) -> &'static str {
         match self {
+            Self::Boolean => "boolean",
+            Self::ListMultiOpen => "list-multi",
             Self::JidSingle => "jid-single",
             Self::JidMulti => "jid-multi",
             Self::ListSingle(_) => "list-single",
@@ -93,7 +100,7 @@ impl Kind {
 
     /// Section 3.2: only some types have more than one value.
     const fn is_multi(self) -> bool {
-        matches!(self, Self::JidMulti | Self::TextMulti)
+        matches!(self, Self::JidMulti | Self::ListMultiOpen | Self::TextMulti)
     }
 
     /// Section 3.3: an address is valid, and a choice is one of those that were offered.
@@ -101,7 +108,8 @@ impl Kind {
         match self {
             Self::JidSingle | Self::JidMulti => Jid::parse(value).is_ok(),
             Self::ListSingle(options) => options.contains(&value),
-            Self::TextMulti | Self::TextPrivate | Self::TextSingle => true,
+            Self::Boolean => ["0", "1", "false", "true"].contains(&value),
+            Self::ListMultiOpen | Self::TextMulti | Self::TextPrivate | Self::TextSingle => true,
         }
     }
 }
@@ -157,7 +165,11 @@ impl Field {
             true => field.child(Draft::new(Name::new(NS, "required"))),
             false => field,
         };
-        let Kind::ListSingle(options) = self.kind else { return field };
+        let options = match self.kind {
+            Kind::ListSingle(options) => options,
+            Kind::ListMultiOpen => return field.child(any_text()),
+            _ => return field,
+        };
         let options = options.iter().map(|option| {
             let draft = Draft::new(Name::new(NS, "option")).attribute("label", option);
             draft.child(Draft::new(VALUE).text(option))
@@ -226,6 +238,12 @@ fn started(kind: &str, form_type: &str, head: impl FnOnce(Draft) -> Draft) -> Dr
     head(Draft::new(X).attribute("type", kind)).child(hidden)
 }
 
+/// What else than the options may be chosen: any text (XEP-0122 §3).
+fn any_text() -> Draft {
+    let validate = Draft::new(VALIDATE).attribute("datatype", "xs:string");
+    validate.child(Draft::new(Name::new(VALIDATE.ns, "open")))
+}
+
 fn values(field: Element<'_>) -> Vec<String> {
     let values = field.children().filter(|child| child.is(VALUE));
     values.map(|value| value.text().into_owned()).collect()
@@ -250,6 +268,8 @@ mod tests {
             },
             Field { var: "about", kind: Kind::TextMulti, label: "About", required: false },
             Field { var: "secret", kind: Kind::TextPrivate, label: "Secret", required: false },
+            Field { var: "ids", kind: Kind::ListMultiOpen, label: "Ids", required: false },
+            Field { var: "public", kind: Kind::Boolean, label: "Public", required: false },
         ],
     };
 
@@ -276,7 +296,10 @@ mod tests {
             <option label='10'><value>10</value></option>\
             <option label='none'><value>none</value></option></field>\
             <field var='about' type='text-multi' label='About'/>\
-            <field var='secret' type='text-private' label='Secret'/></x>";
+            <field var='secret' type='text-private' label='Secret'/>\
+            <field var='ids' type='list-multi' label='Ids'>\
+            <validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'>\
+            <open/></validate></field><field var='public' type='boolean' label='Public'/></x>";
         assert_eq!(form.as_str(), wanted);
     }
 
@@ -328,5 +351,10 @@ mod tests {
             assert_eq!(read(&fields).unwrap_err(), wrong, "{fields}");
         }
         assert_eq!(with(&field("guests", &["", "a@b"])), Ok(()));
+        assert_eq!(with(&field("ids", &["x", "y"])), Ok(()));
+        assert_eq!(with(&field("public", &["yes"])), Err(Wrong::Invalid("public")));
+        for value in ["0", "1", "true", "false"] {
+            assert_eq!(with(&field("public", &[value])), Ok(()));
+        }
     }
 }

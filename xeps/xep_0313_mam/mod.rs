@@ -5,30 +5,65 @@
 //! has been delivered.
 
 mod entry;
+mod page;
+mod query;
 mod retry;
 pub mod xep_0359_ids;
 pub mod xep_0441_preferences;
 
-use crate::xep_0334_hints::{NO_PERMANENT_STORE, hints};
+use crate::{
+    xep_0082_dates::date_time_ms,
+    xep_0297_forwarding::forwarded,
+    xep_0334_hints::{NO_PERMANENT_STORE, hints},
+};
 use engine::{
+    archive::Search,
     ctx::Ctx,
     hook::*,
     passage::{Passage, Walk},
+    port::Pending,
+    request::Line,
     unit::{Flags, Pos},
     wire::*,
 };
+use query::{FORM, QUERY, Query};
 
 /// What was said.
 pub const XEP: Xep = Xep {
     number: 313,
     name: "Message Archive Management",
     version: "1.1.3",
-    status: Status::Partial("archives are kept, and cannot be queried"),
-    hooks: &[Hook::At(Station::Keep, keep)],
+    status: Status::Complete,
+    hooks: &[
+        Hook::Feature(Of::Account, NS),
+        Hook::Feature(Of::Account, "urn:xmpp:mam:2#extended"),
+        Hook::Feature(Of::Account, "urn:xmpp:mam:2#groupchat-field"),
+        Hook::At(Station::Guard, keep_others_out),
+        Hook::At(Station::Keep, keep),
+        Hook::get(Of::Account, QUERY, Answer::Pure(form)),
+        Hook::set(Of::Account, QUERY, Answer::World(query)),
+        Hook::get(Of::Account, METADATA, Answer::World(metadata)),
+    ],
 };
 
 /// The namespace of archives, their queries and preferences.
 const NS: &str = "urn:xmpp:mam:2";
+const RESULT: Name = Name::new(NS, "result");
+const FIN: Name = Name::new(NS, "fin");
+const METADATA: Name = Name::new(NS, "metadata");
+
+/// Section 9.1 asks for `forbidden`; but an account that does not exist cannot say so, and the word
+/// would tell that one does (RFC 6120 §13.11).
+fn keep_others_out(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
+    let iq = &passage.stanza;
+    let asks = iq.kind() == Kind::Iq && matches!(iq.head.type_str(), "get" | "set");
+    let of_account = iq.head.to.as_ref().is_some_and(|to| to.is_bare());
+    let asked = [QUERY, METADATA].into_iter().any(|name| iq.child(name).is_some());
+    if passage.walk != Walk::Received || !asks || !of_account || !asked {
+        return Verdict::Go;
+    }
+    Verdict::Refuse(StanzaCondition::ServiceUnavailable.into(), Why("the archive of another"))
+}
 
 /// Section 6.1. The sender's log and the recipient's have it both, each as its owner wants it.
 fn keep(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
@@ -54,6 +89,65 @@ fn keep(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
 /// Section 3.3: an id is told of what the archive shows, for clients ask it for what came after.
 fn unnamed(message: Stanza, _: &Bare, _: Pos, _: &Ctx<'_>) -> Stanza {
     message
+}
+
+/// Section 4.1.5.
+fn form(_: &Stanza, _: &mut Line<'_>, _: &Ctx<'_>) -> Replied {
+    Ok(Reply::Payload(Draft::new(QUERY).child(FORM.form()).finish()))
+}
+
+/// Section 4.
+fn query<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
+    Box::pin(async move {
+        let asked = Query::read(iq.child(QUERY).ok_or(StanzaCondition::BadRequest)?)?;
+        let page = page::read(&asked, world).await?;
+        let fin = Draft::new(FIN);
+        // Section 4.3.2: what is committed stays as it is, so nothing is said of `stable`.
+        let fin = if page.is_complete { fin.attribute("complete", "true") } else { fin };
+        let results = page.entries.iter().map(|(pos, said)| result(*pos, said, &asked, iq, world));
+        let mut results: Vec<_> = results.collect();
+        if asked.is_flipped {
+            results.reverse();
+        }
+        Ok(Reply::After(results, Some(fin.child(page.set.draft()).finish())))
+    })
+}
+
+/// Section 4.2.
+fn result(pos: Pos, said: &Stanza, query: &Query, iq: &Stanza, world: &World<'_>) -> Stanza {
+    let result = Draft::new(RESULT);
+    let result = match &query.id {
+        Some(id) => result.attribute("queryid", id),
+        None => result,
+    };
+    let result = result.attribute("id", world.settings.names.name(world.account, pos));
+    let mut head = Head::new(Kind::Message).with_from(world.account.clone());
+    head.to.clone_from(&iq.head.from);
+    Stanza::new(head).with(result.child(forwarded(said, Some(date_time_ms(unix_ms(pos))))).finish())
+}
+
+/// When it came.
+fn unix_ms(pos: Pos) -> u64 {
+    u64::try_from(pos.0 >> 20).unwrap_or_default()
+}
+
+/// Section 5.
+fn metadata<'a>(_: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
+    Box::pin(async move {
+        let mut metadata = Draft::new(METADATA);
+        for (name, newest) in [("start", false), ("end", true)] {
+            let search = Search { flags: Flags::ARCHIVE, newest, max: 1, ..Search::default() };
+            let found = world.store.search(world.account, &search).await?;
+            for logged in found.entries {
+                let end = Draft::new(Name::new(NS, name));
+                let id = world.settings.names.name(world.account, logged.pos);
+                let end = end.attribute("id", id);
+                metadata =
+                    metadata.child(end.attribute("timestamp", date_time_ms(unix_ms(logged.pos))));
+            }
+        }
+        Ok(Reply::Payload(metadata.finish()))
+    })
 }
 
 #[cfg(test)]
