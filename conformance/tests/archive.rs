@@ -1,0 +1,34 @@
+//! What is asked of an archive, without the fuzzer: as many questions as there is time for.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "../fuzz/archive.rs"]
+mod archive;
+#[path = "../fuzz/registry.rs"]
+mod registry;
+
+use archive::{Archive, Choices};
+
+/// Questions of each archive.
+const QUESTIONS: usize = 3_000;
+
+/// Bytes that are the same every time (xorshift).
+fn bytes(seed: u64, count: usize) -> Vec<u8> {
+    let mut word = seed;
+    let next = || {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        (word >> 32) as u8
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+#[test]
+fn at_44_whatever_is_asked_of_an_archive_it_answers_as_a_list_would() {
+    let archive = Archive::filled(&mut Choices(&bytes(1, 40_000)));
+    let seeds = (1..=QUESTIONS as u64).map(|seed| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let told: Vec<_> = seeds.map(|seed| archive.ask(&mut Choices(&bytes(seed, 400)))).collect();
+    let answered = told.iter().filter(|told| **told > 0).count();
+    assert!(answered > QUESTIONS / 5, "{answered} of {QUESTIONS} were told anything");
+}
