@@ -24,6 +24,8 @@ mod passwordless;
 mod server;
 #[path = "serve/trust.rs"]
 mod trust;
+#[path = "serve/upgrade.rs"]
+mod upgrade;
 #[path = "serve/ways.rs"]
 mod ways;
 
