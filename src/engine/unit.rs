@@ -164,7 +164,8 @@ impl Credentials {
 pub enum Change {
     /// Makes an account and its log. Fails the unit when it exists.
     Create(Bare, Credentials),
-    /// New credentials. Fails the unit when there is no such account.
+    /// New credentials. Their `changed` rises, if only by one: two that were set at the same moment
+    /// are told apart by it. Fails the unit when there is no such account.
     Password(Bare, Credentials),
     /// Adds what is kept of the same password: only what the account does not have yet. Fails
     /// the unit when `changed` is not the account's: then it is another password.

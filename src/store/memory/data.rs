@@ -216,9 +216,13 @@ impl Log {
 impl Account {
     fn change(&mut self, change: &Change) {
         match change {
-            Change::Create(_, credentials)
-            | Change::Password(_, credentials)
-            | Change::Rehash(_, credentials) => self.credentials = credentials.clone(),
+            Change::Create(_, credentials) | Change::Rehash(_, credentials) => {
+                self.credentials = credentials.clone();
+            }
+            Change::Password(_, credentials) => {
+                let changed = credentials.changed.max(self.credentials.changed + 1);
+                self.credentials = Credentials { changed, ..credentials.clone() };
+            }
             Change::Upgrade(_, given) => self.upgrade(given),
             Change::Roster(_, item) => {
                 self.roster.insert(item.jid.clone(), item.clone());

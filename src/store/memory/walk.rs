@@ -81,7 +81,8 @@ impl<'a> Walk<'a> {
                 self.passwords.insert(of, given.changed);
             }
             Change::Password(_, given) => {
-                self.passwords.insert(of, given.changed);
+                let before = self.changed(of).unwrap_or_default();
+                self.passwords.insert(of, given.changed.max(before + 1));
             }
             Change::Delete(_) => {
                 self.kinds.insert(of, None);

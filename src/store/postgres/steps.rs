@@ -161,7 +161,7 @@ fn create<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials, n
 
 fn password<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials) {
     const SQL: &str = "
-        UPDATE account SET changed = $2, argon2id = $3
+        UPDATE account SET changed = GREATEST($2, changed + 1), argon2id = $3
         FROM log WHERE account.log = log.id AND log.jid = $1";
     steps.push(account(SQL, of, given).touches(1, no_account()));
     steps.push(no_hashes(of));

@@ -78,7 +78,7 @@ async fn create(
 }
 
 async fn password(work: &mut Work, account: &Bare, given: &Credentials) -> Result<(), Fault> {
-    const SQL: &str = "UPDATE account SET changed = $2 WHERE log = $1";
+    const SQL: &str = "UPDATE account SET changed = MAX($2, changed + 1) WHERE log = $1";
     let log = account_log(work, account).await?;
     let set = sqlx::query(SQL).bind(log).bind(changed(given));
     set.execute(&mut *work).await.map_err(fault)?;

@@ -5,7 +5,7 @@ use engine::roster::{Item, State};
 
 pub(crate) async fn creating_twice_fails_that_unit_only<B: Bed>() {
     let (_bed, mut desk) = Desk::with::<B>(&["juliet@example.com"]).await;
-    let first = Credentials { sha1: Some(keys(1)), ..Credentials::default() };
+    let first = Credentials { sha1: Some(keys(1)), changed: 1, ..Credentials::default() };
     desk.change(Change::Password(bare("juliet@example.com"), first.clone())).await.unwrap();
     let outcomes = desk
         .commit(vec![
@@ -54,6 +54,29 @@ pub(crate) async fn a_new_password_replaces_every_key<B: Bed>() {
         desk.change(Change::Password(bare("a@example.com"), given)).await.unwrap();
     }
     assert_eq!(desk.store.credentials(&bare("a@example.com")).await.unwrap(), Some(new));
+}
+
+pub(crate) async fn of_two_passwords_set_at_once_each_is_another<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&["a@example.com"]).await;
+    let set = |seed| {
+        let given = Credentials { sha1: Some(keys(seed)), changed: 7, ..Credentials::default() };
+        changes(vec![Change::Password(bare("a@example.com"), given)])
+    };
+    for (units, changed) in [(vec![set(1)], 7), (vec![set(2), set(3)], 9), (vec![set(4)], 10)] {
+        assert!(desk.commit(units).await.iter().all(Result::is_ok));
+        let kept = desk.store.credentials(&bare("a@example.com")).await.unwrap();
+        assert_eq!(kept.map(|kept| kept.changed), Some(changed));
+    }
+    // Within one unit, too.
+    let of = || bare("a@example.com");
+    let again = Credentials { sha1: Some(keys(5)), changed: 7, ..Credentials::default() };
+    let late = |changed| Credentials { sha256: Some(keys(6)), changed, ..Credentials::default() };
+    let mixed = |changed| {
+        let set = Change::Password(of(), again.clone());
+        changes(vec![set, Change::Upgrade(of(), late(changed))])
+    };
+    assert!(is_refused(&desk.one(mixed(7)).await));
+    desk.one(mixed(11)).await.unwrap();
 }
 
 /// An account of one hash, set at this time.

@@ -45,6 +45,7 @@ macro_rules! suite {
             creating_twice_fails_that_unit_only,
             credentials_are_kept_as_given,
             a_new_password_replaces_every_key,
+            of_two_passwords_set_at_once_each_is_another,
             an_upgrade_adds_only_what_is_missing,
             a_rehash_replaces_every_key_of_the_same_password,
             what_is_kept_of_another_password_is_not_touched,
