@@ -43,7 +43,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let control = control::bind(&path).with_context(|| path.display().to_string())?;
     let post = Post::new(limits, std::thread::available_parallelism()?.get());
     let parts = Parts {
-        settings: EngineSettings { passwords, ..settings.engine(secret, &settings.shell) },
+        settings: EngineSettings { passwords, ..settings.engine(secret) },
         limits,
         hooks: Hooks::of(crate::XEPS),
         store,
@@ -224,7 +224,7 @@ impl Reload<'_> {
             tracing::error!(error, "SIGHUP: the old log.level stays");
         }
         let (domains, anonymous) = (old.domains.clone(), old.anonymous.clone());
-        let (passwords, new_ones) = (self.passwords, new.engine(self.secret, &old.shell));
+        let (passwords, new_ones) = (self.passwords, new.engine(self.secret));
         let settings = EngineSettings { domains, anonymous, passwords, ..new_ones };
         server.reload(settings);
         for name in old.fixed(&new) {

@@ -8,7 +8,6 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use engine::{
-    setting::Value,
     settings::Passwords,
     wire::{Bare, Limits},
 };
@@ -18,7 +17,6 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
-use xeps::xep_0160_offline;
 
 /// The file that is read when the command line names none.
 const FILE: &str = "waxwing.toml";
@@ -160,8 +158,8 @@ impl Settings {
     }
 
     /// The engine's part; `shell` are the limits that the running server has.
-    pub fn engine(&self, secret: [u8; 32], shell: &net::Limits) -> engine::settings::Settings {
-        let mut settings = engine::settings::Settings {
+    pub fn engine(&self, secret: [u8; 32]) -> engine::settings::Settings {
+        engine::settings::Settings {
             admins: self.admins.clone(),
             anonymous: self.anonymous.clone(),
             impersonators: self.impersonators.clone(),
@@ -171,18 +169,7 @@ impl Settings {
             token_ms_max: self.tokens.ms_max,
             chosen: self.xeps.clone(),
             ..engine::settings::Settings::of(self.domains.clone(), secret)
-        };
-        // What was kept for an account goes to one socket at once: did it not find room there,
-        // its stream would end, each time again.
-        let room = [
-            (&xep_0160_offline::MESSAGES_MAX, shell.mailbox_stanzas_max),
-            (&xep_0160_offline::BYTES_MAX, shell.mailbox_bytes_max),
-        ];
-        for (kept, room) in room {
-            let fits = u64::try_from(room / 2).unwrap_or(u64::MAX);
-            settings.choose(kept, Value::Number(settings.number(kept).min(fits)));
         }
-        settings
     }
 
     /// The settings that a running server cannot take over, where `new` differs.
@@ -419,20 +406,6 @@ mod tests {
         let mut values = Values::read("").expect("the defaults are right");
         Settings::of(&mut values, Path::new("")).expect("the defaults are right");
         assert_eq!(values.left(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn what_is_kept_for_an_account_fits_into_a_mailbox() {
-        let kept = |file: &str| {
-            let settings = read(file).expect("it is right");
-            let settings = settings.engine([0; 32], &settings.shell);
-            let kept = [&xep_0160_offline::MESSAGES_MAX, &xep_0160_offline::BYTES_MAX];
-            kept.map(|setting| settings.number(setting))
-        };
-        assert_eq!(kept(""), [1_000, 1 << 20]);
-        assert_eq!(kept("[xep.0160]\noffline_messages_max = 1"), [1, 1 << 20]);
-        let narrow = "[limits]\nmailbox_stanzas_max = 10\nmailbox_bytes_max = 65536";
-        assert_eq!(kept(narrow), [5, 32_768]);
     }
 
     #[test]

@@ -113,7 +113,12 @@ pub const LIMITS: &[Setting] = &[
         "Stanzas of one stream that are not settled yet.",
     ),
     limit("credit_bytes_max", (4096, 67_108_864), "262144", "The same in bytes."),
-    limit("mailbox_stanzas_max", (10, 1_000_000), "4000", "Stanzas that wait for one slow client."),
+    limit(
+        "mailbox_stanzas_max",
+        (1_000, 1_000_000),
+        "4000",
+        "Stanzas that wait for one slow client.",
+    ),
     limit("mailbox_bytes_max", (65_536, 1_073_741_824), "2097152", "The same in bytes."),
     limit("inbox_parcels_max", (100, 10_000_000), "100000", "Stanzas that wait for one core."),
     limit("sessions_max", (1, 1000), "64", "Clients of one account at the same time."),

@@ -1,19 +1,22 @@
 //! Where the tests of XEPs play: all hooks, one account, a store that commits at once.
 
 use engine::{
-    account::{Account, Input, Output},
+    account::{Account, Input, Look, Output},
     ctx::{Ctx, Moment, Random},
     hook::{self, IqKind, Of, Reply},
     hooks::Hooks,
     parcel::{End, Link, Owed, Parcel, Said, Say, Ticket},
-    port::{Fault, Loaded, Node},
+    port::{Fault, Loaded, Logged, Node},
     request::{Found, Line, answer},
     settings::Settings,
     stream::{machine::Tls, sasl::Advertised},
     unit::{Committed, Entry, Flags, Once, Pos, Unit},
     wire::*,
 };
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 pub const ROMEO: &str = "romeo@wax.example";
 pub const JULIET: &str = "juliet@wax.example";
@@ -21,11 +24,16 @@ pub const JULIET: &str = "juliet@wax.example";
 /// 2006-12-19T17:58:35.999Z.
 const NOW: u64 = 1_166_551_115_999;
 
+/// Words are always the same; numbers, by which sessions are known, never are.
 struct Zero;
 
 impl Random for Zero {
     fn fill(&self, bytes: &mut [u8]) {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
         bytes.fill(0);
+        if let Ok(number) = <&mut [u8; 8]>::try_from(bytes) {
+            *number = NUMBERS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        }
     }
 }
 
@@ -123,6 +131,7 @@ impl Stage {
                 since: 0,
                 device: None,
                 inline: Vec::new(),
+                reads: false,
             },
         ));
     }
@@ -210,6 +219,13 @@ impl Stage {
         self.log.iter().find(is_it).map(|(pos, entry)| (entry.log.clone(), *pos))
     }
 
+    /// What the account reads of its log.
+    fn look(&self, look: Look) -> Vec<Logged> {
+        let own = self.log.iter().filter(|(_, entry)| entry.log == self.account.jid);
+        let meant = own.filter(|(pos, _)| *pos > look.after).take(look.max);
+        meant.map(|(pos, entry)| Logged { pos: *pos, entry: entry.clone() }).collect()
+    }
+
     /// What the account's log has: the flags, and the stanza.
     pub fn logged(&self) -> Vec<(Flags, Stanza)> {
         let own = self.log.iter().filter(|(_, entry)| entry.log == self.account.jid);
@@ -231,7 +247,7 @@ impl Stage {
                         inputs.push(Input::Committed(ticket, Ok(self.write(unit))));
                     }
                     Output::Look(session, look) => {
-                        inputs.push(Input::Seen(session, look, Ok(Vec::new())));
+                        inputs.push(Input::Seen(session, Ok(self.look(look))));
                     }
                     Output::Parcel(Parcel::ToSocket(link, Say::Stanza(stanza))) => {
                         self.written.push((link, stanza.clone()));

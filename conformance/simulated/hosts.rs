@@ -3,7 +3,6 @@
 use super::registrar::Lent;
 use crate::driver::Broken;
 use engine::{
-    account::Look,
     ctx::{Ctx, Moment},
     device::{self, DEVICES},
     hook::{Replied, World},
@@ -113,11 +112,8 @@ impl Desk {
                 caused
             }
             Output::Look(account, session, look) => {
-                let entries = ready(match &look {
-                    Look::Page { after, max } => self.store.page(&account, *after, *max),
-                    Look::Entries(places) => self.store.entries(&account, places),
-                });
-                vec![Input::Seen(account, session, look, entries)]
+                let page = ready(self.store.page(&account, look.after, look.max));
+                vec![Input::Seen(account, session, page)]
             }
             Output::Expire(account) => self.expire(ctx, &account),
             Output::Parcel(_) | Output::Counted(..) => Vec::new(),

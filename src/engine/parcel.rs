@@ -92,6 +92,8 @@ pub enum Said {
         device: Option<Text>,
         /// What the session begins with.
         inline: Vec<Payload>,
+        /// It reads the archive: what came while nobody was there need not be told (XEP-0386 §4).
+        reads: bool,
     },
     /// It wants a session that another stream has left (XEP-0198 §5).
     Resume {

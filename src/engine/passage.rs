@@ -73,8 +73,16 @@ impl<'a> Passage<'a> {
         Self { walk, stanza, account, reached, said_ms, held, pos, settles, unit, stamp, also }
     }
 
-    /// Puts it into the account's log. The stamp is put on at release.
+    /// Puts it into the account's log, once; what the archive shows is more than what is only on
+    /// its way. The stamp is put on at release.
     pub fn keep(&mut self, flags: Flags, stamp: Stamp) {
+        if let Some(entry) = self.unit.entries.first_mut() {
+            if flags.has(Flags::ARCHIVE) && !entry.flags.has(Flags::ARCHIVE) {
+                entry.flags = entry.flags.without(Flags::TRANSIT).and(flags);
+                self.stamp = Some(stamp);
+            }
+            return;
+        }
         let (direction, peer) = match self.walk {
             Walk::Sent => (Flags::SENT, self.stanza.head.to.as_ref()),
             Walk::Received => (Flags::RECEIVED, self.stanza.head.from.as_ref()),

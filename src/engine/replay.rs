@@ -4,6 +4,8 @@ use crate::unit::Pos;
 
 /// Entries that are read at once.
 pub(crate) const PAGE_ENTRIES: usize = 100;
+/// Bytes of stanzas that are told at once; the last may be more.
+pub(crate) const PAGE_BYTES_MAX: usize = 256 << 10;
 /// Stanzas that a managed stream may leave unacknowledged before more of the log is told.
 pub(crate) const AHEAD_STANZAS_MAX: usize = 128;
 
@@ -13,7 +15,11 @@ pub(crate) const AHEAD_STANZAS_MAX: usize = 128;
 pub(crate) struct Replay {
     /// It has been told up to here.
     pub after: Pos,
-    /// What is behind `after` and has been told before.
+    /// Up to here it is known exactly what it lacks: what stands in `only`.
+    pub exact: Pos,
+    /// See `exact`.
+    pub only: Vec<Pos>,
+    /// What is behind `exact`, and it has.
     pub skip: Vec<Pos>,
     /// The newest that it did not get because it had not caught up.
     pub missed: Pos,
@@ -22,11 +28,15 @@ pub(crate) struct Replay {
     pub state: Telling,
     /// Something has been told of it.
     pub told: bool,
+    /// Of what came while nobody was there; not of what it has missed itself.
+    pub away: bool,
 }
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Telling {
+    /// A client that is to take it.
+    Rests,
     /// The store.
     Reads,
     /// The store, which has failed, to be asked again.
@@ -38,13 +48,53 @@ pub(crate) enum Telling {
 }
 
 impl Replay {
-    pub fn from(after: Pos, skip: Vec<Pos>) -> Self {
-        let (missed, since) = Default::default();
-        Self { after, skip, missed, since, state: Telling::Reads, told: false }
+    /// What a session has missed behind `after`.
+    pub fn missed(after: Pos) -> Self {
+        let (only, skip, missed, since) = Default::default();
+        let (state, told, away) = (Telling::Rests, false, false);
+        Self { after, exact: after, only, skip, missed, since, state, told, away }
+    }
+
+    /// What came behind `after` while nobody was there.
+    pub fn away(after: Pos) -> Self {
+        Self { away: true, ..Self::missed(after) }
+    }
+
+    /// It also lacks these, which stand before what is not known exactly.
+    pub fn lacks(&mut self, places: Vec<Pos>) {
+        let Some(first) = places.iter().min() else { return };
+        self.after = self.after.min(Pos(first.0 - 1));
+        self.only = places;
+    }
+
+    /// Whether it is to be told what stands there.
+    pub fn tells(&self, pos: Pos) -> bool {
+        match pos <= self.exact {
+            true => self.only.contains(&pos),
+            false => !self.skip.contains(&pos),
+        }
     }
 
     /// Whether what is new waits behind it.
     pub fn goes_on(&self) -> bool {
         self.state != Telling::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_exactly_is_told_alone_and_all_behind_it() {
+        let mut replay = Replay::missed(Pos(10));
+        replay.lacks(vec![Pos(4), Pos(7)]);
+        replay.skip = vec![Pos(12)];
+        assert_eq!(replay.after, Pos(3));
+        let told: Vec<_> = (1..15).filter(|&pos| replay.tells(Pos(pos))).collect();
+        assert_eq!(told, [4, 7, 11, 13, 14]);
+        let mut all = Replay::missed(Pos(10));
+        all.lacks(Vec::new());
+        assert_eq!((all.after, all.tells(Pos(10)), all.tells(Pos(11))), (Pos(10), false, true));
     }
 }

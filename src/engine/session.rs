@@ -91,6 +91,11 @@ impl Session {
         self.presence.is_some() && self.priority >= 0
     }
 
+    /// Whether it is told what it has missed, and what is new waits behind that.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.replay.as_ref().is_some_and(|replay| replay.goes_on())
+    }
+
     /// Its stream is managed from now on; counting begins here (XEP-0198 §3).
     pub fn manage(&mut self, resumption: Option<Resumption>) {
         self.managed = Some(Box::new(Managed::from_now(&self.handled, resumption)));
@@ -99,6 +104,31 @@ impl Session {
     /// So many stanzas of a managed stream have been dealt with.
     pub fn h(&self) -> Option<u32> {
         Some(self.managed.as_ref()?.h(self.handled.settled()))
+    }
+
+    /// The client comes back, and has got what stands at `got`: what is not at hand of the rest is
+    /// told out of the log.
+    pub(crate) fn catch_up(&mut self, got: Vec<Pos>) {
+        let Some(managed) = &mut self.managed else { return };
+        let newest = managed.unacked.iter().filter_map(|sent| sent.pos).max();
+        let lacking = managed.unacked.take_lacking();
+        if let Some(replay) = &mut self.replay {
+            let exact = replay.exact;
+            replay.skip = got.into_iter().filter(|pos| *pos > exact).collect();
+            replay.lacks(lacking.into_iter().filter(|pos| *pos <= exact).collect());
+        } else if let Some(newest) = newest.filter(|_| !lacking.is_empty()) {
+            let mut replay = Replay::missed(newest);
+            replay.lacks(lacking);
+            self.replay = Some(Box::new(replay));
+        }
+    }
+
+    /// It is away and there is no room for more that the log has: from here on the log tells it.
+    pub(crate) fn falls_behind(&mut self, pos: Pos) {
+        let kept = self.managed.iter().flat_map(|managed| managed.unacked.iter());
+        let skip = kept.filter_map(|sent| sent.pos).filter(|kept| *kept >= pos).collect();
+        let replay = Replay { skip, ..Replay::missed(Pos(pos.0 - 1)) };
+        self.replay = Some(Box::new(replay));
     }
 
     /// What survives a restart, by name.

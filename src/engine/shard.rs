@@ -40,7 +40,7 @@ pub enum Input {
     /// Every available resource of this domain gets this.
     Announce(Bare, Stanza),
     /// The log of an account has been read for its session of this number.
-    Seen(Bare, i64, Look, Result<Vec<Logged>, Fault>),
+    Seen(Bare, i64, Result<Vec<Logged>, Fault>),
     /// The moment that `Shard::wakes` tells has come.
     Tick,
     /// An account has sessions that wait for their clients: it is to be here.
@@ -139,8 +139,8 @@ impl Shard {
             Input::Count(number, whom, max) => {
                 out.push(Output::Counted(number, self.online(&whom, max)));
             }
-            Input::Seen(jid, session, look, entries) => {
-                self.hand_over(jid, account::Input::Seen(session, look, entries), ctx, out);
+            Input::Seen(jid, session, page) => {
+                self.hand_over(jid, account::Input::Seen(session, page), ctx, out);
             }
             Input::Tick => self.tick(ctx, out),
             Input::Revive(jid) => self.hand_over(jid, account::Input::Tick, ctx, out),

@@ -128,6 +128,25 @@ impl Unacked {
         self.queue.push_back(sent);
     }
 
+    /// Where the log has what the client has got, when it has so many.
+    pub fn places(&self, h: u32) -> Vec<Pos> {
+        let news = usize::try_from(h.wrapping_sub(self.acked)).unwrap_or(usize::MAX);
+        self.queue.iter().take(news).filter_map(|sent| sent.pos).collect()
+    }
+
+    /// Takes out what is not kept whole, which the log tells again. Where it stands there.
+    pub fn take_lacking(&mut self) -> Vec<Pos> {
+        let lacking = self.queue.iter().filter(|sent| sent.stanza.is_none());
+        let lacking = lacking.filter_map(|sent| sent.pos).collect();
+        self.queue.retain(|sent| sent.stanza.is_some());
+        lacking
+    }
+
+    /// Whether there is no room for another stanza.
+    pub fn is_full(&self) -> bool {
+        self.stanzas >= UNACKED_STANZAS_MAX || self.bytes >= UNACKED_BYTES_MAX
+    }
+
     /// The client has so many. Tells the last place in the log among them that are news.
     ///
     /// # Errors

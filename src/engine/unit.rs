@@ -68,6 +68,11 @@ impl Flags {
         self.0 & all.0 == all.0
     }
 
+    /// Those that are not among these.
+    pub const fn without(self, these: Self) -> Self {
+        Self(self.0 & !these.0)
+    }
+
     /// Both sets.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)

@@ -79,13 +79,9 @@ fn read_log(shell: Arc<Shell>, account: Bare, session: i64, look: Look) {
     shell.post.work().begin();
     tokio::spawn(async move {
         let read = shell.reads.acquire().await;
-        let entries = match &look {
-            Look::Page { after, max } => shell.store.page(&account, *after, *max).await,
-            Look::Entries(places) => shell.store.entries(&account, places).await,
-        };
+        let page = shell.store.page(&account, look.after, look.max).await;
         drop(read);
-        let of = account.clone();
-        shell.post.tell(&of, Input::Seen(account, session, look, entries));
+        shell.post.tell(&account.clone(), Input::Seen(account, session, page));
         shell.post.work().done();
     });
 }

@@ -11,7 +11,11 @@ pub const XEP: Xep = Xep {
     name: "Unique and Stable Stanza IDs",
     version: "0.7.0",
     status: Status::Complete,
-    hooks: &[Hook::Feature(Of::Account, NS), Hook::At(Station::Mark, strip_forged)],
+    hooks: &[
+        Hook::Feature(Of::Account, NS),
+        Hook::At(Station::Mark, strip_forged),
+        Hook::Again(stamp),
+    ],
 };
 
 const NS: &str = "urn:xmpp:sid:0";

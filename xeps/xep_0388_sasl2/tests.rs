@@ -141,9 +141,9 @@ impl<'a> Peer<'a> {
                     let fact = self.world.answer(question);
                     said += &self.hears(Input::Fact(fact));
                 }
-                Act::Submit(of, Submitted::Bind { resource, since, device, inline }) => {
+                Act::Submit(of, Submitted::Bind { resource, since, device, inline, reads }) => {
                     let full = format!("{of}/{}", resource.as_ref().unwrap());
-                    let bind = Submitted::Bind { resource, since, device, inline };
+                    let bind = Submitted::Bind { resource, since, device, inline, reads };
                     self.submitted.push(bind);
                     let answer = match self.full {
                         true => Say::Unbound(StanzaCondition::ResourceConstraint.into()),

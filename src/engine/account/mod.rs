@@ -143,12 +143,7 @@ impl Account {
             Input::Answered(number, replied) => self.answered(number, replied, ctx, out),
             Input::Order(order) => self.ordered(order, ctx, out),
             Input::Revive(kept) => self.revive(kept, ctx, out),
-            Input::Seen(session, Look::Page { .. }, page) => {
-                self.page_seen(session, page, ctx, out);
-            }
-            Input::Seen(session, Look::Entries(_), entries) => {
-                self.entries_seen(session, entries, ctx, out);
-            }
+            Input::Seen(session, page) => self.page_seen(session, page, ctx, out),
             Input::Tick => self.tick(ctx, out),
         }
         if !self.paced.is_empty() {
@@ -164,8 +159,8 @@ impl Account {
                 let end = Say::End(StreamCondition::NotAuthorized.into());
                 out.push(Output::Parcel(Parcel::ToSocket(link, end)));
             }
-            Said::Bind { resource, device, inline, .. } => {
-                let wish = Wish { resource, device, inline };
+            Said::Bind { resource, device, inline, reads, .. } => {
+                let wish = Wish { resource, device, inline, reads };
                 self.bind(link, wish, ctx, out);
             }
             Said::Stanza(stanza) => {
@@ -281,11 +276,19 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let waits = leaving.pos.is_some_and(|pos| self.is_for_replay(place, pos));
-        if waits || place >= self.sessions.len() {
-            return;
+        let Some(session) = self.sessions.get_mut(place) else { return };
+        let full = session.managed.as_ref().is_some_and(|managed| managed.unacked.is_full());
+        if let Some(pos) = leaving.pos {
+            if full && !session.is_attached() && session.replay.is_none() {
+                session.falls_behind(pos);
+            }
+            if self.is_for_replay(place, pos) {
+                return;
+            }
         }
-        let got = leaving.pos.filter(|_| self.sessions[place].managed.is_none());
+        let session = &self.sessions[place];
+        let counts = session.managed.is_none() && session.replay.is_none();
+        let got = leaving.pos.filter(|_| counts);
         self.put_out(place, leaving, ctx, out);
         if let Some(pos) = got {
             self.has_got(place, pos, ctx, out);

@@ -68,9 +68,7 @@ impl Account {
         managed.detached = Some(ctx.now.after(left.min(ms)));
         managed.shown = Some(ctx.now.after(ctx.settings.limits.revived_shown_ms));
         managed.unacked.is_away(true);
-        let skip = managed.unacked.iter().filter_map(|sent| sent.pos).collect();
-        let replay = Replay::from(row.mark, skip);
-        session.replay = Some(Box::new(replay));
+        session.replay = Some(Box::new(Replay::missed(row.mark)));
         Some(session)
     }
 

@@ -65,14 +65,14 @@ impl Account {
         let initial = session.presence.replace(walked.stanza.clone()).is_none();
         session.priority = priority;
         let (jid, id) = (session.jid.clone(), session.id);
-        let begins = !took && session.takes_messages() && session.replay.is_none();
+        let begins = !took && session.takes_messages() && !session.is_behind();
         self.tell(&walked.stanza, ctx, out);
         if initial {
             self.greet(&jid, ctx, out);
         }
         self.release(walked, &Committed::default(), ctx, out);
         if let Some(place) = self.place(id).filter(|_| begins) {
-            self.replay(place, self.delivered, Vec::new(), out);
+            self.replay(place, out);
         }
         Ok(())
     }

@@ -4,26 +4,21 @@ use super::{Account, Look, Output};
 use crate::{
     ctx::{Ctx, Moment},
     hook::Leaving,
-    passage::arrive,
+    passage::{arrive, leave},
     port::{Fault, Logged},
-    replay::{AHEAD_STANZAS_MAX, PAGE_ENTRIES, Replay, Telling},
+    replay::{AHEAD_STANZAS_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES, Replay, Telling},
     unit::{Flags, Pos},
 };
 use wire::{Jid, Stanza};
 
 impl Account {
-    /// From now on the session at this place gets what stands behind `after`, and then what is new.
-    /// What stands at `skip` it has got.
-    pub(super) fn replay(
-        &mut self,
-        place: usize,
-        after: Pos,
-        skip: Vec<Pos>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(session) = self.sessions.get_mut(place) else { return };
-        session.replay = Some(Box::new(Replay::from(after, skip)));
-        out.push(Output::Look(session.id, Look::Page { after, max: PAGE_ENTRIES }));
+    /// From now on the session at this place gets what came while nobody was there, and then what is
+    /// new.
+    pub(super) fn replay(&mut self, place: usize, out: &mut Vec<Output>) {
+        let session = &mut self.sessions[place];
+        let after = self.delivered.max(session.told);
+        session.replay = Some(Box::new(Replay::away(after)));
+        self.look_on(place, out);
     }
 
     /// Whether what the log has here waits behind what a session is told of before, or has been
@@ -59,25 +54,24 @@ impl Account {
                 return self.wake(ctx.now.after(RETRY_MS), out);
             }
         };
-        let (after, skip) = (replay.after, std::mem::take(&mut replay.skip));
-        let whole = page.len() < PAGE_ENTRIES;
-        for logged in page.into_iter().filter(|one| one.pos > after) {
+        let after = replay.after;
+        let mut whole = page.len() < PAGE_ENTRIES;
+        let mut room = PAGE_BYTES_MAX;
+        for logged in page.iter().filter(|one| one.pos > after) {
+            if room == 0 {
+                whole = false;
+                break;
+            }
+            room = room.saturating_sub(self.retell(place, logged, ctx, out));
             // What it causes may have ended the session.
-            let Some(place) = self.place(id) else { return };
-            let pos = logged.pos;
-            if !skip.contains(&pos) {
-                self.retell(place, &logged, ctx, out);
+            if self.place(id) != Some(place) {
+                return;
             }
-            let Some(place) = self.place(id) else { return };
             let session = &mut self.sessions[place];
-            session.told = session.told.max(pos);
+            session.told = session.told.max(logged.pos);
             if let Some(replay) = &mut session.replay {
-                replay.after = pos;
+                replay.after = logged.pos;
             }
-        }
-        let Some(place) = self.place(id) else { return };
-        if let Some(replay) = &mut self.sessions[place].replay {
-            replay.skip = skip;
         }
         self.replay_on(place, whole, ctx, out);
     }
@@ -120,7 +114,8 @@ impl Account {
             return;
         };
         replay.state = Telling::Reads;
-        out.push(Output::Look(session.id, Look::Page { after: replay.after, max: PAGE_ENTRIES }));
+        let (after, max) = (replay.after, PAGE_ENTRIES);
+        out.push(Output::Look(session.id, Look { after, max }));
     }
 
     /// The client is asked to answer when it has got so far.
@@ -149,7 +144,7 @@ impl Account {
                     self.sessions[place].replay = None;
                     self.has_got(place, after.max(since), ctx, out);
                 }
-                Telling::Reads | Telling::Fails => {}
+                Telling::Rests | Telling::Reads | Telling::Fails => {}
             }
         }
     }
@@ -174,35 +169,50 @@ impl Account {
         }
     }
 
-    /// Tells a session an entry of the log, if it is for it.
-    fn retell(&mut self, place: usize, logged: &Logged, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Some(stanza) = self.retold(place, logged, ctx) else { return };
-        if let Some(replay) = &mut self.sessions[place].replay {
-            replay.told = true;
-        }
-        self.put_out(place, Leaving { stanza, pos: Some(logged.pos) }, ctx, out);
-    }
-
-    /// An entry of the log as a session is told it, if it is for it.
-    pub(super) fn retold(
+    /// Tells a session an entry of the log, if it is for it; of so many bytes.
+    fn retell(
         &mut self,
         place: usize,
         logged: &Logged,
         ctx: &Ctx<'_>,
-    ) -> Option<Stanza> {
+        out: &mut Vec<Output>,
+    ) -> usize {
+        let lacks = |replay: &Replay| replay.tells(logged.pos);
+        if !self.sessions[place].replay.as_deref().is_some_and(lacks) {
+            return 0;
+        }
+        let Some(stanza) = self.retold(place, logged, ctx) else { return 0 };
+        if let Some(replay) = &mut self.sessions[place].replay {
+            replay.told = true;
+        }
+        let bytes = stanza.wire_len();
+        self.put_out(place, Leaving { stanza, pos: Some(logged.pos) }, ctx, out);
+        bytes
+    }
+
+    /// An entry of the log as a session is told it, if it is for it.
+    fn retold(&mut self, place: usize, logged: &Logged, ctx: &Ctx<'_>) -> Option<Stanza> {
         let (pos, flags) = (logged.pos, logged.entry.flags);
-        let mut stanza = Stanza::parse_one(&logged.entry.stanza).ok()?;
-        let is_received = flags.has(Flags::RECEIVED);
-        if is_received {
-            stanza = arrive(stanza, Some(pos.unix_ms()), self, ctx)?;
-        } else if stanza.head.from.as_ref() == Some(&self.sessions[place].jid) {
+        let stanza = Stanza::parse_one(&logged.entry.stanza).ok()?;
+        let away = self.sessions[place].replay.as_ref().is_some_and(|replay| replay.away);
+        // RFC 6121 §8.5.2.2.1: who was not there then hears of no headline.
+        if away && (!flags.has(Flags::RECEIVED) || stanza.head.type_str() == "headline") {
             return None;
         }
+        let said_ms = Some(pos.unix_ms());
+        let is_received = flags.has(Flags::RECEIVED);
+        let stanza = match is_received {
+            true => arrive(stanza, said_ms, self, ctx)?,
+            // It knows what it said itself.
+            false if stanza.head.from.as_ref() == Some(&self.sessions[place].jid) => return None,
+            false => leave(stanza, said_ms, self, ctx)?,
+        };
         let direct = is_received && self.takers(&stanza).contains(&place);
-        let stamps = ctx.hooks.again().iter();
+        let stamps = ctx.hooks.again().iter().filter(|_| flags.has(Flags::ARCHIVE));
         let stanza = stamps.fold(stanza, |one, stamp| stamp(one, &self.jid, pos, ctx));
         match direct {
             true => Some(stanza),
+            false if away => None,
             false => ctx.hooks.aside(&stanza, flags, &mut self.sessions[place], ctx),
         }
     }

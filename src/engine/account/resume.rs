@@ -1,19 +1,18 @@
 //! Sessions that outlive their streams (XEP-0198 §5): they wait for their client, are claimed by
 //! it, and stand in the store, so that they outlive the process too.
 
-use super::{Account, Look, Output, to_socket};
+use super::{Account, Output, to_socket};
 use crate::{
     ctx::Ctx,
     delivery::{Untaken, untaken},
+    hook::Claims,
     managed::{Resumption, token},
     parcel::{Claim, Link, Parcel, Say},
-    port::{Fault, Logged},
     replay::Replay,
     session::{Session, Written},
-    unacked::{Sent, Unacked},
-    unit::Pos,
+    unacked::Unacked,
 };
-use wire::{Head, Kind, Stanza, StanzaError, StreamCondition};
+use wire::{StanzaError, StreamCondition};
 
 /// A session that can be resumed no more: what is kept of its id, and its count.
 pub(super) type Expired = ([u8; 32], u32);
@@ -84,75 +83,42 @@ impl Account {
         let Some(place) = self.place(id) else { return };
         let Some(claims) = ctx.hooks.claims() else { return };
         let session = &mut self.sessions[place];
-        let is_done = session.handled.is_done();
+        let (is_done, is_known) = (session.handled.is_done(), session.replay.is_none());
         let Some(managed) = session.managed.as_mut().filter(|_| is_done) else { return };
-        let Some((link, claim)) = managed.claim.clone() else { return };
-        if let Err(high) = managed.ack(claim.h) {
-            // After a restart it may have got more than is known to have been sent.
-            if session.replay.is_none() {
-                managed.claim = None;
+        let Some((link, claim)) = managed.claim.take() else { return };
+        let got = managed.unacked.places(claim.h);
+        match managed.ack(claim.h) {
+            Ok(()) => {}
+            Err(high) if is_known => {
                 let end = Say::End(claims.too_high(claim.h, high.sent));
                 return out.push(Output::Parcel(Parcel::ToSocket(link, end)));
             }
-            managed.unacked = Unacked::of(claim.h, Vec::new());
+            // More may have been sent than was noted before the process ended.
+            Err(_) => managed.unacked = Unacked::of(claim.h, Vec::new()),
         }
+        managed.unacked.is_away(false);
+        (managed.detached, managed.shown, managed.changed) = (None, None, true);
+        session.link = link;
+        session.catch_up(got);
         self.take_acks(place, ctx, out);
-        let Some(managed) = &self.sessions[place].managed else { return };
-        let lacks = managed.unacked.iter().filter(|sent| sent.stanza.is_none());
-        let lacking: Vec<_> = lacks.filter_map(|sent| sent.pos).collect();
-        if lacking.is_empty() {
-            return self.resumed(place, Vec::new(), ctx, out);
-        }
-        out.push(Output::Look(id, Look::Entries(lacking)));
-    }
-
-    /// What the log has of what was sent to a session has been read.
-    pub(super) fn entries_seen(
-        &mut self,
-        id: i64,
-        entries: Result<Vec<Logged>, Fault>,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(place) = self.place(id) else { return };
-        match entries {
-            Ok(entries) => self.resumed(place, entries, ctx, out),
-            Err(fault) => {
-                tracing::warn!(%fault, "a session could not be resumed");
-                let Some(managed) = &mut self.sessions[place].managed else { return };
-                let Some((link, _)) = managed.claim.take() else { return };
-                let end = Say::End(StreamCondition::InternalServerError.into());
-                out.push(Output::Parcel(Parcel::ToSocket(link, end)));
-            }
-        }
+        self.resumed(place, &claim, claims, ctx, out);
     }
 
     /// The session has its stream: what the client has not got follows, then what is new.
     fn resumed(
         &mut self,
         place: usize,
-        entries: Vec<Logged>,
+        claim: &Claim,
+        claims: &dyn Claims,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Some(claims) = ctx.hooks.claims() else { return };
-        let session = &mut self.sessions[place];
-        let Some(h) = session.h() else { return };
-        let Some(managed) = &mut session.managed else { return };
-        let Some((link, claim)) = managed.claim.take() else { return };
-        (managed.detached, managed.shown, managed.changed) = (None, None, true);
-        managed.unacked.is_away(false);
-        session.link = link;
-        let resumed = Say::Resumed(session.jid.clone(), claims.granted(&claim, h));
-        out.push(Output::Parcel(Parcel::ToSocket(link, resumed)));
-        let unacked: Vec<Sent> = managed.unacked.iter().cloned().collect();
-        for sent in unacked {
-            let again = match (sent.stanza, sent.pos) {
-                (Some(stanza), _) => Some(stanza),
-                (None, pos) => self.sent_again(place, pos, &entries, ctx),
-            };
-            // What is no longer there still counts as sent: the client's count goes on with it.
-            let stanza = again.unwrap_or_else(|| nothing(&self.sessions[place]));
+        let session = &self.sessions[place];
+        let (link, jid) = (session.link, session.jid.clone());
+        let granted = claims.granted(claim, session.h().unwrap_or_default());
+        out.push(Output::Parcel(Parcel::ToSocket(link, Say::Resumed(jid, granted))));
+        let unacked = session.managed.iter().flat_map(|managed| managed.unacked.iter());
+        for stanza in unacked.filter_map(|sent| sent.stanza.clone()) {
             out.push(to_socket(link, Written::Stanza(stanza)));
         }
         self.feel(link, ctx.hooks.resumed(), ctx, out);
@@ -181,20 +147,9 @@ impl Account {
             (managed.shown, managed.hidden, managed.changed) = (None, presence, true);
         }
         // What comes from now on is not for it, and it is told when it comes back.
-        session.replay.get_or_insert_with(|| Box::new(Replay::from(released, Vec::new())));
+        session.replay.get_or_insert_with(|| Box::new(Replay::missed(released)));
         self.withdraw(link, None, ctx, out);
         self.sessions[place].priority = priority;
-    }
-
-    fn sent_again(
-        &mut self,
-        place: usize,
-        pos: Option<Pos>,
-        entries: &[Logged],
-        ctx: &Ctx<'_>,
-    ) -> Option<Stanza> {
-        let logged = entries.iter().find(|logged| Some(logged.pos) == pos)?;
-        self.retold(place, logged, ctx)
     }
 }
 
@@ -275,10 +230,4 @@ impl Account {
             }
         }
     }
-}
-
-/// In place of what the log has no more: the client's count goes on with it.
-fn nothing(session: &Session) -> Stanza {
-    let head = Head::new(Kind::Message).with_from(session.jid.bare());
-    Stanza::new(head.with_to(session.jid.clone()))
 }

@@ -15,13 +15,14 @@ pub(super) struct Wish {
     pub resource: Option<Text>,
     pub device: Option<Text>,
     pub inline: Vec<Payload>,
+    pub reads: bool,
 }
 
 impl Account {
     /// RFC 6120 §7. A resource that is taken goes to the newcomer (§7.7.2.2): the older stream
     /// is most often the one that its owner has lost. So is that of the same device (XEP-0386 §4).
     pub(super) fn bind(&mut self, link: Link, wish: Wish, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Wish { resource, device, inline } = wish;
+        let Wish { resource, device, inline, reads } = wish;
         let resource = resource.map_or_else(|| ctx.token(), |wish| wish.to_string());
         let Ok(jid) = self.jid.with_resource(&resource) else {
             let refused = Say::Unbound(StanzaCondition::BadRequest.into());
@@ -43,6 +44,10 @@ impl Account {
         // Most accounts have one: a vector that grows on its own would make room for four.
         self.sessions.reserve_exact(1);
         self.sessions.push(session);
+        if reads && self.released > self.delivered {
+            self.delivered = self.released;
+            self.note(ctx, out);
+        }
         self.feel(link, ctx.hooks.bound(), ctx, out);
     }
 

@@ -30,23 +30,18 @@ pub enum Input {
     /// The sessions that the store has of it.
     Revive(Vec<Resumable>),
     /// The log has been read for the session of this number.
-    Seen(i64, Look, Result<Vec<Logged>, Fault>),
+    Seen(i64, Result<Vec<Logged>, Fault>),
     /// The moment has come.
     Tick,
 }
 
-/// What of its log an account reads for one of its sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// What follows.
-    Page {
-        /// Behind this.
-        after: Pos,
-        /// At most so many.
-        max: usize,
-    },
-    /// What stands there.
-    Entries(Vec<Pos>),
+/// What of its log an account reads for one of its sessions: what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Behind this.
+    pub after: Pos,
+    /// At most so many.
+    pub max: usize,
 }
 
 /// What an account causes.

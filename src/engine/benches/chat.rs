@@ -86,7 +86,7 @@ impl Bed {
         self.feed(Parcel::FromSocket(
             jid.bare(),
             link,
-            Said::Bind { resource: wish, since: 0, device: None, inline: Vec::new() },
+            Said::Bind { resource: wish, since: 0, device: None, inline: Vec::new(), reads: false },
         ));
         let mut presence = Stanza::parse_one("<presence/>").expect("well-formed");
         presence.head.from = Some(jid.clone());

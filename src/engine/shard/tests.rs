@@ -208,8 +208,8 @@ impl World {
                     Output::World { account, number, .. } => self.questions.push((account, number)),
                     Output::Counted(_, online) => self.counted = online,
                     Output::Expire(jid) => self.expired.push(jid),
-                    Output::Look(jid, session, look) => {
-                        inputs.push_back(Input::Seen(jid, session, look, Ok(Vec::new())));
+                    Output::Look(jid, session, _) => {
+                        inputs.push_back(Input::Seen(jid, session, Ok(Vec::new())));
                     }
                 }
             }
@@ -310,7 +310,7 @@ impl World {
         self.feed(Input::Parcel(Parcel::FromSocket(
             jid.bare(),
             link,
-            Said::Bind { resource, since, device: None, inline: Vec::new() },
+            Said::Bind { resource, since, device: None, inline: Vec::new(), reads: false },
         )));
         link
     }

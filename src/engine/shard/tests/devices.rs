@@ -14,6 +14,7 @@ fn begins(world: &mut World, number: u64, resource: &str, device: Option<&str>, 
         since: 1,
         device: device.map(Text::from),
         inline: inline.iter().map(payload).collect(),
+        reads: false,
     };
     let account = Bare::parse("juliet@x").unwrap();
     world.feed(Input::Parcel(Parcel::FromSocket(account, link, said)));

@@ -132,7 +132,7 @@ impl Entry {
         // A tag that cannot stand in an address is left out (XEP-0386 §4.2).
         let fit = !tag.is_empty() && self.account.with_resource(&tagged).is_ok();
         let resource = Some(if fit { tagged } else { own }.into());
-        Some(Said::Bind { resource, since, device, inline })
+        Some(Said::Bind { resource, since, device, inline, reads: true })
     }
 }
 

@@ -190,7 +190,7 @@ impl C2s {
         match bind::resource(&request, &account) {
             Ok(resource) => {
                 let (device, inline) = (self.device.clone(), Vec::new());
-                let said = Said::Bind { resource, since: self.since, device, inline };
+                let said = Said::Bind { resource, since: self.since, device, inline, reads: false };
                 out.acts.push(Act::Submit(account.clone(), said));
                 self.state = State::Binding(account, Box::new(request));
             }
