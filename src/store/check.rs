@@ -73,6 +73,10 @@ fn check_change(change: &Change) -> Result<(), Fault> {
         Change::Put(_, _, key, _) | Change::Cut(_, _, key) | Change::Swap(_, _, key, ..) => {
             check_key(key)
         }
+        Change::Session(_, session) => {
+            check_text(&session.resource)?;
+            check_text(session.device.as_deref().unwrap_or(""))
+        }
         _ => Ok(()),
     }
 }

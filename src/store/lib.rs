@@ -12,6 +12,7 @@ pub mod private_postgres;
 mod repeats;
 mod rows;
 mod scram;
+mod search;
 mod sqlite;
 #[cfg(test)]
 mod suite;

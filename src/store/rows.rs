@@ -4,7 +4,7 @@ use crate::{check::refused, scram};
 use engine::{
     port::{Fault, Loaded, Logged},
     roster::{Item, State},
-    unit::{Credentials, Entry, Flags, Pos, ScramKeys},
+    unit::{Credentials, Entry, Flags, Pos, Resumable, ScramKeys},
     wire::{Bare, Jid, JidError, Stanza, Text},
 };
 
@@ -64,6 +64,16 @@ impl CredentialRow {
 /// The column `account.changed`.
 pub(crate) fn changed(of: &Credentials) -> i64 {
     i64::try_from(of.changed).unwrap_or(i64::MAX)
+}
+
+/// The column `session.sm_hash`, which no two sessions have alike.
+pub(crate) fn session_token(of: &Resumable) -> Option<&[u8]> {
+    Some(&of.token[..]).filter(|token| !token.is_empty())
+}
+
+/// The column `session.expires`.
+pub(crate) fn session_expires(of: &Resumable) -> i64 {
+    i64::try_from(of.expires).unwrap_or(i64::MAX)
 }
 
 /// A row of `roster`.

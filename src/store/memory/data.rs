@@ -8,7 +8,7 @@ use engine::{
     unit::{Change, Credentials, Entry, Once, Pos, Resumable, Table, Unit},
     wire::{Bare, Jid},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 #[derive(Default)]
 pub(super) struct Data {
@@ -142,7 +142,8 @@ impl Data {
     }
 
     fn said_before(&self, once: &Once) -> Option<Pos> {
-        let behind = self.logs.get(&once.log)?.entries.range(Pos(once.since.0 + 1)..);
+        let behind = (Bound::Excluded(once.since), Bound::Unbounded);
+        let behind = self.logs.get(&once.log)?.entries.range(behind);
         let like = |entry: &Entry| {
             let by = entry.settles.map(|(session, _)| session);
             entry.key == Some(once.key) && (once.besides.is_none() || by != once.besides)

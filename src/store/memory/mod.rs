@@ -107,14 +107,16 @@ impl Reads for Memory {
 
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         self.read(|data| {
-            let entries = data.log(log).map(|log| log.entries.range(Pos(after.0 + 1)..));
+            let entries = data
+                .log(log)
+                .map(|log| log.entries.range((Bound::Excluded(after), Bound::Unbounded)));
             let entries = entries.into_iter().flatten().take(max);
             entries.map(|(&pos, entry)| Logged { pos, entry: entry.clone() }).collect()
         })
     }
 
     fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
-        self.read(|data| data.log(log).map_or_else(Found::default, |log| search(log, what)))
+        self.read(|data| search(data.log(log), what))
     }
 
     fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
@@ -127,13 +129,14 @@ impl Reads for Memory {
     }
 }
 
-fn search(log: &Log, what: &Search) -> Found {
+fn search(log: Option<&Log>, what: &Search) -> Found {
     let Search { after, before, with, flags, text, newest, max, count_max } = what;
     let until = before.map_or(Bound::Unbounded, Bound::Excluded);
     if before.is_some_and(|before| before <= *after) {
         return Found { count: Some(0).filter(|_| *count_max > 0), ..Found::default() };
     }
-    let all = log.entries.range((Bound::Excluded(*after), until));
+    let all = log.map(|log| log.entries.range((Bound::Excluded(*after), until)));
+    let all = all.into_iter().flatten();
     let mut found: Vec<_> = all
         .filter(|(_, entry)| entry.flags.has(*flags))
         .filter(|(_, entry)| with.as_ref().is_none_or(|with| entry.peer == *with))

@@ -5,6 +5,8 @@ mod line;
 mod partition;
 mod pipeline;
 mod read;
+mod search;
+mod session;
 mod steps;
 mod write;
 
@@ -114,15 +116,15 @@ impl Reads for Postgres {
     }
 
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
-        Box::pin(async move { read::page(&self.reader().await?, log, after, max).await })
+        Box::pin(async move { search::page(&self.reader().await?, log, after, max).await })
     }
 
-    fn search<'a>(&'a self, _: &'a Bare, _: &'a Search) -> Stored<'a, Found> {
-        Box::pin(async { Err(crate::check::refused("not searched yet")) })
+    fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
+        Box::pin(async move { search::search(&self.reader().await?, log, what).await })
     }
 
-    fn entries<'a>(&'a self, _: &'a Bare, _: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
-        Box::pin(async { Err(crate::check::refused("not searched yet")) })
+    fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
+        Box::pin(async move { search::entries(&self.reader().await?, log, at).await })
     }
 }
 

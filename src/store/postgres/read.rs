@@ -1,7 +1,7 @@
 //! Reads. Each is one statement: one round trip, and one state of the database.
 
 use super::fault;
-use crate::rows::{CredentialRow, EntryRow, RosterRow, bad_address};
+use crate::rows::{CredentialRow, RosterRow, bad_address};
 use deadpool_postgres::{
     Object,
     tokio_postgres::{
@@ -11,13 +11,13 @@ use deadpool_postgres::{
     },
 };
 use engine::{
-    port::{Device, Fault, Loaded, Logged},
-    unit::{Credentials, Pos, Table},
-    wire::Bare,
+    port::{Device, Fault, Loaded},
+    unit::{Credentials, Pos, Resumable, Table},
+    wire::{Bare, Text},
 };
 use std::fmt::Display;
 
-async fn query(
+pub(super) async fn query(
     client: &Object,
     sql: &str,
     values: &[&(dyn ToSql + Sync)],
@@ -27,7 +27,10 @@ async fn query(
 }
 
 /// A column, by its number or name.
-fn get<'a, T: FromSql<'a>>(row: &'a Row, at: impl RowIndex + Display) -> Result<T, Fault> {
+pub(super) fn get<'a, T: FromSql<'a>>(
+    row: &'a Row,
+    at: impl RowIndex + Display,
+) -> Result<T, Fault> {
     row.try_get(at).map_err(fault)
 }
 
@@ -83,7 +86,9 @@ pub(super) async fn device(
     Ok(gathered(&rows)?.map(|found| (found, cell.flatten())))
 }
 
-/// The account (0), its items (1), its removals by age (2), its cells at hand (3).
+/// The account (0), its items (1), its removals by age (2), its cells at hand (3), its sessions (4).
+/// Who sent entries is looked for behind the oldest mark of a session: an index of its own would
+/// cost every message more than this costs those who come back.
 pub(super) async fn load(
     client: &Object,
     account: &Bare,
@@ -91,21 +96,35 @@ pub(super) async fn load(
 ) -> Result<Option<Loaded>, Fault> {
     const SQL: &str = r#"
         WITH mine AS (
-            SELECT account.log FROM log JOIN account ON account.log = log.id WHERE log.jid = $1
+            SELECT account.log, offline FROM log JOIN account ON account.log = log.id
+            WHERE log.jid = $1
+        ), told AS (
+            SELECT sm, MAX(h) AS h FROM entry
+            WHERE log = (SELECT log FROM mine) AND sm IS NOT NULL
+                AND pos > (SELECT MIN(mark) FROM mine JOIN session USING (log))
+            GROUP BY sm
         )
         SELECT 0 AS what, 0::int8 AS age, '' COLLATE "C" AS sort, '' COLLATE "C" AS jid,
             NULL::text AS name, NULL::text[] AS groups, 0::int2 AS state, FALSE AS approved,
-            NULL::bytea AS bytes, 0::int8 AS ver, FALSE AS removed
+            NULL::bytea AS bytes, 0::int8 AS ver, FALSE AS removed,
+            NULL::bytea AS token, 0::int8 AS h, 0::int8 AS out, offline AS mark, 0::int8 AS expires
         FROM mine
         UNION ALL
-        SELECT 1, 0, jid, jid, name, groups, state, approved, request, ver, removed
+        SELECT 1, 0, jid, jid, name, groups, state, approved, request, ver, removed,
+            NULL, 0, 0, 0, 0
         FROM mine JOIN roster USING (log) WHERE NOT removed
         UNION ALL
-        SELECT 2, ver, jid, jid, name, groups, state, approved, request, ver, removed
+        SELECT 2, ver, jid, jid, name, groups, state, approved, request, ver, removed,
+            NULL, 0, 0, 0, 0
         FROM mine JOIN roster USING (log) WHERE removed
         UNION ALL
-        SELECT 3, 0, name, key, name, NULL, 0::int2, FALSE, value, 0, FALSE
+        SELECT 3, 0, name, key, name, NULL, 0::int2, FALSE, value, 0, FALSE,
+            NULL, 0, 0, 0, 0
         FROM mine JOIN cell USING (log) WHERE name = ANY ($2)
+        UNION ALL
+        SELECT 4, id, '', resource COLLATE "C", device, NULL, 0::int2, FALSE, state, 0, FALSE,
+            sm_hash, GREATEST(session.h, told.h), out, mark, expires
+        FROM mine JOIN session USING (log) LEFT JOIN told ON told.sm = session.id
         ORDER BY what, age, sort, jid"#;
     let rows = query(client, SQL, &[&account.as_str(), &at_hand]).await?;
     if rows.is_empty() {
@@ -114,12 +133,27 @@ pub(super) async fn load(
     let mut loaded = Loaded::default();
     for row in &rows {
         match get::<i32>(row, "what")? {
-            0 => {}
+            0 => loaded.delivered = Pos(get(row, "mark")?),
             3 => loaded.cells.push((get(row, "name")?, get(row, "jid")?, get(row, "bytes")?)),
+            4 => loaded.sessions.push(session(row)?),
             _ => roster(row)?.put(&mut loaded)?,
         }
     }
     Ok(Some(loaded))
+}
+
+fn session(row: &Row) -> Result<Resumable, Fault> {
+    Ok(Resumable {
+        id: get(row, "age")?,
+        token: get::<Option<_>>(row, "token")?.unwrap_or_default(),
+        resource: Text::from(get::<String>(row, "jid")?),
+        device: get::<Option<String>>(row, "name")?.map(Text::from),
+        h: get(row, "h")?,
+        out: get(row, "out")?,
+        mark: Pos(get(row, "mark")?),
+        state: get::<Option<_>>(row, "bytes")?.unwrap_or_default(),
+        expires: get::<i64>(row, "expires")?.unsigned_abs(),
+    })
 }
 
 fn roster(row: &Row) -> Result<RosterRow, Fault> {
@@ -191,32 +225,4 @@ pub(super) async fn cells(
         ORDER BY key";
     let rows = query(client, SQL, &[&of.as_str(), &at.name()]).await?;
     rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
-}
-
-pub(super) async fn page(
-    client: &Object,
-    log: &Bare,
-    after: Pos,
-    max: usize,
-) -> Result<Vec<Logged>, Fault> {
-    const SQL: &str = "
-        SELECT pos, flags, peer, key, sm, h, ext_id, stanza FROM entry
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND pos > $2
-        ORDER BY pos LIMIT $3";
-    let max = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows = query(client, SQL, &[&log.as_str(), &after.0, &max]).await?;
-    rows.iter().map(|row| entry(row)?.logged(log)).collect()
-}
-
-fn entry(row: &Row) -> Result<EntryRow, Fault> {
-    Ok(EntryRow {
-        pos: get(row, 0)?,
-        flags: get(row, 1)?,
-        peer: get(row, 2)?,
-        key: get(row, 3)?,
-        sm: get(row, 4)?,
-        h: get(row, 5)?,
-        ext_id: get(row, 6)?,
-        stanza: get(row, 7)?,
-    })
 }

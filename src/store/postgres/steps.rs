@@ -1,7 +1,10 @@
 //! What a stretch of a batch is in SQL: entries of neighbours together in one statement, each
 //! change where it stands.
 
-use super::pipeline::{Step, Value};
+use super::{
+    pipeline::{Step, Value},
+    session,
+};
 use crate::{
     check::{exists, is_host, no_account, no_log, other_cell, other_password},
     rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
@@ -117,11 +120,11 @@ fn apply<'a>(steps: &mut Vec<Step<'a>>, change: &'a Change, node: i32) {
             host(steps, of, node);
             steps.push(swap((table.name(), of, key), old.as_deref(), new.as_deref()));
         }
-        Change::Session(..)
-        | Change::Unsession(..)
-        | Change::Delivered(..)
-        | Change::Expunge(..)
-        | Change::Redact(..) => {}
+        Change::Session(account, given) => steps.push(session::session(account, given)),
+        Change::Unsession(account, id) => steps.push(session::unsession(account, *id)),
+        Change::Delivered(account, pos) => steps.push(session::delivered(account, *pos)),
+        Change::Expunge(log, places) => steps.push(session::expunge(log, places)),
+        Change::Redact(log, pos, stanza) => steps.push(session::redact(log, *pos, stanza)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Changes of rows, one at a time.
 
-use super::fault;
+use super::{fault, session};
 use crate::{
     check::{exists, is_host, no_account, no_log, other_cell, other_password},
     rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
@@ -36,11 +36,11 @@ pub(super) async fn apply(work: &mut Work, change: &Change, node: i32) -> Result
             host(work, of, node).await?;
             swap(work, (*table, of, key), old.as_deref(), new.as_deref()).await
         }
-        Change::Session(..)
-        | Change::Unsession(..)
-        | Change::Delivered(..)
-        | Change::Expunge(..)
-        | Change::Redact(..) => Err(crate::check::refused("not kept yet")),
+        Change::Session(account, given) => session::session(work, account, given).await,
+        Change::Unsession(account, id) => session::unsession(work, account, *id).await,
+        Change::Delivered(account, pos) => session::delivered(work, account, *pos).await,
+        Change::Expunge(log, places) => session::expunge(work, log, places).await,
+        Change::Redact(log, pos, stanza) => session::redact(work, log, *pos, stanza).await,
     }
 }
 
@@ -147,7 +147,7 @@ async fn delete(work: &mut Work, account: &Bare) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn account_log(work: &mut Work, account: &Bare) -> Result<i64, Fault> {
+pub(super) async fn account_log(work: &mut Work, account: &Bare) -> Result<i64, Fault> {
     const SQL: &str = "
         SELECT account.log FROM log JOIN account ON account.log = log.id WHERE log.jid = $1";
     let query = sqlx::query_scalar(SQL).bind(account.as_str());

@@ -4,6 +4,8 @@
 mod change;
 mod file;
 mod read;
+mod search;
+mod session;
 mod write;
 
 use crate::{Options, check::refused, migrate};
@@ -76,6 +78,12 @@ impl Sqlite {
     }
 }
 
+/// These places, as one value.
+fn json(places: &[Pos]) -> String {
+    let places: Vec<_> = places.iter().map(|pos| pos.0).collect();
+    serde_json::json!(places).to_string()
+}
+
 /// What a failed statement means: the rows were refused, or the file is out of reach.
 fn fault(error: sqlx::Error) -> Fault {
     // Result codes of SQLite: too big, constraint, mismatch.
@@ -127,15 +135,15 @@ impl Reads for Sqlite {
     }
 
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
-        Box::pin(read::page(&self.readers, log, after, max))
+        Box::pin(search::page(&self.readers, log, after, max))
     }
 
-    fn search<'a>(&'a self, _: &'a Bare, _: &'a Search) -> Stored<'a, Found> {
-        Box::pin(async { Err(crate::check::refused("not searched yet")) })
+    fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
+        Box::pin(search::search(&self.readers, log, what))
     }
 
-    fn entries<'a>(&'a self, _: &'a Bare, _: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
-        Box::pin(async { Err(crate::check::refused("not searched yet")) })
+    fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>> {
+        Box::pin(search::entries(&self.readers, log, at))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Reads. Each is one statement, so each sees one state of the database.
 
 use super::fault;
-use crate::rows::{CredentialRow, EntryRow, RosterRow, bad_address};
+use crate::rows::{CredentialRow, RosterRow, bad_address};
 use engine::{
-    port::{Device, Fault, Loaded, Logged},
-    unit::{Credentials, Pos, Table},
-    wire::Bare,
+    port::{Device, Fault, Loaded},
+    unit::{Credentials, Pos, Resumable, Table},
+    wire::{Bare, Text},
 };
 use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
 
@@ -59,7 +59,9 @@ pub(super) async fn device(
     Ok(gathered(&rows)?.map(|found| (found, cell.flatten())))
 }
 
-/// The account (0), its items (1), its removals by age (2), its cells at hand (3).
+/// The account (0), its items (1), its removals by age (2), its cells at hand (3), its sessions (4).
+/// Who sent entries is looked for behind the oldest mark of a session: an index of its own would
+/// cost every message more than this costs those who come back.
 pub(super) async fn load(
     readers: &SqlitePool,
     account: &Bare,
@@ -67,20 +69,34 @@ pub(super) async fn load(
 ) -> Result<Option<Loaded>, Fault> {
     const SQL: &str = "
         WITH mine AS (
-            SELECT account.log FROM log JOIN account ON account.log = log.id WHERE log.jid = $1
+            SELECT account.log, offline FROM log JOIN account ON account.log = log.id
+            WHERE log.jid = $1
+        ), told AS (
+            SELECT sm, MAX(h) AS h FROM entry
+            WHERE log = (SELECT log FROM mine) AND sm IS NOT NULL
+                AND pos > (SELECT MIN(mark) FROM mine JOIN session USING (log))
+            GROUP BY sm
         )
-        SELECT 0 AS what, NULL AS age, '' AS sort, NULL AS jid, NULL AS name, NULL AS groups,
-            NULL AS state, NULL AS approved, NULL AS bytes, NULL AS ver, NULL AS removed
+        SELECT 0 AS what, 0 AS age, '' AS sort, NULL AS jid, NULL AS name, NULL AS groups,
+            NULL AS state, NULL AS approved, NULL AS bytes, NULL AS ver, NULL AS removed,
+            NULL AS token, NULL AS h, NULL AS out, offline AS mark, NULL AS expires
         FROM mine
         UNION ALL
-        SELECT 1, 0, jid, jid, name, groups, state, approved, request, ver, removed
+        SELECT 1, 0, jid, jid, name, groups, state, approved, request, ver, removed,
+            NULL, NULL, NULL, NULL, NULL
         FROM mine JOIN roster USING (log) WHERE NOT removed
         UNION ALL
-        SELECT 2, ver, jid, jid, name, groups, state, approved, request, ver, removed
+        SELECT 2, ver, jid, jid, name, groups, state, approved, request, ver, removed,
+            NULL, NULL, NULL, NULL, NULL
         FROM mine JOIN roster USING (log) WHERE removed
         UNION ALL
-        SELECT 3, 0, name, key, name, NULL, NULL, NULL, value, NULL, NULL
+        SELECT 3, 0, name, key, name, NULL, NULL, NULL, value, NULL, NULL,
+            NULL, NULL, NULL, NULL, NULL
         FROM mine JOIN cell USING (log) WHERE name IN (SELECT value FROM json_each($2))
+        UNION ALL
+        SELECT 4, id, '', resource, device, NULL, NULL, NULL, state, NULL, NULL,
+            sm_hash, MAX(session.h, COALESCE(told.h, 0)), out, mark, expires
+        FROM mine JOIN session USING (log) LEFT JOIN told ON told.sm = session.id
         ORDER BY what, age, sort, jid";
     let query = sqlx::query(SQL).bind(account.as_str()).bind(at_hand);
     let rows = query.fetch_all(readers).await.map_err(fault)?;
@@ -90,12 +106,27 @@ pub(super) async fn load(
     let mut loaded = Loaded::default();
     for row in &rows {
         match row.try_get::<i64, _>("what").map_err(fault)? {
-            0 => {}
+            0 => loaded.delivered = Pos(row.try_get("mark").map_err(fault)?),
             3 => loaded.cells.push(cell_at_hand(row).map_err(fault)?),
+            4 => loaded.sessions.push(session(row).map_err(fault)?),
             _ => RosterRow::from_row(row).map_err(fault)?.put(&mut loaded)?,
         }
     }
     Ok(Some(loaded))
+}
+
+fn session(row: &SqliteRow) -> sqlx::Result<Resumable> {
+    Ok(Resumable {
+        id: row.try_get("age")?,
+        token: row.try_get::<Option<_>, _>("token")?.unwrap_or_default(),
+        resource: Text::from(row.try_get::<String, _>("jid")?),
+        device: row.try_get::<Option<String>, _>("name")?.map(Text::from),
+        h: row.try_get("h")?,
+        out: row.try_get("out")?,
+        mark: Pos(row.try_get("mark")?),
+        state: row.try_get::<Option<_>, _>("bytes")?.unwrap_or_default(),
+        expires: row.try_get::<i64, _>("expires")?.unsigned_abs(),
+    })
 }
 
 fn cell_at_hand(row: &SqliteRow) -> sqlx::Result<(String, String, Vec<u8>)> {
@@ -159,39 +190,6 @@ pub(super) async fn cells(
         ORDER BY key";
     let query = sqlx::query_as(SQL).bind(of.as_str()).bind(at.name());
     query.fetch_all(readers).await.map_err(fault)
-}
-
-pub(super) async fn page(
-    readers: &SqlitePool,
-    log: &Bare,
-    after: Pos,
-    max: usize,
-) -> Result<Vec<Logged>, Fault> {
-    const SQL: &str = "
-        SELECT pos, flags, peer, key, sm, h, ext_id, stanza FROM entry
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND pos > $2
-        ORDER BY pos LIMIT $3";
-    let query = sqlx::query_as(SQL)
-        .bind(log.as_str())
-        .bind(after.0)
-        .bind(i64::try_from(max).unwrap_or(i64::MAX));
-    let rows: Vec<EntryRow> = query.fetch_all(readers).await.map_err(fault)?;
-    rows.into_iter().map(|row| row.logged(log)).collect()
-}
-
-impl FromRow<'_, SqliteRow> for EntryRow {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            pos: row.try_get(0)?,
-            flags: row.try_get(1)?,
-            peer: row.try_get(2)?,
-            key: row.try_get(3)?,
-            sm: row.try_get(4)?,
-            h: row.try_get(5)?,
-            ext_id: row.try_get(6)?,
-            stanza: row.try_get(7)?,
-        })
-    }
 }
 
 impl FromRow<'_, SqliteRow> for CredentialRow {

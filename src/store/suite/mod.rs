@@ -6,6 +6,8 @@ mod fence;
 mod log;
 mod once;
 mod roster;
+mod search;
+mod sessions;
 
 pub(crate) use accounts::*;
 pub(crate) use cells::*;
@@ -13,6 +15,8 @@ pub(crate) use fence::*;
 pub(crate) use log::*;
 pub(crate) use once::*;
 pub(crate) use roster::*;
+pub(crate) use search::*;
+pub(crate) use sessions::*;
 
 use engine::{
     ctx::Moment,
@@ -91,8 +95,19 @@ macro_rules! suite {
             what_repeats_a_refused_unit_is_written_for_itself,
             only_the_log_key_and_stretch_that_are_meant_count,
             what_the_same_session_says_again_is_meant,
+            what_was_taken_away_was_not_said,
             a_repeat_among_bad_units_is_known,
             many_keys_are_looked_up_at_once,
+            sessions_are_kept_as_given_and_written_whole,
+            only_an_account_has_sessions,
+            what_the_log_settled_raises_h,
+            what_is_delivered_only_moves_on,
+            entries_are_taken_away_and_told_anew,
+            a_search_narrows_by_all_that_it_names,
+            a_page_of_a_search_says_whether_there_is_more,
+            a_search_counts_up_to_what_it_is_told,
+            an_empty_stretch_has_nothing,
+            entries_are_found_by_their_places,
             another_process_fences_this_one,
             a_batch_is_written_once_however_often_it_is_sent,
             a_batch_that_skips_a_number_is_fenced,

@@ -125,6 +125,27 @@ pub(crate) async fn what_the_same_session_says_again_is_meant<B: Bed>() {
     assert_eq!(desk.texts(OWNER).await.len(), 4);
 }
 
+pub(crate) async fn what_was_taken_away_was_not_said<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let (first, _) = told(&desk.one(once(7, "<message id='1'/>")).await);
+    let outcomes = desk
+        .commit(vec![
+            once(7, "<message/>"),
+            changes(vec![Change::Expunge(bare(OWNER), vec![first])]),
+            once(7, "<message id='2'/>"),
+            changes(vec![
+                Change::Delete(bare(OWNER)),
+                Change::Create(bare(OWNER), Credentials::default()),
+            ]),
+            once(7, "<message id='3'/>"),
+            once(7, "<message/>"),
+        ])
+        .await;
+    let repeated: Vec<_> = [0, 2, 4, 5].map(|unit| told(&outcomes[unit]).1).to_vec();
+    assert_eq!(repeated, [true, false, false, true]);
+    assert_eq!(desk.texts(OWNER).await, ["<message id='3'/>"]);
+}
+
 pub(crate) async fn a_repeat_among_bad_units_is_known<B: Bed>() {
     let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
     let (first, _) = told(&desk.one(once(0, "<message id='0'/>")).await);
