@@ -91,6 +91,11 @@ pub fn asked_under(
     }
 }
 
+fn elements(xml: &str) -> Vec<Payload> {
+    let message = Stanza::parse_one(&format!("<message>{xml}</message>")).unwrap();
+    message.children().map(Element::to_payload).collect()
+}
+
 /// An account with one resource, `balcony`; more can join.
 pub struct Stage {
     account: Account,
@@ -123,17 +128,20 @@ impl Stage {
     }
 
     pub fn joins(&mut self, resource: &'static str) {
+        self.joins_with(resource, "");
+    }
+
+    /// One more resource, which begins with these elements (XEP-0386).
+    pub fn joins_with(&mut self, resource: &'static str, inline: &str) {
         self.joined.push(resource);
-        self.plays(Input::Said(
-            self.link(resource),
-            Said::Bind {
-                resource: Some(resource.into()),
-                since: 0,
-                device: None,
-                inline: Vec::new(),
-                reads: false,
-            },
-        ));
+        let bind = Said::Bind {
+            resource: Some(resource.into()),
+            since: 0,
+            device: None,
+            inline: elements(inline),
+            reads: false,
+        };
+        self.plays(Input::Said(self.link(resource), bind));
     }
 
     pub fn vanishes(&mut self, resource: &str) -> Vec<Stanza> {

@@ -143,6 +143,12 @@ impl<'a> Passage<'a> {
         !self.account.takers(&self.stanza).is_empty()
     }
 
+    /// The sessions of this account that take it now (RFC 6121 §8.5).
+    pub fn takers(&self) -> Vec<Jid> {
+        let takers = self.account.takers(&self.stanza);
+        takers.into_iter().map(|place| self.account.sessions[place].jid.clone()).collect()
+    }
+
     /// The session that tells its presence to all (RFC 6121 §4.2, §4.4, §4.5), when this is that.
     pub fn broadcaster(&mut self) -> Option<&mut Session> {
         let Head { kind, from, to, .. } = &self.stanza.head;
