@@ -31,6 +31,7 @@ pub mod xep_0297_forwarding;
 pub mod xep_0313_mam;
 pub mod xep_0334_hints;
 pub mod xep_0280_carbons;
+pub mod xep_0352_csi;
 pub mod xep_0368_direct;
 pub mod xep_0388_sasl2;
 pub mod xep_0440_channel_binding;
@@ -73,6 +74,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0334_hints::XEP,
     &xep_0313_mam::xep_0359_ids::XEP,
     &xep_0280_carbons::XEP,
+    &xep_0352_csi::XEP,
     &xep_0368_direct::XEP,
     &xep_0388_sasl2::xep_0386_bind2::XEP,
     &xep_0388_sasl2::XEP,

@@ -170,6 +170,12 @@ impl Stage {
         self.plays(Input::Said(self.link(resource), Said::Stanza(stanza)))
     }
 
+    /// A client says this element, which is not a stanza.
+    pub fn signals_at(&mut self, resource: &str, nonza: &str) -> Vec<Stanza> {
+        let nonza = elements(nonza).remove(0);
+        self.plays(Input::Said(self.link(resource), Said::Nonza(nonza)))
+    }
+
     /// Somebody else says this to it.
     pub fn hears(&mut self, xml: &str) -> Vec<Stanza> {
         self.plays(Input::Routed(Stanza::parse_one(xml).unwrap(), None))

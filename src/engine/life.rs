@@ -112,6 +112,7 @@ fn event(hook: &Hook) -> Option<String> {
     match hook {
         Hook::Bound(_) => Some("Bound".to_owned()),
         Hook::Unbound(_) => Some("Unbound".to_owned()),
+        Hook::Resumed(_) => Some("Resumed".to_owned()),
         Hook::Silent(_) => Some("Silent".to_owned()),
         _ => None,
     }
