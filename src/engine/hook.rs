@@ -96,8 +96,6 @@ pub enum Hook {
     Aside(Aside),
     /// A session ends; its presence has been withdrawn already.
     Unbound(Feel),
-    /// A session goes on, on another stream (XEP-0198 §5).
-    Resumed(Feel),
     /// Nothing has been heard of the client for long (`idle_seconds_max`): what is said now must be
     /// answered within the same time again.
     Silent(Feel),

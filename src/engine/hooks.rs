@@ -38,7 +38,6 @@ pub struct Hooks {
     aside: Vec<Aside>,
     bound: Vec<Feel>,
     unbound: Vec<Feel>,
-    resumed: Vec<Feel>,
     silent: Vec<Feel>,
     plans: Arc<[Plan]>,
     at_hand: Vec<Table>,
@@ -70,7 +69,6 @@ impl Hooks {
             aside: Vec::new(),
             bound: Vec::new(),
             unbound: Vec::new(),
-            resumed: Vec::new(),
             silent: Vec::new(),
             plans: Arc::new([]),
             at_hand: vec![LAST_PRESENCE],
@@ -122,7 +120,6 @@ impl Hooks {
             Hook::Aside(aside) => self.aside.push(aside),
             Hook::Bound(feel) => self.bound.push(feel),
             Hook::Unbound(feel) => self.unbound.push(feel),
-            Hook::Resumed(feel) => self.resumed.push(feel),
             Hook::Silent(feel) => self.silent.push(feel),
         }
     }
@@ -261,11 +258,6 @@ impl Hooks {
     /// Who wants to know of a session's end.
     pub fn unbound(&self) -> &[Feel] {
         &self.unbound
-    }
-
-    /// Who wants to know that a session goes on.
-    pub fn resumed(&self) -> &[Feel] {
-        &self.resumed
     }
 
     /// Who breaks a session's silence.

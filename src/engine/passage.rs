@@ -43,6 +43,7 @@ pub struct Passage<'a> {
     unit: Unit,
     stamp: Option<Stamp>,
     also: Vec<(Jid, Leaving)>,
+    sends: Vec<Stanza>,
 }
 
 /// What waits for the commit.
@@ -69,8 +70,21 @@ pub struct Ended {
 
 impl<'a> Passage<'a> {
     fn of(walk: Walk, stanza: Stanza, account: &'a mut Account) -> Self {
-        let (reached, said_ms, held, pos, settles, unit, stamp, also) = Default::default();
-        Self { walk, stanza, account, reached, said_ms, held, pos, settles, unit, stamp, also }
+        let (reached, said_ms, held, pos, settles, unit, stamp, also, sends) = <_>::default();
+        Self {
+            walk,
+            stanza,
+            account,
+            reached,
+            said_ms,
+            held,
+            pos,
+            settles,
+            unit,
+            stamp,
+            also,
+            sends,
+        }
     }
 
     /// Puts it into the account's log, once; what the archive shows is more than what is only on
@@ -170,6 +184,12 @@ impl<'a> Passage<'a> {
     /// Sends one more stanza because of this one, to a session of this account.
     pub fn also(&mut self, to: &Jid, stanza: Stanza) {
         self.also.push((to.clone(), stanza.into()));
+    }
+
+    /// Sends a stanza of the account's because of this one, to whomever; from Copy on. What a
+    /// request of its own is answered passes Guard, Mark and Keep when it is received.
+    pub fn send(&mut self, stanza: Stanza) {
+        self.sends.push(stanza);
     }
 
     /// Sends what this stanza says to a session of this account, in another form: what the log has
@@ -329,5 +349,8 @@ fn stop(at: Station, passage: &mut Passage<'_>, ctx: &Ctx<'_>, out: &mut Vec<Out
     }
     for (to, leaving) in std::mem::take(&mut passage.also) {
         passage.account.write(&to, leaving, ctx, out);
+    }
+    for stanza in std::mem::take(&mut passage.sends) {
+        passage.account.send(stanza, ctx, out);
     }
 }

@@ -7,10 +7,10 @@ use crate::{
     managed::{Managed, Resumption},
     parcel::Link,
     replay::Replay,
-    slot::{Kept, Plan, Slot},
+    slot::{Kept, Plan, Slot, slot},
     unit::Pos,
 };
-use std::{any::TypeId, collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 use wire::{Element, Jid, Payload, Stanza, StreamCondition, StreamError, Text};
 
 /// One bound resource. Its socket may be on another node.
@@ -75,10 +75,7 @@ impl Session {
 
     /// The state that a XEP keeps here under its private type.
     pub fn slot<T: Slot>(&mut self) -> &mut T {
-        let number = self.plans.iter().position(|plan| (plan.id)() == TypeId::of::<T>());
-        let number = number.expect("a slot stands among the hooks of its XEP");
-        let slot = self.slots[number].get_or_insert_with(self.plans[number].fresh);
-        slot.downcast_mut().expect("a slot holds the type it is numbered for")
+        slot(&self.plans, &mut self.slots)
     }
 
     /// Whether its client has a stream.

@@ -171,7 +171,8 @@ fn the_newest_presence_of_each_resource_and_the_newest_chat_state_are_enough() {
 
 #[test]
 fn all_that_is_held_goes_when_it_is_too_much() {
-    let one = |number: u8| presence(&number.to_string(), &format!("romeo@wax.example/{number}"), "");
+    let one =
+        |number: u8| presence(&number.to_string(), &format!("romeo@wax.example/{number}"), "");
     let bytes = Stanza::parse_one(&one(0)).unwrap().wire_len() as u64;
     for (setting, max) in [(&STANZAS_MAX, 3), (&BYTES_MAX, 3 * bytes)] {
         let mut juliet = asleep();

@@ -72,8 +72,8 @@ impl Account {
     /// RFC 6121 §8.5.2.1.3: to the bare address, the server answers and no client sees it.
     /// §8.5.3: to a resource, it is that resource's, or `service-unavailable`.
     pub(super) fn iq_received(&mut self, iq: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let iq = match decide(Walk::Received, iq, self, ctx) {
-            Ok((_, walked)) => walked.stanza,
+        let (unit, iq) = match decide(Walk::Received, iq, self, ctx) {
+            Ok((unit, walked)) => (unit, walked.stanza),
             Err(ended) => return self.iq_ended(*ended, ctx, out),
         };
         let Some(to) = iq.head.to.clone() else { return };
@@ -88,8 +88,11 @@ impl Account {
             Ok(Asks::Request(_)) => {
                 self.refuse(&iq, &StanzaCondition::ServiceUnavailable.into(), ctx, out);
             }
-            // An answer is never answered.
-            Ok(Asks::Response) => {}
+            // An answer is never answered. XEPs may have asked.
+            Ok(Asks::Response) => {
+                let pair = (iq.head.from.clone(), Some(to));
+                self.wait(Wait::for_unit(unit, pair, Then::Nothing, None), ctx, out);
+            }
             Err(error) => self.refuse(&iq, &error, ctx, out),
         }
     }

@@ -26,6 +26,7 @@ use crate::{
     port::Loaded,
     roster::Roster,
     session::{Session, Written},
+    slot::Kept,
     unit::{Change, Committed, Pos},
 };
 use reads::Reads;
@@ -82,6 +83,7 @@ pub struct Account {
     paced: Vec<i64>,
     /// Sessions that can be resumed no more.
     expired: Vec<Expired>,
+    pub(crate) slots: Box<[Option<Kept>]>,
 }
 
 impl Account {
@@ -107,6 +109,7 @@ impl Account {
             wakes: None,
             paced: Vec::new(),
             expired: Vec::new(),
+            slots: Box::default(),
         }
     }
 
@@ -313,7 +316,7 @@ impl Account {
     }
 
     /// Sends a stanza of ours to where it is addressed: a session here, another account, a host.
-    fn send(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(crate) fn send(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(to) = stanza.head.to.clone() else { return };
         if to.bare() == self.jid && !to.is_bare() {
             self.write(&to, stanza, ctx, out);
