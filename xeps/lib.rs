@@ -75,6 +75,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0313_mam::xep_0359_ids::XEP,
     &xep_0280_carbons::XEP,
     &xep_0352_csi::XEP,
+    &xep_0352_csi::xep_0357_push::XEP,
     &xep_0368_direct::XEP,
     &xep_0388_sasl2::xep_0386_bind2::XEP,
     &xep_0388_sasl2::XEP,

@@ -23,10 +23,12 @@
 //! Section 5.2: the state is the stream's. A stream that is resumed is active, so none of this
 //! needs to survive a restart; what the log has of it is told from there.
 
+pub mod xep_0357_push;
+
 mod weight;
 
 use engine::{
-    ctx::Ctx,
+    ctx::{Ctx, Moment},
     hook::*,
     session::Session,
     setting::{Kind as Choosing, Setting},
@@ -51,6 +53,7 @@ pub const XEP: Xep = Xep {
         Hook::Inline(INACTIVE, NS, begin),
         Hook::slot::<Client>(),
         Hook::Write(Desk::Hold, hold),
+        Hook::Bound(arrive),
         Hook::Resumed(resume),
     ],
 };
@@ -79,6 +82,8 @@ const INACTIVE: Name = Name::new(NS, "inactive");
 #[derive(Default)]
 struct Client {
     inactive: bool,
+    /// When it came last, or woke.
+    came: Option<Moment>,
     held: VecDeque<Held>,
     bytes: usize,
 }
@@ -126,10 +131,15 @@ fn wake(_: Element<'_>, session: &mut Session, ctx: &Ctx<'_>) -> Result<Vec<Outp
     Ok(resume(session, ctx))
 }
 
+fn arrive(session: &mut Session, ctx: &Ctx<'_>) -> Vec<Output> {
+    session.slot::<Client>().came = Some(ctx.now);
+    Vec::new()
+}
+
 /// Section 5.2: whatever it was before.
-fn resume(session: &mut Session, _: &Ctx<'_>) -> Vec<Output> {
+fn resume(session: &mut Session, ctx: &Ctx<'_>) -> Vec<Output> {
     let client = session.slot::<Client>();
-    client.inactive = false;
+    (client.inactive, client.came) = (false, Some(ctx.now));
     client.take().map(Output::Stanza).collect()
 }
 

@@ -17,6 +17,12 @@ const EVENT: Name = Name::new("http://jabber.org/protocol/pubsub#event", "event"
 const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 const MUC: Name = Name::new(MUC_USER, "x");
 const STATUS: Name = Name::new(MUC_USER, "status");
+const INVITE: Name = Name::new(MUC_USER, "invite");
+const INVITATION: Name = Name::new("jabber:x:conference", "x");
+const OMEMO: Name = Name::new("eu.siacs.conversations.axolotl", "encrypted");
+const ENCRYPTION: Name = Name::new("urn:xmpp:eme:0", "encryption");
+const PROPOSE: Name = Name::new("urn:xmpp:jingle-message:0", "propose");
+const RETRACT: Name = Name::new("urn:xmpp:jingle-message:0", "retract");
 const DESTROY: Name = Name::new(MUC_USER, "destroy");
 /// What only accompanies other content.
 const COMPANIONS: [&str; 4] =
@@ -39,6 +45,32 @@ pub enum Topic {
     /// What this one does in the conversation with that one (XEP-0085), as the addresses of the
     /// message have it.
     State(String, String),
+}
+
+/// What somebody who is away is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Summons {
+    /// Something to be read.
+    Message,
+    /// A call rings, or rings no more (XEP-0353).
+    Call,
+}
+
+/// Whether somebody who is away is to be told of this message.
+pub fn summons(message: &Stanza) -> Option<Summons> {
+    let is_call = |child: Element<'_>| child.is(PROPOSE) || child.is(RETRACT);
+    match message.head.type_str() {
+        "error" | "headline" => None,
+        _ if message.children().any(is_call) => Some(Summons::Call),
+        _ => message.children().any(is_readable).then_some(Summons::Message),
+    }
+}
+
+/// Words, encrypted ones (XEP-0380 says so of any kind), and invitations to a room.
+fn is_readable(child: Element<'_>) -> bool {
+    let encrypted = child.is(OMEMO) || child.is(ENCRYPTION);
+    let invited = child.is(INVITATION) || child.is(MUC) && child.child(INVITE).is_some();
+    child.is(BODY) || encrypted || invited
 }
 
 const NOW: Weight = Weight { waits: false, topic: None };
