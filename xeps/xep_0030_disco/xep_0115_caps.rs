@@ -108,7 +108,10 @@ fn form_string(form: Element<'_>) -> String {
 }
 
 fn ended(words: impl Iterator<Item = String>) -> String {
-    sorted(words.map(|word| word + "<"))
+    let mut words: Vec<_> = words.collect();
+    // As they are: with its end, one would come behind another that goes on with `#`.
+    words.sort_unstable();
+    words.into_iter().map(|word| word + "<").collect()
 }
 
 fn sorted(words: impl Iterator<Item = String>) -> String {
