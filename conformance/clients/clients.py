@@ -22,6 +22,7 @@ class Client:
     """One account of one server. `way` is the way in, one of the server's `ways`."""
 
     has_account = True
+    resource = "test"
 
     def __init__(self, server, folder, way):
         self.server = server
@@ -43,10 +44,10 @@ class Scripted(Client):
         tls = r"TLSv1\.[23]" if self.way != "ws" else "plaintext"
         protection = f"({schemes.get(self.way, tls)}|{tls})"
         # With XEP-0386 the resource is what was asked for, and more
-        self.process.expect(rf"online {self.jid}/test(/\S+)? {protection}$")
+        self.process.expect(rf"online {self.jid}/{self.resource}(/\S+)? {protection}$")
 
     def start(self, *how):
-        log = self.folder / f"{self.name}.log"
+        log = self.folder / f"{self.name}-{self.resource}.log"
         command = [*self.command(), *how]
         self.process = Process(self.name, command, log, env=self.environment())
 
@@ -132,6 +133,15 @@ class Slixmpp(Scripted):
     def is_bounced(self, contact):
         """What it has said does not reach the contact, and it is told so."""
         self.process.expect(f"message_error {contact} service-unavailable$")
+
+    def has_copy(self, how, contact, text):
+        """Of what another client of its account has sent to a contact, or received from one."""
+        self.process.expect(rf"copy_{how} {contact} {re.escape(text)}$")
+
+    def pushes(self, account):
+        """What it has been told as a push service."""
+        lines = re.findall(rf"^pushed {account} (.*)$", self.process.printed(), re.MULTILINE)
+        return [line.split() for line in lines]
 
     def bookmark(self, room):
         """In the place of all that it had."""
@@ -230,7 +240,7 @@ class Converse(Scripted):
 def python(client, home, script, address):
     """A script in the environment that its libraries are installed in."""
     interpreter = target() / "clients" / home / "bin" / "python"
-    arguments = [f"{client.jid}/test", client.password, str(address), client.way]
+    arguments = [f"{client.jid}/{client.resource}", client.password, str(address), client.way]
     return [interpreter, HERE / script, *arguments, client.server.certificate.file]
 
 

@@ -68,6 +68,52 @@ def blocking(blocker, blocked):
     same(hears_last(blocker, blocked, "a line for you"), [], f"{blocker.name} heard while blocking")
 
 
+def two_devices(phone, desktop, friend):
+    """XEP-0280: what one device sends and receives, the other has a copy of, once."""
+    friend.say(f"{phone.jid}/{phone.resource}", "a line for the phone <&> 🐦")
+    phone.hears(friend.jid, "a line for the phone <&> 🐦")
+    desktop.has_copy("received", friend.jid, "a line for the phone <&> 🐦")
+    desktop.say(friend.jid, "a line of the desktop")
+    friend.hears(desktop.jid, "a line of the desktop")
+    phone.has_copy("sent", friend.jid, "a line of the desktop")
+    friend.say(phone.jid, "a line for both")
+    for device in (phone, desktop):
+        device.hears(friend.jid, "a line for both")
+        device.settles()
+        copies = device.shown().count("copy_")
+        same(copies, 1, f"copies that {device.resource} has")
+
+
+def push(service, phone, friend):
+    """XEP-0357: told of what comes while it is away, once; a service that refuses is left."""
+    service.answers("serve_pushes phone", "serves_pushes")
+    phone.answers(f"enable_push {service.jid}/{service.resource} phone", "push_enabled phone")
+    friend.say(phone.jid, "a line while it is here")
+    phone.hears(friend.jid, "a line while it is here")
+    phone.logout()
+    friend.say(phone.jid, "a line while it is away")
+    service.process.expect(f"pushed {phone.jid} phone 1 nightingale taken$")
+    friend.say(phone.jid, "one more")
+    friend.settles()
+    phone.login()
+    phone.hears(friend.jid, "a line while it is away")
+    phone.hears(friend.jid, "one more")
+    same(len(service.pushes(phone.jid)), 1, "notifications of one burst")
+    service.answers("serve_pushes", "serves_pushes")
+    phone.logout()
+    friend.say(phone.jid, "a line after which nothing is told")
+    service.process.expect(f"pushed {phone.jid} phone 1 nightingale refused$")
+    service.settles()
+    phone.login()
+    phone.logout()
+    friend.say(phone.jid, "a line of which nothing is told")
+    friend.settles()
+    service.settles()
+    phone.login()
+    phone.hears(friend.jid, "a line of which nothing is told")
+    same(len(service.pushes(phone.jid)), 2, "notifications in all")
+
+
 def vcard(owner, reader):
     """XEP-0054: published in one session, read by somebody else while the owner is away."""
     owner.answers("vcard_publish Nightingale Juliet <Capulet> & 🐦", "published")
@@ -232,6 +278,24 @@ class Friar(Slixmpp):
     name = "friar"
 
 
+class Apothecary(Slixmpp):
+    name = "apothecary"
+
+
+class Sampson(Slixmpp):
+    name = "sampson"
+    resource = "phone"
+
+
+class SampsonsDesktop(Slixmpp):
+    name = "sampson"
+    resource = "desktop"
+
+
+class Gregory(Slixmpp):
+    name = "gregory"
+
+
 class Page(Slixmpp):
     name = "page"
 
@@ -301,4 +365,14 @@ BROWSER = [
     ("discovery", chat, (Page, "starttls"), (Converse, "host-meta")),
     ("before a screen", before_a_screen, (Porter, "starttls"), (Watchman, "bosh")),
 ]
-AT_THE_SAME_TIME = [EVERY_DAY, GAJIM, DINO, LIBRARIES, BROWSER]
+DEVICES = [
+    (
+        "two devices",
+        two_devices,
+        (Sampson, "starttls"),
+        (SampsonsDesktop, "direct"),
+        (Gregory, "direct"),
+    ),
+    ("push", push, (Apothecary, "starttls"), (Sampson, "direct"), (Gregory, "starttls")),
+]
+AT_THE_SAME_TIME = [EVERY_DAY, DEVICES, GAJIM, DINO, LIBRARIES, BROWSER]

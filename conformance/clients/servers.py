@@ -153,7 +153,7 @@ abuse = {json.dumps(self.abuse)}
 
 class Prosody(Server):
     name = "prosody"
-    lacks = ("users counted", "pre-approval", "SASL2", "FAST", "discovery")
+    lacks = ("users counted", "pre-approval", "SASL2", "FAST", "discovery", "push")
 
     # With plain passwords on its disk it can offer every mechanism it knows.
     def __init__(self, folder, certificate, more="", **place):

@@ -2,7 +2,7 @@
 
     slixmpp_client.py JID PASSWORD PORT starttls|direct CERTIFICATE [register]
 
-With `register` it makes its account first. Commands: the functions `do_…`, with what is
+It wants copies of what other clients of its account send and receive. With `register` it makes its account first. Commands: the functions `do_…`, with what is
 missing of their words taken for empty.
 """
 
@@ -15,8 +15,14 @@ from pathlib import Path
 from slixmpp import ClientXMPP
 from slixmpp.exceptions import IqError
 from slixmpp.plugins.xep_0048.stanza import Bookmarks
+from slixmpp.xmlstream import ET
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
 
-PLUGINS = "0012 0030 0048 0049 0050 0054 0077 0092 0133 0184 0191 0199 0202 0203".split()
+PLUGINS = "0012 0030 0048 0049 0050 0054 0077 0092 0133 0184 0191 0199 0202 0203 0280".split()
+PUBSUB = "{http://jabber.org/protocol/pubsub}"
+PUSH = "urn:xmpp:push:0"
+DATA = "{jabber:x:data}"
 
 
 def show(*words):
@@ -35,12 +41,15 @@ class Client(ClientXMPP):
         for number in PLUGINS:
             self.register_plugin(f"xep_{number}")
         events = ["session_start", "message", "message_error", "receipt_received"]
-        events.append("presence_available")
+        events += ["presence_available", "carbon_sent", "carbon_received"]
         for event in [*events, "failed_auth", "connection_failed", "disconnected", *register]:
             self.add_event_handler(event, getattr(self, "on_" + event))
         for event in ("got_online", "got_offline", "presence_subscribe", "presence_subscribed"):
             self.add_event_handler(event, partial(self.on_presence, event))
         self.add_event_handler("roster_update", self.on_roster)
+        self.nodes = set()  # of its push service
+        pushes = MatchXPath("{jabber:client}iq/" + PUBSUB + "pubsub/" + PUBSUB + "publish")
+        self.register_handler(Callback("push", pushes, self.on_push))
 
     async def on_register(self, form):
         account = self.make_iq_set()
@@ -51,6 +60,7 @@ class Client(ClientXMPP):
 
     async def on_session_start(self, _):
         await self.get_roster()
+        await self.plugin["xep_0280"].enable()
         self.send_presence()
 
     def on_presence_available(self, presence):
@@ -64,6 +74,32 @@ class Client(ClientXMPP):
         if message["body"]:
             stamp = message["delay"]["stamp"] or datetime.now(timezone.utc)
             show("message", message["from"].bare, stamp.isoformat(), message["body"])
+
+    def on_carbon_sent(self, message):
+        sent = message["carbon_sent"]
+        if sent["body"]:
+            show("copy_sent", sent["to"].bare, sent["body"])
+
+    def on_carbon_received(self, message):
+        received = message["carbon_received"]
+        if received["body"]:
+            show("copy_received", received["from"].bare, received["body"])
+
+    def on_push(self, iq):
+        """As a push service (XEP-0357) that knows these nodes; shows node, count and secret."""
+        node = iq.xml.find(f"{PUBSUB}pubsub/{PUBSUB}publish").get("node")
+        fields = {
+            field.get("var"): field.findtext(DATA + "value")
+            for field in iq.xml.iter(DATA + "field")
+        }
+        known = node in self.nodes
+        shown = [fields.get("message-count"), fields.get("secret")]
+        show("pushed", iq["from"].bare, node, *shown, "taken" if known else "refused")
+        answer = iq.reply()
+        if not known:
+            answer.error()
+            answer["error"]["condition"] = "item-not-found"
+        answer.send()
 
     def on_message_error(self, message):
         show("message_error", message["from"].bare, message["error"]["condition"])
@@ -113,6 +149,22 @@ class Client(ClientXMPP):
     async def do_ping(self, jid, _):
         await self.plugin["xep_0199"].send_ping(jid)
         show("pong", jid)
+
+    async def do_serve_pushes(self, *nodes):
+        self.nodes = {node for node in nodes if node}
+        show("serves_pushes")
+
+    async def do_enable_push(self, service, node):
+        enable = ET.fromstring(
+            f"<enable xmlns='{PUSH}' jid='{service}' node='{node}'>"
+            "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>"
+            "<value>http://jabber.org/protocol/pubsub#publish-options</value></field>"
+            "<field var='secret'><value>nightingale</value></field></x></enable>"
+        )
+        request = self.make_iq_set(ito=self.boundjid.bare)
+        request.append(enable)
+        await request.send()
+        show("push_enabled", node)
 
     async def do_block(self, contact, _):
         await self.plugin["xep_0191"].block(contact)
