@@ -382,10 +382,16 @@ fn id(archive: &Archive, choices: &mut Choices<'_>, rarely: usize) -> Option<Str
     if choices.below(rarely) != 0 {
         return None;
     }
-    let row = &archive.rows[choices.below(ENTRIES)];
+    let mut later = archive.rows[choices.below(ENTRIES)..].iter();
+    let first = later.next()?;
+    let is_found = |row: &&Row| row.is_shown && row.is_there;
+    let row = match choices.below(20) {
+        1 => first,
+        _ => later.find(is_found).unwrap_or(first),
+    };
     let names = &archive.settings.names;
     let foreign = |log: &str, names: &Names| names.name(&Bare::parse(log).unwrap(), row.pos);
-    Some(match choices.below(40) {
+    Some(match choices.below(200) {
         1 => foreign("romeo@localhost", names),
         2 => foreign(OWNER, &Names::of(&[8; 32])),
         3 => names.name(&archive.owner, Pos(row.pos.0 + 1)),
