@@ -39,10 +39,8 @@ pub enum Condition {
     OtherRequest,
     /// A limit is reached, or a rule of the session is broken.
     PolicyViolation,
-    /// The stream has ended with an error, which is a payload.
+    /// The stream has ended with an error, which is a payload: also when the server stops.
     RemoteStreamError,
-    /// The server stops.
-    SystemShutdown,
 }
 
 impl Condition {
@@ -56,7 +54,6 @@ impl Condition {
             Self::OtherRequest => "other-request",
             Self::PolicyViolation => "policy-violation",
             Self::RemoteStreamError => "remote-stream-error",
-            Self::SystemShutdown => "system-shutdown",
         }
     }
 
