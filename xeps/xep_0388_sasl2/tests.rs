@@ -496,3 +496,15 @@ fn who_acts_as_another_account_gets_a_resource_of_it_and_nothing_for_the_next_ti
     let said = peer.says(&authenticate("PLAIN", b"nurse@x\0juliet\0secret", BIND2));
     assert_eq!(said, failure("invalid-authzid"), "there is no such account");
 }
+
+#[test]
+fn a_resource_that_was_not_asked_for_yet_is_not_had() {
+    let mut world = World::new();
+    let mut peer = Peer::connected(&mut world);
+    let upgrade = "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-256</upgrade>";
+    assert!(peer.logs_in(&format!("{upgrade}{BIND2}")).starts_with("<continue"));
+    let jid = Jid::parse("juliet@x/balcony").unwrap();
+    assert_eq!(peer.hears(Input::Say(Say::Bound(jid, Vec::new()))), "");
+    assert_eq!(peer.hears(Input::Say(Say::Unbound(StanzaCondition::Conflict.into()))), "");
+    assert!(peer.tried.is_empty(), "its password is not upgraded yet");
+}

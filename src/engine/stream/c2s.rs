@@ -300,8 +300,8 @@ impl C2s {
             }
             (
                 say @ (Say::Bound(..) | Say::Unbound(_) | Say::Resumed(..) | Say::Unresumed(_)),
-                State::Entering(_),
-            ) => self.answered(ctx, say, out),
+                State::Entering(entry),
+            ) if entry.is_known_to_account() => self.answered(ctx, say, out),
             (Say::Resumed(jid, told), State::Claiming(account)) => {
                 let account = account.clone();
                 out.say(|out| out.extend_from_slice(told.as_str().as_bytes()));
