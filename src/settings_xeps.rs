@@ -126,10 +126,8 @@ mod tests {
             wrong("[xep.0092]\noss = 5"),
             "line 2: unknown setting xep.0092.oss; did you mean os?"
         );
-        for none in ["offline_messages_max", "offline_bytes_max"] {
-            let said = wrong(&format!("[xep.0160]\n{none} = 0"));
-            assert!(said.contains(none), "clients are told that messages are kept: {said}");
-        }
+        let said = wrong("[xep.0198]\nresume_seconds_max = 604801");
+        assert!(said.contains("resume_seconds_max"), "{said}");
         assert!(wrong("[xep.92]\nos = 5").contains("unknown table [xep.92]"));
         assert_eq!(wrong("[xep.0199]\na = 5"), "line 1: XEP-0199 has no settings");
         assert_eq!(wrong("[xep]\n0092 = 5"), "line 2: xep.0092 is a table: write [xep.0092]");

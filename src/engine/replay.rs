@@ -26,7 +26,9 @@ pub(crate) struct Replay {
     /// The newest that it got since it has.
     pub since: Pos,
     pub state: Telling,
-    /// Something has been told of it.
+    /// What stands behind this is news, not something that was missed.
+    pub news: Pos,
+    /// Something that was missed has been told.
     pub told: bool,
     /// Of what came while nobody was there; not of what it has missed itself.
     pub away: bool,
@@ -50,14 +52,14 @@ pub(crate) enum Telling {
 impl Replay {
     /// What a session has missed behind `after`.
     pub fn missed(after: Pos) -> Self {
-        let (only, skip, missed, since) = Default::default();
+        let (only, skip, missed, since, news) = Default::default();
         let (state, told, away) = (Telling::Rests, false, false);
-        Self { after, exact: after, only, skip, missed, since, state, told, away }
+        Self { after, exact: after, only, skip, missed, since, state, news, told, away }
     }
 
-    /// What came behind `after` while nobody was there.
-    pub fn away(after: Pos) -> Self {
-        Self { away: true, ..Self::missed(after) }
+    /// What came behind `after` while nobody was there, until `now`.
+    pub fn away(after: Pos, now: Pos) -> Self {
+        Self { away: true, news: now, ..Self::missed(after) }
     }
 
     /// It also lacks these, which stand before what is not known exactly.

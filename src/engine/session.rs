@@ -13,6 +13,9 @@ use crate::{
 use std::{collections::BTreeSet, sync::Arc};
 use wire::{Element, Jid, Payload, Stanza, StreamCondition, StreamError, Text};
 
+/// Places of the log that one session remembers, of what it got before it was available.
+const HAD_MAX: usize = 256;
+
 /// One bound resource. Its socket may be on another node.
 pub struct Session {
     /// Its stream. All teardown goes by this, never by the address.
@@ -39,6 +42,9 @@ pub struct Session {
     pub(crate) replay: Option<Box<Replay>>,
     /// What the log has up to here has been told out of it.
     pub(crate) told: Pos,
+    /// What it alone has got while it did not take what is for the account: it need not be told
+    /// that when it does. At most `HAD_MAX`.
+    pub(crate) had: Vec<Pos>,
     plans: Arc<[Plan]>,
     slots: Box<[Option<Kept>]>,
 }
@@ -68,6 +74,7 @@ impl Session {
             managed: None,
             replay: None,
             told: Pos::default(),
+            had: Vec::new(),
             plans: plans.clone(),
             slots: plans.iter().map(|_| None).collect(),
         }
@@ -88,6 +95,13 @@ impl Session {
         self.presence.is_some() && self.priority >= 0
     }
 
+    /// It gets what the log has there, whether it takes what is for the account or not.
+    pub(crate) fn gets(&mut self, pos: Pos) {
+        if !self.takes_messages() && self.had.len() < HAD_MAX {
+            self.had.push(pos);
+        }
+    }
+
     /// Whether it is told what it has missed, and what is new waits behind that.
     pub(crate) fn is_behind(&self) -> bool {
         self.replay.as_ref().is_some_and(|replay| replay.goes_on())
@@ -105,7 +119,7 @@ impl Session {
 
     /// The client comes back, and has got what stands at `got`: what is not at hand of the rest is
     /// told out of the log.
-    pub(crate) fn catch_up(&mut self, got: Vec<Pos>) {
+    pub(crate) fn catch_up(&mut self, got: Vec<Pos>, now: Pos) {
         let Some(managed) = &mut self.managed else { return };
         let newest = managed.unacked.iter().filter_map(|sent| sent.pos).max();
         let lacking = managed.unacked.take_lacking();
@@ -118,6 +132,7 @@ impl Session {
             replay.lacks(lacking);
             self.replay = Some(Box::new(replay));
         }
+        self.replay.iter_mut().for_each(|replay| replay.news = now);
     }
 
     /// It is away and there is no room for more that the log has: from here on the log tells it.

@@ -177,9 +177,14 @@ impl Shard {
             None | Some([]) => Vec::new(),
             Some(_) => vec![whom.clone()],
         };
-        let mut online = Online { accounts: busy.len(), ..Online::default() };
-        for session in busy.iter().filter_map(|jid| self.hosted.get(jid)).flat_map(Hosted::sessions)
-        {
+        let is_here = |jid: &&Bare| {
+            let sessions = self.hosted.get(*jid).map(Hosted::sessions).unwrap_or_default();
+            sessions.iter().any(Session::is_attached)
+        };
+        let accounts = busy.iter().filter(is_here).count();
+        let mut online = Online { accounts, ..Online::default() };
+        let sessions = busy.iter().filter_map(|jid| self.hosted.get(jid));
+        for session in sessions.flat_map(Hosted::sessions).filter(|one| one.is_attached()) {
             online.available += usize::from(session.presence.is_some());
             if online.resources.len() < max {
                 online.resources.push(session.jid.clone());

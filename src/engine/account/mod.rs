@@ -288,6 +288,7 @@ impl Account {
             if self.is_for_replay(place, pos) {
                 return;
             }
+            self.sessions[place].gets(pos);
         }
         let session = &self.sessions[place];
         let counts = session.managed.is_none() && session.replay.is_none();

@@ -17,7 +17,8 @@ impl Account {
     pub(super) fn replay(&mut self, place: usize, out: &mut Vec<Output>) {
         let session = &mut self.sessions[place];
         let after = self.delivered.max(session.told);
-        session.replay = Some(Box::new(Replay::away(after)));
+        let skip = std::mem::take(&mut session.had);
+        session.replay = Some(Box::new(Replay { skip, ..Replay::away(after, self.released) }));
         self.look_on(place, out);
     }
 
@@ -183,7 +184,7 @@ impl Account {
         }
         let Some(stanza) = self.retold(place, logged, ctx) else { return 0 };
         if let Some(replay) = &mut self.sessions[place].replay {
-            replay.told = true;
+            replay.told |= logged.pos <= replay.news;
         }
         let bytes = stanza.wire_len();
         self.put_out(place, Leaving { stanza, pos: Some(logged.pos) }, ctx, out);
@@ -194,12 +195,14 @@ impl Account {
     fn retold(&mut self, place: usize, logged: &Logged, ctx: &Ctx<'_>) -> Option<Stanza> {
         let (pos, flags) = (logged.pos, logged.entry.flags);
         let stanza = Stanza::parse_one(&logged.entry.stanza).ok()?;
-        let away = self.sessions[place].replay.as_ref().is_some_and(|replay| replay.away);
+        let replay = self.sessions[place].replay.as_ref()?;
+        let is_missed = pos <= replay.news;
+        let away = replay.away && is_missed;
         // RFC 6121 §8.5.2.2.1: who was not there then hears of no headline.
         if away && (!flags.has(Flags::RECEIVED) || stanza.head.type_str() == "headline") {
             return None;
         }
-        let said_ms = Some(pos.unix_ms());
+        let said_ms = is_missed.then(|| pos.unix_ms());
         let is_received = flags.has(Flags::RECEIVED);
         let stanza = match is_received {
             true => arrive(stanza, said_ms, self, ctx)?,

@@ -99,7 +99,7 @@ impl Account {
         managed.unacked.is_away(false);
         (managed.detached, managed.shown, managed.changed) = (None, None, true);
         session.link = link;
-        session.catch_up(got);
+        session.catch_up(got, self.released);
         self.take_acks(place, ctx, out);
         self.resumed(place, &claim, claims, ctx, out);
     }
