@@ -117,11 +117,23 @@ impl Scram {
         password: &str,
         seen: &Seen,
     ) -> Option<(Self, String)> {
+        Self::start_as(mechanism, local, "", password, seen)
+    }
+
+    /// The same, to act as `authzid`; where that is empty, as itself.
+    pub fn start_as(
+        mechanism: &str,
+        local: &str,
+        authzid: &str,
+        password: &str,
+        seen: &Seen,
+    ) -> Option<(Self, String)> {
+        let acts = if authzid.is_empty() { String::new() } else { format!("a={authzid}") };
         let plus = mechanism.strip_suffix("-PLUS");
         let (header, bound) = match (plus, &seen.channel) {
-            (Some(_), Some((kind, data))) => (format!("p={kind},,"), data.as_slice()),
+            (Some(_), Some((kind, data))) => (format!("p={kind},{acts},"), data.as_slice()),
             (Some(_), None) => return None,
-            (None, _) => ("n,,".to_owned(), [].as_slice()),
+            (None, _) => (format!("n,{acts},"), [].as_slice()),
         };
         let hash = match plus.unwrap_or(mechanism) {
             "SCRAM-SHA-1" => Hash::of::<Sha1>(),

@@ -58,6 +58,11 @@ impl Tcp {
     pub fn direct(server: Server) -> Result<Self, Broken> {
         Ok(Self { transport: Transport::Direct, ..Self::new(server)? })
     }
+
+    /// From now on handshakes begin with this.
+    pub fn by(self, config: Arc<ClientConfig>) -> Self {
+        Self { config, ..self }
+    }
 }
 
 impl Driver for Tcp {

@@ -2,8 +2,12 @@
 
 use crate::driver::Broken;
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, SignatureScheme,
+    StreamOwned,
+    client::{
+        ResolvesClientCert, WantsClientCert,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
@@ -18,14 +22,23 @@ pub type Secured = StreamOwned<ClientConnection, TcpStream>;
 /// # Errors
 /// When the provider knows no version of TLS.
 pub fn any_certificate() -> Result<Arc<ClientConfig>, Broken> {
+    Ok(Arc::new(believing()?.with_no_client_auth()))
+}
+
+/// The same for a client that has certificates of its own.
+///
+/// # Errors
+/// When the provider knows no version of TLS.
+pub fn showing(own: Arc<dyn ResolvesClientCert>) -> Result<Arc<ClientConfig>, Broken> {
+    Ok(Arc::new(believing()?.with_client_cert_resolver(own)))
+}
+
+fn believing() -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Broken> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| broken(&error))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    let config = ClientConfig::builder_with_provider(provider.clone());
+    let config = config.with_safe_default_protocol_versions().map_err(|error| broken(&error))?;
+    let any = Arc::new(AnyCertificate(provider));
+    Ok(config.dangerous().with_custom_certificate_verifier(any))
 }
 
 /// Shakes hands, and waits at most so long for each answer.

@@ -97,6 +97,11 @@ impl WebSockets {
         Ok(Self { server, config: tls::any_certificate()?, sockets: Vec::new() })
     }
 
+    /// From now on handshakes begin with this.
+    pub fn by(self, config: Arc<ClientConfig>) -> Self {
+        Self { config, ..self }
+    }
+
     fn connect(&self) -> Result<WebSocket<Carrier>, Broken> {
         let Server { endpoint, domain, answer, .. } = &self.server;
         let address = &endpoint.address;

@@ -30,7 +30,7 @@ async fn at_20_a_thousand_streams_of_each_way_have_names_that_nobody_can_guess()
     let doors = Doors::of(&server);
     let ways = [Transport::Tcp, Transport::WebSocket, Transport::Bosh].map(|over| {
         tokio::task::spawn_blocking(move || {
-            let mut intruder = Intruder::new(over, doors.driver(over, false));
+            let mut intruder = Intruder::new(over, doors, false);
             (0..STREAMS).map(|_| intruder.id()).collect::<Vec<_>>()
         })
     });

@@ -1,10 +1,11 @@
 //! Who one says that one is, by what, and where: AT-10, AT-11, AT-12.
 
 use super::{
-    Intruder, PASSWORD, PING, Profile, SETTINGS, besiege, besieged, decoded, encoded, plain,
+    Intruder, PASSWORD, PING, Profile, SETTINGS, besieged, decoded, encoded, plain, seen,
+    siege::Siege,
 };
 use crate::{server::Server, watch::log};
-use conformance::driver::Transport;
+use conformance::{driver::Transport, sasl::Scram, tree::Tree};
 
 const PLAIN: (&str, &str) = ("PLAIN", "invalid-authzid");
 
@@ -15,15 +16,47 @@ fn acts_as_others(intruder: &mut Intruder) {
         {
             let said = intruder.login(profile, "PLAIN", &plain(other, PASSWORD), "");
             intruder.refused(&said, "invalid-authzid", PLAIN);
-            let first = encoded(format!("n,a={other},n=romeo,r=fyko+d2lbbFgONRv9qkxdawL"));
-            let said = intruder.login(profile, "SCRAM-SHA-256", &first, "");
-            intruder.refused(&said, "invalid-authzid", ("SCRAM-SHA-256", "invalid-authzid"));
+            for &mechanism in scrams(intruder) {
+                let (_, said) = acts_as(intruder, profile, mechanism, other);
+                intruder.refused(&said, "invalid-authzid", (mechanism, "invalid-authzid"));
+            }
         }
         for own in ["", "romeo@localhost", "ROMEO@LOCALHOST"] {
             let said = intruder.login(profile, "PLAIN", &plain(own, PASSWORD), "");
             intruder.succeeded(&said);
+            for &mechanism in scrams(intruder) {
+                let (mut scram, challenge) = acts_as(intruder, profile, mechanism, own);
+                let answer = scram.answer(&challenge.text()).expect("a challenge");
+                let said = intruder.respond(profile, &answer);
+                intruder.succeeded(&said);
+            }
         }
     }
+}
+
+/// SCRAM as it is, and as it is bound to this way in.
+fn scrams(intruder: &Intruder) -> &'static [&'static str] {
+    match intruder.over {
+        Transport::Bosh => &["SCRAM-SHA-1", "SCRAM-SHA-256"],
+        _ => &["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512-PLUS"],
+    }
+}
+
+/// Begins an exchange in which romeo wants to act as somebody; what the server says to it.
+fn acts_as(
+    intruder: &mut Intruder,
+    profile: Profile,
+    mechanism: &str,
+    authzid: &str,
+) -> (Scram, Tree) {
+    let mut offered = seen(&intruder.connect());
+    if mechanism.ends_with("-PLUS") {
+        let kind = "tls-exporter";
+        offered.channel = Some((kind.to_owned(), intruder.channel(kind)));
+    }
+    let (scram, first) =
+        Scram::start_as(mechanism, "romeo", authzid, PASSWORD, &offered).expect("SCRAM is known");
+    (scram, intruder.begin(profile, mechanism, &first, ""))
 }
 
 #[tokio::test]
@@ -74,13 +107,15 @@ fn acts_as_others_where_somebody_may(intruder: &mut Intruder) {
 async fn at_10_who_acts_as_others_is_who_may_and_shows_its_own_password() {
     let settings = format!("{SETTINGS}[auth]\nimpersonators = [\"juliet@localhost\"]\n");
     let server = Server::start(&settings).await;
-    besiege(&server, acts_as_others_where_somebody_may).await;
-    let log = log(&server);
+    let mut siege = Siege::of(server).await;
+    siege.bears(acts_as_others_where_somebody_may).await;
+    let log = log(&siege.server);
     let told = |line: &&str| line.contains("\"logged in as another account\"");
-    assert_eq!(log.lines().filter(told).count(), 6, "by two profiles, over three transports");
+    assert_eq!(log.lines().filter(told).count(), 8, "by two profiles, over four transports");
     let bound = log.lines().filter(|line| line.contains("\"client bound\""));
     let by = bound.filter(|line| line.contains("\"by\":\"juliet@localhost\""));
-    assert_eq!(by.count(), 3);
+    assert_eq!(by.count(), 4);
+    siege.ends().await;
 }
 
 fn uses_what_is_not_offered(intruder: &mut Intruder) {
@@ -183,7 +218,7 @@ fn restarts_behind_sasl2(intruder: &mut Intruder) {
         "<stream:stream to='other.localhost' version='1.0' xmlns='jabber:client' \
          xmlns:stream='http://etherx.jabber.org/streams'>",
     );
-    if intruder.over == Transport::Direct {
+    if intruder.is_on_tcp() {
         // There it is an element like any other, and judged when it is whole.
         intruder.say(&format!("{PING}</stream:stream>"));
     }

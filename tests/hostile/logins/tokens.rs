@@ -10,7 +10,7 @@ fn agent(device: u32) -> String {
 }
 
 /// A token for a device of romeo's.
-fn token(intruder: &mut Intruder, kind: &str, device: u32) -> String {
+pub fn token(intruder: &mut Intruder, kind: &str, device: u32) -> String {
     let wish = format!("{}<request-token xmlns='{FAST}' mechanism='{kind}'/>", agent(device));
     let said = intruder.login(Profile::Xep0388, "PLAIN", &plain("", PASSWORD), &wish);
     intruder.succeeded(&said);
@@ -21,11 +21,11 @@ fn token(intruder: &mut Intruder, kind: &str, device: u32) -> String {
 }
 
 /// Shows a token, as one that this user has.
-struct Shown<'a> {
-    kind: &'a str,
-    user: &'a str,
-    token: &'a str,
-    device: u32,
+pub struct Shown<'a> {
+    pub kind: &'a str,
+    pub user: &'a str,
+    pub token: &'a str,
+    pub device: u32,
 }
 
 impl Shown<'_> {
@@ -41,18 +41,22 @@ impl Shown<'_> {
         format!("{}<fast xmlns='{FAST}' {attributes}/>", agent(self.device))
     }
 
-    fn is_good(&self, intruder: &mut Intruder, attributes: &str) {
+    pub fn is_good(&self, intruder: &mut Intruder, attributes: &str) {
         let code = self.code(intruder);
         let fast = self.fast(attributes);
         let said = intruder.begin(Profile::Xep0388, self.kind, &code, &fast);
         intruder.succeeded(&said);
     }
 
-    fn is_refused(&self, intruder: &mut Intruder, attributes: &str) {
+    pub fn is_refused(&self, intruder: &mut Intruder, attributes: &str) {
+        self.is_refused_as("not-authorized", intruder, attributes);
+    }
+
+    pub fn is_refused_as(&self, condition: &str, intruder: &mut Intruder, attributes: &str) {
         let code = self.code(intruder);
         let fast = self.fast(attributes);
         let said = intruder.begin(Profile::Xep0388, self.kind, &code, &fast);
-        intruder.refused(&said, "not-authorized", (self.kind, "not-authorized"));
+        intruder.refused(&said, condition, (self.kind, condition));
     }
 }
 
@@ -83,7 +87,7 @@ fn shows_what_was_shown(intruder: &mut Intruder) {
 }
 
 /// Mechanisms for tokens over this way, with a device for each.
-fn kinds(intruder: &Intruder) -> Vec<(&'static str, u32)> {
+pub fn kinds(intruder: &Intruder) -> Vec<(&'static str, u32)> {
     let kinds: &[_] = match intruder.over {
         Transport::Bosh => &["HT-SHA-256-NONE", "HT-SHA-512-NONE"],
         _ => &["HT-SHA-256-NONE", "HT-SHA-256-EXPR", "HT-SHA-512-ENDP"],
