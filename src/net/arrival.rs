@@ -139,7 +139,10 @@ async fn shake_hands(web: Arc<Web>, mut arrived: Arrived, mut stopping: watch::R
             tracing::debug!(peer = %arrived.peer, %error, "TLS handshake failed");
             return shell.meters.handshake("failed");
         }
-        Err(_) => return shell.meters.handshake("late"),
+        Err(_) => {
+            tracing::debug!(peer = %arrived.peer, "the TLS handshake took too long");
+            return shell.meters.handshake("late");
+        }
     };
     shell.meters.handshake("ok");
     if arrived.socket.alpn() == Some(XMPP) {

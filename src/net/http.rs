@@ -19,7 +19,7 @@ use axum::{
     extract::{Path, State},
     http::{StatusCode, header},
     middleware,
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::{any, get, post},
 };
 use hyper::{Request, body::Incoming, server::conn::http1, service::Service, service::service_fn};
@@ -58,6 +58,15 @@ struct Told {
     shell: Arc<Shell>,
     writer: Queue,
     pages: Arc<Pages>,
+}
+
+impl Told {
+    /// Refuses to speak XMPP with who could be overheard.
+    fn in_the_clear(&self, visitor: &Visitor) -> Response {
+        self.shell.meters.refused("in_the_clear");
+        tracing::debug!(peer = %visitor.peer, "xmpp by http in the clear refused");
+        (StatusCode::FORBIDDEN, "XMPP wants TLS: ask by https\n").into_response()
+    }
 }
 
 impl Web {

@@ -59,7 +59,7 @@ pub(super) async fn answer(
     let origins = &told.pages.origins;
     let headers = request.headers().clone();
     if !visitor.is_private() {
-        return (StatusCode::FORBIDDEN, "XMPP wants TLS: ask by https\n").into_response();
+        return told.in_the_clear(&visitor);
     }
     if !guard::is_welcome(&headers, origins) {
         let why = "pages of this origin may not use XMPP here\n";

@@ -32,7 +32,10 @@ pub(super) async fn answer(
     Extension(visitor): Extension<Arc<Visitor>>,
     mut request: Request,
 ) -> Response {
-    let accept = match check(&request, &visitor, &told.pages.origins) {
+    if !visitor.is_private() {
+        return told.in_the_clear(&visitor);
+    }
+    let accept = match check(&request, &told.pages.origins) {
         Ok(key) => HeaderValue::try_from(derive_accept_key(key.as_bytes())),
         Err(refusal) => return refused(refusal),
     };
@@ -50,15 +53,8 @@ pub(super) async fn answer(
 }
 
 /// Whether there will be a WebSocket. Returns the client's key.
-fn check<'a>(
-    request: &'a Request,
-    visitor: &Visitor,
-    origins: &[String],
-) -> Result<&'a str, Refusal> {
+fn check<'a>(request: &'a Request, origins: &[String]) -> Result<&'a str, Refusal> {
     let headers = request.headers();
-    if !visitor.is_private() {
-        return Err((StatusCode::FORBIDDEN, "XMPP wants TLS: ask by https\n"));
-    }
     if !guard::is_welcome(headers, origins) {
         return Err((StatusCode::FORBIDDEN, "pages of this origin may not use XMPP here\n"));
     }
