@@ -4,16 +4,22 @@
 
 #[path = "hostile/assault.rs"]
 mod assault;
+#[path = "serve/browser.rs"]
+mod browser;
 #[path = "hostile/chance.rs"]
 mod chance;
 #[path = "serve/client.rs"]
 mod client;
 #[path = "hostile/greed.rs"]
 mod greed;
+#[path = "hostile/handshakes.rs"]
+mod handshakes;
 #[path = "hostile/logins.rs"]
 mod logins;
 #[path = "hostile/operator.rs"]
 mod operator;
+#[path = "hostile/pages.rs"]
+mod pages;
 #[path = "hostile/secrets.rs"]
 mod secrets;
 #[path = "serve/server.rs"]

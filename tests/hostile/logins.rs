@@ -1,10 +1,18 @@
 //! Logins as attackers try them, over every transport at once. Each refusal must have the right
 //! name, lead to no session, be counted and be a line of the log; others are served meanwhile.
 
+#[path = "logins/administrators.rs"]
+mod administrators;
+#[path = "logins/amounts.rs"]
+mod amounts;
 #[path = "logins/binding.rs"]
 mod binding;
 #[path = "logins/certificates.rs"]
 mod certificates;
+#[path = "logins/clear.rs"]
+mod clear;
+#[path = "logins/enumeration.rs"]
+mod enumeration;
 #[path = "logins/ids.rs"]
 mod ids;
 #[path = "logins/names.rs"]
@@ -13,6 +21,8 @@ mod names;
 mod revoked;
 #[path = "logins/siege.rs"]
 mod siege;
+#[path = "logins/slow.rs"]
+mod slow;
 #[path = "logins/tokens.rs"]
 mod tokens;
 

@@ -1,7 +1,12 @@
-//! AT-20: names of streams that could be guessed.
+//! AT-20: names of streams, and tokens, that could be guessed.
 
-use super::{Doors, Intruder, SETTINGS};
+use super::{
+    Doors, Intruder, SETTINGS,
+    siege::Siege,
+    tokens::{Shown, token},
+};
 use crate::{server::Server, watch::is_calm};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use conformance::{
     actor::Next,
     driver::{Patience, Transport},
@@ -49,4 +54,40 @@ async fn at_20_a_thousand_streams_of_each_way_have_names_that_nobody_can_guess()
     }
     assert_eq!(all.len(), 3 * STREAMS);
     is_calm(&server);
+}
+
+const TOKENS: usize = 250;
+const KIND: &str = "HT-SHA-256-NONE";
+
+/// A token for each of the tokens before.
+fn gathers(intruder: &mut Intruder) -> Vec<String> {
+    let device = 2000 + intruder.over as u32;
+    let mut tokens = vec![token(intruder, KIND, device)];
+    for count in 1..TOKENS {
+        let last = tokens.last().expect("one");
+        let shown = Shown { kind: KIND, user: "romeo", token: last, device };
+        tokens.push(shown.becomes_another(intruder, count));
+    }
+    tokens
+}
+
+#[tokio::test]
+async fn at_20_hundreds_of_tokens_have_nothing_in_common_whatever_the_way_in() {
+    let mut siege = Siege::of(Server::start(&SETTINGS.replace("trace", "debug")).await).await;
+    let gathered = siege.bears(gathers).await;
+    siege.ends().await;
+    let digits = |token: &str| -> Vec<u8> {
+        let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).expect("base64url");
+        assert!(decoded.len() >= DIGITS_MIN / 2, "{token}");
+        decoded.iter().flat_map(|byte| [byte >> 4, byte & 15]).collect()
+    };
+    for tokens in &gathered {
+        let digits: Vec<_> = tokens.iter().map(|token| digits(token)).collect();
+        for at in 0..digits[0].len() {
+            let values: HashSet<u8> = digits.iter().map(|digits| digits[at]).collect();
+            assert_eq!(values.len(), 16, "digit {at} of {:?}", &tokens[..8]);
+        }
+    }
+    let all: HashSet<&String> = gathered.iter().flatten().collect();
+    assert_eq!(all.len(), TOKENS * gathered.len());
 }

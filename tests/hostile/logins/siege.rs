@@ -7,7 +7,7 @@ use crate::{
 };
 use conformance::driver::Transport;
 use regex::Regex;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::timeout};
 
 /// Between two messages of who must not notice anything.
@@ -15,7 +15,7 @@ const BEAT: Duration = Duration::from_millis(50);
 
 /// A server, who watches it, and what it must have counted and logged by now.
 pub struct Siege {
-    pub server: Server,
+    pub server: Arc<Server>,
     echo: Echo,
     told: Told,
 }
@@ -37,7 +37,7 @@ impl Siege {
         server.add("juliet@localhost", "secret").await;
         server.add("romeo@localhost", PASSWORD).await;
         let echo = Echo::start(&server).await;
-        Self { server, echo, told: Told::default() }
+        Self { server: Arc::new(server), echo, told: Told::default() }
     }
 
     /// An attack over every transport at once; what comes of it over each, in their order.

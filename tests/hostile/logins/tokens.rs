@@ -48,6 +48,17 @@ impl Shown<'_> {
         intruder.succeeded(&said);
     }
 
+    /// It is good, and what it is good for is the next one.
+    pub fn becomes_another(&self, intruder: &mut Intruder, count: usize) -> String {
+        let code = self.code(intruder);
+        let wish = format!("<request-token xmlns='{FAST}' mechanism='{}'/>", self.kind);
+        let more = self.fast(&format!("count='{count}'")) + &wish;
+        let said = intruder.begin(Profile::Xep0388, self.kind, &code, &more);
+        intruder.succeeded(&said);
+        let token = said.child(FAST, "token").expect("a token");
+        token.attribute("token").unwrap().to_owned()
+    }
+
     pub fn is_refused(&self, intruder: &mut Intruder, attributes: &str) {
         self.is_refused_as("not-authorized", intruder, attributes);
     }
