@@ -1,43 +1,76 @@
 //! Cells that XEPs want at hand: read with the account, and then always what the store has.
 
 use crate::unit::{Change, Table};
-use std::collections::BTreeMap;
 
 /// What a cell takes in memory beyond its bytes.
 const CELL_OVERHEAD_BYTES: usize = 64;
 
-/// The cells at hand of one account, by table and key. A change is seen here when it has been
-/// committed, never before.
+/// The cells at hand of one account. A change is seen here when it has been committed, never
+/// before.
 #[derive(Clone, Debug, Default)]
 pub struct Cells {
-    tables: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// By table and key. Every client online has its own, and few cells: a list has no room to
+    /// spare, and is changed seldom.
+    cells: Vec<Cell>,
     bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Cell {
+    table: Box<str>,
+    key: Box<str>,
+    value: Box<[u8]>,
+}
+
+impl Cell {
+    fn place(&self) -> (&str, &str) {
+        (&self.table, &self.key)
+    }
+
+    fn weight(&self) -> usize {
+        CELL_OVERHEAD_BYTES + self.key.len() + self.value.len()
+    }
 }
 
 impl Cells {
     /// What the store kept: table, key, value.
     pub fn load(cells: Vec<(String, String, Vec<u8>)>) -> Self {
-        let mut loaded = Self::default();
-        for (table, key, value) in cells {
-            loaded.put(&table, &key, &value);
-        }
-        loaded
+        let cell = |(table, key, value): (String, String, Vec<u8>)| Cell {
+            table: table.into(),
+            key: key.into(),
+            value: value.into(),
+        };
+        let mut cells: Vec<_> = cells.into_iter().map(cell).collect();
+        cells.sort_by(|one, other| one.place().cmp(&other.place()));
+        cells.shrink_to_fit();
+        let bytes = cells.iter().map(Cell::weight).sum();
+        Self { cells, bytes }
+    }
+
+    /// Where it is, or would be.
+    fn place(&self, table: &str, key: &str) -> Result<usize, usize> {
+        self.cells.binary_search_by(|cell| cell.place().cmp(&(table, key)))
+    }
+
+    fn table(&self, table: Table) -> &[Cell] {
+        let start = self.cells.partition_point(|cell| &*cell.table < table.name());
+        let end = self.cells.partition_point(|cell| &*cell.table <= table.name());
+        &self.cells[start..end]
     }
 
     /// The value at this key.
     pub fn get(&self, table: Table, key: &str) -> Option<&[u8]> {
-        self.tables.get(table.name())?.get(key).map(Vec::as_slice)
+        self.place(table.name(), key).ok().map(|place| &*self.cells[place].value)
     }
 
     /// The cells of a table, in the order of their keys.
     pub fn of(&self, table: Table) -> impl DoubleEndedIterator<Item = (&str, &[u8])> {
-        let cells = self.tables.get(table.name()).into_iter().flatten();
-        cells.map(|(key, value)| (key.as_str(), value.as_slice()))
+        self.table(table).iter().map(|cell| (&*cell.key, &*cell.value))
     }
 
     /// How many cells a table has.
     pub fn count(&self, table: Table) -> usize {
-        self.tables.get(table.name()).map_or(0, BTreeMap::len)
+        self.table(table).len()
     }
 
     /// About what all of them take in memory, in bytes.
@@ -58,25 +91,25 @@ impl Cells {
     }
 
     fn put(&mut self, table: &str, key: &str, value: &[u8]) {
-        self.cut(table, key);
-        self.bytes += weight(key, value);
-        let cells = self.tables.entry(table.to_owned()).or_default();
-        cells.insert(key.to_owned(), value.to_vec());
+        let cell = Cell { table: table.into(), key: key.into(), value: value.into() };
+        self.bytes += cell.weight();
+        match self.place(table, key) {
+            Ok(place) => {
+                let before = std::mem::replace(&mut self.cells[place], cell);
+                self.bytes -= before.weight();
+            }
+            Err(place) => {
+                self.cells.reserve_exact(1);
+                self.cells.insert(place, cell);
+            }
+        }
     }
 
     fn cut(&mut self, table: &str, key: &str) {
-        let Some(cells) = self.tables.get_mut(table) else { return };
-        if let Some(value) = cells.remove(key) {
-            self.bytes -= weight(key, &value);
-        }
-        if cells.is_empty() {
-            self.tables.remove(table);
+        if let Ok(place) = self.place(table, key) {
+            self.bytes -= self.cells.remove(place).weight();
         }
     }
-}
-
-fn weight(key: &str, value: &[u8]) -> usize {
-    CELL_OVERHEAD_BYTES + key.len() + value.len()
 }
 
 #[cfg(test)]
