@@ -73,7 +73,7 @@ async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
         at_hand: Hooks::of(XEPS).at_hand().to_vec(),
         ..store::Options::default()
     };
-    Ok(store::open(url, &options).await?)
+    Ok(Arc::new(store::Devices::new(store::open(url, &options).await?)))
 }
 
 /// One node: what is carried anywhere is delivered here.

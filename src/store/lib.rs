@@ -3,6 +3,7 @@
 
 mod bisect;
 mod check;
+mod devices;
 mod memory;
 mod migrate;
 mod options;
@@ -19,6 +20,7 @@ mod suite;
 mod words;
 
 pub use check::ROSTER_JID_BYTES_MAX;
+pub use devices::Devices;
 pub use memory::Memory;
 pub use options::{Options, open};
 pub use postgres::Postgres;
