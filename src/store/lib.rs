@@ -10,6 +10,7 @@ mod options;
 mod postgres;
 #[cfg(all(unix, any(test, feature = "private-postgres")))]
 pub mod private_postgres;
+mod purge;
 mod repeats;
 mod rows;
 mod scram;

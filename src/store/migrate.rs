@@ -40,6 +40,13 @@ pub(crate) fn failed(error: MigrateError) -> Fault {
     }
 }
 
+/// A program that knows only the first migrations.
+#[cfg(test)]
+pub(crate) fn first(migrator: &Migrator, versions: i64) -> Migrator {
+    let first = migrator.iter().filter(|one| one.version <= versions).cloned().collect();
+    Migrator { migrations: first, ..Migrator::DEFAULT }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,7 +27,7 @@ pub(crate) struct Stretch<'a> {
 
 impl<'a> Stretch<'a> {
     /// `None`: there is nothing in between.
-    fn of(log: &'a Bare, what: &'a Search) -> Option<Self> {
+    pub(crate) fn of(log: &'a Bare, what: &'a Search) -> Option<Self> {
         let Search { after, before, with, flags, newest, .. } = what;
         let until = before.map_or(Some(i64::MAX), |before| before.0.checked_sub(1))?;
         let stretch = Self {
@@ -51,21 +51,22 @@ impl<'a> Stretch<'a> {
 
     /// Reads at most `$5` entries: the newest first, or the oldest. `$1` to `$4` are the fields in
     /// their order, `$6` whom it was said with.
-    pub(crate) fn rows_sql(&self) -> String {
+    /// `hint` stands behind the table's name.
+    pub(crate) fn rows_sql(&self, hint: &str) -> String {
         let order = if self.newest { "DESC" } else { "ASC" };
-        format!("SELECT {COLUMNS} {} ORDER BY pos {order} LIMIT $5", self.from_sql())
+        format!("SELECT {COLUMNS} {} ORDER BY pos {order} LIMIT $5", self.from_sql(hint))
     }
 
     /// Counts at most `$5` entries. In an order, so that no index but that of the log will do.
-    pub(crate) fn count_sql(&self) -> String {
-        let from = self.from_sql();
+    pub(crate) fn count_sql(&self, hint: &str) -> String {
+        let from = self.from_sql(hint);
         format!("SELECT count(*) FROM (SELECT 1 {from} ORDER BY pos LIMIT $5) AS found")
     }
 
-    fn from_sql(&self) -> String {
+    fn from_sql(&self, hint: &str) -> String {
         let with = if self.with.is_some() { "AND peer = $6" } else { "" };
         format!(
-            "FROM entry
+            "FROM entry {hint}
             WHERE log = (SELECT id FROM log WHERE jid = $1) AND pos > $2 AND pos <= $3
                 AND (flags & $4) = $4 {with}"
         )

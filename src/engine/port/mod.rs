@@ -7,5 +7,6 @@ mod store;
 pub use cluster::{Cluster, Node};
 pub use registrar::{Online, Registered, Registrar, Unregistered};
 pub use store::{
-    Batch, Device, Fault, Loaded, Logged, Pending, Reads, Store, Stored, Verdict, Written,
+    Batch, Device, Fault, Loaded, Logged, Pending, Reads, Retention, Store, Stored, Verdict,
+    Written,
 };

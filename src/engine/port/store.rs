@@ -124,6 +124,34 @@ pub enum Written {
     Before(Pos),
 }
 
+/// What a store is to keep. What it is not to keep is removed by [`Store::purge`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// What time it is, in unix ms.
+    pub unix_ms: u64,
+    /// Entries before this place are too old.
+    pub before: Pos,
+    /// A log keeps at most so many entries, its newest; 0: any number.
+    pub entries_max: u64,
+}
+
+impl Retention {
+    /// Entries for so many days, and so many of one log; 0: forever, any number.
+    pub fn of(unix_ms: u64, days_max: u64, entries_max: u64) -> Self {
+        let kept_ms = days_max.saturating_mul(86_400_000);
+        let before = match days_max {
+            0 => Pos(0),
+            _ => Pos::next(Pos(0), unix_ms.saturating_sub(kept_ms)),
+        };
+        Self { unix_ms, before, entries_max }
+    }
+
+    /// Whether any entry of the archive can be too old or too much.
+    pub fn is_limited(&self) -> bool {
+        self.before > Pos(0) || self.entries_max > 0
+    }
+}
+
 /// The one writer's side. Made by opening it, which takes the fence.
 pub trait Store: Reads {
     /// Where the writer goes on: the last batch's number and position.
@@ -140,4 +168,9 @@ pub trait Store: Reads {
     /// The key of this server, made at the first start and kept with the data: 32 random bytes
     /// (`fresh` is used when there is none yet).
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]>;
+    /// Removes what is not to be kept any longer, in pieces between which the writer goes on:
+    /// entries that are too old or too many; those that were only to be delivered, and are;
+    /// those of logs that are no more; sessions whose `h` has been kept long enough. Says how many
+    /// rows it removed, not counting those that went as whole partitions.
+    fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64>;
 }

@@ -1,11 +1,11 @@
 //! The rows, and how a unit changes them: in whole or not at all.
 
 use super::walk::Walk;
-use crate::check::check;
+use crate::{check::check, purge::TRANSIT_MS};
 use engine::{
-    port::{Batch, Fault, Loaded, Verdict, Written},
+    port::{Batch, Fault, Loaded, Retention, Verdict, Written},
     roster::{Item, REMOVED_ITEMS_MAX, State},
-    unit::{Change, Credentials, Entry, Once, Pos, Resumable, Table, Unit},
+    unit::{Change, Credentials, Entry, Flags, Once, Pos, Resumable, Table, Unit},
     wire::{Bare, Jid},
 };
 use std::{collections::BTreeMap, ops::Bound};
@@ -124,6 +124,10 @@ impl Data {
         Ok(self.verdicts.clone())
     }
 
+    pub(super) fn purge(&mut self, what: &Retention) -> u64 {
+        self.logs.values_mut().map(|log| log.purge(what)).sum()
+    }
+
     fn unit(&mut self, unit: &Unit, positions: &[Pos]) -> Verdict {
         assert_eq!(unit.entries.len(), positions.len(), "a position for each entry");
         check(unit)?;
@@ -195,6 +199,22 @@ impl Log {
         let of = |entry: &Entry| entry.settles.filter(|(id, _)| *id == session.id);
         let told = self.entries.values().filter_map(of).map(|(_, h)| h).max();
         Resumable { h: session.h.max(told.unwrap_or_default()), ..session.clone() }
+    }
+
+    fn purge(&mut self, what: &Retention) -> u64 {
+        let held = self.entries.len() + self.sessions.len();
+        let ended = what.unix_ms.saturating_sub(Resumable::KEPT_MS);
+        self.sessions.retain(|_, session| session.expires >= ended);
+        let got = self.sessions.values().map(|session| session.mark).fold(self.delivered, Pos::min);
+        let until = got.min(Pos::next(Pos(0), what.unix_ms.saturating_sub(TRANSIT_MS)));
+        let is_transit = |flags: Flags| flags.has(Flags::TRANSIT) && !flags.has(Flags::ARCHIVE);
+        self.entries.retain(|&pos, entry| pos > until || !is_transit(entry.flags));
+        self.entries.retain(|&pos, _| pos >= what.before);
+        let most = usize::try_from(what.entries_max).unwrap_or(usize::MAX);
+        while most > 0 && self.entries.len() > most {
+            self.entries.pop_first();
+        }
+        (held - self.entries.len() - self.sessions.len()) as u64
     }
 
     fn tidy(&mut self, change: &Change) {

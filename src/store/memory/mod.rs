@@ -8,7 +8,7 @@ use crate::words::speaks_of;
 use data::{Data, Log};
 use engine::{
     archive::{Found, Search},
-    port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    port::{Batch, Device, Fault, Loaded, Logged, Reads, Retention, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
 };
@@ -168,6 +168,10 @@ impl Store for Memory {
 
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
         ready(Ok(lock(&self.data).secret(fresh)))
+    }
+
+    fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {
+        ready(Ok(lock(&self.data).purge(what)))
     }
 }
 

@@ -8,6 +8,7 @@ use deadpool_postgres::tokio_postgres::{
 use engine::port::Fault;
 use sqlx::{
     ConnectOptions, Connection,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgSslMode},
 };
 use std::time::Duration;
@@ -58,11 +59,11 @@ fn at_socket(config: &Config) -> Config {
 }
 
 /// Runs the migrations, which sqlx does for both dialects.
-pub(super) async fn migrate(config: &Config) -> Result<(), Fault> {
+pub(super) async fn migrate(config: &Config, by: &Migrator) -> Result<(), Fault> {
     let connect = sqlx_options(config).connect().await;
     let mut connection =
         connect.map_err(|error| Fault::Away(format!("the database cannot be reached: {error}")))?;
-    migrate::POSTGRES.run(&mut connection).await.map_err(migrate::failed)?;
+    by.run(&mut connection).await.map_err(migrate::failed)?;
     connection.close().await.map_err(|error| Fault::Away(error.to_string()))
 }
 

@@ -4,24 +4,28 @@ mod connect;
 mod line;
 mod partition;
 mod pipeline;
+mod purge;
 mod read;
 mod search;
 mod session;
 mod steps;
 mod write;
 
-use crate::{Options, check::refused};
+use crate::{Options, check::refused, purge::purge as sweep};
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
     tokio_postgres::{self, NoTls},
 };
 use engine::{
     archive::{Found, Search},
-    port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    port::{Batch, Device, Fault, Loaded, Logged, Reads, Retention, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
 };
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 use tokio::sync::Mutex;
 use write::Writing;
 
@@ -33,6 +37,8 @@ pub struct Postgres {
     writing: Mutex<Writing>,
     readers: Pool,
     at_hand: Vec<&'static str>,
+    /// Where the log ended when it was purged last.
+    purged: AtomicI64,
 }
 
 impl Postgres {
@@ -55,7 +61,7 @@ impl Postgres {
             .build()
             .map_err(|error| refused(error.to_string()))?;
         let at_hand = options.at_hand.iter().map(|table| table.name()).collect();
-        Ok(Self { writing: Mutex::new(writing), readers, at_hand })
+        Ok(Self { writing: Mutex::new(writing), readers, at_hand, purged: AtomicI64::new(0) })
     }
 
     async fn reader(&self) -> Result<Object, Fault> {
@@ -143,6 +149,17 @@ impl Store for Postgres {
 
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
         Box::pin(async move { self.writing.lock().await.secret(fresh).await })
+    }
+
+    fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {
+        Box::pin(async move {
+            let (_, last) = self.last().await?;
+            self.drop_partitions(what.before, last).await?;
+            let looked = Pos(self.purged.load(Ordering::Relaxed));
+            let gone = sweep(self, what, looked).await?;
+            self.purged.store(last.0, Ordering::Relaxed);
+            Ok(gone)
+        })
     }
 }
 

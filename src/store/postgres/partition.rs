@@ -30,6 +30,12 @@ impl Partitions {
     }
 }
 
+/// Whether all of the partition of this name stands before this place.
+pub(super) fn ends_before(name: &str, pos: Pos) -> bool {
+    let named = name.strip_prefix("entry_").and_then(|number| number.parse::<i64>().ok());
+    named.is_some_and(|of| of < self::number(&pos))
+}
+
 fn number(pos: &Pos) -> i64 {
     pos.0 >> BITS
 }
@@ -47,6 +53,14 @@ fn sql(number: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_partition_ends_before_the_next_one_begins() {
+        let second = Pos(1 << BITS);
+        assert!(ends_before("entry_0", second));
+        assert!(!ends_before("entry_0", Pos(second.0 - 1)) && !ends_before("entry_1", second));
+        assert!(!ends_before("entry_x", Pos(i64::MAX)) && !ends_before("log", Pos(i64::MAX)));
+    }
 
     #[test]
     fn partitions_meet_and_the_last_has_no_end() {

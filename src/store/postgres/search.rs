@@ -48,12 +48,12 @@ pub(super) async fn search(client: &Object, log: &Bare, what: &Search) -> Result
 impl Stretches for Object {
     async fn rows(&self, of: &Stretch<'_>, max: usize) -> Result<Vec<Logged>, Fault> {
         let max = i64::try_from(max).unwrap_or(i64::MAX);
-        logged(of.log, &ask(self, &of.rows_sql(), of, max).await?)
+        logged(of.log, &ask(self, &of.rows_sql(""), of, max).await?)
     }
 
     async fn count(&self, of: &Stretch<'_>, max: u64) -> Result<u64, Fault> {
         let max = i64::try_from(max).unwrap_or(i64::MAX);
-        let rows = ask(self, &of.count_sql(), of, max).await?;
+        let rows = ask(self, &of.count_sql(""), of, max).await?;
         let count: Option<i64> = rows.first().map(|row| get(row, 0)).transpose()?;
         Ok(count.unwrap_or_default().unsigned_abs())
     }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     check::{exists, is_host, no_account, no_log, other_cell, other_password},
+    purge::{ERASED_AT_ONCE, ERASED_LATER},
     rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
     scram,
 };
@@ -18,20 +19,22 @@ use engine::{
     wire::{Bare, Jid},
 };
 
-/// Asks for the newest entry of each of these keys. Sorted by what no index has: without
-/// statistics that of the positions would do as well, and walk through the whole log.
+/// The newest entry of each of these keys. Sorted by what no index has: without statistics that of
+/// the positions would do as well, and walk through the whole log.
+pub(super) const SAID_BEFORE: &str = "
+    SELECT unit, said.pos
+    FROM UNNEST($1::int8[], $2::text[], $3::int8[], $4::int8[], $5::int8[])
+        AS given (unit, jid, key, since, besides)
+    JOIN log ON log.jid = given.jid
+    CROSS JOIN LATERAL (
+        SELECT pos FROM entry
+        WHERE entry.log = log.id AND entry.key = given.key AND pos > since
+            AND (besides IS NULL OR sm IS DISTINCT FROM besides)
+        ORDER BY pos + 0 DESC LIMIT 1
+    ) AS said";
+
+/// Asks for it.
 pub(super) fn said_before<'a>(asked: impl Iterator<Item = (usize, &'a Once)>) -> Option<Step<'a>> {
-    const SQL: &str = "
-        SELECT unit, said.pos
-        FROM UNNEST($1::int8[], $2::text[], $3::int8[], $4::int8[], $5::int8[])
-            AS given (unit, jid, key, since, besides)
-        JOIN log ON log.jid = given.jid
-        CROSS JOIN LATERAL (
-            SELECT pos FROM entry
-            WHERE entry.log = log.id AND entry.key = given.key AND pos > since
-                AND (besides IS NULL OR sm IS DISTINCT FROM besides)
-            ORDER BY pos + 0 DESC LIMIT 1
-        ) AS said";
     let (units, all): (Vec<i64>, Vec<&Once>) =
         asked.map(|(unit, once)| (unit as i64, once)).unzip();
     if all.is_empty() {
@@ -44,7 +47,7 @@ pub(super) fn said_before<'a>(asked: impl Iterator<Item = (usize, &'a Once)>) ->
         Box::new(all.iter().map(|once| once.since.0).collect::<Vec<_>>()),
         Box::new(all.iter().map(|once| once.besides).collect::<Vec<_>>()),
     ];
-    Some(Step::new(SQL, values).asks())
+    Some(Step::new(SAID_BEFORE, values).asks())
 }
 
 /// The statements of these units, of those that are to be written.
@@ -231,11 +234,10 @@ fn missing<'a>(of: &'a Bare, given: &'a Credentials) -> Option<Step<'a>> {
 
 fn delete<'a>(steps: &mut Vec<Step<'a>>, account: &'a Bare) {
     const OWED: &str = "DELETE FROM outbox WHERE log = (SELECT id FROM log WHERE jid = $1)";
-    const SAID: &str = "DELETE FROM entry WHERE log = (SELECT id FROM log WHERE jid = $1)";
     // Everything else goes with the log.
     const LOG: &str = "DELETE FROM log WHERE jid = $1";
     let of_jid = |sql| Step::new(sql, vec![Box::new(account.as_str())]);
-    steps.extend([OWED, SAID, LOG].map(of_jid));
+    steps.extend([OWED, ERASED_AT_ONCE, ERASED_LATER, LOG].map(of_jid));
 }
 
 fn roster<'a>(account: &'a Bare, item: &'a Item) -> Step<'a> {

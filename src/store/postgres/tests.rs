@@ -1,7 +1,9 @@
 mod cut;
+mod search;
 
 use super::*;
 use crate::{
+    migrate,
     private_postgres::PrivatePostgres,
     suite::{self, AT_HAND, Bed, Desk, bare, said},
 };
@@ -114,6 +116,65 @@ async fn a_newer_database_is_refused_and_not_touched() {
     let refusal = why(Postgres::open(&database.url, &options()).await);
     assert!(refusal.starts_with("the database is of a newer version"), "{refusal}");
     assert_eq!(database.number("SELECT epoch FROM writer").await, epoch);
+}
+
+#[tokio::test]
+async fn an_older_database_is_migrated_with_all_that_it_has() {
+    const OLD: &str = "
+        INSERT INTO log (kind, jid, node) VALUES (1, 'a@example.com', 1);
+        INSERT INTO account (log, domain, local, changed)
+        SELECT id, 'example.com', 'a', 7 FROM log;
+        CREATE TABLE entry_0 PARTITION OF entry FOR VALUES FROM (0) TO (4503599627370496);
+        INSERT INTO entry (log, pos, flags, peer, stanza)
+        SELECT id, 5, 6, 'b@example.com', '<message/>' FROM log";
+    for versions in 2..migrate::POSTGRES.iter().count() as i64 {
+        let mut database = Database::of(None);
+        let config = connect::config(&database.url, Duration::from_secs(10)).unwrap();
+        connect::migrate(&config, &migrate::first(&migrate::POSTGRES, versions)).await.unwrap();
+        database.run(OLD).await;
+        let mut desk = Desk::at(database.open().await).await;
+        assert_eq!(desk.texts("a@example.com").await, ["<message/>"]);
+        let kept = desk.store.credentials(&bare("a@example.com")).await.unwrap();
+        assert_eq!(kept.map(|kept| kept.changed), Some(7));
+        desk.one(said("a@example.com", "<message id='2'/>")).await.unwrap();
+        assert_eq!(desk.texts("a@example.com").await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_removed_account_goes_to_the_last_row() {
+    const ROWS: &str = "SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM erase)";
+    let (database, mut desk) = Desk::with::<Database>(&["a@example.com"]).await;
+    for _ in 0..3 {
+        desk.commit((0..900).map(|_| said("a@example.com", "<message/>")).collect()).await;
+        desk.unix_ms += 60 * 86_400_000;
+    }
+    desk.change(Change::Delete(bare("a@example.com"))).await.unwrap();
+    assert_eq!(database.number(ROWS).await, 1_701, "not all in the writer's time");
+    assert_eq!(desk.store.purge(&Retention::default()).await, Ok(1_700));
+    assert_eq!(database.number(ROWS).await, 0);
+}
+
+#[tokio::test]
+async fn partitions_that_are_too_old_are_dropped_unless_they_are_in_use() {
+    const PARTITIONS: &str = "
+        SELECT count(*) FROM pg_inherits WHERE inhparent = 'entry'::regclass";
+    let (database, mut desk) = Desk::with::<Database>(&["a@example.com"]).await;
+    for _ in 0..4 {
+        desk.one(said("a@example.com", "<message/>")).await.unwrap();
+        desk.unix_ms += 50 * 86_400_000;
+    }
+    assert_eq!(database.number(PARTITIONS).await, 4);
+    let reading = database.beside().await;
+    reading.batch_execute("BEGIN; SELECT count(*) FROM entry").await.unwrap();
+    let all = Retention::of(desk.unix_ms, 1, 0);
+    assert_eq!(desk.store.purge(&all).await, Ok(4), "row by row, and nobody waits");
+    assert_eq!(database.number(PARTITIONS).await, 4);
+    reading.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(desk.store.purge(&all).await, Ok(0));
+    assert_eq!(database.number(PARTITIONS).await, 1, "that of the last entry stays");
+    desk.one(said("a@example.com", "<message/>")).await.unwrap();
+    assert_eq!(desk.texts("a@example.com").await.len(), 1);
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ impl Writing {
         if !line.lock(node, wait).await? {
             return Err(refused("another process writes to this database"));
         }
-        connect::migrate(&config).await?;
+        connect::migrate(&config, &migrate::POSTGRES).await?;
         let row = line.client.query_one(SQL, &[&node]).await.map_err(fault)?;
         Ok(Self {
             config,

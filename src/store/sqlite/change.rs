@@ -3,6 +3,7 @@
 use super::{fault, session};
 use crate::{
     check::{exists, is_host, no_account, no_log, other_cell, other_password},
+    purge::{ERASED_AT_ONCE, ERASED_LATER},
     rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
     scram,
 };
@@ -138,10 +139,9 @@ async fn credentials(work: &mut Work, log: i64, given: &Credentials) -> Result<(
 
 async fn delete(work: &mut Work, account: &Bare) -> Result<(), Fault> {
     const OWED: &str = "DELETE FROM outbox WHERE log = (SELECT id FROM log WHERE jid = $1)";
-    const SAID: &str = "DELETE FROM entry WHERE log = (SELECT id FROM log WHERE jid = $1)";
     // Everything else goes with the log.
     const LOG: &str = "DELETE FROM log WHERE jid = $1";
-    for sql in [OWED, SAID, LOG] {
+    for sql in [OWED, ERASED_AT_ONCE, ERASED_LATER, LOG] {
         sqlx::query(sql).bind(account.as_str()).execute(&mut *work).await.map_err(fault)?;
     }
     Ok(())

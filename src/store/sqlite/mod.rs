@@ -3,15 +3,16 @@
 
 mod change;
 mod file;
+mod purge;
 mod read;
 mod search;
 mod session;
 mod write;
 
-use crate::{Options, check::refused, migrate};
+use crate::{Options, check::refused, migrate, purge::purge as sweep};
 use engine::{
     archive::{Found, Search},
-    port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    port::{Batch, Device, Fault, Loaded, Logged, Reads, Retention, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
 };
@@ -19,7 +20,10 @@ use sqlx::{
     Connection, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::fs::File;
+use std::{
+    fs::File,
+    sync::atomic::{AtomicI64, Ordering},
+};
 use tokio::sync::Mutex;
 use write::Writing;
 
@@ -37,6 +41,8 @@ pub struct Sqlite {
     readers: SqlitePool,
     /// The tables at hand, a JSON array of names.
     at_hand: String,
+    /// Where the log ended when it was purged last.
+    purged: AtomicI64,
     /// Released when it is closed, and by the system when the process ends.
     _lock: File,
 }
@@ -74,7 +80,13 @@ impl Sqlite {
             .connect_lazy_with(connect.read_only(true).pragma("cache_size", READER_CACHE));
         let names: Vec<_> = options.at_hand.iter().map(|table| table.name()).collect();
         let at_hand = serde_json::json!(names).to_string();
-        Ok(Self { writing: Mutex::new(writing), readers, at_hand, _lock: lock })
+        Ok(Self {
+            writing: Mutex::new(writing),
+            readers,
+            at_hand,
+            purged: AtomicI64::new(0),
+            _lock: lock,
+        })
     }
 }
 
@@ -162,6 +174,16 @@ impl Store for Sqlite {
 
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
         Box::pin(async move { self.writing.lock().await.secret(fresh).await })
+    }
+
+    fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {
+        Box::pin(async move {
+            let (_, last) = self.last().await?;
+            let looked = Pos(self.purged.load(Ordering::Relaxed));
+            let gone = sweep(self, what, looked).await?;
+            self.purged.store(last.0, Ordering::Relaxed);
+            Ok(gone)
+        })
     }
 }
 

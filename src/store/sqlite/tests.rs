@@ -1,3 +1,5 @@
+mod search;
+
 use super::*;
 use crate::suite::{self, AT_HAND, Bed, Desk, bare, said};
 use engine::{port::Node, unit::Change};
@@ -79,6 +81,43 @@ async fn a_newer_database_is_refused_and_not_touched() {
     let refusal = why(Sqlite::open(&folder.path(), &options()).await);
     assert!(refusal.starts_with("the database is of a newer version"), "{refusal}");
     assert!(fs::read(folder.path()).unwrap() == before);
+}
+
+#[tokio::test]
+async fn an_older_database_is_migrated_with_all_that_it_has() {
+    const OLD: &str = "
+        INSERT INTO log (kind, jid, node) VALUES (1, 'a@example.com', 1);
+        INSERT INTO account (log, domain, local, changed) VALUES (1, 'example.com', 'a', 7);
+        INSERT INTO entry (log, pos, flags, peer, stanza)
+        VALUES (1, 5, 6, 'b@example.com', CAST('<message/>' AS BLOB))";
+    for versions in 2..migrate::SQLITE.iter().count() as i64 {
+        let mut folder = Folder::new().await;
+        fs::create_dir(folder.0.path().join("data")).unwrap();
+        let options = SqliteConnectOptions::new().filename(folder.path()).create_if_missing(true);
+        let mut old = SqliteConnection::connect_with(&options).await.unwrap();
+        migrate::first(&migrate::SQLITE, versions).run(&mut old).await.unwrap();
+        sqlx::raw_sql(OLD).execute(&mut old).await.unwrap();
+        old.close().await.unwrap();
+        let mut desk = Desk::at(folder.open().await).await;
+        assert_eq!(desk.texts("a@example.com").await, ["<message/>"]);
+        let kept = desk.store.credentials(&bare("a@example.com")).await.unwrap();
+        assert_eq!(kept.map(|kept| kept.changed), Some(7));
+        desk.one(said("a@example.com", "<message id='2'/>")).await.unwrap();
+        assert_eq!(desk.texts("a@example.com").await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_removed_account_goes_to_the_last_row() {
+    const ROWS: &str = "SELECT (SELECT count(*) FROM entry) + (SELECT count(*) FROM erase)";
+    let (folder, mut desk) = Desk::with::<Folder>(&["a@example.com"]).await;
+    for _ in 0..3 {
+        desk.commit((0..900).map(|_| said("a@example.com", "<message/>")).collect()).await;
+    }
+    desk.change(Change::Delete(bare("a@example.com"))).await.unwrap();
+    assert_eq!(folder.number(ROWS).await, 1_701, "not all in the writer's time");
+    assert_eq!(desk.store.purge(&Retention::default()).await, Ok(1_700));
+    assert_eq!(folder.number(ROWS).await, 0);
 }
 
 #[tokio::test]

@@ -79,6 +79,12 @@ impl Writing {
         Ok(self.verdicts.1.clone())
     }
 
+    /// Removes a piece of what is kept no longer.
+    pub(super) async fn sweep(&mut self, sql: &'static str, values: &[i64]) -> Result<u64, Fault> {
+        let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(*value));
+        Ok(query.execute(&mut self.connection).await.map_err(fault)?.rows_affected())
+    }
+
     /// What became of a batch that the fence holds back: it may have been committed before.
     async fn settled(&mut self, number: i64) -> Result<Vec<Verdict>, Fault> {
         let (batch, _) = self.last().await?;

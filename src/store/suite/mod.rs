@@ -5,6 +5,7 @@ mod cells;
 mod fence;
 mod log;
 mod once;
+mod purge;
 mod roster;
 mod search;
 mod sessions;
@@ -14,6 +15,7 @@ pub(crate) use cells::*;
 pub(crate) use fence::*;
 pub(crate) use log::*;
 pub(crate) use once::*;
+pub(crate) use purge::*;
 pub(crate) use roster::*;
 pub(crate) use search::*;
 pub(crate) use sessions::*;
@@ -108,6 +110,12 @@ macro_rules! suite {
             a_search_counts_up_to_what_it_is_told,
             an_empty_stretch_has_nothing,
             entries_are_found_by_their_places,
+            what_is_too_old_goes,
+            of_a_log_that_is_too_long_the_newest_stay,
+            what_is_only_delivered_goes_when_it_is,
+            sessions_go_when_their_h_was_kept_long_enough,
+            a_removed_account_takes_a_long_log_with_it,
+            the_writer_goes_on_while_much_is_removed,
             another_process_fences_this_one,
             a_batch_is_written_once_however_often_it_is_sent,
             a_batch_that_skips_a_number_is_fenced,
