@@ -54,16 +54,16 @@ impl<'a> Stretch<'a> {
     /// `hint` stands behind the table's name.
     pub(crate) fn rows_sql(&self, hint: &str) -> String {
         let order = if self.newest { "DESC" } else { "ASC" };
-        format!("SELECT {COLUMNS} {} ORDER BY pos {order} LIMIT $5", self.from_sql(hint))
+        format!("SELECT {COLUMNS} {} ORDER BY pos {order} LIMIT $5", self.entries_sql(hint))
     }
 
     /// Counts at most `$5` entries. In an order, so that no index but that of the log will do.
     pub(crate) fn count_sql(&self, hint: &str) -> String {
-        let from = self.from_sql(hint);
+        let from = self.entries_sql(hint);
         format!("SELECT count(*) FROM (SELECT 1 {from} ORDER BY pos LIMIT $5) AS found")
     }
 
-    fn from_sql(&self, hint: &str) -> String {
+    fn entries_sql(&self, hint: &str) -> String {
         let with = if self.with.is_some() { "AND peer = $6" } else { "" };
         format!(
             "FROM entry {hint}
