@@ -94,6 +94,10 @@ const fn number(
     Setting { section: "auth", key, kind: Kind::Number(from, to), default, doc }
 }
 
+const fn keep(key: &'static str, to: u64, doc: &'static str) -> Setting {
+    Setting { section: "store", key, kind: Kind::Number(0, to), default: "0", doc }
+}
+
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Setting> + Clone {
     SETTINGS.iter().chain(LIMITS)
@@ -221,6 +225,16 @@ const SETTINGS: &[Setting] = &[
         r#""no""#,
         "yes: a commit need not survive a power cut (SQLite: synchronous = NORMAL; PostgreSQL: \
          fsync or synchronous_commit may be off).",
+    ),
+    keep(
+        "keep_days_max",
+        36_500,
+        "How many days messages are kept. What is older is removed, delivered or not. 0: forever.",
+    ),
+    keep(
+        "keep_entries_max",
+        1_000_000_000,
+        "How many messages are kept for each account, its newest. 0: any number.",
     ),
     choice(
         "auth",

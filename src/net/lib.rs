@@ -19,6 +19,7 @@ mod end_point;
 mod facts;
 mod guests;
 mod hashing;
+mod housekeeping;
 mod http;
 mod keeper;
 mod limits;

@@ -56,6 +56,10 @@ pub struct Limits {
     pub world_ms_max: u64,
     /// How long a unit waits for a store that is away.
     pub store_patience_ms: u64,
+    /// How many days entries of the log are kept; 0: forever.
+    pub keep_days_max: u64,
+    /// How many entries of one log are kept, its newest; 0: any number.
+    pub keep_entries_max: u64,
 }
 
 impl Default for Limits {
@@ -86,6 +90,8 @@ impl Default for Limits {
             login_failures_kept_max: 100_000,
             world_ms_max: 30_000,
             store_patience_ms: 10_000,
+            keep_days_max: 0,
+            keep_entries_max: 0,
         }
     }
 }

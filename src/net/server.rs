@@ -7,6 +7,7 @@ use crate::{
     clock::Clock,
     control, guests,
     hashing::Hashing,
+    housekeeping,
     http::{self, Pages, Web},
     keeper::Keeper,
     limits::{HTTP_RESERVE_CONNECTIONS, Limits},
@@ -95,6 +96,7 @@ impl Server {
         let (meters, clock, queue) = (Arc::new(Meters::new()), Clock::start(), Queue::default());
         let last = store.last().await?;
         let left = guests::left(&*store, &settings.domains).await?;
+        let kept = store.clone();
         let host = writer::Host {
             store: store.clone(),
             queue: queue.clone(),
@@ -134,6 +136,7 @@ impl Server {
             core.spawn(shard::run(shell.clone(), number, queue.clone()));
         }
         let (stopping, stop) = watch::channel(false);
+        tokio::spawn(housekeeping::run(kept, limits, stop.clone()));
         let web = Web::new(shell.clone(), queue, pages);
         let (accepting, control) = accept(listeners, &web, &stop);
         tokio::spawn(http::settle(shell.clone()));
