@@ -6,8 +6,8 @@ use engine::{
     unit::{Pos, Resumable},
 };
 
-/// Entries of one piece.
-const PIECE_ENTRIES: u64 = 500;
+/// Entries of one piece. They stand in as many pages of SQLite's file: the writer waits that long.
+const PIECE_ENTRIES: u64 = 100;
 /// Logs that are looked at at once.
 const LOGS: usize = 500;
 /// How long what is only delivered stays at least: by it is known what is said again.
@@ -17,7 +17,7 @@ pub(crate) const ERASED_AT_ONCE: &str = "
     DELETE FROM entry
     WHERE log = (SELECT id FROM log WHERE jid = $1) AND pos <= COALESCE((
         SELECT pos FROM entry WHERE log = (SELECT id FROM log WHERE jid = $1)
-        ORDER BY pos LIMIT 1 OFFSET 999
+        ORDER BY pos LIMIT 1 OFFSET 199
     ), 9223372036854775807)";
 /// Remembers the others.
 pub(crate) const ERASED_LATER: &str = "
@@ -120,7 +120,7 @@ async fn stretch(by: &impl Sweeps, log: i64, before: i64) -> Result<u64, Fault> 
     const SQL: &str = "
         DELETE FROM entry
         WHERE log = $1 AND pos < $2 AND pos <= COALESCE((
-            SELECT pos FROM entry WHERE log = $1 AND pos < $2 ORDER BY pos LIMIT 1 OFFSET 499
+            SELECT pos FROM entry WHERE log = $1 AND pos < $2 ORDER BY pos LIMIT 1 OFFSET 99
         ), $2)";
     let mut gone = 0;
     loop {
