@@ -93,7 +93,9 @@ async fn transit(by: &impl Sweeps, what: &Retention) -> Result<u64, Fault> {
 async fn entries(by: &impl Sweeps, what: &Retention, looked: Pos) -> Result<u64, Fault> {
     const LOGS_SQL: &str = "
         SELECT id, (SELECT MIN(pos) FROM entry WHERE entry.log = log.id),
-            CASE WHEN CAST($3 AS BIGINT) > 0 AND (SELECT MAX(pos) FROM entry WHERE entry.log = log.id) > $4 THEN (
+            CASE WHEN CAST($3 AS BIGINT) > 0
+                AND (SELECT MAX(pos) FROM entry WHERE entry.log = log.id) > $4
+            THEN (
                 SELECT pos FROM entry WHERE entry.log = log.id ORDER BY pos DESC LIMIT 1 OFFSET $3
             ) END
         FROM log WHERE id > $1 ORDER BY id LIMIT $2";

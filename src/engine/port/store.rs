@@ -71,6 +71,34 @@ pub struct Logged {
 /// What is kept of an account's password, and a cell of the account; read in one round trip.
 pub type Device = (Credentials, Option<Vec<u8>>);
 
+/// What a store is to keep. What it is not to keep is removed by [`Store::purge`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// What time it is, in unix ms.
+    pub unix_ms: u64,
+    /// Entries before this place are too old.
+    pub before: Pos,
+    /// A log keeps at most so many entries, its newest; 0: any number.
+    pub entries_max: u64,
+}
+
+impl Retention {
+    /// Entries for so many days, and so many of one log; 0: forever, any number.
+    pub fn of(unix_ms: u64, days_max: u64, entries_max: u64) -> Self {
+        let kept_ms = days_max.saturating_mul(86_400_000);
+        let before = match days_max {
+            0 => Pos(0),
+            _ => Pos::next(Pos(0), unix_ms.saturating_sub(kept_ms)),
+        };
+        Self { unix_ms, before, entries_max }
+    }
+
+    /// Whether any entry of the archive can be too old or too much.
+    pub fn is_limited(&self) -> bool {
+        self.before > Pos(0) || self.entries_max > 0
+    }
+}
+
 /// Reads: all that an `Answer::World` can reach.
 pub trait Reads: Send + Sync {
     /// What is kept of an account's password; `None`: no such account.
@@ -122,34 +150,6 @@ pub enum Written {
     /// What it says had been said before (see [`Once`](crate::unit::Once)): its entry is this one,
     /// and nothing has been written. Of two like that in one batch the first is written.
     Before(Pos),
-}
-
-/// What a store is to keep. What it is not to keep is removed by [`Store::purge`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Retention {
-    /// What time it is, in unix ms.
-    pub unix_ms: u64,
-    /// Entries before this place are too old.
-    pub before: Pos,
-    /// A log keeps at most so many entries, its newest; 0: any number.
-    pub entries_max: u64,
-}
-
-impl Retention {
-    /// Entries for so many days, and so many of one log; 0: forever, any number.
-    pub fn of(unix_ms: u64, days_max: u64, entries_max: u64) -> Self {
-        let kept_ms = days_max.saturating_mul(86_400_000);
-        let before = match days_max {
-            0 => Pos(0),
-            _ => Pos::next(Pos(0), unix_ms.saturating_sub(kept_ms)),
-        };
-        Self { unix_ms, before, entries_max }
-    }
-
-    /// Whether any entry of the archive can be too old or too much.
-    pub fn is_limited(&self) -> bool {
-        self.before > Pos(0) || self.entries_max > 0
-    }
 }
 
 /// The one writer's side. Made by opening it, which takes the fence.

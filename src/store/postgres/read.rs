@@ -86,9 +86,9 @@ pub(super) async fn device(
     Ok(gathered(&rows)?.map(|found| (found, cell.flatten())))
 }
 
-/// The account (0), its items (1), its removals by age (2), its cells at hand (3), its sessions (4).
-/// Who sent entries is looked for behind the oldest mark of a session: an index of its own would
-/// cost every message more than this costs those who come back.
+/// The account (0), its items (1), its removals by age (2), its cells at hand (3), its sessions
+/// (4). Who sent entries is looked for behind the oldest mark of a session: an index of its own
+/// would cost every message more than this costs those who come back.
 pub(super) async fn load(
     client: &Object,
     account: &Bare,
