@@ -71,6 +71,12 @@ pub enum User {
         /// Such as juliet@localhost.
         jid: String,
     },
+    /// Print where the last messages of an account went, and why: stored, delivered to which device,
+    /// acknowledged, pushed, answered. Only while the server runs and has the account in memory.
+    Trace {
+        /// Such as juliet@localhost.
+        jid: String,
+    },
     /// Take the tokens of a device and end its sessions. Who knows the password comes back.
     Revoke {
         /// Such as juliet@localhost.

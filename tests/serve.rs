@@ -81,6 +81,24 @@ async fn accounts_come_and_go_while_it_runs_and_their_sessions_with_them() {
 }
 
 #[tokio::test]
+async fn an_operator_sees_where_the_messages_of_an_account_went() {
+    let server = Server::start("").await;
+    server.add("juliet@localhost", "secret").await;
+    let mut juliet = Client::starttls(&server).await;
+    juliet.login("balcony").await;
+    juliet.say("<message to='juliet@localhost/balcony' id='m1'><body>1</body></message>").await;
+    juliet.hear("<body>1</body></message>").await;
+    let trace = run(server.folder.path(), &["user", "trace", "juliet@localhost"], "").await;
+    let trace = String::from_utf8_lossy(&trace.stdout).into_owned();
+    let received = "  m1  received from juliet@localhost/balcony: ";
+    assert!(trace.lines().any(|line| line.contains(received)), "{trace}");
+    assert!(trace.contains("delivered to balcony"), "{trace}");
+    assert!(!trace.contains("<body>"), "never what was said: {trace}");
+    let elsewhere = ["user", "trace", "juliet@example.org"];
+    assert!(fails(server.folder.path(), &elsewhere, "").await.contains("localhost"));
+}
+
+#[tokio::test]
 async fn accounts_come_and_go_while_it_does_not_run() {
     let folder = folder("");
     let here = folder.path();

@@ -190,6 +190,11 @@ impl Stage {
         its.into_iter().map(|(_, stanza)| stanza).collect()
     }
 
+    /// What its operator sees of its last messages.
+    pub fn traced(&self) -> Vec<String> {
+        self.account.trace.lines()
+    }
+
     /// Time passes.
     pub fn pass(&mut self, ms: u64) {
         self.now += ms;

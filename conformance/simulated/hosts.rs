@@ -116,7 +116,7 @@ impl Desk {
                 vec![Input::Seen(account, session, page)]
             }
             Output::Expire(account) => self.expire(ctx, &account),
-            Output::Parcel(_) | Output::Counted(..) => Vec::new(),
+            Output::Parcel(_) | Output::Counted(..) | Output::Fate(_) => Vec::new(),
         }
     }
 

@@ -30,6 +30,7 @@ pub mod shard;
 pub mod slot;
 pub mod stream;
 pub mod subscription;
+pub mod trace;
 pub mod unacked;
 pub mod unit;
 pub mod violation;

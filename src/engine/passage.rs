@@ -38,6 +38,8 @@ pub struct Passage<'a> {
     pub held: Option<String>,
     /// Where it stands in the account's log: known from Copy on, if it was kept.
     pub pos: Option<Pos>,
+    /// Its number in the account's trace: known from Copy on, if it is traced.
+    pub traced: Option<u64>,
     /// The session that sends it, and the count that its entry settles there.
     settles: Option<(i64, i64)>,
     unit: Unit,
@@ -70,7 +72,8 @@ pub struct Ended {
 
 impl<'a> Passage<'a> {
     fn of(walk: Walk, stanza: Stanza, account: &'a mut Account) -> Self {
-        let (reached, said_ms, held, pos, settles, unit, stamp, also, sends) = <_>::default();
+        let (reached, said_ms, held, pos, traced, settles) = <_>::default();
+        let (unit, stamp, also, sends) = <_>::default();
         Self {
             walk,
             stanza,
@@ -79,6 +82,7 @@ impl<'a> Passage<'a> {
             said_ms,
             held,
             pos,
+            traced,
             settles,
             unit,
             stamp,
@@ -313,11 +317,13 @@ pub fn release(
     }
     let mut passage = Passage::of(walk, stanza, account);
     (passage.held, passage.pos) = (held, pos);
+    passage.begin_trace(refusable, ctx);
     stop(Station::Copy, &mut passage, ctx, out);
     if walk == Walk::Sent {
         return None;
     }
     let takers = passage.account.takers(&passage.stanza);
+    passage.trace_takers(&takers, ctx);
     if ctx.hooks.looks(Station::Miss, Station::Push).is_empty() {
         let Passage { account, stanza, .. } = passage;
         let Some((&last, others)) = takers.split_last() else {
@@ -348,6 +354,9 @@ fn stop(at: Station, passage: &mut Passage<'_>, ctx: &Ctx<'_>, out: &mut Vec<Out
         debug_assert!(matches!(verdict, Verdict::Go), "XEP-{number:04}: it is in the log already");
     }
     for (to, leaving) in std::mem::take(&mut passage.also) {
+        if at == Station::Copy {
+            passage.trace_copy(&to, ctx);
+        }
         passage.account.write(&to, leaving, ctx, out);
     }
     for stanza in std::mem::take(&mut passage.sends) {

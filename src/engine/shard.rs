@@ -73,6 +73,8 @@ pub enum Output {
     /// Of the log of an account, to be read for its session of this number; comes back as
     /// `Input::Seen`.
     Look(Bare, i64, Look),
+    /// A message has come to this.
+    Fate(&'static str),
 }
 
 enum Hosted {
@@ -156,43 +158,6 @@ impl Shard {
     /// How many accounts are in memory.
     pub fn accounts(&self) -> usize {
         self.hosted.len()
-    }
-
-    /// The accounts of this domain that have sessions.
-    #[expect(clippy::iter_over_hash_type, reason = "sorted before anybody sees the order")]
-    fn busy(&self, domain: &Bare) -> Vec<Bare> {
-        let mut busy = Vec::new();
-        for (jid, hosted) in &self.hosted {
-            if jid.domain() == domain.domain() && !hosted.sessions().is_empty() {
-                busy.push(jid.clone());
-            }
-        }
-        busy.sort();
-        busy
-    }
-
-    fn online(&self, whom: &Bare, max: usize) -> Online {
-        let busy = match self.hosted.get(whom).map(Hosted::sessions) {
-            _ if whom.local().is_none() => self.busy(whom),
-            None | Some([]) => Vec::new(),
-            Some(_) => vec![whom.clone()],
-        };
-        let is_here = |jid: &&Bare| {
-            let sessions = self.hosted.get(*jid).map(Hosted::sessions).unwrap_or_default();
-            sessions.iter().any(Session::is_attached)
-        };
-        let accounts = busy.iter().filter(is_here).count();
-        let mut online = Online { accounts, ..Online::default() };
-        let sessions = busy.iter().filter_map(|jid| self.hosted.get(jid));
-        for session in sessions.flat_map(Hosted::sessions).filter(|one| one.is_attached()) {
-            online.available += usize::from(session.presence.is_some());
-            if online.resources.len() < max {
-                online.resources.push(session.jid.clone());
-                let device = session.device.clone();
-                online.devices.extend(device.map(|device| (session.jid.bare(), device)));
-            }
-        }
-        online
     }
 
     fn parcel(&mut self, parcel: Parcel, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
@@ -296,6 +261,7 @@ impl Shard {
         if was_here && account.sessions.is_empty() && ctx.settings.is_anonymous(jid) {
             out.push(Output::Expire(jid.clone()));
         }
+        out.extend(account.trace.fates().map(Output::Fate));
         let (idle, bytes) = (account.is_idle(), account.weight());
         for caused in self.caused.drain(..) {
             out.push(match caused {
@@ -393,6 +359,7 @@ fn carry_all(stanzas: Vec<Stanza>, out: &mut Vec<Output>) {
     }
 }
 
+mod online;
 mod parked;
 mod questions;
 mod wakes;

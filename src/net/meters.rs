@@ -7,6 +7,7 @@ use metrics_exporter_prometheus::{
 };
 
 const STANZAS: &str = "waxwing_stanzas_total";
+const FATES: &str = "waxwing_message_fates_total";
 const COMMIT_SECONDS: &str = "waxwing_commit_seconds";
 const COMMIT_UNITS: &str = "waxwing_commit_units";
 const CERTIFICATE_EXPIRY: &str = "waxwing_certificate_expiry_seconds";
@@ -146,6 +147,13 @@ impl Meters {
         });
     }
 
+    /// A message has come to this.
+    pub(crate) fn fate(&self, fate: &'static str) {
+        metrics::with_local_recorder(&self.recorder, || {
+            counter!(FATES, "fate" => fate).increment(1);
+        });
+    }
+
     /// As Prometheus wants it.
     pub(crate) fn render(&self) -> String {
         self.handle.render()
@@ -177,6 +185,7 @@ fn describe() {
     describe_gauge!(CERTIFICATE_EXPIRY, "When a domain's certificate expires (since 1970)");
     describe_counter!("waxwing_certificate_orders_total", "Orders for certificates, by ACME");
     describe_gauge!(CERTIFICATE_SELF_SIGNED, "1: nobody vouches for a domain's certificate");
+    describe_counter!(FATES, "What became of messages that nobody took at once, and notifications");
     describe_counter!(STANZAS, "Stanzas from and to clients");
     describe_counter!("waxwing_stanzas_dropped_total", "Stanzas that a full inbox refused");
     describe_counter!("waxwing_logins_total", "Logins");

@@ -47,6 +47,11 @@ pub enum Request {
         /// Whose.
         jid: String,
     },
+    /// Where the last messages of an account went, each a line for people.
+    UserTrace {
+        /// Whose.
+        jid: String,
+    },
     /// Takes the tokens of a device, or of all of them; its sessions end.
     UserRevoke {
         /// Whose.
@@ -71,6 +76,7 @@ impl fmt::Debug for Request {
             Self::UserPasswd { .. } => "UserPasswd",
             Self::UserDelete { .. } => "UserDelete",
             Self::UserDevices { .. } => "UserDevices",
+            Self::UserTrace { .. } => "UserTrace",
             Self::UserRevoke { .. } => "UserRevoke",
             Self::UserList { .. } => "UserList",
         })
@@ -143,6 +149,10 @@ impl Operator {
                 done(&jid, self.accounts.delete(&jid, None).await)
             }
             Request::UserDevices { jid } => self.devices(&self.account(&jid)?).await,
+            Request::UserTrace { jid } => {
+                let jid = self.account(&jid)?;
+                Ok(Answer::Lines(self.accounts.traced(&jid).await))
+            }
             Request::UserRevoke { jid, device } => {
                 self.revoke(&self.account(&jid)?, device.as_deref()).await
             }

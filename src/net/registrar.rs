@@ -138,6 +138,11 @@ impl Accounts {
         Self { store, writer, hashing, post, counts, throttle, spent }
     }
 
+    /// Where the last messages of an account went, a line for each, while it is in memory.
+    pub(crate) async fn traced(&self, account: &Bare) -> Vec<String> {
+        self.count_online(account, 0).await.traced
+    }
+
     async fn count_online(&self, whom: &Bare, max: usize) -> Online {
         let (number, mut counted) = self.counts.begin();
         self.post.tell_all(|| Input::Count(number, whom.clone(), max));

@@ -42,7 +42,7 @@ impl World {
                     self.asked.push(Asked { account, number, iq, answer });
                 }
                 Output::Expire(_) => panic!("nobody is unknown here"),
-                Output::Counted(..) => {}
+                Output::Counted(..) | Output::Fate(_) => {}
             }
         }
     }

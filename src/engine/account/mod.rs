@@ -27,6 +27,7 @@ use crate::{
     roster::Roster,
     session::{Session, Written},
     slot::Kept,
+    trace::Trace,
     unit::{Change, Committed, Pos},
 };
 use reads::Reads;
@@ -84,6 +85,8 @@ pub struct Account {
     /// Sessions that can be resumed no more.
     expired: Vec<Expired>,
     pub(crate) slots: Box<[Option<Kept>]>,
+    /// Where its last messages went.
+    pub trace: Trace,
 }
 
 impl Account {
@@ -110,6 +113,7 @@ impl Account {
             paced: Vec::new(),
             expired: Vec::new(),
             slots: Box::default(),
+            trace: Trace::default(),
         }
     }
 
@@ -120,7 +124,7 @@ impl Account {
 
     /// About what it takes in memory, in bytes.
     pub fn weight(&self) -> usize {
-        ACCOUNT_BYTES + self.roster.weight() + self.cells.weight()
+        ACCOUNT_BYTES + self.roster.weight() + self.cells.weight() + self.trace.weight()
     }
 
     /// A number above every one before and above `least`: the order in which things are kept. It

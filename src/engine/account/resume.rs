@@ -174,6 +174,8 @@ impl Account {
         let managed = self.sessions.get_mut(place).and_then(|one| one.managed.as_mut());
         let Some(managed) = managed.filter(|managed| managed.changed) else { return };
         if let Some(got) = managed.got.take() {
+            let by = self.sessions[place].jid.resource().unwrap_or_default();
+            self.trace.acknowledge(by, got, ctx.unix_ms);
             self.has_got(place, got, ctx, out);
         }
         self.replay_acked(place, out);

@@ -128,6 +128,7 @@ impl Bed {
                     Output::World { .. }
                     | Output::Counted(..)
                     | Output::Look(..)
+                    | Output::Fate(_)
                     | Output::Expire(_) => {}
                 }
             }

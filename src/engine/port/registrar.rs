@@ -91,6 +91,8 @@ pub struct Online {
     pub resources: Vec<Jid>,
     /// Of which accounts the devices are that said which they are, in no order.
     pub devices: Vec<(Bare, Text)>,
+    /// Of one account: where its last messages went.
+    pub traced: Vec<String>,
 }
 
 impl Online {
@@ -102,6 +104,7 @@ impl Online {
         self.resources.truncate(max);
         self.devices.extend(other.devices);
         self.devices.truncate(max);
+        self.traced.extend(other.traced);
         self
     }
 }

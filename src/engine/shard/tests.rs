@@ -211,6 +211,7 @@ impl World {
                     Output::Look(jid, session, _) => {
                         inputs.push_back(Input::Seen(jid, session, Ok(Vec::new())));
                     }
+                    Output::Fate(_) => {}
                 }
             }
             if self.commits && inputs.is_empty() {

@@ -24,7 +24,7 @@ pub struct Burst {
     /// When it was notified.
     notified: Option<Moment>,
     /// By which request, not answered yet.
-    asked: Option<(String, Moment)>,
+    asked: Option<Asked>,
 }
 
 impl Bursts {
@@ -45,21 +45,26 @@ impl Bursts {
         }
     }
 
-    /// Whether this answers the last notification; then it is answered.
-    pub fn is_answered(&mut self, registration: &Registration, id: &str) -> bool {
-        let burst = self.0.get_mut(&registration.key);
-        let answered =
-            burst.and_then(|burst| burst.asked.take_if(|(asked, _)| asked.as_str() == id));
-        answered.is_some()
+    /// When this answers the last notification: the number that its message is traced by. Then it
+    /// is answered.
+    pub fn answered(&mut self, registration: &Registration, id: &str) -> Option<Option<u64>> {
+        let asked = &mut self.0.get_mut(&registration.key)?.asked;
+        asked.take_if(|asked| asked.id == id).map(|asked| asked.traced)
     }
 
-    /// Whether the last notification has not been answered for too long; it is told once.
-    pub fn is_unanswered(&mut self, registration: &Registration, now: Moment) -> bool {
-        let burst = self.0.get_mut(&registration.key);
-        let unanswered = burst
-            .and_then(|burst| burst.asked.take_if(|(_, since)| since.after(ANSWER_MS_MAX) <= now));
-        unanswered.is_some()
+    /// The same when the last notification has not been answered for too long. It is told once.
+    pub fn unanswered(&mut self, registration: &Registration, now: Moment) -> Option<Option<u64>> {
+        let asked = &mut self.0.get_mut(&registration.key)?.asked;
+        let late = |asked: &mut Asked| asked.since.after(ANSWER_MS_MAX) <= now;
+        asked.take_if(late).map(|asked| asked.traced)
     }
+}
+
+/// A request that is not answered yet.
+struct Asked {
+    id: String,
+    since: Moment,
+    traced: Option<u64>,
 }
 
 impl Burst {
@@ -72,9 +77,9 @@ impl Burst {
         urgent || self.notified.is_none_or(|notified| notified.after(gap_ms) <= now)
     }
 
-    /// It is told so by this request.
-    pub fn notify(&mut self, id: &Text, now: Moment) {
+    /// It is told by this request, of a message that is traced by that number.
+    pub fn notify(&mut self, id: &Text, traced: Option<u64>, now: Moment) {
         self.notified = Some(now);
-        self.asked = Some((id.to_string(), now));
+        self.asked = Some(Asked { id: id.to_string(), since: now, traced });
     }
 }

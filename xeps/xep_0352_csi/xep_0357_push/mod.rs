@@ -1,10 +1,11 @@
 //! XEP-0357: Push Notifications. <https://xmpp.org/extensions/xep-0357.html>
 //!
 //! A device that has said where its notifications go is notified of a message when it does not
-//! have it in front of its user: it has no session, or one that sleeps (XEP-0352). What the other
-//! devices have does not count: each asks for its own. It must be able to find the message when it
-//! comes: what nothing keeps, and it was not sent, it is not notified of. Nor of what cannot be
-//! seen, such as receipts and chat states, nor of what its own user has said elsewhere.
+//! have it in front of its user: it has no session, or one that has lost its stream (XEP-0198) or
+//! sleeps (XEP-0352). What the other devices have does not count: each asks for its own. It must be
+//! able to find the message when it comes: what nothing keeps, and it was not sent, it is not
+//! notified of. Nor of what cannot be seen, such as receipts and chat states, nor of what its own
+//! user has said elsewhere.
 //!
 //! One notification is enough until the device comes back: it finds all there is. But it may have
 //! been lost, so there is another when something comes after `burst_seconds`. Calls (XEP-0353) are
@@ -30,6 +31,7 @@ use engine::{
     passage::{Passage, Walk},
     request::Line,
     setting::{Kind as Choosing, Setting},
+    trace::Step,
     wire::*,
 };
 use publish::publish;
@@ -140,7 +142,12 @@ fn hear(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     let account = &mut *passage.account;
     let mut those = all(&account.cells).into_iter().filter(|one| one.service == *from);
     let bursts = account.slot::<Bursts>(ctx);
-    let Some(one) = those.find(|one| bursts.is_answered(one, id)) else { return Verdict::Go };
+    let answered = those.find_map(|one| Some((bursts.answered(&one, id)?, one)));
+    let Some((traced, one)) = answered else { return Verdict::Go };
+    if let Some(number) = traced {
+        let answer = Step::Answered(one.shown(), told(&passage.stanza));
+        account.trace.tell(number, ctx.unix_ms, answer);
+    }
     match fails {
         None if one.failures == 0 => {}
         None => write(passage, &one, 0),
@@ -148,6 +155,17 @@ fn hear(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
         Some(false) => passage.cut(REGISTRATIONS, &one.key),
     }
     Verdict::Go
+}
+
+/// An answer, in a word: `result`, or the error's condition.
+fn told(answer: &Stanza) -> String {
+    let error = answer.child(Name::new(ns::CLIENT, "error"));
+    let condition = error.and_then(|error| error.children().next());
+    let known = condition.and_then(|condition| StanzaCondition::from_name(condition.local()));
+    match known {
+        Some(condition) => condition.as_str().to_owned(),
+        None => answer.head.type_str().to_owned(),
+    }
 }
 
 /// Whether it may be otherwise another time: the service is not there, or has too much to do.
@@ -187,9 +205,13 @@ fn count_unanswered(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
         return Verdict::Go;
     }
     for one in all(&passage.account.cells) {
-        if passage.account.slot::<Bursts>(ctx).is_unanswered(&one, ctx.now) {
-            fail(passage, &one, ctx);
+        let unanswered = passage.account.slot::<Bursts>(ctx).unanswered(&one, ctx.now);
+        let Some(traced) = unanswered else { continue };
+        if let Some(number) = traced {
+            let silence = Step::Answered(one.shown(), "nothing".to_owned());
+            passage.account.trace.tell(number, ctx.unix_ms, silence);
         }
+        fail(passage, &one, ctx);
     }
     Verdict::Go
 }
@@ -229,17 +251,25 @@ fn push(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
         let bursts = passage.account.slot::<Bursts>(ctx);
         if device.looks {
             bursts.end(&one);
+            passage.trace(Step::Spared(one.shown(), "its user looks"), ctx);
             continue;
         }
         let burst = bursts.of(&one);
         let urgent = summons == Summons::Call;
-        if (is_kept || device.reached) && burst.miss(urgent, device.came, gap_ms, ctx.now) {
-            let request = publish(&one, &account, &passage.stanza, summons, burst.missed, ctx);
-            if let Some(id) = &request.head.id {
-                burst.notify(id, ctx.now);
-            }
-            passage.send(request);
+        if !is_kept && !device.reached {
+            passage.trace(Step::Spared(one.shown(), "it would not find it"), ctx);
+            continue;
         }
+        if !burst.miss(urgent, device.came, gap_ms, ctx.now) {
+            passage.trace(Step::Spared(one.shown(), "it was told a moment ago"), ctx);
+            continue;
+        }
+        let request = publish(&one, &account, &passage.stanza, summons, burst.missed, ctx);
+        if let Some(id) = &request.head.id {
+            burst.notify(id, passage.traced, ctx.now);
+        }
+        passage.trace(Step::Notified(one.shown()), ctx);
+        passage.send(request);
     }
     Verdict::Go
 }
@@ -259,8 +289,9 @@ fn device(one: &Registration, passage: &mut Passage<'_>) -> Device {
     let mut device = Device::default();
     for session in passage.account.sessions.iter_mut().filter(|session| one.is_of(session)) {
         device.reached |= passage.reached.contains(&session.jid);
+        let attached = session.is_attached();
         let client = session.slot::<Client>();
-        device.looks |= !client.inactive;
+        device.looks |= attached && !client.inactive;
         device.came = device.came.max(client.came);
     }
     device

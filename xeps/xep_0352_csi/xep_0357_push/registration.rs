@@ -103,6 +103,11 @@ impl Registration {
         same || session.jid.resource() == Some(&self.resource)
     }
 
+    /// For the operator: where it goes, and of which resource it is.
+    pub fn shown(&self) -> String {
+        format!("{} for {}", self.service, self.resource)
+    }
+
     /// The form of options.
     pub fn options(&self) -> Option<Payload> {
         let wrapped = format!("<message>{}</message>", self.options);

@@ -312,3 +312,40 @@ fn an_end_that_is_not_committed_is_none() {
     juliet.pass(60_000);
     assert_eq!(count(&mut juliet, BODY), 1);
 }
+
+#[test]
+fn the_operator_sees_who_was_told_of_what_and_what_came_of_it() {
+    let mut juliet = away();
+    let told = pushed(&mut juliet, &says(BODY));
+    pushed(&mut juliet, &says(BODY));
+    answers(&mut juliet, &told[0], Some("item-not-found"));
+    let mut silent = registered();
+    silent.says("<presence/>");
+    pushed(&mut silent, &says(BODY));
+    silent.vanishes("phone");
+    pushed(&mut silent, &says(BODY));
+    silent.pass(60_000);
+    pushed(&mut silent, &says(BODY));
+    let lines = |of: &Stage| -> Vec<String> {
+        let lines = of.traced().into_iter();
+        let fates = lines.map(|line| line.split_once("/garden: stored at ").unwrap().1.to_owned());
+        fates.map(|fate| fate.split_once(", ").unwrap().1.to_owned()).collect()
+    };
+    let service = format!("{SERVICE} for phone");
+    let pushed = format!("waits for who comes, pushed to {service}");
+    assert_eq!(
+        lines(&juliet),
+        [
+            format!("{pushed}, {service} answered item-not-found"),
+            format!("waits for who comes, not pushed to {service}: it was told a moment ago"),
+        ]
+    );
+    assert_eq!(
+        lines(&silent),
+        [
+            format!("delivered to phone, not pushed to {service}: its user looks"),
+            format!("{pushed}, {service} answered nothing after 60 s"),
+            pushed,
+        ]
+    );
+}
