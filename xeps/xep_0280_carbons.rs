@@ -10,6 +10,10 @@
 //! section 11 has clients believe only those that come from their own bare address, and nobody
 //! but us can send from there.
 
+use crate::{
+    xep_0297_forwarding::forwarded,
+    xep_0334_hints::{NO_COPY, hints},
+};
 use engine::{
     ctx::Ctx,
     hook::*,
@@ -17,6 +21,7 @@ use engine::{
     request::Line,
     session::Session,
     slot::Slot,
+    unit::Flags,
     wire::*,
 };
 use std::{
@@ -38,6 +43,7 @@ pub const XEP: Xep = Xep {
         Hook::Inline(ENABLE, NS, begin),
         Hook::slot::<Carbons>(),
         Hook::At(Station::Copy, copy),
+        Hook::Aside(aside),
     ],
 };
 
@@ -47,8 +53,6 @@ const DISABLE: Name = Name::new(NS, "disable");
 const PRIVATE: Name = Name::new(NS, "private");
 const RECEIVED: Name = Name::new(NS, "received");
 const SENT: Name = Name::new(NS, "sent");
-const FORWARDED: Name = Name::new("urn:xmpp:forward:0", "forwarded");
-const NO_COPY: Name = Name::new("urn:xmpp:hints", "no-copy");
 const BODY: Name = Name::new(ns::CLIENT, "body");
 const INVITATION: Name = Name::new("jabber:x:conference", "x");
 const MUC: Name = Name::new("http://jabber.org/protocol/muc#user", "x");
@@ -122,22 +126,34 @@ fn copy(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
         return Verdict::Go;
     }
     let have = who_have(passage);
-    if !is_eligible(passage, &have) {
+    let message = Way { walk: passage.walk, message: &passage.stanza };
+    let eligible = match message.message.head.type_str() {
+        "error" => answers_eligible(&message, &mut passage.account.sessions, &have),
+        _ => message.is_eligible(),
+    };
+    if !eligible {
         return Verdict::Go;
     }
-    remember(passage, &have);
-    let room = passage.stanza.head.to.as_ref().filter(|_| is_private_to_room(passage));
-    let room = room.map(Jid::bare);
+    remember(&message, &mut passage.account.sessions, &have);
     let wants = |session: &mut Session| {
-        let shares = |room: &Bare| session.directed.iter().any(|to| to.bare() == *room);
-        let concerned = room.as_ref().is_none_or(shares) && !have.contains(&session.jid);
-        (concerned && session.slot::<Carbons>().enabled).then(|| session.jid.clone())
+        let wants = !have.contains(&session.jid) && message.is_wanted_by(session);
+        wants.then(|| session.jid.clone())
     };
     let to: Vec<Jid> = passage.account.sessions.iter_mut().filter_map(wants).collect();
-    if !to.is_empty() {
-        send(passage, &to);
-    }
+    let Some(copies) = (!to.is_empty()).then(|| message.copies(&passage.account.jid)) else {
+        return Verdict::Go;
+    };
+    to.iter().for_each(|to| passage.copy(to, addressed(&copies, to)));
     Verdict::Go
+}
+
+/// What a session has missed that others said or got is told to it as a copy, too. The log has no
+/// errors.
+fn aside(message: &Stanza, flags: Flags, session: &mut Session, _: &Ctx<'_>) -> Option<Stanza> {
+    let walk = if flags.has(Flags::SENT) { Walk::Sent } else { Walk::Received };
+    let message = Way { walk, message };
+    let is_copied = message.is_eligible() && message.is_wanted_by(session);
+    is_copied.then(|| addressed(&message.copies(&session.jid.bare()), &session.jid))
 }
 
 /// Of what one of its own sessions has sent, the walk of the sender has told.
@@ -156,71 +172,99 @@ fn who_have(passage: &Passage<'_>) -> Vec<Jid> {
     sender.into_iter().chain(takers).collect()
 }
 
-/// Section 6.1, and section 9: all of it is required where `urn:xmpp:carbons:rules:0` is announced.
-fn is_eligible(passage: &mut Passage<'_>, have: &[Jid]) -> bool {
-    let message = &passage.stanza;
-    let kind = message.head.type_str();
-    // XEP-0334 §4.3: the hint alone is enough.
-    let private = message.child(PRIVATE).is_some() || message.child(NO_COPY).is_some();
-    if private || kind == "groupchat" {
-        return false;
-    }
-    if kind == "error" {
-        return answers_eligible(passage, have);
-    }
-    if message.child(INVITATION).is_some() || is_invite(message) {
-        return true;
-    }
-    match (passage.walk, is_private_of_room(passage)) {
-        (Walk::Sent, true) => return true,
-        // The room has told all clients that are in it.
-        (Walk::Received, true) => return false,
-        (_, false) => {}
-    }
-    // RFC 6121 §5.2.2: a type that nobody knows is normal.
-    let normal = !matches!(kind, "chat" | "headline");
-    kind == "chat"
-        || normal && message.child(BODY).is_some()
-        || message.children().any(|child| OF_IM.contains(&child.ns()))
+/// A message on its way from the account, or to it.
+struct Way<'a> {
+    walk: Walk,
+    message: &'a Stanza,
 }
 
-/// XEP-0045 §7.8.2.
-fn is_invite(message: &Stanza) -> bool {
-    message.children().any(|child| child.is(MUC) && child.child(INVITE).is_some())
-}
+impl Way<'_> {
+    /// Section 6.1, and section 9: all of it is required where `urn:xmpp:carbons:rules:0` is
+    /// announced. Not of an error.
+    fn is_eligible(&self) -> bool {
+        let Self { walk, message } = self;
+        let kind = message.head.type_str();
+        // XEP-0334 §4.3: the hint alone is enough.
+        let private = message.child(PRIVATE).is_some() || hints(message, NO_COPY);
+        if private || matches!(kind, "groupchat" | "error") {
+            return false;
+        }
+        if message.child(INVITATION).is_some() || self.is_invite() {
+            return true;
+        }
+        match (walk, self.is_private_of_room()) {
+            (Walk::Sent, true) => return true,
+            // The room has told all clients that are in it.
+            (Walk::Received, true) => return false,
+            (_, false) => {}
+        }
+        // RFC 6121 §5.2.2: a type that nobody knows is normal.
+        let normal = !matches!(kind, "chat" | "headline");
+        kind == "chat"
+            || normal && message.child(BODY).is_some()
+            || message.children().any(|child| OF_IM.contains(&child.ns()))
+    }
 
-/// XEP-0045 §7.5: between an occupant and a user.
-fn is_private_of_room(passage: &Passage<'_>) -> bool {
-    let Head { from, to, .. } = &passage.stanza.head;
-    let other = if passage.walk == Walk::Sent { to } else { from };
-    let occupant = other.as_ref().is_some_and(|other| !other.is_bare());
-    occupant && passage.stanza.child(MUC).is_some()
-}
+    /// XEP-0045 §7.8.2.
+    fn is_invite(&self) -> bool {
+        self.message.children().any(|child| child.is(MUC) && child.child(INVITE).is_some())
+    }
 
-/// Section 6.1: copies of it are for the clients that are in the room, too.
-fn is_private_to_room(passage: &Passage<'_>) -> bool {
-    let is_private = passage.walk == Walk::Sent && is_private_of_room(passage);
-    is_private && !is_invite(&passage.stanza)
+    /// XEP-0045 §7.5: between an occupant and a user.
+    fn is_private_of_room(&self) -> bool {
+        let occupant = self.other().is_some_and(|other| !other.is_bare());
+        occupant && self.message.child(MUC).is_some()
+    }
+
+    /// The one that the account speaks with.
+    fn other(&self) -> Option<&Jid> {
+        let Head { from, to, .. } = &self.message.head;
+        if self.walk == Walk::Sent { to.as_ref() } else { from.as_ref() }
+    }
+
+    /// Section 6.1: copies of what was sent to an occupant are for clients that are in the room.
+    fn is_wanted_by(&self, session: &mut Session) -> bool {
+        let private = self.walk == Walk::Sent && self.is_private_of_room() && !self.is_invite();
+        let room = self.other().filter(|_| private).map(Jid::bare);
+        let shares = |room: &Bare| session.directed.iter().any(|to| to.bare() == *room);
+        room.as_ref().is_none_or(shares) && session.slot::<Carbons>().enabled
+    }
+
+    /// By which a message and the error that answers it are known as such: its id, and the other
+    /// side.
+    fn mark(&self) -> Option<u64> {
+        let other = self.other()?;
+        let mut hasher = DefaultHasher::new();
+        (self.message.head.id.as_deref()?, other.local(), other.domain()).hash(&mut hasher);
+        Some(hasher.finish())
+    }
+
+    /// What the copies are but for whom they are for: they share what is in them.
+    fn copies(&self, account: &Bare) -> Stanza {
+        let name = if self.walk == Walk::Sent { SENT } else { RECEIVED };
+        let copy = Draft::new(name).child(forwarded(self.message, None)).finish();
+        let mut head = Head::new(Kind::Message).with_from(account.clone());
+        head.type_.clone_from(&self.message.head.type_);
+        Stanza::new(head).with(copy)
+    }
 }
 
 /// Whether an error answers a message that was eligible. Section 10.3: nothing in it can be relied
 /// on to tell, but its id.
-fn answers_eligible(passage: &mut Passage<'_>, have: &[Jid]) -> bool {
-    let Some(mark) = mark(passage) else { return false };
-    let mut sessions = passage.account.sessions.iter_mut();
-    sessions.any(|session| {
+fn answers_eligible(error: &Way<'_>, sessions: &mut [Session], have: &[Jid]) -> bool {
+    let Some(mark) = error.mark() else { return false };
+    sessions.iter_mut().any(|session| {
         have.contains(&session.jid) && session.slot::<Carbons>().answerable.contains(&mark)
     })
 }
 
 /// An error to one of these sessions, or of one, may answer it. Who is alone needs no copies.
-fn remember(passage: &mut Passage<'_>, have: &[Jid]) {
-    let Some(mark) = mark(passage) else { return };
-    if passage.account.sessions.len() < 2 || passage.stanza.head.type_str() == "error" {
+fn remember(message: &Way<'_>, sessions: &mut [Session], have: &[Jid]) {
+    let Some(mark) = message.mark() else { return };
+    if sessions.len() < 2 || message.message.head.type_str() == "error" {
         return;
     }
-    let sessions = passage.account.sessions.iter_mut();
-    for session in sessions.filter(|session| have.contains(&session.jid)) {
+    for session in sessions.iter_mut().filter(|session| have.contains(&session.jid)) {
         let answerable = &mut session.slot::<Carbons>().answerable;
         if answerable.len() == ANSWERABLE_MESSAGES_MAX {
             answerable.pop_front();
@@ -229,26 +273,10 @@ fn remember(passage: &mut Passage<'_>, have: &[Jid]) {
     }
 }
 
-/// By which a message and the error that answers it are known as such: its id, and the other side.
-fn mark(passage: &Passage<'_>) -> Option<u64> {
-    let Head { id, from, to, .. } = &passage.stanza.head;
-    let other = if passage.walk == Walk::Sent { to } else { from };
-    let other = other.as_ref()?;
-    let mut hasher = DefaultHasher::new();
-    (id.as_deref()?, other.local(), other.domain()).hash(&mut hasher);
-    Some(hasher.finish())
-}
-
-/// One copy, which differs in the addresses only.
-fn send(passage: &mut Passage<'_>, to: &[Jid]) {
-    let name = if passage.walk == Walk::Sent { SENT } else { RECEIVED };
-    let forwarded = Draft::new(FORWARDED).payload(&passage.stanza.to_payload());
-    let copy = Draft::new(name).child(forwarded).finish();
-    let mut head = Head::new(Kind::Message).with_from(passage.account.jid.clone());
-    head.type_.clone_from(&passage.stanza.head.type_);
-    for to in to {
-        passage.copy(to, Stanza::new(head.clone().with_to(to.clone())).with(copy.clone()));
-    }
+fn addressed(copies: &Stanza, to: &Jid) -> Stanza {
+    let mut copy = copies.clone();
+    copy.head.to = Some(to.clone());
+    copy
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ fn from_romeo(to: &str, kind: &str, content: &str) -> String {
     format!("<message from='{ROMEO}/garden' to='{to}' type='{kind}' id='m'>{content}</message>")
 }
 
+const FORWARDED: Name = Name::new("urn:xmpp:forward:0", "forwarded");
+
 fn parsed(xml: &str) -> Stanza {
     Stanza::parse_one(xml).unwrap()
 }
@@ -316,4 +318,31 @@ fn what_a_session_wants_survives_a_restart() {
         assert_eq!((loaded.enabled, loaded.answerable), (slot.enabled, slot.answerable));
     }
     assert!(Carbons::load(b"").is_none());
+}
+
+#[test]
+fn what_a_session_missed_of_the_others_it_is_told_as_a_copy_too() {
+    let from = |from: &str, to: &str, content: &str| {
+        parsed(&format!("<message type='chat' id='m' from='{from}' to='{to}'>{content}</message>"))
+    };
+    let (romeo, old) = (format!("{ROMEO}/garden"), format!("{JULIET}/old"));
+    let received = from(&romeo, BALCONY, "<body>1</body>");
+    let sent = from(&old, &romeo, "<body>1</body>");
+    let mine = from(&old, BALCONY, "<body>1</body>");
+    let private = from(&romeo, BALCONY, &format!("<body>1</body>{PRIVATE_ELEMENT}"));
+    let both = Flags::SENT.and(Flags::RECEIVED);
+    stage::at(0, |ctx| {
+        let jid = Jid::parse(&format!("{JULIET}/phone")).unwrap();
+        let link = engine::parcel::Link { node: engine::port::Node(1), number: 1 };
+        let mut session = Session::bound(link, jid, 1, ctx.hooks.plans());
+        let mut told = |message: &Stanza, flags, enabled| {
+            session.slot::<Carbons>().enabled = enabled;
+            ctx.hooks.aside(message, flags, &mut session, ctx).and_then(|copy| copied(&copy))
+        };
+        assert_eq!(told(&received, Flags::RECEIVED, true).as_deref(), Some("<m"));
+        assert_eq!(told(&sent, Flags::SENT, true).as_deref(), Some(">m"));
+        assert_eq!(told(&mine, both, true).as_deref(), Some(">m"));
+        assert_eq!(told(&private, Flags::RECEIVED, true), None);
+        assert_eq!(told(&received, Flags::RECEIVED, false), None);
+    });
 }

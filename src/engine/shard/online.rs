@@ -25,7 +25,12 @@ impl Shard {
             Some(_) => vec![whom.clone()],
         };
         let traced = self.hosted.get(whom).map_or_else(Vec::new, Hosted::traced);
-        let mut online = Online { accounts: busy.len(), traced, ..Online::default() };
+        let is_here = |jid: &&Bare| {
+            let sessions = self.hosted.get(*jid).map(Hosted::sessions).unwrap_or_default();
+            sessions.iter().any(Session::is_attached)
+        };
+        let accounts = busy.iter().filter(is_here).count();
+        let mut online = Online { accounts, traced, ..Online::default() };
         let sessions = busy.iter().filter_map(|jid| self.hosted.get(jid));
         for session in sessions.flat_map(Hosted::sessions).filter(|one| one.is_attached()) {
             online.available += usize::from(session.presence.is_some());
