@@ -45,6 +45,8 @@ pub struct Session {
     /// What it alone has got while it did not take what is for the account: it need not be told
     /// that when it does. At most `HAD_MAX`.
     pub(crate) had: Vec<Pos>,
+    /// Where the first of what the log has stands that a hook has held back.
+    pub(crate) held: Option<Pos>,
     plans: Arc<[Plan]>,
     slots: Box<[Option<Kept>]>,
 }
@@ -75,6 +77,7 @@ impl Session {
             replay: None,
             told: Pos::default(),
             had: Vec::new(),
+            held: None,
             plans: plans.clone(),
             slots: plans.iter().map(|_| None).collect(),
         }
@@ -159,7 +162,13 @@ impl Session {
 
     /// Writes what of a stanza, and of what was held before it, reaches the socket now.
     pub fn write(&mut self, leaving: Leaving, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
-        self.pass(Desk::Hold, leaving, ctx, to);
+        let (pos, mut passes) = (leaving.pos, false);
+        self.pass(Desk::Hold, leaving, ctx, &mut |written| {
+            passes = true;
+            to(written);
+        });
+        // What passes takes along what was held before it.
+        self.held = if passes { None } else { self.held.or(pos) };
     }
 
     /// What a hook says to an element that is not a stanza; it goes on to [`Session::say`].
@@ -184,7 +193,10 @@ impl Session {
         for output in outputs {
             match output {
                 Output::Nonza(payload) => to(Written::Nonza(payload)),
-                Output::Stanza(leaving) => self.pass(Desk::Count, leaving, ctx, to),
+                Output::Stanza(leaving) => {
+                    self.held.take_if(|held| leaving.pos >= Some(*held));
+                    self.pass(Desk::Count, leaving, ctx, to);
+                }
             }
         }
     }
@@ -205,5 +217,72 @@ impl Session {
             };
         }
         passing.into_iter().map(|one| Written::Stanza(one.stanza)).for_each(to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ctx::{Moment, Random},
+        hook::{Hook, Status, Xep},
+        hooks::Hooks,
+        port::Node,
+        settings::Settings,
+        unit::Pos,
+    };
+    use wire::Bare;
+
+    struct Zero;
+
+    impl Random for Zero {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    /// Holds messages of the type `headline`.
+    const HOLDS: Xep = Xep {
+        number: 1,
+        name: "Holds",
+        version: "1",
+        status: Status::Complete,
+        hooks: &[Hook::Write(Desk::Hold, |leaving, _, _| {
+            let waits = leaving.stanza.head.type_str() == "headline";
+            if waits { Vec::new() } else { vec![leaving] }
+        })],
+    };
+
+    fn message(kind: &str, pos: i64) -> Leaving {
+        let stanza = Stanza::parse_one(&format!("<message type='{kind}'/>")).unwrap();
+        Leaving { stanza, pos: Some(Pos(pos)) }
+    }
+
+    #[test]
+    fn it_is_known_from_where_on_a_hook_holds_what_the_log_has() {
+        let hooks = Hooks::of(&[&HOLDS]);
+        let settings = Settings::of(vec![Bare::host("x").unwrap()], [0; 32]);
+        let (now, unix_ms) = Default::default();
+        let ctx =
+            Ctx { now: Moment(now), unix_ms, random: &Zero, settings: &settings, hooks: &hooks };
+        let link = Link { node: Node(1), number: 1 };
+        let jid = Jid::parse("juliet@x/balcony").unwrap();
+        let mut session = Session::bound(link, jid, 7, hooks.plans());
+        let mut held = |kind: &str, pos: i64| {
+            session.write(message(kind, pos), &ctx, &mut |_| {});
+            session.held
+        };
+        assert_eq!(held("chat", 1), None);
+        assert_eq!(held("headline", 2), Some(Pos(2)));
+        assert_eq!(held("headline", 3), Some(Pos(2)));
+        assert_eq!(held("chat", 4), None, "with what passes goes what was held");
+        assert_eq!(held("headline", 5), Some(Pos(5)));
+        let mut say = |leaving: Leaving| {
+            session.say(vec![Output::Stanza(leaving)], &ctx, &mut |_| {});
+            session.held
+        };
+        let ours = Leaving { pos: None, ..message("", 0) };
+        assert_eq!(say(ours), Some(Pos(5)), "of something else nothing can be told");
+        assert_eq!(say(message("headline", 5)), None, "it is released");
     }
 }

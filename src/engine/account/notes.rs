@@ -136,10 +136,9 @@ fn row(session: &mut Session, released: Pos, ctx: &Ctx<'_>) -> Option<Resumable>
     let managed = session.managed.as_ref().filter(|one| one.changed && one.can_be_resumed())?;
     let resumption = managed.resumption.as_ref()?;
     // What the log has before, it has got, or it is among what is not acknowledged.
-    let mark = match &session.replay {
-        Some(replay) => replay.after.min(released),
-        None => released,
-    };
+    let told = session.replay.as_ref().map(|replay| replay.after);
+    let held = session.held.map(|held| Pos(held.0 - 1));
+    let mark = released.min(told.unwrap_or(released)).min(held.unwrap_or(released));
     let expires = match managed.detached {
         Some(until) => ctx.unix_ms + until.0.saturating_sub(ctx.now.0),
         None => NEVER,
