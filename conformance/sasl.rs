@@ -5,6 +5,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use hmac::{EagerHash, Hmac, KeyInit, Mac, digest::Digest};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex, PoisonError},
+};
 
 /// From weak to strong, but for PLAIN, which costs the server most and us nothing.
 const KNOWN: [&str; 4] = ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"];
@@ -92,7 +96,24 @@ struct Hash {
     derive: fn(&[u8], &[u8], u32) -> Vec<u8>,
 }
 
+/// Passwords that were salted: password, salt, rounds and the length of the hash to the result.
+type Salted = HashMap<(String, Vec<u8>, u32, usize), Vec<u8>>;
+
 impl Hash {
+    /// What RFC 5802 §3 derives from a password. A client that comes back keeps it (section 5.1).
+    fn salted(&self, password: &str, salt: &[u8], rounds: u32) -> Vec<u8> {
+        static KNOWN: LazyLock<Mutex<Salted>> = LazyLock::new(Mutex::default);
+        let length = (self.digest)(&[]).len();
+        let key = (password.to_owned(), salt.to_vec(), rounds, length);
+        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let salted = (self.derive)(password.as_bytes(), salt, rounds);
+            let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(key, salted.clone());
+            salted
+        })
+    }
+
     fn of<D: EagerHash<Core: Sync> + Digest>() -> Self {
         Self {
             mac: |key, data| {
@@ -172,7 +193,7 @@ impl Scram {
             self.told = true;
         }
         let rounds = field("i=")?.parse().ok()?;
-        let salted = (self.hash.derive)(self.password.as_bytes(), &salt, rounds);
+        let salted = self.hash.salted(&self.password, &salt, rounds);
         let client_key = (self.hash.mac)(&salted, b"Client Key");
         let server_key = (self.hash.mac)(&salted, b"Server Key");
         let last = format!("c={},r={nonce}", BASE64.encode(&self.binding));
