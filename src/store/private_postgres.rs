@@ -24,10 +24,11 @@ const KEEP: &str = r#"
     trap '' INT TERM HUP
     folder=$1; shift
     "$@" > "$folder/log" 2>&1 &
-    server=$!
     cat > /dev/null
-    kill -QUIT "$server"
-    wait "$server"
+    lock=$folder/data/postmaster.pid
+    # It may have been started again, by somebody else.
+    read -r server < "$lock" && kill -QUIT "$server"
+    while [ -e "$lock" ]; do sleep 0.02; done
     rm -rf -- "$folder"
 "#;
 
@@ -84,6 +85,33 @@ impl PrivatePostgres {
         create.args(["--template", template.unwrap_or("template0"), name]);
         run(&mut create)?;
         Ok(format!("postgres://{USER}@localhost/{name}?host={}", self.folder.display()))
+    }
+
+    /// Ends it and starts it again. `at_once` leaves what is in its memory to the recovery from its
+    /// log; otherwise it ends connections in order, and writes.
+    ///
+    /// # Errors
+    /// What `pg_ctl` says.
+    pub fn restart(&self, at_once: bool) -> Result<()> {
+        let mut restart = as_user(&self.programs.join("pg_ctl"))?;
+        restart.current_dir("/").arg("--pgdata").arg(self.folder.join("data"));
+        restart.arg("--log").arg(self.folder.join("data/log"));
+        restart.args(["--mode", if at_once { "immediate" } else { "fast" }, "--wait", "restart"]);
+        // Not through a pipe: the new server keeps it open.
+        match restart.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()? {
+            status if status.success() => self.wait(),
+            status => Err(Error::other(format!("pg_ctl restart: {status}"))),
+        }
+    }
+
+    /// Runs SQL in a database.
+    ///
+    /// # Errors
+    /// What `psql` says.
+    pub fn sql(&self, database: &str, commands: &str) -> Result<()> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.arg("--host").arg(&self.folder).args(["--username", USER, "--no-psqlrc", "--quiet"]);
+        run(psql.args(["--set", "ON_ERROR_STOP=1", "--command", commands, database]))
     }
 
     /// The folder of its socket, `.s.PGSQL.5432`, and of its log.
