@@ -4,6 +4,7 @@
 
 pub mod actor;
 pub mod announced;
+pub mod audit;
 pub mod bosh;
 pub mod driver;
 pub mod fill;

@@ -1,0 +1,160 @@
+//! What must hold of that which arrives: A3, the order of A4, and that nobody misses a row.
+
+use super::{Facts, Verdict, Wrong};
+use crate::audit::history::{Device, Event, How, Log, Send, Via, What};
+use std::collections::{BTreeMap, HashMap};
+
+/// How long before a kill a device may have told that it has what is repeated. Two seconds are
+/// promised, two are the delay of what is written once a second, one is for a busy machine.
+const TOLD_US_MAX: u64 = 5_000_000;
+
+/// What one device has lived through so far.
+#[derive(Default)]
+struct Life<'a> {
+    /// Its session was resumed after the server had forgotten.
+    after_kill: bool,
+    /// Faults that forget, up to its last session.
+    kills: u32,
+    online: bool,
+    copies: HashMap<Send, Copy<'a>>,
+    /// The row that arrived last on its own, by log.
+    last: BTreeMap<Log, (usize, Send)>,
+}
+
+/// The first copy of a message.
+struct Copy<'a> {
+    stanza_id: Option<&'a str>,
+    pushed: bool,
+    told_us: Option<u64>,
+}
+
+/// A copy that arrives.
+struct Arrival<'a> {
+    at_us: u64,
+    id: Send,
+    log: Log,
+    stanza_id: Option<&'a str>,
+    via: Via,
+    delay: bool,
+}
+
+impl Facts<'_> {
+    pub(super) fn check_arrivals(&self, history: &[Event], verdict: &mut Verdict) {
+        let mut lives: BTreeMap<Device, Life<'_>> = BTreeMap::new();
+        let (mut kills, mut killed_us) = (0, 0);
+        for Event { at_us, what } in history {
+            match what {
+                What::Fault { fault } if fault.forgets() => {
+                    kills += 1;
+                    killed_us = *at_us;
+                }
+                What::Session { device, how, .. } => {
+                    let life = lives.entry(*device).or_default();
+                    life.after_kill = *how == How::Resumed && kills > life.kills;
+                    life.kills = kills;
+                    life.online = true;
+                }
+                What::End { device } => lives.entry(*device).or_default().online = false,
+                What::Told { device, ids } => {
+                    lives.entry(*device).or_default().told(ids, *at_us);
+                }
+                What::Recv { device, id, log, stanza_id, via, delay } => {
+                    let stanza_id = stanza_id.as_deref();
+                    let (at_us, id, log) = (killed_us, *id, *log);
+                    let (via, delay) = (*via, *delay);
+                    let arrival = Arrival { at_us, id, log, stanza_id, via, delay };
+                    let life = lives.entry(*device).or_default();
+                    self.arrives(*device, life, arrival, verdict);
+                }
+                _ => {}
+            }
+        }
+        for (device, life) in lives.iter().filter(|(_, life)| life.online) {
+            self.check_missed(*device, life, verdict);
+        }
+    }
+
+    fn arrives<'a>(
+        &self,
+        device: Device,
+        life: &mut Life<'a>,
+        arrival: Arrival<'a>,
+        verdict: &mut Verdict,
+    ) {
+        self.check_name(device, &arrival, verdict);
+        let pushed = arrival.via != Via::Mam;
+        if let Some(copy) = life.copies.get_mut(&arrival.id) {
+            let first_push = pushed && !copy.pushed;
+            copy.pushed |= pushed;
+            let renamed = copy.stanza_id.is_some() && copy.stanza_id != arrival.stanza_id;
+            if renamed {
+                let names = (copy.stanza_id.unwrap_or_default(), arrival.stanza_id);
+                let why = format!("{}: {} came as {names:?}", self.device(device), arrival.id);
+                verdict.find(Wrong::Duplicate, Some(arrival.id), why);
+            } else if first_push {
+                verdict.overlaps += 1;
+            } else if pushed && life.after_kill && arrival.delay {
+                verdict.repeats += 1;
+                let late = copy.told_us.is_some_and(|told| told + TOLD_US_MAX < arrival.at_us);
+                verdict.late_repeats += u64::from(late);
+            } else if pushed {
+                let (who, id, via) = (self.device(device), arrival.id, arrival.via);
+                let why = format!("{who}: {id} came again, {via:?}, delay {}", arrival.delay);
+                verdict.find(Wrong::Duplicate, Some(id), why);
+            }
+            return;
+        }
+        let copy = Copy { stanza_id: arrival.stanza_id, pushed, told_us: None };
+        life.copies.insert(arrival.id, copy);
+        if !pushed {
+            verdict.fetched += 1;
+            return;
+        }
+        verdict.received += 1;
+        let Some(place) = self.places.get(&(arrival.log, arrival.id)) else { return };
+        let before = life.last.insert(arrival.log, (*place, arrival.id));
+        if let Some((_, other)) = before.filter(|(other, _)| other > place) {
+            let (who, log) = (self.device(device), self.log(arrival.log));
+            let why = format!("{who}: {} came behind {other}, not as in {log}", arrival.id);
+            verdict.find(Wrong::Reorder, Some(arrival.id), why);
+        }
+    }
+
+    /// A3: what arrives has the name of its row.
+    fn check_name(&self, device: Device, arrival: &Arrival<'_>, verdict: &mut Verdict) {
+        let Some(rows) = self.rows.get(&arrival.log) else { return };
+        let (who, id) = (self.device(device), arrival.id);
+        let row = self.places.get(&(arrival.log, id)).map(|place| rows[*place].1);
+        let wrong = match (row, arrival.stanza_id) {
+            (Some(row), Some(came)) if row == came => return,
+            (Some(row), came) => format!("{who}: {id} came as {came:?}, its row is {row}"),
+            (None, came) => format!("{who}: {id} came as {came:?}, it has no row"),
+        };
+        verdict.find(Wrong::Misnamed, Some(id), wrong);
+    }
+
+    /// A device that is online at the end has every row of the logs that it hears of, but for
+    /// what it sent itself.
+    fn check_missed(&self, device: Device, life: &Life<'_>, verdict: &mut Verdict) {
+        let Some((who, hears)) = self.devices.get(&device) else { return };
+        for log in *hears {
+            for (id, name) in self.rows.get(log).into_iter().flatten() {
+                let own = self.messages.get(id).is_some_and(|message| message.device == device);
+                if !own && !life.copies.contains_key(id) {
+                    let why = format!("{who} never got {id}, {name} of {}", self.log(*log));
+                    verdict.find(Wrong::Missed, Some(*id), why);
+                }
+            }
+        }
+    }
+}
+
+impl Life<'_> {
+    fn told(&mut self, ids: &[Send], at_us: u64) {
+        for id in ids {
+            if let Some(copy) = self.copies.get_mut(id) {
+                copy.told_us.get_or_insert(at_us);
+            }
+        }
+    }
+}

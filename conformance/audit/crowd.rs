@@ -1,0 +1,206 @@
+//! A run: accounts in pairs, a thread for each of their devices, and the verdict at the end.
+
+use super::{
+    check::{self, Verdict},
+    device,
+    history::{Device, Event, Fault, How, Log, What},
+    journal::Journal,
+    link::Door,
+    stage::{Part, Phase, Progress, Stage},
+};
+use crate::driver::Broken;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// How long all may take to come online.
+const ARRIVAL: Duration = Duration::from_secs(120);
+/// How long it may take until all is acknowledged, once nothing is done to the server any more.
+const SETTLEMENT: Duration = Duration::from_secs(60);
+/// Nothing comes to anybody for so long: nothing is under way.
+const SILENCE: Duration = Duration::from_millis(1500);
+/// How long reading all archives may take.
+const READING: Duration = Duration::from_secs(300);
+/// Of the two devices of an account, the one that some messages are addressed to.
+const RESOURCES: [&str; 2] = ["desk", "phone"];
+
+/// Who takes part.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Pairs of accounts that write to each other.
+    pub pairs: u16,
+    /// Devices of each account: one or two.
+    pub devices: u16,
+    /// Messages a second, of all together.
+    pub rate: f64,
+    /// The domain.
+    pub domain: String,
+    /// How many devices stop reading when that is ordered.
+    pub deaf: u16,
+    /// What chance begins with.
+    pub seed: u64,
+}
+
+impl Plan {
+    /// The addresses of all accounts.
+    pub fn accounts(&self) -> Vec<String> {
+        (0..2 * self.pairs).map(|account| format!("a{account}@{}", self.domain)).collect()
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let devices = 2 * self.pairs * self.devices;
+        let pause = Duration::from_secs_f64(f64::from(devices) / self.rate);
+        let part = |device: Device| {
+            let log: Log = device / self.devices;
+            let (peer_log, number) = (log ^ 1, device % self.devices);
+            Part {
+                device,
+                local: format!("a{log}"),
+                domain: self.domain.clone(),
+                resource: RESOURCES[usize::from(number)].to_owned(),
+                log,
+                peer: format!("a{peer_log}@{}", self.domain),
+                peer_log,
+                pause,
+                reads: number == 0,
+                deaf: device < self.deaf,
+            }
+        };
+        (0..devices).map(part).collect()
+    }
+}
+
+/// Devices that live.
+pub struct Crowd {
+    stage: Arc<Stage>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What a run comes to.
+pub struct Outcome {
+    /// What the auditor says.
+    pub verdict: Verdict,
+    /// All that happened.
+    pub history: Vec<Event>,
+    /// Where the history is kept.
+    pub kept: PathBuf,
+    /// From the first try to connect to a session, in microseconds, sorted; without first logins.
+    pub reconnects_us: Vec<u64>,
+}
+
+impl Crowd {
+    /// Brings all devices online at this door. The history is kept in this file.
+    ///
+    /// # Errors
+    /// When they do not come online.
+    pub fn gather(plan: &Plan, door: Door, history: &Path) -> Result<Self, Broken> {
+        let journal = Journal::create(history).map_err(|error| Broken(error.to_string()))?;
+        let parts = plan.parts();
+        let run = plan.seed as u32 ^ std::process::id();
+        let stage = Arc::new(Stage::new(run, journal, parts.len())?);
+        for (log, account) in (0..).zip(plan.accounts()) {
+            stage.journal.log(log, &account);
+        }
+        for part in &parts {
+            stage.journal.device(part.device, &part.full(), vec![part.log]);
+        }
+        // Nobody writes before all are there: who is not cannot hear.
+        stage.order(|orders| (orders.phase, orders.door) = (Phase::Settle, Some(door)));
+        let seed = plan.seed;
+        for part in parts.iter().filter(|part| !part.reads) {
+            stage.progress[usize::from(part.device)].read.store(true, Relaxed);
+        }
+        let living = parts.into_iter().map(|part| {
+            let stage = Arc::clone(&stage);
+            std::thread::spawn(move || device::live(&part, &stage, seed))
+        });
+        let crowd = Self { threads: living.collect(), stage };
+        let settled = |progress: &Progress| progress.online.load(Relaxed);
+        crowd.stage.wait(ARRIVAL, Duration::ZERO, settled).map_err(Broken)?;
+        crowd.stage.order(|orders| orders.phase = Phase::Talk);
+        Ok(crowd)
+    }
+
+    /// The server is about to go, by this.
+    pub fn goes(&self, fault: Fault) {
+        self.stage.order(|orders| orders.door = None);
+        self.stage.journal.fault(fault);
+    }
+
+    /// The server is there again.
+    pub fn returns(&self, door: Door) {
+        self.stage.order(|orders| orders.door = Some(door));
+    }
+
+    /// Something is done to the server, which stays where it is.
+    pub fn suffers(&self, fault: Fault) {
+        self.stage.journal.fault(fault);
+    }
+
+    /// Cuts the connections of half of the devices.
+    pub fn cut(&self) {
+        self.stage.journal.fault(Fault::Cut);
+        self.stage.order(|orders| orders.cuts += 1);
+    }
+
+    /// Those that can be deaf are, or hear again.
+    pub fn deafen(&self, deaf: bool) {
+        self.stage.order(|orders| orders.deaf = deaf);
+    }
+
+    /// How many devices have a session.
+    pub fn online(&self) -> usize {
+        let progress = self.stage.progress.iter();
+        progress.filter(|progress| progress.online.load(Relaxed)).count()
+    }
+
+    /// Waits until all devices have a session.
+    ///
+    /// # Errors
+    /// Those that have none in time.
+    pub fn all_online(&self, within: Duration) -> Result<(), Broken> {
+        let online = |progress: &Progress| progress.online.load(Relaxed);
+        self.stage.wait(within, Duration::ZERO, online).map_err(Broken)
+    }
+
+    /// Lets all be acknowledged and delivered, reads the archives, and judges.
+    ///
+    /// # Errors
+    /// When it is not all acknowledged in time, or an archive cannot be read.
+    pub fn settle(self) -> Result<Outcome, Broken> {
+        let stage = Arc::clone(&self.stage);
+        stage.order(|orders| orders.phase = Phase::Settle);
+        let settled = |progress: &Progress| {
+            progress.online.load(Relaxed)
+                && progress.waiting.load(Relaxed) == 0
+                && !progress.fetching.load(Relaxed)
+        };
+        let settlement = stage.wait(SETTLEMENT, SILENCE, settled);
+        stage.order(|orders| orders.phase = Phase::Read);
+        let read = |progress: &Progress| progress.read.load(Relaxed);
+        let reading = stage.wait(READING, Duration::ZERO, read);
+        stage.order(|orders| orders.phase = Phase::Leave);
+        let kept = stage.journal.path().to_owned();
+        for thread in self.threads {
+            thread.join().map_err(|_| Broken("a device panicked".into()))?;
+        }
+        let unfinished = settlement.and(reading);
+        unfinished.map_err(|why| Broken(format!("{why}; see {}", kept.display())))?;
+        let history = stage.journal.end().map_err(|error| Broken(error.to_string()))?;
+        let reconnects_us = reconnects(&history);
+        Ok(Outcome { verdict: check::check(&history), history, kept, reconnects_us })
+    }
+}
+
+fn reconnects(history: &[Event]) -> Vec<u64> {
+    let took = |event: &Event| match event.what {
+        What::Session { how: How::Resumed | How::Renewed, took_us, .. } => Some(took_us),
+        _ => None,
+    };
+    let mut took: Vec<_> = history.iter().filter_map(took).collect();
+    took.sort_unstable();
+    took
+}

@@ -1,0 +1,80 @@
+//! Where all devices of a run write what happens to them, in one order.
+
+use super::history::{self, Device, Event, Fault, Log, What};
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+/// An append-only log of events.
+pub struct Journal {
+    begun: Instant,
+    path: PathBuf,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    events: Vec<Event>,
+    file: BufWriter<File>,
+    broken: Option<io::Error>,
+}
+
+impl Journal {
+    /// Keeps the history in this file as well, from now on.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let file = BufWriter::new(File::create(path)?);
+        let kept = Mutex::new(Kept { events: Vec::new(), file, broken: None });
+        Ok(Self { begun: Instant::now(), path: path.to_owned(), kept })
+    }
+
+    /// Where it is kept.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Something has happened.
+    pub fn note(&self, what: What) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that times rise.
+        let at_us = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let event = Event { at_us, what };
+        if let Err(error) = history::write(&event, &mut kept.file) {
+            kept.broken.get_or_insert(error);
+        }
+        kept.events.push(event);
+    }
+
+    /// There is this log.
+    pub fn log(&self, log: Log, jid: &str) {
+        self.note(What::Log { log, jid: jid.to_owned() });
+    }
+
+    /// There is this device of an account, and it hears of these logs.
+    pub fn device(&self, device: Device, jid: &str, hears: Vec<Log>) {
+        self.note(What::Device { device, jid: jid.to_owned(), hears });
+    }
+
+    /// This was done to the server.
+    pub fn fault(&self, fault: Fault) {
+        self.note(What::Fault { fault });
+    }
+
+    /// All that has happened.
+    ///
+    /// # Errors
+    /// When it could not be written to its file.
+    pub fn end(&self) -> io::Result<Vec<Event>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.file.flush()?;
+        match kept.broken.take() {
+            Some(error) => Err(error),
+            None => Ok(std::mem::take(&mut kept.events)),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The auditor finds what is wrong, and nothing where nothing is: planted bugs, in histories and in
+//! a server.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod histories;
+mod servers;
+mod toy;
+
+use conformance::audit::{
+    crowd::{Crowd, Outcome, Plan},
+    history::Fault,
+};
+use std::{fs, thread, time::Duration};
+use toy::{Bug, Toy};
+
+/// Messages a second, for long enough that every bug shows.
+const PLAN: Plan =
+    Plan { pairs: 3, devices: 2, rate: 400.0, domain: String::new(), deaf: 0, seed: 7 };
+const STRIKES: u32 = 4;
+const GAP: Duration = Duration::from_millis(350);
+
+/// What is done to the toy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strike {
+    Kill,
+    Cut,
+}
+
+/// The devices talk to a toy with this bug, while this is done to it.
+fn play(name: &str, bug: Bug, strike: Strike) -> Outcome {
+    let toy = Toy::start(bug);
+    let plan = Plan { domain: "localhost".into(), ..PLAN };
+    let folder = std::env::temp_dir().join(format!("waxwing-toy-{}-{name}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let crowd = Crowd::gather(&plan, toy.door(), &folder.join("history.jsonl")).unwrap();
+    for _ in 0..STRIKES {
+        thread::sleep(GAP);
+        if strike == Strike::Cut {
+            crowd.cut();
+            continue;
+        }
+        crowd.goes(Fault::Kill);
+        toy.kill();
+        crowd.returns(toy.door());
+    }
+    thread::sleep(GAP);
+    let outcome = crowd.settle().unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    outcome
+}
