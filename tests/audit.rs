@@ -1,0 +1,132 @@
+//! Nothing is lost, nothing twice: the built server, killed, starved and slowed down under load,
+//! is judged by what clients saw. `conformance/README.md` has the long runs.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "audit/order.rs"]
+mod order;
+
+use conformance::audit::{
+    check::Wrong,
+    crowd::Plan,
+    faults::{Kind, Siege},
+    process::Program,
+    report::Report,
+};
+use std::path::Path;
+use store::private_postgres::PrivatePostgres;
+
+const PLAN: Plan =
+    Plan { pairs: 6, devices: 2, rate: 300.0, domain: String::new(), deaf: 3, seed: 5 };
+
+struct Case<'a> {
+    kind: Kind,
+    times: u32,
+    postgres: Option<(&'a PrivatePostgres, &'a str)>,
+    settings: &'a str,
+}
+
+impl Case<'_> {
+    fn run(&self) -> Report {
+        let folder = tempfile::tempdir().unwrap();
+        let siege = Siege {
+            program: Program {
+                binary: Path::new(env!("CARGO_BIN_EXE_waxwing")).to_owned(),
+                folder: folder.path().to_owned(),
+                environment: Vec::new(),
+            },
+            plan: &Plan { domain: "localhost".into(), ..PLAN },
+            kind: self.kind,
+            times: self.times,
+            gap_ms: 1000..2500,
+            history: &folder.path().join("history.jsonl"),
+            postgres: self.postgres,
+            settings: self.settings,
+        };
+        let report = siege.run().unwrap();
+        println!("{report}");
+        if !report.is_clean() {
+            println!("its files are kept in {}", folder.keep().display());
+        }
+        report
+    }
+
+    /// Nothing lost, doubled or out of order; and repeats only where they may be.
+    fn holds(&self) -> Report {
+        let report = self.run();
+        assert!(report.is_clean(), "{report}");
+        let verdict = &report.outcome.verdict;
+        assert!(verdict.acked > 500 && verdict.acked == verdict.sent, "{report}");
+        let may_repeat = matches!(self.kind, Kind::Kill | Kind::Power);
+        assert!(may_repeat || verdict.repeats == 0, "{report}");
+        assert_eq!(verdict.late_repeats, 0, "{report}");
+        report
+    }
+
+    fn on_sqlite(kind: Kind, times: u32) -> Self {
+        Self { kind, times, postgres: None, settings: "" }
+    }
+}
+
+#[test]
+fn f_k9_kills_lose_nothing_on_sqlite() {
+    let report = Case::on_sqlite(Kind::Kill, 5).holds();
+    assert!(report.resumed_percent() >= 99.0, "{report}");
+}
+
+#[test]
+fn f_k9_f_pg1_f_pg3_nothing_is_lost_on_postgresql() {
+    let postgres = PrivatePostgres::start(true).unwrap();
+    for (kind, times, name) in
+        [(Kind::Kill, 5, "kill"), (Kind::Database, 2, "database"), (Kind::Slow, 1, "slow")]
+    {
+        let postgres = Some((&postgres, name));
+        let report = Case { postgres, ..Case::on_sqlite(kind, times) }.holds();
+        assert!(kind == Kind::Kill || report.outcome.verdict.renewed == 0, "{report}");
+    }
+}
+
+#[test]
+fn f_drain_an_orderly_end_loses_and_repeats_nothing() {
+    let report = Case::on_sqlite(Kind::Drain, 3).holds();
+    assert!(report.resumed_percent() >= 99.0, "{report}");
+}
+
+#[test]
+fn f_pwr_what_was_not_synced_was_not_acknowledged() {
+    Case::on_sqlite(Kind::Power, 3).holds();
+}
+
+/// The same without syncing: then the loss of power must show, or the test proves nothing.
+#[test]
+fn f_pwr_a_server_that_does_not_sync_is_found_out() {
+    let settings = "[store]\nrelaxed = \"yes\"\n";
+    let report = Case { settings, ..Case::on_sqlite(Kind::Power, 3) }.run();
+    assert!(report.outcome.verdict.count(Wrong::Lost) > 0, "{report}");
+}
+
+#[test]
+fn f_dsk_a_full_disk_loses_nothing() {
+    Case::on_sqlite(Kind::Disk, 1).holds();
+}
+
+#[test]
+fn f_slow_devices_that_do_not_read_miss_nothing() {
+    Case::on_sqlite(Kind::Deaf, 1).holds();
+}
+
+#[test]
+fn f_clk_a_clock_that_jumps_changes_no_order() {
+    Case::on_sqlite(Kind::Clock, 1).holds();
+}
+
+#[test]
+fn f_clk_a_process_that_was_frozen_goes_on() {
+    Case::on_sqlite(Kind::Freeze, 1).holds();
+}
+
+#[test]
+fn cut_connections_lose_and_repeat_nothing() {
+    let report = Case::on_sqlite(Kind::Cut, 5).holds();
+    assert!(report.resumed_percent() >= 99.0, "{report}");
+}
