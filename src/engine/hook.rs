@@ -9,6 +9,7 @@ use crate::{
     session::Session,
     setting::Setting,
     settings::Settings,
+    shard::WorldAnswer,
     slot::{Plan, Slot},
     stream::sasl::{Advertised, profile::Profile},
     unit::{Change, Flags, Pos, Table},
@@ -58,6 +59,9 @@ pub enum Hook {
     },
     /// Looks at every message and presence that passes this station.
     At(Station, Look),
+    /// What a message with this child changes of those before it, once the log of an account has
+    /// it: by a `Reply::Write`. Any other answer changes nothing.
+    Amend(Name, WorldAnswer),
     /// Hears a first-level element that is not a stanza (XEP-0198 `<r/>`).
     Nonza(Name, Hear),
     /// A last look before a stanza is written to a session. What is not returned is held.

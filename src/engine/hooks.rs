@@ -6,6 +6,7 @@ use crate::{
     hook::*,
     passage::Stamp,
     session::Session,
+    shard::WorldAnswer,
     slot::Plan,
     stream::sasl::profile::{Profile, Rfc6120},
     unit::{Flags, Table},
@@ -21,6 +22,7 @@ pub struct Hooks {
     xeps: &'static [&'static Xep],
     features: BTreeMap<Of, Vec<&'static str>>,
     looks: Vec<(Station, u16, Look)>,
+    amends: Vec<(Name, WorldAnswer)>,
     answers: BTreeMap<Asked<'static>, (u16, Answer)>,
     nodes: Vec<(Of, Find)>,
     nonzas: Vec<(Name, Hear)>,
@@ -52,6 +54,7 @@ impl Hooks {
             xeps,
             features: BTreeMap::new(),
             looks: Vec::new(),
+            amends: Vec::new(),
             answers: BTreeMap::new(),
             nodes: Vec::new(),
             nonzas: Vec::new(),
@@ -100,6 +103,7 @@ impl Hooks {
                 self.answers.insert((of, kind, payload.ns, payload.local), (number, answer));
             }
             Hook::At(station, look) => self.looks.push((station, number, look)),
+            Hook::Amend(name, read) => self.amends.push((name, read)),
             Hook::Nonza(name, hear) => self.nonzas.push((name, hear)),
             Hook::Write(desk, write) => self.writes.push((desk, write)),
             Hook::Slot(plan) => plans.push(plan),
@@ -181,6 +185,12 @@ impl Hooks {
         let start = self.looks.partition_point(|&(station, ..)| station < from);
         let end = self.looks.partition_point(|&(station, ..)| station <= to);
         &self.looks[start..end]
+    }
+
+    /// What a message changes of those before it in a log.
+    pub fn amends(&self, message: &Stanza) -> Option<WorldAnswer> {
+        let found = self.amends.iter().find(|(name, _)| message.child(*name).is_some());
+        found.map(|&(_, read)| read)
     }
 
     /// Who stands at which station.

@@ -34,6 +34,7 @@ pub fn table(hooks: &Hooks) -> String {
     }
     let rest = [
         ("A request, and who answers", told(hooks, request)),
+        ("What changes messages before it, once it is in the log", told(hooks, amend)),
         ("A node of service discovery, and who knows it", told(hooks, nodes)),
         ("An element that is not a stanza, and who hears it", told(hooks, nonza)),
         ("Offered while a stream is negotiated", told(hooks, offer)),
@@ -88,6 +89,11 @@ fn request(hook: &Hook) -> Option<String> {
     let reads = if matches!(answer, Answer::World(_)) { ", reads the store" } else { "" };
     let (of, kind) = (format!("{of:?}"), format!("{kind:?}").to_lowercase());
     Some(format!("{of:<7} {kind} {{{}}}{}{reads}", payload.ns, payload.local))
+}
+
+fn amend(hook: &Hook) -> Option<String> {
+    let Hook::Amend(name, _) = hook else { return None };
+    Some(format!("{{{}}}{}", name.ns, name.local))
 }
 
 fn nodes(hook: &Hook) -> Option<String> {
@@ -174,6 +180,7 @@ mod tests {
             Hook::At(Station::Guard, |_, _| Verdict::Go),
             Hook::get(Of::Account, ASK, Answer::Pure(|_, _, _| Ok(Reply::Empty))),
             Hook::set(Of::Host, ASK, Answer::World(|_, _| Box::pin(async { Ok(Reply::Empty) }))),
+            Hook::Amend(ASK, |_, _| Box::pin(async { Ok(Reply::Empty) })),
             Hook::slot::<Lost>(),
         ],
     };
@@ -217,6 +224,9 @@ A stanza on its way out of a session
 A request, and who answers
   Account get {urn:a}ask                                     0001 First
   Host    set {urn:a}ask, reads the store                    0001 First
+
+What changes messages before it, once it is in the log
+  {urn:a}ask                                                 0001 First
 
 A node of service discovery, and who knows it
   Host                                                       0020 Second

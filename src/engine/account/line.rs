@@ -208,6 +208,7 @@ impl Account {
             }
             Then::Handle(stanza) => self.handle_routed(stanza, ctx, out),
             Then::Remember => self.remember_on(ctx, out),
+            Then::Amended(number) => self.amended(number, out),
             Then::Say(..) | Then::Nothing => {}
         }
     }
@@ -224,7 +225,13 @@ impl Account {
         if let Some(pos) = committed.in_log(&self.jid) {
             self.released = self.released.max(pos);
         }
-        let Some(missed) = release(walked, committed, self, ctx, out) else { return };
+        let amends = walked.kept.and_then(|_| ctx.hooks.amends(&walked.stanza));
+        let amends = amends.map(|read| (walked.stanza.clone(), read));
+        let missed = release(walked, committed, self, ctx, out);
+        if let Some((message, read)) = amends {
+            self.amend(message, read, out);
+        }
+        let Some(missed) = missed else { return };
         if let Untaken::Refuse(condition) = untaken(&missed) {
             self.refuse(&missed, &condition.into(), ctx, out);
         }
@@ -244,6 +251,7 @@ impl Account {
                 return self.depart(StreamCondition::InternalServerError, ctx, out);
             }
             Then::Remember => return self.remember_on(ctx, out),
+            Then::Amended(number) => return self.amended(*number, out),
             Then::Handle(_) | Then::Say(..) | Then::Nothing => None,
         };
         refusal.into_iter().for_each(|refusal| self.send(refusal, ctx, out));

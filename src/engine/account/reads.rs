@@ -1,5 +1,6 @@
 //! Requests that the store is read for, beside the line: in order for each who asks, and not
 //! before what the same session wrote is committed, so that it finds what it has said.
+//! And what messages change of those before them in the log.
 
 use super::{
     Account, Output,
@@ -14,11 +15,14 @@ use crate::{
     unit::Unit,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{Stanza, StanzaCondition};
+use wire::{Bare, Kind, Stanza, StanzaCondition};
 
 /// Requests of its own sessions that an account may be reading the store for; as many again of
 /// others.
 const QUESTIONS_MAX: usize = 256;
+/// Messages whose changes of those before them wait, of the account's own and of those that it has
+/// received. What is too much changes nothing: clients hear of the message itself.
+const AMENDING_MAX: usize = 32;
 
 /// What the store is to be read for.
 #[derive(Default)]
@@ -41,16 +45,20 @@ impl Reads {
         self.asked.is_empty()
     }
 
-    /// The first that may be read for now.
-    fn next(&mut self) -> Option<(u64, Stanza, WorldAnswer)> {
+    /// The first that may be read for now. What messages of the account itself change is changed
+    /// before anything else is read: it would be found as it was.
+    fn next(&mut self, own: &Bare) -> Option<(u64, Stanza, WorldAnswer)> {
         let mut before = BTreeSet::new();
         let mut all = self.asked.iter();
-        let number = loop {
-            let (&number, asked) = all.next()?;
-            let first = before.insert(asked.iq.head.from.as_ref());
-            if first && asked.after.is_none() && asked.read.is_some() {
-                break number;
-            }
+        let number = match self.asked.iter().find(|(_, asked)| is_message_of(own, &asked.iq)) {
+            Some((&number, _)) => number,
+            None => loop {
+                let (&number, asked) = all.next()?;
+                let first = before.insert(asked.iq.head.from.as_ref());
+                if first && asked.after.is_none() && asked.read.is_some() {
+                    break number;
+                }
+            },
         };
         let asked = self.asked.get_mut(&number)?;
         Some((number, asked.iq.clone(), asked.read.take()?))
@@ -107,8 +115,38 @@ impl Account {
         );
     }
 
+    /// A message that is in the log now may change those before it.
+    pub(super) fn amend(&mut self, message: Stanza, read: WorldAnswer, out: &mut Vec<Output>) {
+        let is_own = is_message_of(&self.jid, &message);
+        let alike = self.reads.asked.values().filter(|asked| {
+            asked.iq.kind() == Kind::Message && is_message_of(&self.jid, &asked.iq) == is_own
+        });
+        if alike.count() < AMENDING_MAX {
+            let (settles, after, read) = (None, None, Some(read));
+            self.reads.last += 1;
+            self.reads.asked.insert(self.reads.last, Asked { iq: message, settles, after, read });
+            self.read_next(out);
+        }
+    }
+
+    fn change(&mut self, number: u64, replied: Replied, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let changes = match replied {
+            Ok(Reply::Write(changes, _)) => changes,
+            _ => Vec::new(),
+        };
+        let pair = (Some(self.jid.clone().into()), Some(self.jid.clone().into()));
+        let wait = Wait::for_unit(Unit::of(changes), pair, Then::Amended(number), None);
+        self.wait(wait, ctx, out);
+    }
+
+    /// What it changes is changed, or cannot be.
+    pub(super) fn amended(&mut self, number: u64, out: &mut Vec<Output>) {
+        self.reads.asked.remove(&number);
+        self.read_next(out);
+    }
+
     fn read_next(&mut self, out: &mut Vec<Output>) {
-        while let Some((number, iq, read)) = self.reads.next() {
+        while let Some((number, iq, read)) = self.reads.next(&self.jid) {
             out.push(Output::World(number, iq, read));
         }
     }
@@ -121,6 +159,9 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
+        if self.reads.asked.get(&number).is_some_and(|asked| asked.iq.kind() == Kind::Message) {
+            return self.change(number, replied, ctx, out);
+        }
         let Some(Asked { iq, settles, .. }) = self.reads.asked.remove(&number) else { return };
         match replied {
             Ok(Reply::Write(changes, last)) => {
@@ -137,4 +178,10 @@ impl Account {
         }
         self.read_next(out);
     }
+}
+
+/// Whether it is a message of this account's, and no request.
+fn is_message_of(account: &Bare, message: &Stanza) -> bool {
+    let from = message.head.from.as_ref();
+    message.kind() == Kind::Message && from.is_some_and(|from| from.bare() == *account)
 }

@@ -100,6 +100,8 @@ pub(super) enum Then {
     Remember,
     /// The second half of this walk, and off to another server.
     WalkAway(Walked),
+    /// What the message of this number has to do with those before it is done (see `reads.rs`).
+    Amended(u64),
     /// Nothing: whoever must be told is told by another.
     Nothing,
 }
@@ -140,7 +142,7 @@ impl Then {
                 stanza.wire_len()
             }
             Self::Tell(stanza, _) => stanza.wire_len(),
-            Self::Walks(_) | Self::Send(_) | Self::Remember | Self::Nothing => 0,
+            Self::Walks(_) | Self::Send(_) | Self::Remember | Self::Amended(_) | Self::Nothing => 0,
         }
     }
 
