@@ -34,6 +34,7 @@ pub mod xep_0334_hints;
 pub mod xep_0352_csi;
 pub mod xep_0368_direct;
 pub mod xep_0388_sasl2;
+pub mod xep_0424_retraction;
 pub mod xep_0440_channel_binding;
 pub mod xep_0474_downgrade;
 pub mod xep_0478_limits;
@@ -79,6 +80,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0368_direct::XEP,
     &xep_0388_sasl2::xep_0386_bind2::XEP,
     &xep_0388_sasl2::XEP,
+    &xep_0424_retraction::XEP,
     &xep_0440_channel_binding::XEP,
     &xep_0313_mam::xep_0441_preferences::XEP,
     &xep_0474_downgrade::XEP,
