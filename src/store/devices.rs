@@ -7,7 +7,7 @@
 
 use engine::{
     archive::{Found, Search},
-    port::{Batch, Device, Fault, Loaded, Logged, Reads, Store, Stored, Verdict},
+    port::{Batch, Device, Fault, Loaded, Logged, Reads, Retention, Store, Stored, Verdict},
     unit::{Change, Credentials, Pos, Table},
     wire::Bare,
 };
@@ -220,6 +220,10 @@ impl Store for Devices {
 
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
         self.store.secret(fresh)
+    }
+
+    fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {
+        self.store.purge(what)
     }
 }
 

@@ -27,7 +27,7 @@ impl Shard {
         let traced = self.hosted.get(whom).map_or_else(Vec::new, Hosted::traced);
         let is_here = |jid: &&Bare| {
             let sessions = self.hosted.get(*jid).map(Hosted::sessions).unwrap_or_default();
-            sessions.iter().any(Session::is_attached)
+            sessions.iter().any(|session| session.is_attached())
         };
         let accounts = busy.iter().filter(is_here).count();
         let mut online = Online { accounts, traced, ..Online::default() };
