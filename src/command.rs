@@ -71,8 +71,9 @@ pub enum User {
         /// Such as juliet@localhost.
         jid: String,
     },
-    /// Print where the last messages of an account went, and why: stored, delivered to which device,
-    /// acknowledged, pushed, answered. Only while the server runs and has the account in memory.
+    /// Print where the last messages of an account went, and why: stored, delivered to which
+    /// device, acknowledged, pushed, answered. Only while the server runs and has the account in
+    /// memory.
     Trace {
         /// Such as juliet@localhost.
         jid: String,

@@ -87,7 +87,7 @@ async fn an_operator_sees_where_the_messages_of_an_account_went() {
     let mut juliet = Client::starttls(&server).await;
     juliet.login("balcony").await;
     juliet.say("<message to='juliet@localhost/balcony' id='m1'><body>1</body></message>").await;
-    juliet.hear("<body>1</body></message>").await;
+    juliet.hear("<body>1</body>").await;
     let trace = run(server.folder.path(), &["user", "trace", "juliet@localhost"], "").await;
     let trace = String::from_utf8_lossy(&trace.stdout).into_owned();
     let received = "  m1  received from juliet@localhost/balcony: ";
