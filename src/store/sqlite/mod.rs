@@ -74,7 +74,7 @@ impl Sqlite {
         migrate::SQLITE.run(&mut connection).await.map_err(migrate::failed)?;
         let node =
             i32::try_from(options.node.0).map_err(|_| refused("a node's number has 31 bits"))?;
-        let writing = Writing::take(connection, node).await?;
+        let writing = Writing::take(writes, connection, node).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers_max.max(1))
             .connect_lazy_with(connect.read_only(true).pragma("cache_size", READER_CACHE));

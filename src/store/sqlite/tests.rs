@@ -2,7 +2,10 @@ mod search;
 
 use super::*;
 use crate::suite::{self, AT_HAND, Bed, Desk, bare, said};
-use engine::{port::Node, unit::Change};
+use engine::{
+    port::{Node, Written},
+    unit::Change,
+};
 use std::{fs, sync::Arc};
 
 /// A folder with a database, removed at the end.
@@ -118,6 +121,27 @@ async fn what_is_left_of_a_removed_account_goes_to_the_last_row() {
     assert_eq!(folder.number(ROWS).await, 2_501, "not all in the writer's time");
     assert_eq!(desk.store.purge(&Retention::default()).await, Ok(2_500));
     assert_eq!(folder.number(ROWS).await, 0);
+}
+
+#[tokio::test]
+async fn a_writer_whose_disk_was_full_writes_again_when_there_is_room() {
+    let folder = Folder::new().await;
+    let store = Arc::new(Sqlite::open(&folder.path(), &options()).await.unwrap());
+    let mut desk = Desk::at(store.clone()).await;
+    desk.change(Change::Create(bare("a@example.com"), <_>::default())).await.unwrap();
+    store.writing.lock().await.fills_the_disk().await;
+    let large = format!("<message><body>{}</body></message>", "x".repeat(1 << 20));
+    let batch = |number, last| {
+        let units = vec![(said("a@example.com", &large), vec![last])];
+        Batch { number, last, units }
+    };
+    let (number, last) = store.last().await.unwrap();
+    let batch = batch(number + 1, Pos(last.0 + 1));
+    let full = store.commit(&batch).await;
+    assert!(matches!(&full, Err(Fault::Away(why)) if why.contains("full")), "{full:?}");
+    assert_eq!(store.last().await, Ok((number, last)), "nothing of it happened");
+    assert_eq!(store.commit(&batch).await, Ok(vec![Ok(Written::Now)]));
+    assert_eq!(desk.texts("a@example.com").await, [large]);
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use engine::{
     port::{Batch, Fault, Verdict, Written},
     unit::{Entry, Once, Pos, Unit},
 };
-use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection, Transaction};
+use sqlx::{
+    Connection, QueryBuilder, Sqlite, SqliteConnection, Transaction, sqlite::SqliteConnectOptions,
+};
 use std::ops::Range;
 
 /// Rows of one statement, at most. A power of two, as all are: so few statements are prepared.
@@ -18,7 +20,12 @@ const ROWS_MAX: usize = 64;
 
 /// The one who writes, with what it needs to know it still may.
 pub(super) struct Writing {
+    /// By which the connection was made.
+    options: SqliteConnectOptions,
     connection: SqliteConnection,
+    /// A transaction on it has failed. SQLite may have ended that on its own, as it does when the
+    /// disk is full: nobody knows where the connection stands.
+    is_lost: bool,
     node: i32,
     epoch: i64,
     /// The verdicts of the last batch that may have been committed, by its number.
@@ -27,21 +34,35 @@ pub(super) struct Writing {
 
 impl Writing {
     /// Raises the epoch: whoever wrote before is fenced.
-    pub(super) async fn take(mut connection: SqliteConnection, node: i32) -> Result<Self, Fault> {
+    pub(super) async fn take(
+        options: SqliteConnectOptions,
+        mut connection: SqliteConnection,
+        node: i32,
+    ) -> Result<Self, Fault> {
         const SQL: &str = "
             INSERT INTO writer (node, epoch, batch, pos) VALUES ($1, 1, 0, 0)
             ON CONFLICT (node) DO UPDATE SET epoch = epoch + 1
             RETURNING epoch";
         let query = sqlx::query_scalar(SQL).bind(node);
         let epoch = query.fetch_one(&mut connection).await.map_err(fault)?;
-        Ok(Self { connection, node, epoch, verdicts: (0, Vec::new()) })
+        let (is_lost, verdicts) = (false, (0, Vec::new()));
+        Ok(Self { options, connection, is_lost, node, epoch, verdicts })
+    }
+
+    /// The connection, made anew when the one before is lost.
+    async fn line(&mut self) -> Result<&mut SqliteConnection, Fault> {
+        if self.is_lost {
+            self.connection = SqliteConnection::connect_with(&self.options).await.map_err(fault)?;
+            self.is_lost = false;
+        }
+        Ok(&mut self.connection)
     }
 
     pub(super) async fn last(&mut self) -> Result<(i64, Pos), Fault> {
         const SQL: &str = "SELECT batch, pos FROM writer WHERE node = $1 AND epoch = $2";
         let query = sqlx::query_as(SQL).bind(self.node).bind(self.epoch);
         let row: Option<(i64, i64)> =
-            query.fetch_optional(&mut self.connection).await.map_err(fault)?;
+            query.fetch_optional(self.line().await?).await.map_err(fault)?;
         let (batch, pos) = row.ok_or(Fault::Fenced)?;
         Ok((batch, Pos(pos)))
     }
@@ -58,21 +79,26 @@ impl Writing {
     }
 
     pub(super) async fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        let outcome = self.attempt(batch).await;
+        self.is_lost |= matches!(outcome, Err(Fault::Away(_)));
+        outcome
+    }
+
+    async fn attempt(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
         const FENCE: &str = "
             UPDATE writer SET batch = $1, pos = $2
             WHERE node = $3 AND epoch = $4 AND batch = $1 - 1";
+        let (node, epoch) = (self.node, self.epoch);
+        self.line().await?;
         let mut work = self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
-        let fence = sqlx::query(FENCE)
-            .bind(batch.number)
-            .bind(batch.last.0)
-            .bind(self.node)
-            .bind(self.epoch);
+        let fence = sqlx::query(FENCE).bind(batch.number).bind(batch.last.0).bind(node);
+        let fence = fence.bind(epoch);
         let passed = fence.execute(&mut *work).await.map_err(fault)?.rows_affected() == 1;
         if !passed {
             work.rollback().await.map_err(fault)?;
             return self.settled(batch.number).await;
         }
-        let verdicts = units(&mut work, batch, self.node).await?;
+        let verdicts = units(&mut work, batch, node).await?;
         // Kept before the commit: its outcome may stay unknown.
         self.verdicts = (batch.number, verdicts);
         work.commit().await.map_err(fault)?;
@@ -82,7 +108,7 @@ impl Writing {
     /// Removes a piece of what is kept no longer.
     pub(super) async fn sweep(&mut self, sql: &'static str, values: &[i64]) -> Result<u64, Fault> {
         let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(*value));
-        Ok(query.execute(&mut self.connection).await.map_err(fault)?.rows_affected())
+        Ok(query.execute(self.line().await?).await.map_err(fault)?.rows_affected())
     }
 
     /// What became of a batch that the fence holds back: it may have been committed before.
@@ -90,6 +116,13 @@ impl Writing {
         let (batch, _) = self.last().await?;
         let (known, verdicts) = &self.verdicts;
         if batch == number && *known == number { Ok(verdicts.clone()) } else { Err(Fault::Fenced) }
+    }
+
+    /// As if the disk were full: until the connection is made anew, the file grows no more.
+    #[cfg(test)]
+    pub(super) async fn fills_the_disk(&mut self) {
+        let full = sqlx::query("PRAGMA max_page_count = 1");
+        full.execute(&mut self.connection).await.expect("pragmas are set");
     }
 
     /// The journal's mode, and how much is synced.
