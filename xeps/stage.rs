@@ -259,10 +259,10 @@ impl Stage {
             under(settings, *now, |ctx| account.handle(ctx, input, &mut out));
             for output in out {
                 match output {
-                    Output::Commit(ticket, unit) if self.late => {
+                    Output::Commit(ticket, unit, _) if self.late => {
                         self.commits.push_back((ticket, unit));
                     }
-                    Output::Commit(ticket, unit) => {
+                    Output::Commit(ticket, unit, _) => {
                         inputs.push(Input::Committed(ticket, Ok(self.write(unit))));
                     }
                     Output::Look(session, look) => {

@@ -102,7 +102,7 @@ pub struct World {
     inbox: VecDeque<Input>,
     /// Whether parcels wait.
     pub holds: bool,
-    writer: Writer<(Bare, Ticket)>,
+    writer: Writer<(Bare, Ticket, Option<Bare>)>,
     store: Memory,
     /// The last batch that the store has committed.
     taken: i64,
@@ -149,7 +149,7 @@ impl World {
             let jid = Bare::parse(&format!("{name}@x")).unwrap();
             let changes = vec![Change::Create(jid.clone(), credentials())];
             let unit = Unit { changes, ..Unit::default() };
-            world.writer.push((jid, Ticket(u64::MAX)), unit, world.now).unwrap();
+            world.writer.push((jid, Ticket(u64::MAX), None), unit, world.now).unwrap();
         }
         while world.commit(None) {}
         world.inbox.clear();

@@ -9,7 +9,7 @@ use engine::{
     parcel::Ticket,
     port::{Fault, Online, Reads, Registrar as _, Store},
     seal::Spent,
-    shard::{Input, Output, WorldAnswer},
+    shard::{Input, Output, WorldAnswer, outcome},
     stream::{
         machine::{Fact, Question},
         sasl::{self, Hash},
@@ -26,12 +26,15 @@ use std::{
 };
 use store::Memory;
 
+/// Whose unit it is, and who gave half of it.
+type Token = (Bare, Ticket, Option<Bare>);
+
 /// PBKDF2 rounds of a simulated account: nobody attacks it.
 const ROUNDS: u32 = 2;
 
 /// The writer and its store.
 pub(super) struct Desk {
-    writer: Writer<(Bare, Ticket)>,
+    writer: Writer<Token>,
     pub(super) store: Memory,
     pub(super) spent: Arc<Spent>,
 }
@@ -52,7 +55,7 @@ impl Desk {
             ctx.random.fill(&mut salt);
             let unit = Change::Create(jid.clone(), credentials(password, &salt)).into();
             // Nobody waits for ticket 0.
-            let pushed = desk.writer.push((jid, Ticket(0)), unit, ctx.now);
+            let pushed = desk.writer.push((jid, Ticket(0), None), unit, ctx.now);
             pushed.map_err(|(_, fault)| Broken(fault.to_string()))?;
         }
         for (_, outcome) in desk.outcomes(ctx.unix_ms).into_iter().flatten() {
@@ -63,8 +66,7 @@ impl Desk {
 
     /// Commits what waits; `None`: nothing does.
     pub(super) fn commit(&mut self, ctx: &Ctx<'_>) -> Option<Vec<Input>> {
-        let outcomes = self.outcomes(ctx.unix_ms)?.into_iter();
-        Some(outcomes.map(|((jid, ticket), done)| Input::Committed(jid, ticket, done)).collect())
+        Some(self.outcomes(ctx.unix_ms)?.into_iter().flat_map(told).collect())
     }
 
     /// Commits a unit, behind what waits already.
@@ -74,21 +76,21 @@ impl Desk {
         now: Moment,
         unix_ms: u64,
     ) -> Result<Vec<Input>, Fault> {
-        let nobody = (Bare::host("nobody.invalid").expect("an address"), Ticket(0));
+        let nobody = (Bare::host("nobody.invalid").expect("an address"), Ticket(0), None);
         self.writer.push(nobody.clone(), unit, now).map_err(|(_, fault)| fault)?;
         let (mut caused, mut changed) = (Vec::new(), Ok(()));
         while let Some(outcomes) = self.outcomes(unix_ms) {
-            for ((jid, ticket), outcome) in outcomes {
-                match jid == nobody.0 {
+            for (token, outcome) in outcomes {
+                match token.0 == nobody.0 {
                     true => changed = outcome.map(drop),
-                    false => caused.push(Input::Committed(jid, ticket, outcome)),
+                    false => caused.extend(told((token, outcome))),
                 }
             }
         }
         changed.map(|()| caused)
     }
 
-    fn outcomes(&mut self, unix_ms: u64) -> Option<Vec<Outcome<(Bare, Ticket)>>> {
+    fn outcomes(&mut self, unix_ms: u64) -> Option<Vec<Outcome<Token>>> {
         let batch = self.writer.next_batch(unix_ms)?;
         let answer = ready(self.store.commit(&batch));
         Some(self.writer.outcome(answer))
@@ -101,10 +103,9 @@ impl Desk {
                 let loaded = ready(self.store.load(&jid));
                 vec![Input::Loaded(jid, loaded)]
             }
-            Output::Commit(jid, ticket, unit) => {
-                let pushed = self.writer.push((jid, ticket), unit, ctx.now).err();
-                let failed = |((jid, ticket), fault)| Input::Committed(jid, ticket, Err(fault));
-                pushed.map(failed).into_iter().collect()
+            Output::Commit(jid, ticket, unit, recipient) => {
+                let pushed = self.writer.push((jid, ticket, recipient), unit, ctx.now).err();
+                pushed.into_iter().flat_map(|(token, fault)| told((token, Err(fault)))).collect()
             }
             Output::World { account, number, iq, answer } => {
                 let (replied, mut caused) = self.read(ctx, &account, &iq, answer, online);
@@ -203,4 +204,10 @@ pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
             return value;
         }
     }
+}
+
+/// What is told of a unit.
+fn told((token, done): Outcome<Token>) -> impl Iterator<Item = Input> {
+    let (account, ticket, recipient) = token;
+    outcome(account, ticket, recipient, done).map(|(_, input)| input)
 }

@@ -6,7 +6,7 @@ use crate::{
     ctx::{Ctx, Moment},
     delivery::nobody,
     hook::{Of, Replied, World},
-    parcel::{Order, Parcel, Ticket},
+    parcel::{Order, Owed, Parcel, Ticket},
     port::{Fault, Loaded, Logged, Online, Pending},
     request::{Asks, Found, Line, answer, asks, stanzas, unwritten},
     session::Session,
@@ -53,8 +53,9 @@ pub enum Output {
     Parcel(Parcel),
     /// To be read; comes back as `Input::Loaded`.
     Load(Bare),
-    /// To be committed, in this order; comes back as `Input::Committed`.
-    Commit(Bare, Ticket, Unit),
+    /// To be committed, in this order; what is told of it is [`outcome`]. The last is who gave half
+    /// of it.
+    Commit(Bare, Ticket, Unit, Option<Bare>),
     /// To be read beside the line; comes back as `Input::Answered`.
     World {
         /// Who is asked.
@@ -75,6 +76,23 @@ pub enum Output {
     Look(Bare, i64, Look),
     /// A message has come to this.
     Fate(&'static str),
+}
+
+/// What is told of a unit that has been committed, or not: to the account whose it is, and to who
+/// gave half of it. Told in the order of the commits, so that each account hears of what is in its
+/// log in the order in which it stands there, whichever shards they are of.
+pub fn outcome(
+    account: Bare,
+    ticket: Ticket,
+    recipient: Option<Bare>,
+    outcome: Result<Committed, Fault>,
+) -> impl Iterator<Item = (Bare, Input)> {
+    let release = recipient.map(|to| {
+        let (owed, outcome) = (Owed { sender: account.clone(), ticket }, outcome.clone());
+        (to.clone(), Input::Parcel(Parcel::Release { to, owed, outcome }))
+    });
+    let committed = (account.clone(), Input::Committed(account, ticket, outcome));
+    std::iter::once(committed).chain(release)
 }
 
 enum Hosted {
@@ -266,7 +284,9 @@ impl Shard {
         for caused in self.caused.drain(..) {
             out.push(match caused {
                 account::Output::Parcel(parcel) => Output::Parcel(parcel),
-                account::Output::Commit(ticket, unit) => Output::Commit(jid.clone(), ticket, unit),
+                account::Output::Commit(ticket, unit, recipient) => {
+                    Output::Commit(jid.clone(), ticket, unit, recipient)
+                }
                 account::Output::World(number, iq, answer) => {
                     Output::World { account: jid.clone(), number, iq, answer }
                 }

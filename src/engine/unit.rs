@@ -21,12 +21,6 @@ impl Pos {
     pub fn unix_ms(self) -> u64 {
         u64::try_from(self.0 >> 20).unwrap_or_default()
     }
-
-    /// The place of so many milliseconds earlier.
-    pub fn before(self, ms: u64) -> Self {
-        let ms = i64::try_from(ms).unwrap_or(i64::MAX >> 20).min(i64::MAX >> 20);
-        Self((self.0 - (ms << 20)).max(0))
-    }
 }
 
 /// A shape of the store: (table, account, key) → bytes.

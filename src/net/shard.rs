@@ -45,9 +45,9 @@ fn execute(shell: &Arc<Shell>, writer: &Queue, output: Output) {
             }
         }
         Output::Load(account) => load(shell.clone(), account),
-        Output::Commit(account, ticket, unit) => {
+        Output::Commit(account, ticket, unit, recipient) => {
             shell.post.work().begin();
-            writer.push(Token::Line(account, ticket), unit);
+            writer.push(Token::Line(account, ticket, recipient), unit);
         }
         Output::World { account, number, iq, answer } => {
             read(shell.clone(), account, number, iq, answer);

@@ -31,8 +31,8 @@ const AWAY_PAUSE: Duration = Duration::from_millis(200);
 /// Who waits for a unit.
 #[derive(Debug)]
 pub(crate) enum Token {
-    /// An account's line.
-    Line(Bare, Ticket),
+    /// An account's line, and who gave half of the unit.
+    Line(Bare, Ticket, Option<Bare>),
     /// The operator.
     Operator(oneshot::Sender<Result<Committed, Fault>>),
 }
@@ -174,9 +174,10 @@ impl Host {
     fn settle(&self, outcomes: Vec<(Token, Result<Committed, Fault>)>) {
         for (token, outcome) in outcomes {
             match token {
-                Token::Line(account, ticket) => {
-                    let of = account.clone();
-                    self.post.tell(&of, shard::Input::Committed(account, ticket, outcome));
+                Token::Line(account, ticket, recipient) => {
+                    for (of, told) in shard::outcome(account, ticket, recipient, outcome) {
+                        self.post.tell(&of, told);
+                    }
                     self.post.work().done();
                 }
                 // The operator may have gone meanwhile.

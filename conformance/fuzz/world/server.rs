@@ -32,10 +32,10 @@ impl World {
                 Output::Parcel(Parcel::ToSocket(link, say)) => self.says_to(link, say),
                 Output::Parcel(parcel) => self.carry(parcel),
                 Output::Load(jid) => self.loads.push_back(jid),
-                Output::Commit(jid, ticket, unit) => {
+                Output::Commit(jid, ticket, unit, recipient) => {
                     assert!(!unit.is_empty(), "nothing is to be written");
                     self.ledger.writes(&unit);
-                    let full = self.writer.push((jid, ticket), unit, self.now);
+                    let full = self.writer.push((jid, ticket, recipient), unit, self.now);
                     assert!(full.is_ok(), "so many units wait");
                 }
                 Output::World { account, number, iq, answer } => {
@@ -126,9 +126,11 @@ impl World {
         answer
     }
 
-    fn tell_outcomes(&mut self, outcomes: Vec<Outcome<(Bare, Ticket)>>) {
-        let inputs = outcomes.into_iter();
-        self.inbox.extend(inputs.map(|((jid, ticket), done)| Input::Committed(jid, ticket, done)));
+    fn tell_outcomes(&mut self, outcomes: Vec<Outcome<(Bare, Ticket, Option<Bare>)>>) {
+        for ((jid, ticket, recipient), done) in outcomes {
+            let told = engine::shard::outcome(jid, ticket, recipient, done);
+            self.inbox.extend(told.map(|(_, input)| input));
+        }
     }
 
     pub(super) fn read(&self, iq: &Stanza, account: &Bare, answer: WorldAnswer) -> Replied {

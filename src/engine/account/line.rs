@@ -8,7 +8,7 @@ use super::{
 use crate::{
     ctx::Ctx,
     delivery::{Untaken, untaken},
-    parcel::{Owed, Parcel, Ticket},
+    parcel::{Owed, Ticket},
     passage::{Walked, release},
     port::Fault,
     request::Line,
@@ -102,10 +102,6 @@ impl Account {
         if !matches!(wait.place, Place::Mine) {
             return;
         }
-        if let Some(to) = wait.recipient.take() {
-            let (owed, outcome) = (Owed { sender: self.jid.clone(), ticket }, outcome.clone());
-            out.push(Output::Parcel(Parcel::Release { to, owed, outcome }));
-        }
         let is_committed = outcome.is_ok();
         wait.place = Place::Ready(outcome);
         let pair = wait.pair.clone();
@@ -143,8 +139,8 @@ impl Account {
     }
 
     fn give_units(&mut self, out: &mut Vec<Output>) {
-        while let Some((ticket, unit)) = self.waiting.due() {
-            out.push(Output::Commit(ticket, unit));
+        while let Some((ticket, unit, recipient)) = self.waiting.due() {
+            out.push(Output::Commit(ticket, unit, recipient));
         }
     }
 

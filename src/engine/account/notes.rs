@@ -19,9 +19,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How long what has changed in a session may be other than the store has it.
 const NOTE_MS: u64 = 1_000;
-/// Positions of units that are committed and not released yet may be so much older than what has
-/// been released, in milliseconds.
-const SLACK_MS: u64 = 2_000;
 /// Sessions of one account that can be resumed no more, and of which the count is known still.
 const EXPIRED_MAX: usize = 16;
 /// Of a session with a stream: it ends when that has ended.
@@ -102,8 +99,9 @@ impl Account {
             self.delivered_noted = self.delivered;
             unit.changes.push(Change::Delivered(self.jid.clone(), self.delivered));
         }
-        let slack = if self.waiting.is_empty() { 0 } else { SLACK_MS };
-        let (released, jid) = (self.released.before(slack), self.jid.clone());
+        // What is in the log is released in the order of its places: what stands behind this has
+        // not been yet.
+        let (released, jid) = (self.released, self.jid.clone());
         for session in &mut self.sessions {
             if let Some(row) = row(session, released, ctx) {
                 unit.changes.push(Change::Session(jid.clone(), Box::new(row)));

@@ -8,7 +8,7 @@ use crate::{
     shard::WorldAnswer,
     unit::{Committed, Pos, Resumable, Unit},
 };
-use wire::{Stanza, StanzaError};
+use wire::{Bare, Stanza, StanzaError};
 
 /// What happens to an account.
 #[derive(Debug)]
@@ -48,8 +48,9 @@ pub struct Look {
 pub enum Output {
     /// To be carried.
     Parcel(Parcel),
-    /// To be committed; comes back as `Input::Committed`.
-    Commit(Ticket, Unit),
+    /// To be committed; comes back as `Input::Committed`, and to who gave half of it as
+    /// `Input::Release`.
+    Commit(Ticket, Unit, Option<Bare>),
     /// To be read beside the line; comes back as `Input::Answered`.
     World(u64, Stanza, WorldAnswer),
     /// Of its log, for the session of this number; comes back as `Input::Seen`.

@@ -13,6 +13,7 @@ use crate::{
     unit::{Change, Unit},
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use wire::Bare;
 
 /// Stanzas of the account's own sessions that may wait; as many again that came from elsewhere.
 pub const WAITING_STANZAS_MAX: usize = 4096;
@@ -213,16 +214,16 @@ impl Waiting {
     }
 
     /// The next unit that may go to the writer: not behind one that lacks its other half.
-    pub fn due(&mut self) -> Option<(Ticket, Unit)> {
+    pub fn due(&mut self) -> Option<(Ticket, Unit, Option<Bare>)> {
         while let Some(ticket) = self.unsent.front().copied().map(Ticket) {
-            let unit = match self.at(ticket) {
+            let due = match self.at(ticket) {
                 Some(Wait { place: Place::Half, .. }) => return None,
-                Some(wait) => wait.unit.take(),
+                Some(wait) => wait.unit.take().zip(Some(wait.recipient.take())),
                 None => None,
             };
             self.unsent.pop_front();
-            if let Some(unit) = unit {
-                return Some((ticket, unit));
+            if let Some((unit, recipient)) = due {
+                return Some((ticket, unit, recipient));
             }
         }
         None

@@ -11,7 +11,7 @@ use engine::{
     passage::Passage,
     port::{Loaded, Node},
     settings::Settings,
-    shard::{Input, Output, Shard},
+    shard::{Input, Output, Shard, outcome},
     unit::{Committed, Flags, Pos},
     wire::{Bare, Jid, Stanza, Text},
 };
@@ -113,16 +113,17 @@ impl Bed {
                     Output::Load(jid) => {
                         self.inputs.push_back(Input::Loaded(jid, Ok(Some(Loaded::default()))));
                     }
-                    Output::Commit(jid, ticket, unit) => {
+                    Output::Commit(jid, ticket, unit, recipient) => {
                         let positions = unit.entries.iter().map(|entry| {
                             self.pos += 1;
                             (entry.log.clone(), Pos(self.pos))
                         });
                         let committed = Committed { places: positions.collect(), repeated: false };
-                        let committed = Input::Committed(jid, ticket, Ok(committed));
+                        let told = outcome(jid, ticket, recipient, Ok(committed));
+                        let told = told.map(|(_, input)| input);
                         match self.holds {
-                            true => self.held.push(committed),
-                            false => self.inputs.push_back(committed),
+                            true => self.held.extend(told),
+                            false => self.inputs.extend(told),
                         }
                     }
                     Output::World { .. }

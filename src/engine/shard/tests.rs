@@ -148,7 +148,7 @@ struct World {
     random: Counter,
     /// Whether units are committed at once.
     commits: bool,
-    held: VecDeque<(Bare, Ticket, Unit)>,
+    held: VecDeque<(Bare, Ticket, Unit, Option<Bare>)>,
     /// Whether accounts are read at once.
     loads: bool,
     loading: VecDeque<Bare>,
@@ -204,7 +204,9 @@ impl World {
                     Output::Parcel(parcel) => inputs.extend(self.carry(parcel)),
                     Output::Load(jid) if self.loads => inputs.push_back(self.loaded(jid)),
                     Output::Load(jid) => self.loading.push_back(jid),
-                    Output::Commit(jid, ticket, unit) => self.held.push_back((jid, ticket, unit)),
+                    Output::Commit(jid, ticket, unit, recipient) => {
+                        self.held.push_back((jid, ticket, unit, recipient));
+                    }
                     Output::World { account, number, .. } => self.questions.push((account, number)),
                     Output::Counted(_, online) => self.counted = online,
                     Output::Expire(jid) => self.expired.push(jid),
@@ -215,7 +217,7 @@ impl World {
                 }
             }
             if self.commits && inputs.is_empty() {
-                inputs.extend(self.next_commit());
+                inputs.extend(self.next_commit().into_iter().flatten());
             }
         }
     }
@@ -231,8 +233,8 @@ impl World {
         served.then_some(Input::Parcel(parcel))
     }
 
-    fn next_commit(&mut self) -> Option<Input> {
-        let (jid, ticket, unit) = self.held.pop_front()?;
+    fn next_commit(&mut self) -> Option<Vec<Input>> {
+        let (jid, ticket, unit, recipient) = self.held.pop_front()?;
         for change in unit.changes {
             match change {
                 Change::Roster(of, item) => {
@@ -249,7 +251,8 @@ impl World {
             (entry.log.clone(), Pos(self.pos))
         });
         let committed = Committed { places: positions.collect(), repeated: false };
-        Some(Input::Committed(jid, ticket, Ok(committed)))
+        let told = outcome(jid, ticket, recipient, Ok(committed));
+        Some(told.map(|(_, input)| input).collect())
     }
 
     fn loaded(&self, jid: Bare) -> Input {
@@ -276,20 +279,22 @@ impl World {
 
     /// Commits all that is held.
     fn feed_commits(&mut self) {
-        while let Some(committed) = self.next_commit() {
-            self.feed(committed);
+        while let Some(told) = self.next_commit() {
+            told.into_iter().for_each(|input| self.feed(input));
         }
     }
 
     fn commit(&mut self) {
-        let input = self.next_commit().expect("a unit to commit");
-        self.feed(input);
+        let told = self.next_commit().expect("a unit to commit");
+        told.into_iter().for_each(|input| self.feed(input));
     }
 
     fn fail(&mut self) {
-        let (jid, ticket, _) = self.held.pop_front().expect("a unit to fail");
+        let (jid, ticket, _, recipient) = self.held.pop_front().expect("a unit to fail");
         let fault = Fault::Refused("disk full".into());
-        self.feed(Input::Committed(jid, ticket, Err(fault)));
+        for (_, input) in outcome(jid, ticket, recipient, Err(fault)) {
+            self.feed(input);
+        }
     }
 
     /// Binds `resource` and makes it available.
@@ -495,7 +500,7 @@ fn units_go_to_the_writer_in_the_order_of_the_senders_stanzas() {
     for (to, body) in [("romeo@x", "1"), ("juliet@x", "2"), ("romeo@x", "3")] {
         world.says(juliet, JULIET, &message(to, body));
     }
-    let stanzas = world.held.iter().map(|(_, _, unit)| unit.entries[0].stanza.to_string());
+    let stanzas = world.held.iter().map(|(_, _, unit, _)| unit.entries[0].stanza.to_string());
     let ids: Vec<_> = stanzas.map(|xml| xml.split('\'').nth(1).unwrap().to_string()).collect();
     assert_eq!(ids, ["1", "2", "3"]);
     assert_eq!(world.held[1].2.entries.len(), 1, "a message to oneself is one entry");

@@ -192,7 +192,7 @@ fn what_is_held_is_on_its_way_until_it_is_released_or_given_up() {
     for body in ["hark", "hush"] {
         world.says(romeo, ROMEO, &message("juliet@x", body));
     }
-    let held = world.held.iter().map(|(_, _, unit)| match &unit.changes[..] {
+    let held = world.held.iter().map(|(_, _, unit, _)| match &unit.changes[..] {
         [Change::Put(_, _, key, _)] => key.clone(),
         changes => panic!("{changes:?}"),
     });
