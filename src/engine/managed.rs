@@ -29,12 +29,16 @@ pub struct Managed {
     pub(crate) hidden: Option<Stanza>,
     /// The newest that the client has acknowledged and that nobody has been told of.
     pub(crate) got: Option<Pos>,
+    /// It has been read from the store, and has had no stream since.
+    pub(crate) revived: bool,
     /// The stream that is to have it, when all that it has said is dealt with.
     pub(crate) claim: Option<(Link, Claim)>,
     /// What the store has of it, as a hash.
     pub(crate) written: u64,
     /// Something of it may be other than the store has it.
     pub(crate) changed: bool,
+    /// The same, by what no log tells: presence, requests.
+    pub(crate) unlogged: bool,
 }
 
 /// How a session may be resumed (XEP-0198 §5).
@@ -66,7 +70,7 @@ impl Managed {
 
     /// As it was before the process began: nothing has been said since.
     pub(crate) fn again(base: u32, unacked: Unacked, resumption: Resumption) -> Self {
-        Self::with(0, base, unacked, Some(resumption))
+        Self { revived: true, ..Self::with(0, base, unacked, Some(resumption)) }
     }
 
     fn with(start: u64, base: u32, unacked: Unacked, resumption: Option<Resumption>) -> Self {
@@ -81,9 +85,11 @@ impl Managed {
             shown,
             hidden,
             got,
+            revived: false,
             claim,
             written,
             changed,
+            unlogged: false,
         }
     }
 

@@ -25,6 +25,8 @@ const RESUMABLE_MS: u8 = 6;
 /// One that has been sent: where the log has it, and the stanza where it has not.
 const LOGGED: u8 = 7;
 const UNLOGGED: u8 = 8;
+/// What contacts saw before it was away for too long.
+const HIDDEN: u8 = 9;
 
 /// What is kept of a session.
 pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
@@ -36,6 +38,9 @@ pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
     };
     if let Some(presence) = &session.presence {
         put(PRESENCE, presence.to_text().as_bytes());
+    }
+    if let Some(hidden) = &managed.hidden {
+        put(HIDDEN, hidden.to_text().as_bytes());
     }
     put(PRIORITY, &session.priority.to_be_bytes());
     if session.interested {
@@ -67,6 +72,7 @@ pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
 #[derive(Debug, Default)]
 pub(crate) struct Saved {
     presence: Option<Stanza>,
+    hidden: Option<Stanza>,
     priority: i8,
     interested: bool,
     directed: Vec<Jid>,
@@ -98,6 +104,7 @@ impl Saved {
         let stanza = || Stanza::parse_one(text()?).ok();
         match field {
             PRESENCE => self.presence = Some(stanza()?),
+            HIDDEN => self.hidden = Some(stanza()?),
             PRIORITY => self.priority = i8::from_be_bytes(bytes.try_into().ok()?),
             INTERESTED => self.interested = true,
             DIRECTED => self.directed.push(Jid::parse(text()?).ok()?),
@@ -129,7 +136,9 @@ impl Saved {
         session.directed = self.directed.into_iter().collect();
         let resumption = Resumption { token, ms: self.ms };
         let unacked = Unacked::of(acked, self.sent);
-        session.managed = Some(Box::new(Managed::again(h, unacked, resumption)));
+        let mut again = Managed::again(h, unacked, resumption);
+        again.hidden = self.hidden;
+        session.managed = Some(Box::new(again));
     }
 }
 
@@ -157,6 +166,7 @@ mod tests {
         before.directed = [Jid::parse("room@y/nick").unwrap()].into();
         let resumption = Resumption::by("id", 3_600_000);
         let mut managed = Managed::from_now(&before.handled, Some(resumption.clone()));
+        managed.hidden = Some(stanza("<presence><show>xa</show></presence>"));
         managed.unacked.push(&Leaving { stanza: stanza("<message id='1'/>"), pos: Some(Pos(9)) });
         managed.unacked.push(&Leaving { stanza: stanza("<iq id='2' type='get'/>"), pos: None });
         let state = save(&before, &managed);

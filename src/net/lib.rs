@@ -33,6 +33,7 @@ mod outgoing;
 mod post;
 mod proxied;
 mod registrar;
+mod revival;
 mod secure;
 mod server;
 mod shard;

@@ -18,7 +18,7 @@ use crate::{
     post::Post,
     proxied::Network,
     registrar::Accounts,
-    shard,
+    revival, shard,
     shell::Shell,
     throttle::Throttle,
     tls::Tls,
@@ -116,7 +116,7 @@ impl Server {
             settings: ArcSwap::from_pointee(settings),
             hooks,
             limits,
-            store,
+            store: store.clone(),
             cluster,
             post,
             tls,
@@ -139,6 +139,7 @@ impl Server {
         tokio::spawn(housekeeping::run(kept, limits, stop.clone()));
         let web = Web::new(shell.clone(), queue, pages);
         let (accepting, control) = accept(listeners, &web, &stop);
+        tokio::spawn(revival::revive_all(shell.clone(), store, stop.clone()));
         tokio::spawn(http::settle(shell.clone()));
         let (sources, told) = watch::channel(keeper.sources().clone());
         tokio::spawn(keeper.run(shell.tls.clone(), shell.meters.clone(), told, stop.clone()));

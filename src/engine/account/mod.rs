@@ -221,6 +221,8 @@ impl Account {
     }
 
     fn say(&mut self, by: By, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let is_message = stanza.kind() == wire::Kind::Message;
+        self.note_unlogged(by.link, is_message, ctx, out);
         match stanza.kind() {
             wire::Kind::Message => self.message_sent(by, stanza, ctx, out),
             wire::Kind::Presence => self.presence_sent(by, stanza, ctx, out),

@@ -4,6 +4,7 @@
 use super::{
     Account, Output,
     replay::earlier,
+    resume::Expired,
     wait::{Then, Wait},
 };
 use crate::{
@@ -34,6 +35,7 @@ impl Account {
     /// The sessions that the store has: they wait for their clients, as if their streams had ended
     /// just now. Whoever saw them sees them still.
     pub(super) fn revive(&mut self, kept: Vec<Resumable>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let mut unit = Unit::default();
         for row in kept {
             let h = u32::try_from(row.h & i64::from(u32::MAX)).unwrap_or_default();
             let Ok(token) = <[u8; 32]>::try_from(&*row.token) else { continue };
@@ -41,14 +43,14 @@ impl Account {
             match lives.then(|| self.revived(&row, token, h, ctx)).flatten() {
                 Some(session) => {
                     // By a number of its own: what it says again is not what it said before.
-                    let change = Change::Unsession(self.jid.clone(), row.id);
-                    self.commit_quietly(Unit::from(change), ctx, out);
+                    unit.changes.push(Change::Unsession(self.jid.clone(), row.id));
                     self.sessions.push(session);
                 }
-                None => self.end_kept(token, h),
+                None => unit.changes.extend(self.end_kept((token, h, row.id))),
             }
         }
-        self.note_now(ctx, out);
+        // At once with what it becomes: else a process that ends between would have lost it.
+        self.note_with(unit, ctx, out);
     }
 
     fn revived(&self, row: &Resumable, token: [u8; 32], h: u32, ctx: &Ctx<'_>) -> Option<Session> {
@@ -63,17 +65,20 @@ impl Account {
         let ms = managed.resumption.as_ref()?.ms;
         let left = if row.expires == NEVER { ms } else { row.expires - ctx.unix_ms };
         managed.detached = Some(ctx.now.after(left.min(ms)));
-        managed.shown = Some(ctx.now.after(ctx.settings.limits.revived_shown_ms));
+        let until = ctx.now.after(ctx.settings.limits.revived_shown_ms);
+        managed.shown = session.presence.is_some().then_some(until);
         managed.unacked.is_away(true);
         session.replay = Some(Box::new(Replay::missed(row.mark)));
         Some(session)
     }
 
-    pub(super) fn end_kept(&mut self, token: [u8; 32], h: u32) {
-        if self.expired.len() >= EXPIRED_MAX {
-            self.expired.remove(0);
-        }
-        self.expired.push((token, h));
+    /// Of one that can be resumed no more its count is known for a while. What is to be forgotten by
+    /// the store instead.
+    pub(super) fn end_kept(&mut self, ended: Expired) -> Option<Change> {
+        let is_full = self.expired.len() >= EXPIRED_MAX;
+        let eldest = is_full.then(|| self.expired.remove(0));
+        self.expired.push(ended);
+        eldest.map(|(.., id)| Change::Unsession(self.jid.clone(), id))
     }
 }
 
@@ -88,13 +93,34 @@ impl Account {
         }
     }
 
+    /// The count of a session that was killed is raised by what it said that the logs have. So what
+    /// it said before, and no log has, must be written before: it will not be said again.
+    pub(super) fn note_unlogged(
+        &mut self,
+        link: Link,
+        logs: bool,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(managed) = self.session(link).and_then(|one| one.managed.as_mut()) else { return };
+        match logs {
+            false => managed.unlogged = true,
+            true if managed.unlogged && managed.changed => self.note_now(ctx, out),
+            true => {}
+        }
+    }
+
     /// Writes what of the sessions, and of what has been delivered, the store has otherwise.
     pub(super) fn note_now(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        self.note_with(Unit::default(), ctx, out);
+    }
+
+    /// The same, in the unit of this.
+    fn note_with(&mut self, mut unit: Unit, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         self.notes_at = None;
         if self.departs {
             return;
         }
-        let mut unit = Unit::default();
         if self.delivered > self.delivered_noted {
             self.delivered_noted = self.delivered;
             unit.changes.push(Change::Delivered(self.jid.clone(), self.delivered));
@@ -155,7 +181,9 @@ fn row(session: &mut Session, released: Pos, ctx: &Ctx<'_>) -> Option<Resumable>
     let mut hasher = DefaultHasher::new();
     (row.h, row.out, row.mark.0, &row.state, row.expires == NEVER).hash(&mut hasher);
     let hash = hasher.finish();
+    let is_done = session.handled.is_done();
     let managed = session.managed.as_mut()?;
     managed.changed = false;
+    managed.unlogged &= !is_done;
     (std::mem::replace(&mut managed.written, hash) != hash).then_some(row)
 }

@@ -92,7 +92,7 @@ impl Account {
 
     /// What a resource hears when it becomes available: its siblings' presence, its contacts'
     /// (asked for by probes, §4.3.1), and the requests that wait for an answer (§3.1.3).
-    fn greet(&mut self, to: &Jid, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(super) fn greet(&mut self, to: &Jid, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let siblings = self.sessions.iter().filter(|session| session.jid != *to);
         let mut heard: Vec<_> = siblings.filter_map(|session| session.presence.clone()).collect();
         let requests: Vec<_> = self.roster.requests().cloned().collect();

@@ -14,8 +14,8 @@ use crate::{
 };
 use wire::{StanzaError, StreamCondition};
 
-/// A session that can be resumed no more: what is kept of its id, and its count.
-pub(super) type Expired = ([u8; 32], u32);
+/// A session that can be resumed no more: what is kept of its id, its count, its number.
+pub(super) type Expired = ([u8; 32], u32, i64);
 
 /// Leaving and coming back.
 impl Account {
@@ -58,7 +58,7 @@ impl Account {
             resumption.is_some_and(|resumption| resumption.token == token)
         };
         let Some(place) = self.sessions.iter().position(is_claimed) else {
-            let known = self.expired.iter().find(|(of, _)| *of == token).map(|&(_, h)| h);
+            let known = self.expired.iter().find(|(of, ..)| *of == token).map(|&(_, h, _)| h);
             let refused = Say::Unresumed(claims.refused(&claim, known));
             return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
         };
@@ -127,13 +127,20 @@ impl Account {
         self.show_again(place, ctx, out);
     }
 
-    /// Its contacts see it again.
+    /// Its contacts see it again, and it sees them: presence is in no log, so what they said while
+    /// it was not seen, or while the process was not there, it would never hear otherwise.
     fn show_again(&mut self, place: usize, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let session = &mut self.sessions[place];
-        let hidden = session.managed.as_mut().and_then(|managed| managed.hidden.take());
+        let jid = session.jid.clone();
+        let Some(managed) = &mut session.managed else { return };
+        let (hidden, revived) = (managed.hidden.take(), std::mem::take(&mut managed.revived));
+        let missed = hidden.is_some() || revived && session.presence.is_some();
         if let Some(presence) = hidden {
             session.presence = Some(presence.clone());
             self.tell(&presence, ctx, out);
+        }
+        if missed {
+            self.greet(&jid, ctx, out);
         }
     }
 
@@ -150,6 +157,7 @@ impl Account {
         session.replay.get_or_insert_with(|| Box::new(Replay::missed(released)));
         self.withdraw(link, None, ctx, out);
         self.sessions[place].priority = priority;
+        self.note(ctx, out);
     }
 }
 
@@ -216,7 +224,9 @@ impl Account {
             let session = &self.sessions[place];
             let kept = session.managed.as_ref().and_then(|one| one.resumption.clone());
             if let (Some(Resumption { token, .. }), Some(h)) = (kept, session.h()) {
-                self.end_kept(token, h);
+                if let Some(forget) = self.end_kept((token, h, id)) {
+                    self.commit_quietly(forget.into(), ctx, out);
+                }
             }
             self.leave_at(place, false, ctx, out);
         }

@@ -163,6 +163,14 @@ pub trait Store: Reads {
     /// # Errors
     /// `Away`: the outcome is unknown; ask `last` when the store is back. `Fenced`: stop.
     fn commit<'a>(&'a self, batch: &'a Batch) -> Stored<'a, Vec<Verdict>>;
+    /// The accounts after this one that have sessions which can be resumed at that time of the Unix
+    /// clock, in milliseconds; in order of their addresses as bytes, at most `max`.
+    fn resumable<'a>(
+        &'a self,
+        unix_ms: u64,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<Bare>>;
     /// Whether any account's password is kept by Argon2id.
     fn keeps_argon2id(&self) -> Stored<'_, bool>;
     /// The key of this server, made at the first start and kept with the data: 32 random bytes

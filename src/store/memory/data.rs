@@ -97,6 +97,16 @@ impl Data {
         accounts
     }
 
+    pub(super) fn resumable(&self, unix_ms: u64, after: Option<&Bare>, max: usize) -> Vec<Bare> {
+        let waits = |log: &Log| log.sessions.values().any(|one| one.expires > unix_ms);
+        let waiting = self.logs.iter().filter(|(_, log)| waits(log)).map(|(of, _)| of);
+        let after = after.map_or("", |after| after.as_str());
+        let mut found: Vec<_> = waiting.filter(|of| of.as_str() > after).cloned().collect();
+        found.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        found.truncate(max);
+        found
+    }
+
     pub(super) fn count(&self, domain: &Bare) -> u64 {
         let accounts = self.logs.iter().filter(|(_, log)| log.account.is_some());
         accounts.filter(|(of, _)| of.domain() == domain.domain()).count() as u64

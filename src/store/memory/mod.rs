@@ -162,6 +162,15 @@ impl Store for Memory {
         ready(lock(&self.data).commit(self.epoch, batch))
     }
 
+    fn resumable<'a>(
+        &'a self,
+        unix_ms: u64,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<Bare>> {
+        self.read(|data| data.resumable(unix_ms, after, max))
+    }
+
     fn keeps_argon2id(&self) -> Stored<'_, bool> {
         self.read(Data::keeps_argon2id)
     }

@@ -143,6 +143,15 @@ impl Store for Postgres {
         Box::pin(async { self.writing.lock().await.commit(batch).await })
     }
 
+    fn resumable<'a>(
+        &'a self,
+        unix_ms: u64,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<Bare>> {
+        Box::pin(async move { read::resumable(&self.reader().await?, unix_ms, after, max).await })
+    }
+
     fn keeps_argon2id(&self) -> Stored<'_, bool> {
         Box::pin(async { read::keeps_argon2id(&self.reader().await?).await })
     }

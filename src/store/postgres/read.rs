@@ -188,6 +188,29 @@ pub(super) async fn accounts(
     rows.iter().map(account).collect()
 }
 
+pub(super) async fn resumable(
+    client: &Object,
+    unix_ms: u64,
+    after: Option<&Bare>,
+    max: usize,
+) -> Result<Vec<Bare>, Fault> {
+    // The index of the addresses is walked: all pages together look at each log once.
+    const SQL: &str = "
+        SELECT jid FROM log
+        WHERE jid > $1
+            AND EXISTS (SELECT 1 FROM session WHERE session.log = log.id AND expires > $2)
+        ORDER BY jid LIMIT $3";
+    let after = after.map_or("", |after| after.as_str());
+    let unix_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = query(client, SQL, &[&after, &unix_ms, &max]).await?;
+    let account = |row: &Row| {
+        let account: &str = get(row, 0)?;
+        Bare::parse(account).map_err(|error| bad_address(account, error))
+    };
+    rows.iter().map(account).collect()
+}
+
 pub(super) async fn count(client: &Object, domain: &Bare) -> Result<u64, Fault> {
     const SQL: &str = "SELECT count(*) FROM account WHERE domain = $1";
     let rows = query(client, SQL, &[&domain.domain()]).await?;

@@ -168,6 +168,15 @@ impl Store for Sqlite {
         Box::pin(async { self.writing.lock().await.commit(batch).await })
     }
 
+    fn resumable<'a>(
+        &'a self,
+        unix_ms: u64,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<Bare>> {
+        Box::pin(session::resumable(&self.readers, unix_ms, after, max))
+    }
+
     fn keeps_argon2id(&self) -> Stored<'_, bool> {
         Box::pin(read::keeps_argon2id(&self.readers))
     }

@@ -1,13 +1,13 @@
 //! Sessions that can be resumed, and what of a log is delivered, taken away or told anew.
 
 use super::{change::account_log, fault};
-use crate::rows::{session_expires, session_token};
+use crate::rows::{bad_address, session_expires, session_token};
 use engine::{
     port::Fault,
     unit::{Pos, Resumable},
     wire::{Bare, Text},
 };
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, SqlitePool};
 
 type Work = SqliteConnection;
 
@@ -37,6 +37,26 @@ pub(super) async fn session(
         .bind(session_expires(session));
     query.execute(work).await.map_err(fault)?;
     Ok(())
+}
+
+/// Walks the index of the addresses, so that all pages together look at each log once.
+pub(super) async fn resumable(
+    readers: &SqlitePool,
+    unix_ms: u64,
+    after: Option<&Bare>,
+    max: usize,
+) -> Result<Vec<Bare>, Fault> {
+    const SQL: &str = "
+        SELECT jid FROM log
+        WHERE jid > $1
+            AND EXISTS (SELECT 1 FROM session WHERE session.log = log.id AND expires > $2)
+        ORDER BY jid LIMIT $3";
+    let query = sqlx::query_scalar(SQL)
+        .bind(after.map_or("", |after| after.as_str()))
+        .bind(i64::try_from(unix_ms).unwrap_or(i64::MAX))
+        .bind(i64::try_from(max).unwrap_or(i64::MAX));
+    let found: Vec<String> = query.fetch_all(readers).await.map_err(fault)?;
+    found.iter().map(|of| Bare::parse(of).map_err(|error| bad_address(of, error))).collect()
 }
 
 pub(super) async fn unsession(work: &mut Work, account: &Bare, id: i64) -> Result<(), Fault> {

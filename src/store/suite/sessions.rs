@@ -83,6 +83,30 @@ pub(crate) async fn only_an_account_has_sessions<B: Bed>() {
     assert_eq!(sessions(&desk, OWNER).await, []);
 }
 
+pub(crate) async fn accounts_whose_sessions_can_be_resumed_are_paged<B: Bed>() {
+    let owners = ["a-b@example.com", "a@example.com", "ä@example.com", OWNER, "z@a.example"];
+    let (_bed, mut desk) = Desk::with::<B>(&owners).await;
+    desk.change(Change::Create(bare("none@example.com"), Credentials::default())).await.unwrap();
+    for (number, of) in owners.iter().enumerate() {
+        let id = i64::try_from(number).unwrap();
+        desk.change(kept(of, &resumable(id))).await.unwrap();
+        let gone = Resumable { expires: UNIX_MS - 9, ..resumable(100 + id) };
+        desk.change(kept(of, &gone)).await.unwrap();
+    }
+    let page = async |unix_ms, after: Option<&str>, max| {
+        let after = after.map(bare);
+        let page = desk.store.resumable(unix_ms, after.as_ref(), max).await.unwrap();
+        page.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let mut all = owners.map(str::to_owned);
+    all.sort();
+    assert_eq!(page(UNIX_MS - 1, None, 9).await, all);
+    assert_eq!(page(UNIX_MS - 1, None, 2).await, all[..2]);
+    assert_eq!(page(UNIX_MS - 1, Some(&all[1]), 2).await, all[2..4]);
+    assert_eq!(page(UNIX_MS - 1, Some(&all[4]), 2).await, Vec::<String>::new());
+    assert_eq!(page(UNIX_MS, None, 9).await, Vec::<String>::new(), "too late");
+}
+
 pub(crate) async fn what_the_log_settled_raises_h<B: Bed>() {
     let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
     desk.one(settled(1, 3)).await.unwrap();
