@@ -16,6 +16,7 @@ use net::{Network, Pages};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The file that is read when the command line names none.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub domains: Vec<Bare>,
     /// Who gets what is sent to a domain.
     pub admins: Vec<Bare>,
+    /// Where clients go when it stops.
+    pub drain_to: Option<Arc<str>>,
     /// The folder for what the server makes itself.
     pub data: PathBuf,
     /// Where it listens.
@@ -137,6 +140,7 @@ impl Settings {
             anonymous,
             impersonators,
             client_certificates: values.text("auth", "client_certificates").map(path),
+            drain_to: drain_to(values)?,
             admins: admins.collect::<Result<_, _>>().context("server.admins")?,
             listen: Listen::of(values)?,
             tls: Certificates::of(values, folder, &data)?,
@@ -161,6 +165,7 @@ impl Settings {
     pub fn engine(&self, secret: [u8; 32]) -> engine::settings::Settings {
         engine::settings::Settings {
             admins: self.admins.clone(),
+            drain_to: self.drain_to.clone(),
             anonymous: self.anonymous.clone(),
             impersonators: self.impersonators.clone(),
             limits: self.streams,
@@ -236,6 +241,25 @@ fn domains(texts: Vec<String>) -> anyhow::Result<Vec<Bare>> {
         Bare::host(text).map_err(|error| anyhow::anyhow!("server.domains: {text:?}: {error}"))
     };
     texts.iter().map(domain).collect()
+}
+
+/// A host, or an address of IPv6 in brackets, and a port (RFC 6120 §4.9.3.19). It is told as it is.
+fn drain_to(values: &mut Values) -> anyhow::Result<Option<Arc<str>>> {
+    let Some(text) = values.text("server", "drain_to").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let named = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let is_host = |host: &str| {
+        let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        match inner {
+            Some(six) => six.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => !host.contains(':') && Bare::host(host).is_ok(),
+        }
+    };
+    match named.is_some_and(|(host, _)| is_host(host)) {
+        true => Ok(Some(text.into())),
+        false => bail!("server.drain_to: {text:?} is not a host and port, as other.example:5222"),
+    }
 }
 
 fn anonymous(texts: Vec<String>, served: &[Bare]) -> anyhow::Result<Vec<Bare>> {

@@ -111,6 +111,13 @@ const SETTINGS: &[Setting] = &[
         r#"["localhost"]"#,
         "The domains served: the part of an address behind the @. The first is the default.",
     ),
+    text(
+        "server",
+        "drain_to",
+        r#""""#,
+        "Where clients go when this server stops, as host:port, such as another one of the same \
+         domains: they are told see-other-host instead of system-shutdown. Browsers are not.",
+    ),
     text("server", "data", r#""data""#, "The folder for what this server makes itself."),
     texts(
         "server",

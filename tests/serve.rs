@@ -20,6 +20,8 @@ mod dns;
 mod logins;
 #[path = "serve/passwordless.rs"]
 mod passwordless;
+#[path = "serve/resume.rs"]
+mod resume;
 #[path = "serve/server.rs"]
 mod server;
 #[path = "serve/trust.rs"]

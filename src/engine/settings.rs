@@ -1,7 +1,7 @@
 //! What the engine must know of the operator's choices. Parsed elsewhere, from TOML.
 
 use crate::{archive::Names, setting::Value};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use wire::{Bare, Limits};
 
 /// The engine's part of the settings.
@@ -16,6 +16,8 @@ pub struct Settings {
     pub impersonators: Vec<Bare>,
     /// Administrators: who may do to accounts what the operator may.
     pub admins: Vec<Bare>,
+    /// Where clients go when the server stops: a host and a port (RFC 6120 §4.9.3.19).
+    pub drain_to: Option<Arc<str>>,
     /// Limits on what one peer may make us hold.
     pub limits: StreamLimits,
     /// How passwords are kept.
@@ -72,6 +74,7 @@ impl Settings {
             anonymous,
             impersonators,
             admins,
+            drain_to: None,
             limits,
             passwords,
             secret,

@@ -43,6 +43,8 @@ pub enum Input {
     Seen(Bare, i64, Result<Vec<Logged>, Fault>),
     /// The moment that `Shard::wakes` tells has come.
     Tick,
+    /// What the store has otherwise than memory is to be written now.
+    Note,
     /// An account has sessions that wait for their clients: it is to be here.
     Revive(Bare),
 }
@@ -163,6 +165,7 @@ impl Shard {
                 self.hand_over(jid, account::Input::Seen(session, page), ctx, out);
             }
             Input::Tick => self.tick(ctx, out),
+            Input::Note => self.note(ctx, out),
             Input::Revive(jid) => self.hand_over(jid, account::Input::Tick, ctx, out),
             Input::Announce(domain, stanza) => {
                 for jid in self.busy(&domain) {

@@ -29,6 +29,7 @@ use engine::{
     hooks::Hooks,
     port::{Cluster, Fault, Store},
     settings::Settings,
+    shard::Input,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -175,6 +176,8 @@ impl Server {
             self.shell.gate.empty().await;
             // Web servers beside us have come by it, and last words of BOSH may be on their way.
             self.shell.reserve.empty().await;
+            self.shell.post.work().quiet().await;
+            self.shell.post.tell_all(|| Input::Note);
             self.shell.post.work().quiet().await;
         };
         tokio::time::timeout(time, done).await.is_ok()

@@ -152,6 +152,7 @@ impl Account {
             Input::Revive(kept) => self.revive(kept, ctx, out),
             Input::Seen(session, page) => self.page_seen(session, page, ctx, out),
             Input::Tick => self.tick(ctx, out),
+            Input::Note => self.note_all(ctx, out),
         }
         if !self.paced.is_empty() {
             self.replay_paced(ctx, out);

@@ -110,6 +110,14 @@ impl Account {
         }
     }
 
+    /// Writes all that the store has otherwise, also what would not be worth it if it could be
+    /// written later: what waits for who is away, and no log has.
+    pub(super) fn note_all(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let managed = self.sessions.iter_mut().filter_map(|one| one.managed.as_mut());
+        managed.for_each(|managed| managed.changed = true);
+        self.note_now(ctx, out);
+    }
+
     /// Writes what of the sessions, and of what has been delivered, the store has otherwise.
     pub(super) fn note_now(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         self.note_with(Unit::default(), ctx, out);

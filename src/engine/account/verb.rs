@@ -33,6 +33,8 @@ pub enum Input {
     Seen(i64, Result<Vec<Logged>, Fault>),
     /// The moment has come.
     Tick,
+    /// What the store has otherwise is to be written now.
+    Note,
 }
 
 /// What of its log an account reads for one of its sessions: what follows.

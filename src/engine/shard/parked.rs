@@ -100,7 +100,7 @@ pub(super) fn wakes(input: &Input) -> bool {
 pub(super) fn concludes(input: &Input) -> bool {
     match input {
         Input::Half(..) | Input::Release(..) | Input::Committed(..) | Input::Answered(..) => true,
-        Input::Seen(..) | Input::Revive(_) | Input::Tick => true,
+        Input::Seen(..) | Input::Revive(_) | Input::Tick | Input::Note => true,
         Input::Said(_, said) => matches!(said, Said::Stanza(_) | Said::Nonza(_)),
         Input::Order(_) => true,
         Input::Routed(..) => false,

@@ -390,7 +390,7 @@ fn home(input: &Input) -> &Bare {
         Input::Loaded(jid, _) | Input::Committed(jid, ..) | Input::Answered(jid, ..) => jid,
         Input::Count(_, domain, _) | Input::Announce(domain, _) => domain,
         Input::Seen(jid, ..) | Input::Revive(jid) => jid,
-        Input::Tick => unreachable!("no time passes here"),
+        Input::Tick | Input::Note => unreachable!("no time passes here"),
     }
 }
 

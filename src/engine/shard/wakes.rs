@@ -12,6 +12,21 @@ impl Shard {
         self.wakes.first_key_value().map(|(&at, _)| at)
     }
 
+    /// The process is about to end: nobody will come back to a note within the second.
+    #[expect(clippy::iter_over_hash_type, reason = "sorted before anybody sees the order")]
+    pub(super) fn note(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let mut here = Vec::new();
+        for (jid, hosted) in &self.hosted {
+            if matches!(hosted, Hosted::Here { .. }) {
+                here.push(jid.clone());
+            }
+        }
+        here.sort();
+        for jid in here {
+            self.run(&jid, account::Input::Note, ctx, out);
+        }
+    }
+
     pub(super) fn tick(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         while let Some(due) = self.wakes.first_entry().filter(|due| *due.key() <= ctx.now) {
             for jid in due.remove() {

@@ -13,8 +13,7 @@ use crate::{
 };
 use std::{borrow::Cow, mem};
 use wire::{
-    Bare, Content, Decoder, Frame, Framing, Jid, Limits, Stanza, StanzaCondition, StreamCondition,
-    StreamError, Text, ns,
+    Bare, Content, Decoder, Frame, Framing, Jid, Limits, Stanza, StanzaCondition, Text, ns,
 };
 
 mod ending;
@@ -189,10 +188,7 @@ impl Machine for C2s {
             Input::Say(say) => self.say(ctx, say, out),
             Input::Tick => self.tick(ctx, out),
             Input::Gone => self.end(End::Broken, Closed::Peer, out),
-            Input::Shutdown => {
-                let error = StreamError::from(StreamCondition::SystemShutdown);
-                self.fail(ctx, error, "the server stops", out);
-            }
+            Input::Shutdown => self.shut_down(ctx, out),
         }
         if let Some(at) = self.timers.wake() {
             out.acts.push(Act::Wake(at));

@@ -11,7 +11,7 @@ use crate::{
     violation::Violation,
 };
 use std::{borrow::Cow, mem};
-use wire::{Framing, StreamError};
+use wire::{Framing, StreamCondition, StreamError};
 
 /// Silence.
 impl C2s {
@@ -72,6 +72,20 @@ impl C2s {
             self.farewell(out);
         }
         self.end(End::Broken, Closed::Error(condition, why), out);
+    }
+
+    /// A session that can be resumed waits for its client. A host and port are nothing to who speaks
+    /// XMPP in HTTP, which knows addresses of its own (RFC 7395 §3.6.1).
+    pub(super) fn shut_down(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
+        let elsewhere = ctx.settings.drain_to.as_ref();
+        let error = match elsewhere.filter(|_| self.framing == Framing::Stream) {
+            Some(place) => StreamError {
+                text: Some(Cow::Owned(place.to_string())),
+                ..StreamCondition::SeeOtherHost.into()
+            },
+            None => StreamCondition::SystemShutdown.into(),
+        };
+        self.fail(ctx, error, "the server stops", out);
     }
 
     /// Once. The account hears of it if it has heard of the stream at all.
