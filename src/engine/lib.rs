@@ -13,6 +13,7 @@ pub mod device;
 pub mod handled;
 pub mod hook;
 pub mod hooks;
+pub mod inbox;
 pub mod life;
 pub mod managed;
 pub mod parcel;

@@ -1,6 +1,6 @@
 //! What must be durable together. The writer gives the positions and commits it.
 
-use crate::roster::Item;
+use crate::{inbox::Gathered, roster::Item};
 use wire::{Bare, Jid, Text};
 
 /// The longest key of a table, in bytes.
@@ -196,6 +196,9 @@ pub enum Change {
     /// Everything up to there has been delivered to the account, or need not be (XEP-0160). It
     /// only moves on. Does nothing when there is no such account.
     Delivered(Bare, Pos),
+    /// Writes what was gathered of an account's log. Does nothing when more has been gathered, or
+    /// when there is no such account.
+    Gathered(Bare, Box<Gathered>),
     /// Removes the entries of these places from a log; a place without one is nothing.
     Expunge(Bare, Vec<Pos>),
     /// Writes the stanza of an entry anew, which has to be there still: else it does nothing.

@@ -57,6 +57,7 @@ mod tests {
     use super::*;
     use engine::{
         archive::{Found, Search},
+    inbox::Inbox,
         port::{Loaded, Logged, Store, Stored},
         unit::{Change, Pos, Table},
         wire::Bare,
@@ -124,6 +125,10 @@ mod tests {
         }
 
         fn search<'a>(&'a self, _: &'a Bare, _: &'a Search) -> Stored<'a, Found> {
+            unreachable!()
+        }
+
+        fn inbox<'a>(&'a self, _: &'a Bare) -> Stored<'a, Inbox> {
             unreachable!()
         }
 

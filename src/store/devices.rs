@@ -7,6 +7,7 @@
 
 use engine::{
     archive::{Found, Search},
+    inbox::Inbox,
     port::{Batch, Device, Fault, Loaded, Logged, Reads, Retention, Store, Stored, Verdict},
     unit::{Change, Credentials, Pos, Table},
     wire::Bare,
@@ -187,6 +188,10 @@ impl Reads for Devices {
 
     fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
         self.store.search(log, what)
+    }
+
+    fn inbox<'a>(&'a self, of: &'a Bare) -> Stored<'a, Inbox> {
+        self.store.inbox(of)
     }
 
     fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>> {

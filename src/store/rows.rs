@@ -2,6 +2,7 @@
 
 use crate::{check::refused, scram};
 use engine::{
+    inbox::{Conversation, Inbox},
     port::{Fault, Loaded, Logged},
     roster::{Item, State},
     unit::{Credentials, Entry, Flags, Pos, Resumable, ScramKeys},
@@ -74,6 +75,42 @@ pub(crate) fn session_token(of: &Resumable) -> Option<&[u8]> {
 /// The column `session.expires`.
 pub(crate) fn session_expires(of: &Resumable) -> i64 {
     i64::try_from(of.expires).unwrap_or(i64::MAX)
+}
+
+/// A row of `conversation`, with the column `log.inbox`; without a peer there is none.
+pub(crate) struct ConversationRow {
+    pub(crate) inbox: i64,
+    pub(crate) peer: Option<String>,
+    pub(crate) upto: Option<i64>,
+    pub(crate) last: Option<i64>,
+    pub(crate) unread: Option<i64>,
+    pub(crate) displayed: Option<i64>,
+}
+
+/// All of one account.
+pub(crate) fn inbox(rows: Vec<ConversationRow>) -> Result<Inbox, Fault> {
+    let upto = Pos(rows.first().map(|row| row.inbox).unwrap_or_default());
+    let conversations = rows.into_iter().filter_map(|row| {
+        let peer = row.peer?;
+        let pos = |column: Option<i64>| Pos(column.unwrap_or_default());
+        let peer = match Bare::parse(&peer) {
+            Ok(peer) => peer,
+            Err(error) => return Some(Err(bad_address(&peer, error))),
+        };
+        Some(Ok(Conversation {
+            peer,
+            upto: pos(row.upto),
+            last: pos(row.last),
+            unread: row.unread.and_then(|unread| unread.try_into().ok()).unwrap_or_default(),
+            displayed: pos(row.displayed),
+        }))
+    });
+    Ok(Inbox { upto, conversations: conversations.collect::<Result<_, _>>()? })
+}
+
+/// The column `conversation.unread`.
+pub(crate) fn unread(unread: u32) -> i32 {
+    i32::try_from(unread).unwrap_or(i32::MAX)
 }
 
 /// A row of `roster`.

@@ -4,6 +4,7 @@ use super::*;
 use crate::stage;
 use engine::{
     archive::{Found, Search},
+    inbox::Inbox,
     port::{
         Device, Fault, Loaded, Logged, Online, Reads, Registered, Registrar, Stored, Unregistered,
     },
@@ -200,6 +201,10 @@ impl Reads for Town {
 
     fn search<'a>(&'a self, _: &'a Bare, _: &'a Search) -> Stored<'a, Found> {
         Box::pin(ready(Ok(Found::default())))
+    }
+
+    fn inbox<'a>(&'a self, _: &'a Bare) -> Stored<'a, Inbox> {
+        Box::pin(ready(Ok(Inbox::default())))
     }
 
     fn entries<'a>(&'a self, _: &'a Bare, _: &'a [Pos]) -> Stored<'a, Vec<Logged>> {

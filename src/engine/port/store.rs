@@ -2,6 +2,7 @@
 
 use crate::{
     archive::{Found, Search},
+    inbox::Inbox,
     roster::Item,
     unit::{Credentials, Entry, Pos, Resumable, Table, Unit},
 };
@@ -124,6 +125,8 @@ pub trait Reads: Send + Sync {
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>>;
     /// What of a log is searched for.
     fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found>;
+    /// What has been gathered of an account's log.
+    fn inbox<'a>(&'a self, of: &'a Bare) -> Stored<'a, Inbox>;
     /// The entries of a log at these places, in order. A place without one is left out.
     fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>>;
 }

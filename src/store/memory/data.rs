@@ -3,6 +3,7 @@
 use super::walk::Walk;
 use crate::{check::check, purge::TRANSIT_MS};
 use engine::{
+    inbox::{Gathered, Inbox},
     port::{Batch, Fault, Loaded, Retention, Verdict, Written},
     roster::{Item, REMOVED_ITEMS_MAX, State},
     unit::{Change, Credentials, Entry, Flags, Once, Pos, Resumable, Table, Unit},
@@ -30,6 +31,8 @@ pub(super) struct Log {
     pub(super) cells: BTreeMap<Table, BTreeMap<String, Vec<u8>>>,
     sessions: BTreeMap<i64, Resumable>,
     delivered: Pos,
+    /// Only an account has one that is not empty.
+    pub(super) inbox: Inbox,
 }
 
 #[derive(Default)]
@@ -184,6 +187,7 @@ impl Data {
         }
         if let Change::Unsession(..)
         | Change::Delivered(..)
+        | Change::Gathered(..)
         | Change::Expunge(..)
         | Change::Redact(..) = change
         {
@@ -227,12 +231,24 @@ impl Log {
         (held - self.entries.len() - self.sessions.len()) as u64
     }
 
+    fn gather(&mut self, gathered: &Gathered) {
+        let Gathered { upto, oldest, conversations } = gathered;
+        if *upto <= self.inbox.upto {
+            return;
+        }
+        self.inbox.upto = *upto;
+        let anew = |peer: &Bare| conversations.iter().any(|one| one.peer == *peer);
+        self.inbox.conversations.retain(|one| one.upto >= *oldest && !anew(&one.peer));
+        self.inbox.conversations.extend(conversations.iter().cloned());
+    }
+
     fn tidy(&mut self, change: &Change) {
         match change {
             Change::Unsession(_, id) => {
                 self.sessions.remove(id);
             }
             Change::Delivered(_, pos) => self.delivered = self.delivered.max(*pos),
+            Change::Gathered(_, gathered) if self.account.is_some() => self.gather(gathered),
             Change::Expunge(_, places) => self.entries.retain(|pos, _| !places.contains(pos)),
             Change::Redact(_, pos, stanza) => {
                 self.entries.get_mut(pos).into_iter().for_each(|entry| {
@@ -316,6 +332,7 @@ pub(super) fn owner(change: &Change) -> &Bare {
         | Change::Session(of, _)
         | Change::Unsession(of, _)
         | Change::Delivered(of, _)
+        | Change::Gathered(of, _)
         | Change::Expunge(of, _)
         | Change::Redact(of, ..)
         | Change::Put(_, of, ..)

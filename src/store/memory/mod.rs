@@ -8,6 +8,7 @@ use crate::words::speaks_of;
 use data::{Data, Log};
 use engine::{
     archive::{Found, Search},
+    inbox::Inbox,
     port::{Batch, Device, Fault, Loaded, Logged, Reads, Retention, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
@@ -117,6 +118,10 @@ impl Reads for Memory {
 
     fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
         self.read(|data| search(data.log(log), what))
+    }
+
+    fn inbox<'a>(&'a self, of: &'a Bare) -> Stored<'a, Inbox> {
+        self.read(|data| data.log(of).map(|log| log.inbox.clone()).unwrap_or_default())
     }
 
     fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>> {

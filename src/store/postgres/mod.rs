@@ -1,6 +1,7 @@
 //! PostgreSQL: one connection that writes, pipelined and behind the fence; a pool that reads.
 
 mod connect;
+mod inbox;
 mod line;
 mod partition;
 mod pipeline;
@@ -18,6 +19,7 @@ use deadpool_postgres::{
 };
 use engine::{
     archive::{Found, Search},
+    inbox::Inbox,
     port::{Batch, Device, Fault, Loaded, Logged, Reads, Retention, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
@@ -127,6 +129,10 @@ impl Reads for Postgres {
 
     fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
         Box::pin(async move { search::search(&self.reader().await?, log, what).await })
+    }
+
+    fn inbox<'a>(&'a self, of: &'a Bare) -> Stored<'a, Inbox> {
+        Box::pin(async move { inbox::inbox(&self.reader().await?, of).await })
     }
 
     fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>> {

@@ -2,6 +2,7 @@
 //! change where it stands.
 
 use super::{
+    inbox,
     pipeline::{Step, Value},
     session,
 };
@@ -126,6 +127,7 @@ fn apply<'a>(steps: &mut Vec<Step<'a>>, change: &'a Change, node: i32) {
         Change::Session(account, given) => steps.push(session::session(account, given)),
         Change::Unsession(account, id) => steps.push(session::unsession(account, *id)),
         Change::Delivered(account, pos) => steps.push(session::delivered(account, *pos)),
+        Change::Gathered(account, given) => steps.push(inbox::gathered(account, given)),
         Change::Expunge(log, places) => steps.push(session::expunge(log, places)),
         Change::Redact(log, pos, stanza) => steps.push(session::redact(log, *pos, stanza)),
     }

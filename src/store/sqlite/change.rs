@@ -1,6 +1,6 @@
 //! Changes of rows, one at a time.
 
-use super::{fault, session};
+use super::{fault, inbox, session};
 use crate::{
     check::{exists, is_host, no_account, no_log, other_cell, other_password},
     purge::{ERASED_AT_ONCE, ERASED_LATER},
@@ -40,6 +40,7 @@ pub(super) async fn apply(work: &mut Work, change: &Change, node: i32) -> Result
         Change::Session(account, given) => session::session(work, account, given).await,
         Change::Unsession(account, id) => session::unsession(work, account, *id).await,
         Change::Delivered(account, pos) => session::delivered(work, account, *pos).await,
+        Change::Gathered(account, given) => inbox::gathered(work, account, given).await,
         Change::Expunge(log, places) => session::expunge(work, log, places).await,
         Change::Redact(log, pos, stanza) => session::redact(work, log, *pos, stanza).await,
     }

@@ -3,6 +3,7 @@
 
 mod change;
 mod file;
+mod inbox;
 mod purge;
 mod read;
 mod search;
@@ -12,6 +13,7 @@ mod write;
 use crate::{Options, check::refused, migrate, purge::purge as sweep};
 use engine::{
     archive::{Found, Search},
+    inbox::Inbox,
     port::{Batch, Device, Fault, Loaded, Logged, Reads, Retention, Store, Stored, Verdict},
     unit::{Credentials, Pos, Table},
     wire::Bare,
@@ -152,6 +154,10 @@ impl Reads for Sqlite {
 
     fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
         Box::pin(search::search(&self.readers, log, what))
+    }
+
+    fn inbox<'a>(&'a self, of: &'a Bare) -> Stored<'a, Inbox> {
+        Box::pin(inbox::inbox(&self.readers, of))
     }
 
     fn entries<'a>(&'a self, log: &'a Bare, at: &'a [Pos]) -> Stored<'a, Vec<Logged>> {

@@ -3,6 +3,7 @@
 mod accounts;
 mod cells;
 mod fence;
+mod inbox;
 mod log;
 mod once;
 mod purge;
@@ -13,6 +14,7 @@ mod sessions;
 pub(crate) use accounts::*;
 pub(crate) use cells::*;
 pub(crate) use fence::*;
+pub(crate) use inbox::*;
 pub(crate) use log::*;
 pub(crate) use once::*;
 pub(crate) use purge::*;
@@ -117,6 +119,10 @@ macro_rules! suite {
             sessions_go_when_their_h_was_kept_long_enough,
             a_removed_account_takes_a_long_log_with_it,
             the_writer_goes_on_while_much_is_removed,
+            what_is_gathered_is_kept_as_given,
+            what_is_gathered_only_moves_on,
+            the_oldest_conversations_are_forgotten,
+            what_is_gathered_goes_with_its_account,
             another_process_fences_this_one,
             a_batch_is_written_once_however_often_it_is_sent,
             a_batch_that_skips_a_number_is_fenced,
