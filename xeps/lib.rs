@@ -81,6 +81,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0388_sasl2::xep_0386_bind2::XEP,
     &xep_0388_sasl2::XEP,
     &xep_0424_retraction::XEP,
+    &xep_0313_mam::xep_0430_inbox::XEP,
     &xep_0440_channel_binding::XEP,
     &xep_0313_mam::xep_0441_preferences::XEP,
     &xep_0474_downgrade::XEP,

@@ -309,6 +309,9 @@ pub enum Reply {
     Payload(Payload),
     /// These stanzas, and behind them a result with this child.
     After(Vec<Stanza>, Option<Payload>),
+    /// The other answer. These changes are written besides, and nobody waits for them: what has
+    /// been found out need not be found out again. Of an account, by an `Answer::World`.
+    Noting(Vec<Change>, Box<Replied>),
     /// A result with this child, once these changes are committed. Of an account, by an
     /// `Answer::World`: what it has read decides what is written.
     Write(Vec<Change>, Option<Payload>),

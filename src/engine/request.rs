@@ -133,7 +133,7 @@ pub fn answer(of: Of, kind: IqKind, iq: &Stanza, mut line: Line<'_>, ctx: &Ctx<'
 /// Of a host, or of a stream that has not logged in: there is nothing that could be written to. An
 /// answer that wants to write is a mistake of ours.
 pub fn unwritten(replied: Replied) -> Replied {
-    let writes = matches!(replied, Ok(Reply::Write(..) | Reply::Told(_)));
+    let writes = matches!(replied, Ok(Reply::Noting(..) | Reply::Write(..) | Reply::Told(_)));
     debug_assert!(!writes, "only accounts write what their answers want written");
     if writes { Err(StanzaCondition::InternalServerError.into()) } else { replied }
 }
@@ -152,6 +152,7 @@ pub fn stanzas(iq: &Stanza, replied: Replied) -> Vec<Stanza> {
             });
             stanzas
         }
+        Ok(Reply::Noting(_, replied)) => stanzas(iq, *replied),
         Err(error) => iq.refused(&error).into_iter().collect(),
     }
 }

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use engine::{
         archive::{Found, Search},
-    inbox::Inbox,
+        inbox::Inbox,
         port::{Loaded, Logged, Store, Stored},
         unit::{Change, Pos, Table},
         wire::Bare,

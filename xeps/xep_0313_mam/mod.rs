@@ -9,6 +9,7 @@ mod page;
 mod query;
 mod retry;
 pub mod xep_0359_ids;
+pub mod xep_0430_inbox;
 pub mod xep_0441_preferences;
 
 use crate::{
@@ -104,7 +105,9 @@ fn query<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         let fin = Draft::new(FIN);
         // Section 4.3.2: what is committed stays as it is, so nothing is said of `stable`.
         let fin = if page.is_complete { fin.attribute("complete", "true") } else { fin };
-        let results = page.entries.iter().map(|(pos, said)| result(*pos, said, &asked, iq, world));
+        let results = page.entries.iter().map(|(pos, said)| {
+            told(iq, world).with(result(*pos, said, asked.id.as_deref(), world).finish())
+        });
         let mut results: Vec<_> = results.collect();
         if asked.is_flipped {
             results.reverse();
@@ -113,22 +116,22 @@ fn query<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
     })
 }
 
+/// What the account tells who asks.
+fn told(iq: &Stanza, world: &World<'_>) -> Stanza {
+    let mut head = Head::new(Kind::Message).with_from(world.account.clone());
+    head.to.clone_from(&iq.head.from);
+    Stanza::new(head)
+}
+
 /// Section 4.2.
-fn result(pos: Pos, said: &Stanza, query: &Query, iq: &Stanza, world: &World<'_>) -> Stanza {
+fn result(pos: Pos, said: &Stanza, query_id: Option<&str>, world: &World<'_>) -> Draft {
     let result = Draft::new(RESULT);
-    let result = match &query.id {
+    let result = match query_id {
         Some(id) => result.attribute("queryid", id),
         None => result,
     };
     let result = result.attribute("id", world.settings.names.name(world.account, pos));
-    let mut head = Head::new(Kind::Message).with_from(world.account.clone());
-    head.to.clone_from(&iq.head.from);
-    Stanza::new(head).with(result.child(forwarded(said, Some(date_time_ms(unix_ms(pos))))).finish())
-}
-
-/// When it came.
-fn unix_ms(pos: Pos) -> u64 {
-    u64::try_from(pos.0 >> 20).unwrap_or_default()
+    result.child(forwarded(said, Some(date_time_ms(pos.unix_ms()))))
 }
 
 /// Section 5.
@@ -143,7 +146,7 @@ fn metadata<'a>(_: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
                 let id = world.settings.names.name(world.account, logged.pos);
                 let end = end.attribute("id", id);
                 metadata =
-                    metadata.child(end.attribute("timestamp", date_time_ms(unix_ms(logged.pos))));
+                    metadata.child(end.attribute("timestamp", date_time_ms(logged.pos.unix_ms())));
             }
         }
         Ok(Reply::Payload(metadata.finish()))

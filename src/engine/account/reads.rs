@@ -171,12 +171,25 @@ impl Account {
                 self.wait(Wait::for_unit(unit, pair, then, settles), ctx, out);
                 self.put_behind(settles);
             }
-            replied => {
-                stanzas(&iq, replied).into_iter().for_each(|stanza| self.send(stanza, ctx, out));
-                self.settle_if(settles, ctx, out);
+            Ok(Reply::Noting(changes, replied)) => {
+                self.commit_quietly(Unit::of(changes), ctx, out);
+                self.reply(&iq, *replied, settles, ctx, out);
             }
+            replied => self.reply(&iq, replied, settles, ctx, out),
         }
         self.read_next(out);
+    }
+
+    fn reply(
+        &mut self,
+        iq: &Stanza,
+        replied: Replied,
+        settles: Option<By>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        stanzas(iq, replied).into_iter().for_each(|stanza| self.send(stanza, ctx, out));
+        self.settle_if(settles, ctx, out);
     }
 }
 
