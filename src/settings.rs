@@ -2,15 +2,13 @@
 
 use crate::{
     settings_auth::{self, Tokens},
+    settings_limits,
     settings_tls::Certificates,
     settings_values::{Values, Wrong},
     settings_xeps::Chosen,
 };
 use anyhow::{Context, bail};
-use engine::{
-    settings::Passwords,
-    wire::{Bare, Limits},
-};
+use engine::{settings::Passwords, wire::Bare};
 use net::certificates::Sources;
 use net::{Network, Pages};
 use std::{
@@ -145,8 +143,8 @@ impl Settings {
             listen: Listen::of(values)?,
             tls: Certificates::of(values, folder, &data)?,
             store: Store::of(values, folder, &data)?,
-            streams: streams(values),
-            shell: shell(values),
+            streams: settings_limits::streams(values),
+            shell: settings_limits::shell(values),
             passwords: settings_auth::passwords(values)?,
             tokens: settings_auth::tokens(values)?,
             log_format: match values.text("log", "format").as_deref() {
@@ -341,69 +339,6 @@ impl Store {
             }
             None => self.url.clone(),
         }
-    }
-}
-
-fn streams(values: &mut Values) -> engine::settings::StreamLimits {
-    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    engine::settings::StreamLimits {
-        before_auth: Limits {
-            stanza_bytes_max: size(values.limit("stanza_bytes_before_auth_max")),
-            ..Limits::BEFORE_AUTH
-        },
-        after_auth: Limits {
-            stanza_bytes_max: size(values.limit("stanza_bytes_max")),
-            ..Limits::CLIENT
-        },
-        auth_ms_max: 1000 * values.limit("auth_seconds_max"),
-        auth_tries_max: u32::try_from(values.limit("auth_tries_max")).unwrap_or(u32::MAX),
-        close_ms_max: 1000 * values.limit("close_seconds_max"),
-        idle_ms_max: 1000 * values.limit("idle_seconds_max"),
-        detached_shown_ms: 1000 * values.limit("detached_shown_seconds"),
-        revived_shown_ms: 1000 * values.limit("restart_shown_seconds"),
-        sessions_max: size(values.limit("sessions_max")),
-        roster_items_max: size(values.limit("roster_items_max")),
-        directed_max: size(values.limit("directed_max")),
-        bosh: engine::settings::BoshLimits {
-            wait_ms_max: 1000 * values.limit("bosh_wait_seconds_max"),
-            hold_max: size(values.limit("bosh_hold_max")),
-            inactivity_ms: 1000 * values.limit("bosh_inactivity_seconds"),
-            polling_ms: 1000 * values.limit("bosh_polling_seconds"),
-            pause_ms_max: 1000 * values.limit("bosh_pause_seconds_max"),
-        },
-    }
-}
-
-fn shell(values: &mut Values) -> net::Limits {
-    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    net::Limits {
-        connections_max: size(values.limit("connections_max")),
-        connections_per_address_max: size(values.limit("connections_per_address_max")),
-        bosh_sessions_max: size(values.limit("bosh_sessions_max")),
-        bosh_sessions_per_address_max: size(values.limit("bosh_sessions_per_address_max")),
-        anonymous_per_hour_max: values.limit("anonymous_per_hour_max"),
-        anonymous_per_address_per_hour_max: values.limit("anonymous_per_address_per_hour_max"),
-        handshake_ms_max: 1000 * values.limit("handshake_seconds_max"),
-        http_head_ms_max: 1000 * values.limit("http_head_seconds_max"),
-        shutdown_ms_max: 1000 * values.limit("shutdown_seconds_max"),
-        credit_stanzas_max: size(values.limit("credit_stanzas_max")),
-        credit_bytes_max: size(values.limit("credit_bytes_max")),
-        mailbox_stanzas_max: size(values.limit("mailbox_stanzas_max")),
-        mailbox_bytes_max: size(values.limit("mailbox_bytes_max")),
-        inbox_parcels_max: size(values.limit("inbox_parcels_max")),
-        reads_max: size(values.limit("reads_max")),
-        login_failures_max: values.limit("login_failures_max"),
-        login_failures_per_address_max: values.limit("login_failures_per_address_max"),
-        login_failures_per_account_max: values.limit("login_failures_per_account_max"),
-        login_failures_ms: 1000 * values.limit("login_failures_seconds"),
-        login_delay_ms_max: 1000 * values.limit("login_delay_seconds_max"),
-        login_failures_kept_max: size(values.limit("login_failures_kept_max")),
-        hashes_running_max: size(values.limit("hashes_running_max")),
-        hashes_waiting_max: size(values.limit("hashes_waiting_max")),
-        world_ms_max: 1000 * values.limit("world_seconds_max"),
-        store_patience_ms: 1000 * values.limit("store_patience_seconds"),
-        keep_days_max: values.number("store", "keep_days_max"),
-        keep_entries_max: values.number("store", "keep_entries_max"),
     }
 }
 

@@ -227,6 +227,15 @@ impl Store for Devices {
         self.store.secret(fresh)
     }
 
+    fn resumable<'a>(
+        &'a self,
+        unix_ms: u64,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<Bare>> {
+        self.store.resumable(unix_ms, after, max)
+    }
+
     fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {
         self.store.purge(what)
     }

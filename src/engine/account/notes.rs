@@ -72,8 +72,8 @@ impl Account {
         Some(session)
     }
 
-    /// Of one that can be resumed no more its count is known for a while. What is to be forgotten by
-    /// the store instead.
+    /// Of one that can be resumed no more its count is known for a while. What is to be forgotten
+    /// by the store instead.
     pub(super) fn end_kept(&mut self, ended: Expired) -> Option<Change> {
         let is_full = self.expired.len() >= EXPIRED_MAX;
         let eldest = is_full.then(|| self.expired.remove(0));

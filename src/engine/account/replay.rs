@@ -12,8 +12,8 @@ use crate::{
 use wire::{Jid, Stanza};
 
 impl Account {
-    /// From now on the session at this place gets what came while nobody was there, and then what is
-    /// new.
+    /// From now on the session at this place gets what came while nobody was there, and then what
+    /// is new.
     pub(super) fn replay(&mut self, place: usize, out: &mut Vec<Output>) {
         let session = &mut self.sessions[place];
         let after = self.delivered.max(session.told);

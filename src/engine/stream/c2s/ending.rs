@@ -74,8 +74,8 @@ impl C2s {
         self.end(End::Broken, Closed::Error(condition, why), out);
     }
 
-    /// A session that can be resumed waits for its client. A host and port are nothing to who speaks
-    /// XMPP in HTTP, which knows addresses of its own (RFC 7395 §3.6.1).
+    /// A session that can be resumed waits for its client. A host and port are nothing to who
+    /// speaks XMPP in HTTP, which knows addresses of its own (RFC 7395 §3.6.1).
     pub(super) fn shut_down(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
         let elsewhere = ctx.settings.drain_to.as_ref();
         let error = match elsewhere.filter(|_| self.framing == Framing::Stream) {
