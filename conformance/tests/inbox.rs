@@ -63,7 +63,7 @@ impl Account {
         let mut account = Self {
             store: Memory::new(&[]),
             registry: Registry::default(),
-            settings: Settings::of(vec![domain].into(), [0; 32]),
+            settings: Settings::of(vec![domain], [0; 32]),
             hooks: Hooks::of(xeps::ALL),
             owner: Bare::parse(OWNER).unwrap(),
             writer: Writer::resume((0, Pos(0)), WriterLimits::default()),

@@ -9,7 +9,10 @@ use engine::{
     unit::{Change, Entry, Flags, Pos},
     wire::*,
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+};
 
 /// Entries that are in memory at once.
 const PAGE_ENTRIES: usize = 100;
@@ -230,7 +233,7 @@ impl<'a> Gathering<'a> {
     /// What is older is forgotten.
     fn oldest(&self) -> Pos {
         let mut places: Vec<_> = self.conversations.values().map(|one| one.upto).collect();
-        places.sort_unstable_by(|one, other| other.cmp(one));
+        places.sort_unstable_by_key(|place| Reverse(*place));
         places.get(CONVERSATIONS_MAX - 1).copied().unwrap_or_default()
     }
 }

@@ -11,7 +11,7 @@ use engine::{
     unit::{Flags, Pos},
     wire::*,
 };
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 const ENTRY: Name = Name::new(NS, "entry");
 /// The document has no place for it; XEP-0490 has the words.
@@ -68,7 +68,7 @@ pub(super) async fn answer(
     world: &World<'_>,
 ) -> Replied {
     let mut all: Vec<_> = all.collect();
-    all.sort_unstable_by(|one, other| other.upto.cmp(&one.upto));
+    all.sort_unstable_by_key(|one| Reverse(one.upto));
     let fin = totals(&all);
     all.retain(|one| !asked.unread_only || one.unread > 0);
     let place = |id: &Option<String>| id.as_deref().map(|id| place(id, world)).transpose();
