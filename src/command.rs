@@ -71,6 +71,13 @@ pub enum User {
         /// Such as juliet@localhost.
         jid: String,
     },
+    /// Print with whom an account talks: how many messages it has not seen, when the last was said,
+    /// and up to when it has seen them. As it was gathered last: a client that asks, or 1,000 more
+    /// messages, bring it up to date.
+    Inbox {
+        /// Such as juliet@localhost.
+        jid: String,
+    },
     /// Print where the last messages of an account went, and why: stored, delivered to which
     /// device, acknowledged, pushed, answered. Only while the server runs and has the account in
     /// memory.

@@ -30,6 +30,7 @@ pub async fn run(user: User, settings: &Settings) -> anyhow::Result<()> {
         User::Devices { jid } => {
             Way::find(settings).await?.lines(Request::UserDevices { jid }).await
         }
+        User::Inbox { jid } => Way::find(settings).await?.lines(Request::UserInbox { jid }).await,
         User::Trace { jid } => Way::find(settings).await?.lines(Request::UserTrace { jid }).await,
         User::Revoke { jid, device } => {
             Way::find(settings).await?.done(Request::UserRevoke { jid, device }).await

@@ -21,6 +21,7 @@ mod guests;
 mod hashing;
 mod housekeeping;
 mod http;
+mod inbox;
 mod keeper;
 mod limits;
 pub mod listen;

@@ -47,6 +47,11 @@ pub enum Request {
         /// Whose.
         jid: String,
     },
+    /// With whom an account talks, each a line for people.
+    UserInbox {
+        /// Whose.
+        jid: String,
+    },
     /// Where the last messages of an account went, each a line for people.
     UserTrace {
         /// Whose.
@@ -76,6 +81,7 @@ impl fmt::Debug for Request {
             Self::UserPasswd { .. } => "UserPasswd",
             Self::UserDelete { .. } => "UserDelete",
             Self::UserDevices { .. } => "UserDevices",
+            Self::UserInbox { .. } => "UserInbox",
             Self::UserTrace { .. } => "UserTrace",
             Self::UserRevoke { .. } => "UserRevoke",
             Self::UserList { .. } => "UserList",
@@ -149,6 +155,7 @@ impl Operator {
                 done(&jid, self.accounts.delete(&jid, None).await)
             }
             Request::UserDevices { jid } => self.devices(&self.account(&jid)?).await,
+            Request::UserInbox { jid } => self.inbox(&self.account(&jid)?).await,
             Request::UserTrace { jid } => {
                 let jid = self.account(&jid)?;
                 Ok(Answer::Lines(self.accounts.traced(&jid).await))
