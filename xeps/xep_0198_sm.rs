@@ -90,7 +90,9 @@ fn enabled(enable: Element<'_>, session: &mut Session, ctx: &Ctx<'_>) -> Payload
     let wished = enable.attribute("max").and_then(|max| max.parse().ok()).unwrap_or(most);
     // A client that names no time, or none that can be, gets the longest.
     let seconds = if wished == 0 { most } else { wished.min(most) };
-    if !wishes || seconds == 0 {
+    // Who stays unknown (XEP-0175) comes back as somebody else.
+    let guest = ctx.settings.is_anonymous(&session.jid.bare());
+    if !wishes || seconds == 0 || guest {
         session.manage(None);
         return named("enabled").finish();
     }
