@@ -67,8 +67,16 @@ impl Session {
         Self { http: server.address("http "), sid: value(&body, "sid").to_owned(), rid }
     }
 
-    /// As juliet, with the password `secret`.
+    /// As juliet, with the password `secret`, and with a resource.
     async fn login(server: &Server, resource: &str) -> Self {
+        let mut session = Self::authenticated(server).await;
+        let bind = format!("<bind xmlns='{BIND}'><resource>{resource}</resource></bind>");
+        let bound = session.say(&format!("<iq id='b' type='set'>{bind}</iq>")).await;
+        assert!(bound.contains(&format!("/{resource}</jid>")), "{bound}");
+        session
+    }
+
+    async fn authenticated(server: &Server) -> Self {
         let mut session = Self::begin(server).await;
         let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>";
         let auth = format!("{auth}{}</auth>", sasl::plain("juliet", "secret"));
@@ -76,9 +84,6 @@ impl Session {
         let restart = "xmlns:x='urn:xmpp:xbosh' x:restart='true' to='localhost'";
         let features = session.send(restart, "").await.unwrap();
         assert!(features.contains(" xmlns:stream='http://etherx.jabber.org/streams'><stream:"));
-        let bind = format!("<bind xmlns='{BIND}'><resource>{resource}</resource></bind>");
-        let bound = session.say(&format!("<iq id='b' type='set'>{bind}</iq>")).await;
-        assert!(bound.contains(&format!("/{resource}</jid>")), "{bound}");
         session
     }
 
@@ -152,6 +157,26 @@ async fn browsers_chat_over_bosh() {
     assert!(juliet.say("").await.contains("condition='item-not-found'"));
     let metrics = server.get("/metrics").await;
     assert!(metrics.contains("waxwing_bosh_sessions 0"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_session_that_can_be_resumed_outlives_that_of_bosh_and_the_server() {
+    let server = start("").await;
+    let mut juliet = Session::login(&server, "bosh").await;
+    let enabled = juliet.say("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").await;
+    let id = value(&enabled, "id").to_owned();
+    let held = juliet.send("", "");
+    server.signal("TERM").await;
+    let end = held.await.unwrap();
+    assert!(end.contains(" type='terminate'") && end.contains("<system-shutdown "), "{end}");
+    let Server { folder, mut child, .. } = server;
+    assert_eq!(timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code(), Some(0));
+    let server = Server::start_in(folder).await;
+    let mut juliet = Session::authenticated(&server).await;
+    let resume = format!("<resume xmlns='urn:xmpp:sm:3' h='0' previd='{id}'/>");
+    let resumed = juliet.say(&resume).await;
+    assert!(resumed.contains("<resumed "), "{resumed}");
+    assert!(juliet.lives().await);
 }
 
 #[tokio::test]
