@@ -32,6 +32,26 @@ pub enum Action {
     /// are not looked up. What others see from outside can only be guessed from inside.
     /// Exit status: 0 when nothing is a problem, warnings or not; else 1.
     Check(Check),
+    /// Copy the store into a file, also while the server runs, and verify the copy.
+    ///
+    /// It has all that was durable at one moment, and nothing else. With PostgreSQL this calls
+    /// pg_dump, and prints the command when it is not here. Settings, certificates and ACME's
+    /// account are files beside it: copy waxwing.toml and the data folder too.
+    Backup {
+        /// A file that is not there yet.
+        to: PathBuf,
+    },
+    /// Verify such a file and put it in the place of the store; no server may run.
+    ///
+    /// It is read as a whole first: integrity, schema, references, counts. Clients then log in
+    /// anew and read their archives. With PostgreSQL this calls pg_restore.
+    Restore {
+        /// The file.
+        from: PathBuf,
+        /// Overwrite the store that is there.
+        #[arg(long)]
+        force: bool,
+    },
     /// Print every setting with its documentation and default.
     Settings,
     /// Print the stations of a stanza's life and which XEPs stand where.

@@ -1,5 +1,6 @@
 //! Waxwing, an XMPP server. Here is what it is made of; nobody else names a concrete adapter.
 
+mod backup;
 mod check;
 mod command;
 mod logs;
@@ -41,12 +42,19 @@ fn run(command: Command, begun: Instant) -> anyhow::Result<ExitCode> {
         Action::Settings => return Ok(print(&settings_table::print())),
         Action::Life => return Ok(print(&engine::life::table(&Hooks::of(XEPS)))),
         Action::Serve | Action::User(_) | Action::Check(_) => {}
+        Action::Backup { .. } | Action::Restore { .. } => {}
     }
     let settings = Settings::load(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match action {
             Action::User(user) => user::run(user, &settings).await.map(|()| ExitCode::SUCCESS),
+            Action::Backup { to } => {
+                backup::backup(&settings, &to).await.map(|()| ExitCode::SUCCESS)
+            }
+            Action::Restore { from, force } => {
+                backup::restore(&settings, &from, force).await.map(|()| ExitCode::SUCCESS)
+            }
             Action::Check(check) => Ok(match check::run(&settings, &check).await {
                 true => ExitCode::SUCCESS,
                 false => ExitCode::FAILURE,

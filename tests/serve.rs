@@ -4,6 +4,8 @@
 
 #[path = "serve/authority.rs"]
 mod authority;
+#[path = "serve/backup.rs"]
+mod backup;
 #[path = "serve/bosh.rs"]
 mod bosh;
 #[path = "serve/browser.rs"]

@@ -1,6 +1,7 @@
 //! Adapters of the store port: `memory`, the reference; `sqlite`, the embedded default;
 //! `postgres`, for production. One suite, which every one of them runs, says what they do.
 
+pub mod backup;
 mod bisect;
 mod check;
 mod devices;

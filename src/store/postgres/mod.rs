@@ -1,5 +1,6 @@
 //! PostgreSQL: one connection that writes, pipelined and behind the fence; a pool that reads.
 
+pub(crate) mod backup;
 mod connect;
 mod inbox;
 mod line;

@@ -24,7 +24,7 @@ pub(super) fn made(path: &str) -> Result<PathBuf, Fault> {
 }
 
 /// Opens or makes a file that only its owner may read. SQLite gives its other files the same mode.
-fn private(path: &Path) -> std::io::Result<File> {
+pub(super) fn private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

@@ -1,6 +1,7 @@
 //! SQLite, in one file beside the process: WAL, `synchronous = FULL`, one writer, readers beside
 //! it. A lock file keeps a second process out.
 
+pub(crate) mod backup;
 mod change;
 mod file;
 mod inbox;

@@ -1,0 +1,144 @@
+//! A copy by PostgreSQL's own tools, which know how: `pg_dump`, while the server writes, and
+//! `pg_restore`.
+
+use super::{connect, fault, read::get};
+use crate::{
+    backup::Verified,
+    check::refused,
+    migrate::{POSTGRES, knows},
+};
+use deadpool_postgres::tokio_postgres::{Client, Config, NoTls, config::Host};
+use engine::port::Fault;
+use std::{io::ErrorKind, path::Path, process::Stdio, time::Duration};
+use tokio::process::Command;
+
+/// For the connection.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Whether anything of ours is.
+const IS_THERE: &str = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('writer')";
+/// What a copy must have.
+const TABLES: [&str; 4] = ["account", "entry", "log", "writer"];
+
+pub(crate) async fn backup(url: &str, to: &Path) -> Result<Verified, Fault> {
+    let config = connect::config(url, ANSWER)?;
+    let client = connected(&config).await?;
+    let verified = counts(&client).await?;
+    let file = format!("--file={}", to.display());
+    run(tool("pg_dump", &config, &["--format=custom", "--no-owner", &file])).await?;
+    listed(to).await?;
+    Ok(verified)
+}
+
+pub(crate) async fn restore(from: &Path, url: &str, force: bool) -> Result<Verified, Fault> {
+    listed(from).await?;
+    let config = connect::config(url, ANSWER)?;
+    let client = connected(&config).await?;
+    let old = match one(&client, IS_THERE).await? {
+        0 => 0,
+        _ if !force => {
+            return Err(refused("the database has data; --force overwrites it, and it is lost"));
+        }
+        _ => one(&client, "SELECT coalesce(max(epoch), 0) FROM writer").await?,
+    };
+    // Partitions that the copy does not know would stand in the way.
+    let empty = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
+    client.batch_execute(empty).await.map_err(fault)?;
+    let from = from.to_string_lossy().into_owned();
+    let words = ["--single-transaction", "--exit-on-error", "--no-owner", &from];
+    run(tool("pg_restore", &config, &words)).await?;
+    let anew = format!(
+        "UPDATE writer SET epoch = greatest(epoch, {old}) + 1; DELETE FROM session; ANALYZE"
+    );
+    client.batch_execute(&anew).await.map_err(fault)?;
+    counts(&client).await
+}
+
+/// The words of a command, and its environment: a password is in no list of processes.
+fn tool(program: &str, config: &Config, words: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => command.arg(format!("--host={host}")),
+        Some(Host::Unix(folder)) => command.arg(format!("--host={}", folder.display())),
+        None => &mut command,
+    };
+    if let Some(port) = config.get_ports().first() {
+        command.arg(format!("--port={port}"));
+    }
+    if let Some(user) = config.get_user() {
+        command.arg(format!("--username={user}"));
+    }
+    if let Some(name) = config.get_dbname() {
+        command.arg(format!("--dbname={name}"));
+    }
+    if let Some(password) = config.get_password() {
+        command.env("PGPASSWORD", String::from_utf8_lossy(password).as_ref());
+    }
+    command.arg("--no-password").args(words);
+    command
+}
+
+/// The table of contents of a copy has all that it must.
+async fn listed(copy: &Path) -> Result<(), Fault> {
+    if !copy.exists() {
+        return Err(refused(format!("{} is not there", copy.display())));
+    }
+    let mut command = Command::new("pg_restore");
+    command.arg("--list").arg(copy);
+    let list = run(command).await?;
+    match TABLES.iter().find(|name| !list.contains(&format!(" TABLE DATA public {name} "))) {
+        // The rows of entries are in its partitions.
+        Some(&"entry") if list.contains(" TABLE public entry ") => Ok(()),
+        Some(name) => Err(refused(format!("{} has no table {name}", copy.display()))),
+        None => Ok(()),
+    }
+}
+
+/// What it prints.
+async fn run(mut command: Command) -> Result<String, Fault> {
+    command.stdin(Stdio::null());
+    let shown = shown(&command);
+    let output = command.output().await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => refused(format!(
+            "{shown}: it is not installed here; run it where it is (Debian: postgresql-client)"
+        )),
+        _ => refused(format!("{shown}: {error}")),
+    })?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(refused(format!("{shown}: {}", why.trim())));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn shown(command: &Command) -> String {
+    let command = command.as_std();
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+async fn connected(config: &Config) -> Result<Client, Fault> {
+    let (client, connection) = config.connect(NoTls).await.map_err(fault)?;
+    // It ends with the client.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+async fn counts(client: &Client) -> Result<Verified, Fault> {
+    let versions = client.query("SELECT version FROM _sqlx_migrations", &[]).await;
+    let versions = versions.map_err(fault)?;
+    let versions: Vec<i64> = versions.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
+    knows(&POSTGRES, &versions)?;
+    let count = async |sql| one(client, sql).await.map(i64::unsigned_abs);
+    Ok(Verified {
+        schema: versions.into_iter().max().unwrap_or_default(),
+        accounts: count("SELECT count(*) FROM account").await?,
+        entries: count("SELECT count(*) FROM entry").await?,
+        sessions: count("SELECT count(*) FROM session").await?,
+        epoch: one(client, "SELECT coalesce(max(epoch), 0) FROM writer").await?,
+        unix_ms: count("SELECT coalesce(max(pos), 0) FROM writer").await? >> 20,
+    })
+}
+
+async fn one(client: &Client, sql: &str) -> Result<i64, Fault> {
+    get(&client.query_one(sql, &[]).await.map_err(fault)?, 0)
+}
