@@ -8,6 +8,7 @@ mod stage;
 
 pub mod xep_0004_forms;
 pub mod xep_0012_last;
+pub mod xep_0013_offline;
 pub mod xep_0030_disco;
 pub mod xep_0049_private;
 pub mod xep_0050_commands;
@@ -48,6 +49,7 @@ use engine::hook::Xep;
 pub const ALL: &[&Xep] = &[
     &xep_0004_forms::XEP,
     &xep_0012_last::XEP,
+    &xep_0013_offline::XEP,
     &xep_0030_disco::XEP,
     &xep_0049_private::XEP,
     &xep_0050_commands::XEP,

@@ -7,7 +7,7 @@ use crate::{
     passage::put,
     roster::Roster,
     session::Session,
-    unit::{Change, Table, Unit},
+    unit::{Change, Pos, Table, Unit},
 };
 use wire::{Bare, Stanza, StanzaCondition, StanzaError};
 
@@ -30,17 +30,14 @@ pub struct Home<'a> {
     pub roster: &'a Roster,
     /// Its cells at hand.
     pub cells: &'a Cells,
+    /// Everything that its log has up to here has passed.
+    pub released: Pos,
 }
 
 impl<'a> Line<'a> {
     /// An account is asked.
-    pub fn of(
-        asked: &'a Bare,
-        sessions: &'a mut [Session],
-        roster: &'a Roster,
-        cells: &'a Cells,
-    ) -> Self {
-        Self { asked, sessions, home: Some(Home { roster, cells }), unit: Unit::default() }
+    pub fn of(asked: &'a Bare, sessions: &'a mut [Session], home: Home<'a>) -> Self {
+        Self { asked, sessions, home: Some(home), unit: Unit::default() }
     }
 
     /// A host is asked.
@@ -59,6 +56,13 @@ impl<'a> Line<'a> {
     /// `not-acceptable` when the key is longer than `KEY_BYTES_MAX`.
     pub fn put(&mut self, table: Table, key: &str, value: Vec<u8>) -> Result<(), StanzaError> {
         put(&mut self.unit, self.asked, table, key, value)
+    }
+
+    /// Nobody who comes is to be told what came while nobody was there.
+    pub fn purge(&mut self) {
+        let upto = self.home.map(|home| home.released);
+        let delivered = |pos| Change::Delivered(self.asked.clone(), pos);
+        self.unit.changes.extend(upto.map(delivered));
     }
 
     /// Removes a cell of a table of the account that is asked.

@@ -10,9 +10,9 @@ use crate::{
     hook::{IqKind, Of, Reply},
     parcel::Parcel,
     passage::{Ended, Walk, decide},
-    request::{Asks, Found, Line, answer, asks, stanzas},
+    request::{Asks, Found, Home, Line, answer, asks, stanzas},
     roster::RosterReply,
-    unit::Unit,
+    unit::{Change, Unit},
 };
 use wire::{Bare, Jid, Stanza, StanzaCondition};
 
@@ -146,11 +146,14 @@ impl Account {
         if iq.child(ROSTER).is_some() {
             return self.roster_asked(kind, iq, settles, ctx, out);
         }
-        let line = Line::of(&self.jid, &mut self.sessions, &self.roster, &self.cells);
+        let (roster, cells, released) = (&self.roster, &self.cells, self.released);
+        let home = Home { roster, cells, released };
+        let line = Line::of(&self.jid, &mut self.sessions, home);
         match answer(Of::Account, kind, &iq, line, ctx) {
             Found::Now(replied, unit) => {
                 let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
                 let unit = if replied.is_ok() { unit } else { Unit::default() };
+                self.purges(&unit);
                 let then = match replied {
                     Ok(Reply::Told(told)) => Then::Tell(iq, told),
                     replied => Then::Answer(iq.clone(), stanzas(&iq, replied)),
@@ -158,6 +161,16 @@ impl Account {
                 self.wait(Wait::for_unit(unit, pair, then, settles), ctx, out);
             }
             Found::Beside(read) => self.read(iq, read, settles, ctx, out),
+        }
+    }
+
+    /// What the answer has written off need not be written once more.
+    fn purges(&mut self, unit: &Unit) {
+        for change in &unit.changes {
+            if let Change::Delivered(_, pos) = change {
+                self.delivered = self.delivered.max(*pos);
+                self.delivered_noted = self.delivered_noted.max(*pos);
+            }
         }
     }
 

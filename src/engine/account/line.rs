@@ -11,7 +11,7 @@ use crate::{
     parcel::{Owed, Ticket},
     passage::{Walked, release},
     port::Fault,
-    request::Line,
+    request::{Home, Line},
     unit::{Change, Committed, Table, Unit},
 };
 use wire::{Kind, Stanza, StanzaError, StreamCondition};
@@ -192,7 +192,9 @@ impl Account {
                 stanzas.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
             }
             Then::Tell(iq, told) => {
-                let mut line = Line::of(&self.jid, &mut self.sessions, &self.roster, &self.cells);
+                let (roster, cells, released) = (&self.roster, &self.cells, self.released);
+                let home = Home { roster, cells, released };
+                let mut line = Line::of(&self.jid, &mut self.sessions, home);
                 let stanzas = told.tell(&mut line, ctx);
                 stanzas.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
                 self.send(iq.result(), ctx, out);
