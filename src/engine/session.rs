@@ -128,7 +128,8 @@ impl Session {
         let lacking = managed.unacked.take_lacking();
         if let Some(replay) = &mut self.replay {
             let exact = replay.exact;
-            replay.skip = got.into_iter().filter(|pos| *pos > exact).collect();
+            // Behind what it got when it came back before.
+            replay.skip.extend(got.into_iter().filter(|pos| *pos > exact));
             replay.lacks(lacking.into_iter().filter(|pos| *pos <= exact).collect());
         } else if let Some(newest) = newest.filter(|_| !lacking.is_empty()) {
             let mut replay = Replay::missed(newest);
