@@ -207,7 +207,7 @@ impl Account {
             Then::Handle(stanza) => self.handle_routed(stanza, ctx, out),
             Then::Remember => self.remember_on(ctx, out),
             Then::Amended(number) => self.amended(number, out),
-            Then::Say(..) | Then::Nothing => {}
+            Then::Noted(_) | Then::Say(..) | Then::Nothing => {}
         }
     }
 
@@ -250,6 +250,7 @@ impl Account {
             }
             Then::Remember => return self.remember_on(ctx, out),
             Then::Amended(number) => return self.amended(*number, out),
+            Then::Noted(gone) => return self.note_again(gone, ctx, out),
             Then::Handle(_) | Then::Say(..) | Then::Nothing => None,
         };
         refusal.into_iter().for_each(|refusal| self.send(refusal, ctx, out));

@@ -36,7 +36,7 @@ use std::collections::VecDeque;
 use streams::Wish;
 use wait::{By, Place, Then, Wait};
 use waiting::Waiting;
-use wire::{Bare, Jid, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
+use wire::{Bare, Jid, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
 pub use last_presence::{LAST_PRESENCE, LastPresence};
 pub use verb::{Input, Look, Output};
@@ -78,6 +78,8 @@ pub struct Account {
     released: Pos,
     /// When what the store has otherwise is to be written.
     notes_at: Option<Moment>,
+    /// Sessions that are no more, and the store has them still.
+    unforgotten: Vec<i64>,
     /// When it comes back at the latest.
     wakes: Option<Moment>,
     /// Sessions that have answered that they have got what they were told.
@@ -109,6 +111,7 @@ impl Account {
             delivered_noted: loaded.delivered,
             released: Pos::next(Pos::default(), unix_ms),
             notes_at: None,
+            unforgotten: Vec::new(),
             wakes: None,
             paced: Vec::new(),
             expired: Vec::new(),
@@ -119,7 +122,8 @@ impl Account {
 
     /// Whether nothing would be lost if it were forgotten.
     pub fn is_idle(&self) -> bool {
-        self.sessions.is_empty() && self.waiting.is_empty() && self.reads.is_empty()
+        let is_busy = !(self.waiting.is_empty() && self.reads.is_empty());
+        self.sessions.is_empty() && !is_busy && (self.departs || self.unforgotten.is_empty())
     }
 
     /// About what it takes in memory, in bytes.
@@ -225,16 +229,16 @@ impl Account {
         let is_message = stanza.kind() == wire::Kind::Message;
         self.note_unlogged(by.link, is_message, ctx, out);
         match stanza.kind() {
-            wire::Kind::Message => self.message_sent(by, stanza, ctx, out),
-            wire::Kind::Presence => self.presence_sent(by, stanza, ctx, out),
-            wire::Kind::Iq => self.iq_sent(by, stanza, ctx, out),
+            Kind::Message => self.message_sent(by, stanza, ctx, out),
+            Kind::Presence => self.presence_sent(by, stanza, ctx, out),
+            Kind::Iq => self.iq_sent(by, stanza, ctx, out),
         }
     }
 
     fn routed(&mut self, stanza: Stanza, owed: Option<Owed>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match stanza.kind() {
-            wire::Kind::Message => self.message_received(stanza, owed, ctx, out),
-            wire::Kind::Presence | wire::Kind::Iq => self.take_turn(stanza, ctx, out),
+            Kind::Message => self.message_received(stanza, owed, ctx, out),
+            Kind::Presence | Kind::Iq => self.take_turn(stanza, ctx, out),
         }
     }
 
@@ -248,16 +252,16 @@ impl Account {
             let place = Place::Ready(Ok(Committed::default()));
             return self.wait(Wait::of(place, pair, Then::Handle(stanza), None), ctx, out);
         }
-        if stanza.kind() == wire::Kind::Iq {
+        if stanza.kind() == Kind::Iq {
             self.refuse(&stanza, &StanzaCondition::ResourceConstraint.into(), ctx, out);
         }
     }
 
     fn handle_routed(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match stanza.kind() {
-            wire::Kind::Message => self.message_received(stanza, None, ctx, out),
-            wire::Kind::Presence => self.presence_received(stanza, ctx, out),
-            wire::Kind::Iq => self.iq_received(stanza, ctx, out),
+            Kind::Message => self.message_received(stanza, None, ctx, out),
+            Kind::Presence => self.presence_received(stanza, ctx, out),
+            Kind::Iq => self.iq_received(stanza, ctx, out),
         }
     }
 
@@ -310,16 +314,18 @@ impl Account {
     fn put_out(&mut self, place: usize, leaving: Leaving, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(session) = self.sessions.get_mut(place) else { return };
         let (link, attached) = (session.link, session.is_attached());
+        let only_here = leaving.pos.is_none() && leaving.stanza.kind() != Kind::Presence;
         session.write(leaving, ctx, &mut |written| {
             if attached {
                 out.push(to_socket(link, written));
             }
         });
-        let Some(managed) = &session.managed else { return };
+        if session.managed.is_none() {
+            return;
+        }
         match attached {
             true => self.feel(link, ctx.hooks.sent(), ctx, out),
-            false if !managed.can_be_resumed() => self.leave_at(place, true, ctx, out),
-            false => {}
+            false => self.put_aside(place, only_here, ctx, out),
         }
     }
 

@@ -129,6 +129,8 @@ impl Account {
         if self.departs {
             return;
         }
+        let gone = std::mem::take(&mut self.unforgotten).into_iter();
+        unit.changes.extend(gone.map(|id| Change::Unsession(self.jid.clone(), id)));
         if self.delivered > self.delivered_noted {
             self.delivered_noted = self.delivered;
             unit.changes.push(Change::Delivered(self.jid.clone(), self.delivered));
@@ -149,7 +151,25 @@ impl Account {
     /// Commits what nobody waits for.
     pub(super) fn commit_quietly(&mut self, unit: Unit, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let pair = (Some(self.jid.clone().into()), None);
-        self.wait(Wait::for_unit(unit, pair, Then::Nothing, None), ctx, out);
+        let gone = unit.changes.iter().filter_map(|change| match change {
+            Change::Unsession(_, id) => Some(*id),
+            _ => None,
+        });
+        let then = Then::Noted(gone.collect());
+        self.wait(Wait::for_unit(unit, pair, then, None), ctx, out);
+    }
+
+    /// It was not written: within the second all of it is tried once more.
+    pub(super) fn note_again(&mut self, gone: &[i64], ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        if self.departs {
+            return;
+        }
+        self.unforgotten.extend(gone);
+        self.delivered_noted = Pos::default();
+        for managed in self.sessions.iter_mut().filter_map(|one| one.managed.as_mut()) {
+            (managed.changed, managed.written) = (true, managed.written.min(1));
+        }
+        self.note(ctx, out);
     }
 
     /// Comes back then at the latest.

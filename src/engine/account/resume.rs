@@ -12,7 +12,7 @@ use crate::{
     session::{Session, Written},
     unacked::Unacked,
 };
-use wire::{StanzaError, StreamCondition};
+use wire::{Stanza, StanzaError, StreamCondition};
 
 /// A session that can be resumed no more: what is kept of its id, its count, its number.
 pub(super) type Expired = ([u8; 32], u32, i64);
@@ -76,6 +76,25 @@ impl Account {
             // It is not the old stream that claims it.
         }
         self.resume(id, ctx, out);
+    }
+
+    /// Something waits for a client that has no stream; `only_here`: no log has it, and no newer
+    /// one takes its place, so the store is to have it.
+    pub(super) fn put_aside(
+        &mut self,
+        place: usize,
+        only_here: bool,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(managed) = &mut self.sessions[place].managed else { return };
+        if !managed.can_be_resumed() {
+            return self.leave_at(place, true, ctx, out);
+        }
+        managed.changed = true;
+        if only_here {
+            self.note(ctx, out);
+        }
     }
 
     /// Goes on with a session that is claimed, once all that it said has been dealt with.
@@ -180,14 +199,17 @@ impl Account {
     /// What a managed stream has acknowledged since, nobody need be told later.
     pub(super) fn take_acks(&mut self, place: usize, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let managed = self.sessions.get_mut(place).and_then(|one| one.managed.as_mut());
-        let Some(managed) = managed.filter(|managed| managed.changed) else { return };
+        let Some(managed) = managed else { return };
+        let is_noted = !managed.changed;
         if let Some(got) = managed.got.take() {
             let by = self.sessions[place].jid.resource().unwrap_or_default();
             self.trace.acknowledge(by, got, ctx.unix_ms);
             self.has_got(place, got, ctx, out);
         }
         self.replay_acked(place, out);
-        self.note(ctx, out);
+        if !is_noted {
+            self.note(ctx, out);
+        }
     }
 
     /// The moment has come that was asked for.
@@ -232,11 +254,14 @@ impl Account {
         }
     }
 
-    /// What a session was sent that its client never got, and no log has: who asked is told.
+    /// What a session was sent that its client never got, and no log has: who asked is told. What
+    /// was for the account is not given back while another may have got it.
     pub(super) fn give_back(&mut self, session: &Session, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(managed) = &session.managed else { return };
         let unlogged = managed.unacked.iter().filter(|sent| sent.pos.is_none());
-        for stanza in unlogged.filter_map(|sent| sent.stanza.as_ref()) {
+        let is_alone = self.sessions.is_empty();
+        let lost = |stanza: &&Stanza| is_alone || stanza.head.to.as_ref() == Some(&session.jid);
+        for stanza in unlogged.filter_map(|sent| sent.stanza.as_ref()).filter(lost) {
             if let Untaken::Refuse(condition) = untaken(stanza) {
                 self.refuse(stanza, &StanzaError::from(condition), ctx, out);
             }

@@ -49,6 +49,7 @@ impl Account {
             self.note(ctx, out);
         }
         self.feel(link, ctx.hooks.bound(), ctx, out);
+        self.counted(link, ctx, out);
     }
 
     pub(super) fn feel(
@@ -90,7 +91,7 @@ impl Account {
         let Some(place) = self.sessions.iter().position(|one| one.link == link) else { return };
         let Some(managed) = &self.sessions[place].managed else { return };
         if managed.is_new() {
-            return self.note_now(ctx, out);
+            self.note_now(ctx, out);
         }
         self.take_acks(place, ctx, out);
     }
@@ -135,5 +136,9 @@ impl Account {
             self.commit_quietly(change.into(), ctx, out);
         }
         self.give_back(&session, ctx, out);
+        if self.sessions.is_empty() {
+            // Nothing may keep the account here until it would be written.
+            self.note_now(ctx, out);
+        }
     }
 }

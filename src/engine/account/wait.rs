@@ -102,6 +102,9 @@ pub(super) enum Then {
     WalkAway(Walked),
     /// What the message of this number has to do with those before it is done (see `reads.rs`).
     Amended(u64),
+    /// Nothing; but if it cannot be written, it is to be again, and that these sessions are no
+    /// more.
+    Noted(Vec<i64>),
     /// Nothing: whoever must be told is told by another.
     Nothing,
 }
@@ -142,7 +145,12 @@ impl Then {
                 stanza.wire_len()
             }
             Self::Tell(stanza, _) => stanza.wire_len(),
-            Self::Walks(_) | Self::Send(_) | Self::Remember | Self::Amended(_) | Self::Nothing => 0,
+            Self::Walks(_)
+            | Self::Send(_)
+            | Self::Remember
+            | Self::Amended(_)
+            | Self::Noted(_)
+            | Self::Nothing => 0,
         }
     }
 
