@@ -198,4 +198,46 @@ mod tests {
         assert!(Saved::read(&[1, PRIORITY, 0, 0, 0, 2, 0, 0]).is_none());
         assert!(Saved::read(&[1, PRESENCE, 0xff, 0xff, 0xff, 0xff]).is_none());
     }
+
+    /// Whatever bytes these are, reading them ends, and what is read is no more than they are.
+    fn reads(bytes: &[u8]) -> bool {
+        let Some(saved) = Saved::read(bytes) else { return false };
+        let Saved { directed, slots, sent, .. } = saved;
+        assert!((directed.len() + slots.len() + sent.len()) * 5 <= bytes.len());
+        let told: usize = slots.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let stanzas = sent.iter().filter_map(|sent| sent.stanza.as_ref());
+        assert!(told + stanzas.map(Stanza::wire_len).sum::<usize>() <= 4 * bytes.len());
+        true
+    }
+
+    #[test]
+    fn whatever_the_store_has_is_read_or_not_but_never_more_than_it_is() {
+        let mut before = session();
+        before.presence = Some(stanza("<presence><show>away</show></presence>"));
+        before.directed = [Jid::parse("room@y/nick").unwrap()].into();
+        let mut managed = Managed::from_now(&before.handled, Some(Resumption::by("id", 1)));
+        managed.unacked.push(&Leaving { stanza: stanza("<message id='1'/>"), pos: None });
+        managed.unacked.push(&Leaving { stanza: stanza("<message id='2'/>"), pos: Some(Pos(9)) });
+        let state = save(&before, &managed);
+        let (mut word, mut read) = (1_u64, 0);
+        let mut roll = |sides: usize| {
+            word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (word >> 33) as usize % sides
+        };
+        for _ in 0..20_000 {
+            let mut bytes = state.clone();
+            for _ in 0..=roll(3) {
+                let at = roll(bytes.len());
+                match roll(4) {
+                    0 => bytes[at] = roll(256) as u8,
+                    1 => bytes[at] ^= 1 << roll(8),
+                    2 => drop(bytes.drain(at..(at + 1 + roll(9)).min(bytes.len()))),
+                    _ => bytes.extend_from_within(at..),
+                }
+                bytes.extend(bytes.is_empty().then_some(1));
+            }
+            read += u32::from(reads(&bytes));
+        }
+        assert!((100..19_000).contains(&read), "{read}");
+    }
 }
