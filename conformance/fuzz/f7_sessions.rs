@@ -72,8 +72,13 @@ enum From {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Nonza {
-    Ack,
+    Ask,
+    /// To a count, mostly one that can be.
+    Ack(u8),
+    Enable,
+    EnableResumable,
     Inactive,
+    Active,
     Unknown,
     Auth,
     Space,
@@ -166,8 +171,18 @@ fn happens(world: &mut World, event: Event) {
         }
         Event::Answers(stream, with_error) => world.answers(at(stream), with_error),
         Event::Nonza(stream, nonza) => {
+            let ack;
             let xml: &[u8] = match nonza {
-                Nonza::Ack => b"<r xmlns='urn:xmpp:sm:3'/>",
+                Nonza::Ask => b"<r xmlns='urn:xmpp:sm:3'/>",
+                Nonza::Ack(h) => {
+                    ack = format!("<a xmlns='urn:xmpp:sm:3' h='{}'/>", h % 16);
+                    ack.as_bytes()
+                }
+                Nonza::Enable => b"<enable xmlns='urn:xmpp:sm:3'/>",
+                Nonza::EnableResumable => {
+                    b"<enable xmlns='urn:xmpp:sm:3' resume='true' max='600'/>"
+                }
+                Nonza::Active => b"<active xmlns='urn:xmpp:csi:0'/>",
                 Nonza::Inactive => b"<inactive xmlns='urn:xmpp:csi:0'/>",
                 Nonza::Unknown => b"<nonza xmlns='q'/>",
                 Nonza::Auth => b"<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",

@@ -20,7 +20,7 @@ const BODY: Name = Name::new("jabber:client", "body");
 
 fn keep(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     if passage.stanza.kind() == Kind::Message && passage.stanza.child(BODY).is_some() {
-        passage.keep(Flags::ARCHIVE, |stanza, _, _| stanza);
+        passage.keep(Flags::ARCHIVE, |stanza, _, _, _| stanza);
     }
     Verdict::Go
 }

@@ -7,6 +7,7 @@ use crate::{
     words::{SEATS, Words},
 };
 use engine::{
+    account::Look,
     ctx::{Ctx, Moment, Random},
     hook::{Replied, World as Readable},
     hooks::Hooks,
@@ -107,6 +108,7 @@ pub struct World {
     /// The last batch that the store has committed.
     taken: i64,
     loads: VecDeque<Bare>,
+    looks: VecDeque<(Bare, i64, Look)>,
     asked: Vec<Asked>,
     registrar: Registry,
     streams: Vec<Stream>,
@@ -139,6 +141,7 @@ impl World {
             store,
             taken: 0,
             loads: VecDeque::new(),
+            looks: VecDeque::new(),
             asked: Vec::new(),
             registrar: Registry::default(),
             streams: Vec::new(),
@@ -276,6 +279,9 @@ impl World {
     /// Time passes.
     pub fn passes(&mut self, ms: u64) {
         self.now = self.now.after(ms);
+        if self.shard.wakes().is_some_and(|at| at <= self.now) {
+            self.inbox.push_back(Input::Tick);
+        }
         let links: Vec<_> = self.streams.iter().map(|stream| stream.link).collect();
         links.into_iter().for_each(|link| self.tell(link, machine::Input::Tick));
     }

@@ -11,7 +11,7 @@ impl World {
         loop {
             if let Some(input) = self.inbox.pop_front() {
                 self.shard_hears(input);
-            } else if self.habits.loads && self.load(None)
+            } else if self.habits.loads && (self.load(None) || self.look(false))
                 || self.habits.commits && self.commit(None)
             {
                 continue;
@@ -42,6 +42,7 @@ impl World {
                     self.asked.push(Asked { account, number, iq, answer });
                 }
                 Output::Expire(_) => panic!("nobody is unknown here"),
+                Output::Look(jid, session, look) => self.looks.push_back((jid, session, look)),
                 Output::Counted(..) | Output::Fate(_) => {}
             }
         }
@@ -60,7 +61,7 @@ impl World {
         let stream = self.streams.iter_mut().find(|stream| stream.link == link);
         let stream = stream.expect("a stream of ours");
         match &say {
-            Say::Bound(jid, _) => stream.jid = Some(jid.clone()),
+            Say::Bound(jid, _) | Say::Resumed(jid, _) => stream.jid = Some(jid.clone()),
             Say::Settled(stanzas) => {
                 stream.settled += stanzas;
                 assert!(stream.settled <= stream.said, "settled twice");
@@ -73,7 +74,7 @@ impl World {
                 }
                 self.ledger.hears(link, &jid, stanza);
             }
-            Say::Unbound(_) | Say::Nonza(_) | Say::End(_) => {}
+            Say::Unbound(_) | Say::Unresumed(_) | Say::Nonza(_) | Say::End(_) => {}
         }
         self.tell(link, machine::Input::Say(say));
     }
@@ -83,6 +84,17 @@ impl World {
         let Some(jid) = self.loads.pop_front() else { return false };
         let loaded = fault.map_or_else(|| ready(self.store.load(&jid)), Err);
         self.inbox.push_back(Input::Loaded(jid, loaded));
+        true
+    }
+
+    /// Reads the log for the session that has waited longest for it.
+    pub fn look(&mut self, fails: bool) -> bool {
+        let Some((jid, session, look)) = self.looks.pop_front() else { return false };
+        let page = match fails {
+            true => Err(Fault::Away("fuzz".into())),
+            false => ready(self.store.page(&jid, look.after, look.max)),
+        };
+        self.inbox.push_back(Input::Seen(jid, session, page));
         true
     }
 
@@ -152,16 +164,30 @@ impl World {
         true
     }
 
-    /// All that is under way comes to its end.
+    /// All that is under way comes to its end, and what is to be noted is.
     pub fn settle(&mut self) {
         self.holds = false;
+        // Longer than anybody could come back.
+        for ms in [700_000, 1_000] {
+            self.rest();
+            self.passes(ms);
+        }
+        self.rest();
+        self.judge();
+    }
+
+    fn rest(&mut self) {
         loop {
             self.flow();
-            let moved = self.load(None) || self.commit(None) || self.answer(0, false);
+            let moved =
+                self.load(None) || self.look(false) || self.commit(None) || self.answer(0, false);
             if !moved && self.inbox.is_empty() {
                 break;
             }
         }
+    }
+
+    fn judge(&mut self) {
         let streams = &self.streams;
         let sound = |stream: &&Stream| !stream.closed && !stream.garbled && stream.jid.is_some();
         self.ledger.settled(|link| streams.iter().filter(sound).any(|one| one.link == link));
