@@ -142,7 +142,7 @@ async fn browsers_chat_over_bosh() {
     juliet.hear(held, "<presence xmlns='jabber:client' from='juliet@localhost/bosh' ").await;
     let held = juliet.send("", "");
     other.say("<message to='juliet@localhost/bosh'><body>hark &amp; 🎭</body></message>").await;
-    juliet.hear(held, "<body>hark &amp; 🎭</body></message>").await;
+    juliet.hear(held, "<body>hark &amp; 🎭</body>").await;
     // While one request is held another one says something: the first is answered at once.
     let held = juliet.send("", "");
     let message = "<message xmlns='jabber:client' to='juliet@localhost/tcp'>\

@@ -6,7 +6,7 @@ use crate::{
     ctx::Ctx,
     delivery::{Untaken, untaken},
     hook::Claims,
-    managed::{Resumption, token},
+    managed::token,
     parcel::{Claim, Link, Parcel, Say},
     replay::Replay,
     session::{Session, Written},
@@ -245,10 +245,9 @@ impl Account {
             let Some(place) = self.place(id) else { continue };
             let session = &self.sessions[place];
             let kept = session.managed.as_ref().and_then(|one| one.resumption.clone());
-            if let (Some(Resumption { token, .. }), Some(h)) = (kept, session.h()) {
-                if let Some(forget) = self.end_kept((token, h, id)) {
-                    self.commit_quietly(forget.into(), ctx, out);
-                }
+            let ended = kept.zip(session.h()).map(|(kept, h)| (kept.token, h, id));
+            if let Some(forget) = ended.and_then(|ended| self.end_kept(ended)) {
+                self.commit_quietly(forget.into(), ctx, out);
             }
             self.leave_at(place, false, ctx, out);
         }
