@@ -7,7 +7,7 @@ pub const XEP: Xep = Xep {
     number: 386,
     name: "Bind 2",
     version: "1.1.0",
-    status: Status::Partial("no metadata of an archive, and offline messages are sent"),
+    status: Status::Partial("no metadata of an archive"),
     hooks: &[],
 };
 
