@@ -63,6 +63,8 @@ pub struct Ledger {
     /// Who has answered whose presence with an error, or went before it heard of it, and need not
     /// hear of its end.
     declined: BTreeSet<(Bare, Jid)>,
+    /// Who has said that nobody looks (XEP-0352): what it hears of presence may be old.
+    asleep: BTreeSet<Link>,
     /// Numbers of which something is in the store.
     written: BTreeSet<usize>,
     /// Whether every message with a body is kept before it is delivered.
@@ -298,8 +300,16 @@ impl Ledger {
         }
     }
 
+    /// This one may say that nobody looks.
+    pub fn may_sleep(&mut self, link: Link) {
+        self.asleep.insert(link);
+    }
+
     /// Nobody believes in somebody of our accounts who has gone.
     pub fn exorcise(&self, link: Link, me: &Bare, is_there: impl Fn(&Jid) -> bool) {
+        if self.asleep.contains(&link) {
+            return;
+        }
         let believed = self.believed.get(&link).into_iter().flatten();
         let ours = believed.filter(|jid| jid.domain() == "x" && !jid.is_bare());
         for jid in ours.filter(|jid| !self.declined.contains(&(me.clone(), (*jid).clone()))) {

@@ -251,6 +251,9 @@ impl World {
     pub fn stream_hears(&mut self, stream: usize, input: machine::Input<'_>) {
         let Some(stream) = self.pick(stream) else { return };
         let link = stream.link;
+        if matches!(input, machine::Input::Bytes(bytes) if bytes.starts_with(b"<inactive ")) {
+            self.ledger.may_sleep(link);
+        }
         self.tell(link, input);
     }
 
