@@ -104,7 +104,10 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        out.push(Output::Parcel(Parcel::ToSocket(link, Say::End(why.into()))));
+        // Who waits for its client has no stream to be told.
+        if self.session(link).is_none_or(|session| session.is_attached()) {
+            out.push(Output::Parcel(Parcel::ToSocket(link, Say::End(why.into()))));
+        }
         self.leave(link, ctx, out);
     }
 
