@@ -65,6 +65,8 @@ pub struct Ledger {
     declined: BTreeSet<(Bare, Jid)>,
     /// Who has said that nobody looks (XEP-0352): what it hears of presence may be old.
     asleep: BTreeSet<Link>,
+    /// Whose stream is managed (XEP-0198): what it has not acknowledged may not have reached it.
+    managed: BTreeSet<Link>,
     /// Numbers of which something is in the store.
     written: BTreeSet<usize>,
     /// Whether every message with a body is kept before it is delivered.
@@ -238,14 +240,15 @@ impl Ledger {
     /// The sender is told.
     fn hears_answer(&mut self, link: Link, me: &Jid, number: usize, stanza: &Stanza) {
         let entry = &mut self.entries[number];
+        // XEP-0198 §4: what was not acknowledged when its session ended is given back.
+        let given = entry.reached.iter().all(|link| self.managed.contains(link));
         assert_eq!(entry.from, *me, "an answer for somebody else: {stanza:?}");
         entry.answered += 1;
         assert_eq!(entry.answered, 1, "answered twice: {stanza:?}");
         match entry.is {
-            Is::Message { .. } => assert!(entry.reached.is_empty(), "delivered too: {stanza:?}"),
+            Is::Message { .. } => assert!(given, "delivered too: {stanza:?}"),
             Is::Request { roster } => {
                 let by_client = entry.client_answered.is_some();
-                let given = entry.reached.is_empty();
                 assert!(given || by_client, "a client was asked: {stanza:?}");
                 let done = roster && stanza.head.type_str() == "result" && given;
                 let kept = self.written.contains(&number);
@@ -298,6 +301,11 @@ impl Ledger {
             }
             _ => {}
         }
+    }
+
+    /// This one may begin to count.
+    pub fn may_count(&mut self, link: Link) {
+        self.managed.insert(link);
     }
 
     /// This one may say that nobody looks.

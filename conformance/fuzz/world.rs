@@ -254,6 +254,9 @@ impl World {
         if matches!(input, machine::Input::Bytes(bytes) if bytes.starts_with(b"<inactive ")) {
             self.ledger.may_sleep(link);
         }
+        if matches!(input, machine::Input::Bytes(bytes) if bytes.starts_with(b"<enable ")) {
+            self.ledger.may_count(link);
+        }
         self.tell(link, input);
     }
 
