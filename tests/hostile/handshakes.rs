@@ -1,9 +1,9 @@
 //! AT-15: TLS that is too old or too weak, that would begin anew for ever, or that says things
 //! before it is there. Streams of TCP have their ports, WebSocket and BOSH that of HTTPS.
 //!
-//! Renegotiation there is none: TLS 1.3 has no such thing, and no client of ours can ask for it by
-//! TLS 1.2. What is left of it is to ask for new keys again and again. Chains of certificates
-//! without end are AT-18 (`tests/hostile/logins/certificates.rs`).
+//! Renegotiation there is none: TLS 1.3 has no such thing, and by TLS 1.2, where OpenSSL's client
+//! asks for it, it is refused. What is left of it is to ask for new keys again and again. Chains of
+//! certificates without end are AT-18 (`tests/hostile/logins/certificates.rs`).
 
 use crate::{
     client::{Client, HEADER},
@@ -13,11 +13,13 @@ use crate::{
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream as Blocking},
+    process::Stdio,
     sync::Arc,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
+    process::Command,
     time::timeout,
 };
 use tokio_rustls::rustls::{
@@ -34,6 +36,7 @@ const WEAK: [u16; 8] = [0x0005, 0x000a, 0x0003, 0x0001, 0x003b, 0x002f, 0x009c, 
 /// What TLS 1.2 is allowed here.
 const STRONG: [u16; 2] = [0xc02b, 0xc02f];
 const NEW_KEYS: usize = 1_000;
+const RENEGOTIATIONS: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Door {
@@ -99,6 +102,38 @@ fn hello(version: u16, suites: &[u16]) -> Vec<u8> {
     let body = body.concat();
     let message = [&[1, 0][..], &sized(&body)].concat();
     [&[22, 3, 1][..], &sized(&message)].concat()
+}
+
+/// A line with an `R` makes OpenSSL's client ask for another handshake.
+#[tokio::test]
+async fn at_15_a_handshake_is_not_begun_anew_whatever_the_way_in() {
+    let server = Server::start(HTTPS).await;
+    for door in DOORS {
+        let address = door.address(&server).to_string();
+        let mut client = Command::new("openssl");
+        client.args(["s_client", "-connect", &address, "-tls1_2", "-servername", "localhost"]);
+        if door == Door::StartTls {
+            client.args(["-starttls", "xmpp", "-xmpphost", "localhost"]);
+        }
+        client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for _ in 0..RENEGOTIATIONS {
+            let mut child = client.kill_on_drop(true).spawn().expect("openssl is installed");
+            let mut asks = child.stdin.take().unwrap();
+            let mut heard = BufReader::new(child.stdout.take().unwrap());
+            let mut said = String::new();
+            // What follows the certificates is the session: then the handshake is over.
+            while !said.contains("Verify return code") {
+                assert_ne!(heard.read_line(&mut said).await.unwrap(), 0, "{door:?}: {said}");
+            }
+            asks.write_all(b"R\n").await.unwrap();
+            let ended = timeout(PATIENCE, child.wait_with_output()).await.expect("an end").unwrap();
+            let why = String::from_utf8_lossy(&ended.stderr);
+            assert!(why.contains("no renegotiation"), "{door:?}: {why}");
+        }
+    }
+    let mut client = Client::starttls(&server).await;
+    client.say(HEADER).await;
+    client.hear("<mechanism>").await;
 }
 
 #[tokio::test]
