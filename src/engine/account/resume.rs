@@ -73,7 +73,6 @@ impl Account {
         if managed.detached.is_none() {
             out.push(Output::Parcel(Parcel::ToSocket(old, conflict())));
             self.detach(old, ctx, out);
-            // It is not the old stream that claims it.
         }
         self.resume(id, ctx, out);
     }
