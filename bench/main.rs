@@ -3,16 +3,19 @@
 //! Each run prints one line of JSON. It ends with 1 when a message was lost, duplicated or
 //! reordered, or a connection dropped.
 
+mod archive;
 mod chat;
 mod connect;
 mod crowd;
 mod device;
 mod fill;
+mod fill_archive;
 mod hash;
 mod idle;
 mod latency;
 mod link;
 mod login;
+mod mam;
 mod message;
 mod meter;
 mod order;
@@ -26,6 +29,7 @@ mod session;
 mod target;
 mod tls;
 mod web;
+mod write_archive;
 
 use std::process::ExitCode;
 
@@ -41,6 +45,12 @@ enum Workload {
     Login(login::LoginArgs),
     /// Rosters for `idle`
     Fill(fill::FillArgs),
+    /// An archive for `mam`, by chat
+    FillArchive(fill_archive::FillArchiveArgs),
+    /// An archive for `mam`, of Waxwing, by its store while it is down
+    WriteArchive(write_archive::WriteArchiveArgs),
+    /// Pages of an archive, every one checked: CPU time per page, latency
+    Mam(mam::MamArgs),
     /// Connections that are online and silent: memory per connection
     Idle(idle::IdleArgs),
     /// Messages between pairs, every one checked: CPU time per message, latency
@@ -64,6 +74,11 @@ fn run(workload: Workload) -> Result<outcome::Outcome> {
     match workload {
         Workload::Login(args) => runtime(args.target.threads)?.block_on(login::run(args)),
         Workload::Fill(args) => runtime(args.target.threads)?.block_on(fill::run(args)),
+        Workload::FillArchive(args) => {
+            runtime(args.target.threads)?.block_on(fill_archive::run(args))
+        }
+        Workload::WriteArchive(args) => runtime(1)?.block_on(write_archive::run(args)),
+        Workload::Mam(args) => runtime(args.target.threads)?.block_on(mam::run(args)),
         Workload::Idle(args) => runtime(args.target.threads)?.block_on(idle::run(args)),
         Workload::Chat(args) => runtime(args.target.threads)?.block_on(chat::run(args)),
     }
@@ -88,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_password_is_all_that_a_workload_must_be_told() {
-        for name in ["login", "fill", "idle", "chat"] {
+        for name in ["login", "fill", "fill-archive", "idle", "chat"] {
             let line = ["waxwing-bench", name, "--password", "secret"];
             if let Err(error) = Workload::try_parse_from(line) {
                 panic!("{error}");

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use anyhow::Result;
 use wire::{Kind, Name, Stanza, ns};
 
 const BODY: Name = Name::new(ns::CLIENT, "body");
@@ -20,6 +21,16 @@ pub struct Mark {
     pub sequence: u64,
     /// Microseconds since the run began.
     pub sent_us: u64,
+}
+
+/// A number for a run.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn new_run() -> Result<u32> {
+    let mut number = [0; 4];
+    getrandom::fill(&mut number)?;
+    Ok(u32::from_ne_bytes(number))
 }
 
 /// Writes the messages of one sender, all to one recipient.
@@ -59,7 +70,8 @@ impl Mark {
         Self::parse(&stanza.child(BODY)?.text())
     }
 
-    fn parse(body: &str) -> Option<Self> {
+    /// The mark that a body begins with.
+    pub fn parse(body: &str) -> Option<Self> {
         let mut parts = body.split(' ');
         let mark = Self {
             run: u32::from_str_radix(parts.next()?, 16).ok()?,

@@ -4,19 +4,19 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::process::{Watched, own_cpu_micros};
+use crate::process::{Cpu, Watched, own_cpu_micros};
 
 /// A reading of all clocks.
 pub struct Reading {
     at: Instant,
-    cpu_micros: Option<u64>,
+    cpu: Option<Cpu>,
     own_cpu_micros: u64,
 }
 
 /// The difference between two readings.
 pub struct Spent {
     pub seconds: f64,
-    cpu_micros: Option<u64>,
+    cpu: Option<Cpu>,
     own_cpu_micros: u64,
 }
 
@@ -26,19 +26,15 @@ impl Reading {
     /// # Errors
     /// When a watched process has ended.
     pub fn take(watched: &Watched) -> Result<Self> {
-        Ok(Self {
-            at: Instant::now(),
-            cpu_micros: watched.cpu_micros()?,
-            own_cpu_micros: own_cpu_micros()?,
-        })
+        Ok(Self { at: Instant::now(), cpu: watched.cpu()?, own_cpu_micros: own_cpu_micros()? })
     }
 
     /// What was spent from this reading to `later`.
     pub fn until(&self, later: &Self) -> Spent {
-        let cpu_micros = later.cpu_micros.zip(self.cpu_micros);
+        let cpu = later.cpu.zip(self.cpu);
         Spent {
             seconds: (later.at - self.at).as_secs_f64(),
-            cpu_micros: cpu_micros.map(|(after, before)| after.saturating_sub(before)),
+            cpu: cpu.map(|(after, before)| after.since(before)),
             own_cpu_micros: later.own_cpu_micros - self.own_cpu_micros,
         }
     }
@@ -47,18 +43,27 @@ impl Reading {
 impl Spent {
     /// CPU-µs of the watched processes for each of `units`; None when nothing was watched.
     pub fn cpu_us_per(&self, units: u64) -> Option<f64> {
-        self.cpu_micros.map(|micros| rounded(micros as f64 / units.max(1) as f64))
+        self.cpu.map(|cpu| share(cpu.server_micros + cpu.others_micros, units))
+    }
+
+    /// How much of it is not the server's own, but its database's.
+    pub fn database_cpu_us_per(&self, units: u64) -> Option<f64> {
+        self.cpu.map(|cpu| share(cpu.others_micros, units))
     }
 
     /// CPU-µs of the load generator for each of `units`.
     pub fn own_cpu_us_per(&self, units: u64) -> f64 {
-        rounded(self.own_cpu_micros as f64 / units.max(1) as f64)
+        share(self.own_cpu_micros, units)
     }
 
     /// Units per second.
     pub fn rate(&self, units: u64) -> f64 {
         rounded(units as f64 / self.seconds)
     }
+}
+
+fn share(micros: u64, units: u64) -> f64 {
+    rounded(micros as f64 / units.max(1) as f64)
 }
 
 /// To one decimal, so that a line of figures can be read.

@@ -25,6 +25,26 @@ pub struct Watched {
     pids: Vec<u32>,
 }
 
+/// CPU time, in microseconds: user and system time, also of children that have ended and were
+/// waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpu {
+    /// Of the server and its descendants.
+    pub server_micros: u64,
+    /// Of the other processes and theirs.
+    pub others_micros: u64,
+}
+
+impl Cpu {
+    /// What was spent since an earlier reading.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            server_micros: self.server_micros.saturating_sub(earlier.server_micros),
+            others_micros: self.others_micros.saturating_sub(earlier.others_micros),
+        }
+    }
+}
+
 /// What RSS came to.
 pub struct Rss {
     /// KiB, the server and its descendants.
@@ -46,21 +66,22 @@ impl Watched {
         Ok(Self { pids })
     }
 
-    /// CPU time spent so far, in microseconds: user and system time of all processes, also of
-    /// children that have ended and were waited for. None when nothing is watched.
+    /// CPU time spent so far. None when nothing is watched.
     ///
     /// # Errors
     /// When a watched process has ended.
-    pub fn cpu_micros(&self) -> Result<Option<u64>> {
-        if self.pids.is_empty() {
-            return Ok(None);
-        }
+    pub fn cpu(&self) -> Result<Option<Cpu>> {
+        let Some(server) = self.pids.first() else { return Ok(None) };
         let table = table()?;
         for pid in &self.pids {
             ensure!(table.iter().any(|stat| stat.pid == *pid), "process {pid} has ended");
         }
-        let ticks: u64 = with_descendants(&table, &self.pids).iter().map(|stat| stat.ticks).sum();
-        Ok(Some(ticks * MICROS_PER_TICK))
+        let micros = |roots: &[u32]| {
+            let ticks: u64 = with_descendants(&table, roots).iter().map(|stat| stat.ticks).sum();
+            ticks * MICROS_PER_TICK
+        };
+        let server_micros = micros(&[*server]);
+        Ok(Some(Cpu { server_micros, others_micros: micros(&self.pids) - server_micros }))
     }
 
     /// Waits until the RSS of the server is still. None when nothing is watched.
@@ -214,12 +235,14 @@ mod tests {
     #[test]
     fn our_own_time_and_memory_can_be_read() {
         let own = Watched::new(vec![std::process::id()]).expect("we run");
-        let before = own.cpu_micros().expect("/proc").expect("watched");
+        let before = own.cpu().expect("/proc").expect("watched").server_micros;
         let begun = std::time::Instant::now();
         while own_cpu_micros().expect("/proc") < before + 50_000 {
             assert!(begun.elapsed() < Duration::from_secs(20), "CPU time does not rise");
         }
-        assert!(own.cpu_micros().expect("/proc") >= Some(before + 50_000));
+        let after = own.cpu().expect("/proc").expect("watched");
+        assert!(after.server_micros >= before + 50_000);
+        assert_eq!(after.others_micros, 0);
         assert!(rss_kib(std::process::id()).expect("/proc") > 100);
     }
 

@@ -110,16 +110,35 @@ impl Session {
     }
 
     async fn request(&mut self, id: &str, type_: &str, payload: &str) -> Result<Stanza> {
+        self.request_with(id, type_, payload, |_| {}).await
+    }
+
+    /// Asks the own account, and waits for its answer; `meanwhile` is shown what comes before it.
+    ///
+    /// # Errors
+    /// When the server refuses or does not answer.
+    pub async fn request_with(
+        &mut self,
+        id: &str,
+        type_: &str,
+        payload: &str,
+        mut meanwhile: impl FnMut(&Stanza),
+    ) -> Result<Stanza> {
         self.post(format!("<iq type='{type_}' id='{id}'>{payload}</iq>").as_bytes());
         let is_answer = |stanza: &Stanza| {
-            stanza.kind() == Kind::Iq && stanza.head.id.as_ref().is_some_and(|got| &**got == id)
+            let is_it = stanza.kind() == Kind::Iq
+                && stanza.head.id.as_ref().is_some_and(|got| &**got == id);
+            if !is_it {
+                meanwhile(stanza);
+            }
+            is_it
         };
         let answer = self.wait_for(is_answer).await.with_context(|| format!("{id} request"))?;
         ensure!(answer.head.type_str() == "result", "{}", answer.to_text());
         Ok(answer)
     }
 
-    async fn wait_for(&mut self, wanted: impl Fn(&Stanza) -> bool) -> Result<Stanza> {
+    async fn wait_for(&mut self, mut wanted: impl FnMut(&Stanza) -> bool) -> Result<Stanza> {
         let search = async {
             loop {
                 let stanza = self.stanza().await?;
