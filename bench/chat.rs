@@ -1,7 +1,6 @@
 //! Workload `chat`: what does a message cost, and how long does it take?
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -50,6 +49,9 @@ pub struct ChatArgs {
     /// Message carbons (XEP-0280) on both ends
     #[arg(long)]
     carbons: bool,
+    /// At the end the archives of both ends must have the last message (XEP-0313)
+    #[arg(long)]
+    archived: bool,
     /// How many logins at a time
     #[arg(long, default_value_t = 8)]
     concurrency: usize,
@@ -64,10 +66,12 @@ struct Figures {
     body_bytes: usize,
     stream_management: bool,
     carbons: bool,
+    archived: bool,
     seconds: f64,
     messages: u64,
     messages_per_s: f64,
     cpu_us_per_message: Option<f64>,
+    database_cpu_us_per_message: Option<f64>,
     client_cpu_us_per_message: f64,
     #[serde(flatten)]
     latency: Option<Summary>,
@@ -91,7 +95,10 @@ pub async fn run(args: ChatArgs) -> Result<Outcome> {
     let online = gather(args.pairs.into(), args.concurrency, |n| meet(target.clone(), n, features));
     let online = online.await?;
 
-    let run = schedule(args.body_bytes, args.warm_seconds, args.seconds)?;
+    let warm = Duration::from_secs(args.warm_seconds);
+    let mut run = Run::starting(Instant::now(), warm + Duration::from_secs(args.seconds))?;
+    run.measured_from += warm;
+    (run.body_bytes, run.archived) = (args.body_bytes, args.archived);
     let mut talking = JoinSet::new();
     for (number, (sender, receiver)) in (0..).zip(online) {
         let pace = match args.rate {
@@ -115,10 +122,12 @@ pub async fn run(args: ChatArgs) -> Result<Outcome> {
         body_bytes: args.body_bytes,
         stream_management: args.stream_management,
         carbons: args.carbons,
+        archived: args.archived,
         seconds: spent.seconds,
         messages,
         messages_per_s: spent.rate(messages),
         cpu_us_per_message: spent.cpu_us_per(messages),
+        database_cpu_us_per_message: spent.database_cpu_us_per(messages),
         client_cpu_us_per_message: spent.own_cpu_us_per(messages),
         latency: total.latencies.summary(),
         verdict: total.verdict,
@@ -129,13 +138,18 @@ pub async fn run(args: ChatArgs) -> Result<Outcome> {
     Outcome::judged(&figures, passed)
 }
 
+/// What both ends turn on.
 #[derive(Clone, Copy)]
-struct Features {
-    management: bool,
-    carbons: bool,
+pub struct Features {
+    pub management: bool,
+    pub carbons: bool,
 }
 
-async fn meet(target: Target, pair: usize, features: Features) -> Result<(Session, Session)> {
+/// Brings the accounts of pair `pair`, counted from 0, online.
+///
+/// # Errors
+/// When a login fails.
+pub async fn meet(target: Target, pair: usize, features: Features) -> Result<(Session, Session)> {
     let sender = arrive(&target, 2 * pair, features).await?;
     let receiver = arrive(&target, 2 * pair + 1, features).await?;
     Ok((sender, receiver))
@@ -153,23 +167,8 @@ async fn arrive(target: &Target, index: usize, features: Features) -> Result<Ses
     Ok(session)
 }
 
-fn schedule(body_bytes: usize, warm_seconds: u64, seconds: u64) -> Result<Run> {
-    let mut id = [0; 4];
-    getrandom::fill(&mut id)?;
-    let started = Instant::now();
-    let measured_from = started + Duration::from_secs(warm_seconds);
-    Ok(Run {
-        id: u32::from_ne_bytes(id),
-        body_bytes,
-        started,
-        measured_from,
-        ends: measured_from + Duration::from_secs(seconds),
-        received: Arc::new(AtomicU64::new(0)),
-    })
-}
-
 /// `rate` over all pairs, so that they do not send at the same moment.
-fn spread(rate: f64, pairs: u16, number: u16) -> Pace {
+pub fn spread(rate: f64, pairs: u16, number: u16) -> Pace {
     let step = Duration::from_secs_f64(1.0 / rate);
     Pace::Every { first: step * u32::from(number), interval: step * u32::from(pairs) }
 }
@@ -185,7 +184,8 @@ async fn measure(run: &Run, watched: &Watched) -> Result<(Spent, u64)> {
 }
 
 impl Tally {
-    fn add(&mut self, other: Self) {
+    /// Takes over what another pair came to.
+    pub fn add(&mut self, other: Self) {
         self.latencies.add(other.latencies);
         self.verdict.add(other.verdict);
         self.refused += other.refused;

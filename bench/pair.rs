@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result};
 use tokio::time::{Instant, sleep_until};
 use wire::{Kind, Stanza};
 
+use crate::archive::expect_newest;
 use crate::latency::Latencies;
-use crate::message::{Composer, Mark};
+use crate::message::{Composer, Mark, new_run};
 use crate::order::{Order, Verdict};
 use crate::session::Session;
 
@@ -39,6 +40,8 @@ pub enum Pace {
 pub struct Run {
     pub id: u32,
     pub body_bytes: usize,
+    /// Both archives must have the last message in the end.
+    pub archived: bool,
     pub started: Instant,
     /// Messages sent from here …
     pub measured_from: Instant,
@@ -46,6 +49,24 @@ pub struct Run {
     pub ends: Instant,
     /// First arrivals at all pairs.
     pub received: Arc<AtomicU64>,
+}
+
+impl Run {
+    /// One that is measured from its start on, with the smallest bodies.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn starting(started: Instant, lasts: Duration) -> Result<Self> {
+        Ok(Self {
+            id: new_run()?,
+            body_bytes: 0,
+            archived: false,
+            started,
+            measured_from: started,
+            ends: started + lasts,
+            received: Arc::default(),
+        })
+    }
 }
 
 /// What became of a pair's messages.
@@ -229,6 +250,10 @@ impl Pair {
     async fn finish(mut self) -> Result<Tally> {
         self.tally.verdict = self.order.verdict(self.sent);
         self.tally.unacknowledged = self.sender.unacknowledged();
+        if let Some(last) = self.sent.checked_sub(1).filter(|_| self.run.archived) {
+            expect_newest(&mut self.sender, self.run.id, last).await?;
+            expect_newest(&mut self.receiver, self.run.id, last).await?;
+        }
         self.sender.close().await?;
         self.receiver.close().await?;
         Ok(self.tally)
