@@ -219,7 +219,11 @@ impl Archive {
             results,
             is_complete: fits == part.len(),
             ends,
-            index: first.flatten().filter(|_| is_counted).map(|index| index.to_string()),
+            // Who pages backwards is not told it.
+            index: first
+                .flatten()
+                .filter(|_| is_counted && query.before.is_none())
+                .map(|index| index.to_string()),
             count: is_counted.then(|| set.len().to_string()),
         })
     }

@@ -93,10 +93,16 @@ async fn found(
     if query.resource().is_none() {
         set.count = count(world, &search, all).await?;
     }
-    if let (Some(_), Some((first, _))) = (set.count, entries.first()) {
+    if let (Some(_), Some((first, _)), true) = (set.count, entries.first(), is_indexed(query)) {
         set.index = count(world, &search, all.ahead(Some(*first))).await?;
     }
     Ok(Page { entries, is_complete, set })
+}
+
+/// Whether it is told how many precede the page. Who pages backwards does not count from there, and
+/// slixmpp, which takes a page that reaches the end for the last one, would stop at the first.
+fn is_indexed(query: &Query) -> bool {
+    !query.page.newest
 }
 
 /// Of those that are asked for by id (section 4.1.3).
@@ -118,7 +124,8 @@ async fn listed(
     let entries = reading.entries();
     let mut set = rsm::Page { ends: ends(&entries, world), ..rsm::Page::default() };
     if query.resource().is_none() {
-        let index = entries.first().and_then(|(first, _)| places.binary_search(first).ok());
+        let first = entries.first().filter(|_| is_indexed(query));
+        let index = first.and_then(|(first, _)| places.binary_search(first).ok());
         (set.count, set.index) = (Some(places.len() as u64), index.map(|index| index as u64));
     }
     Ok(Page { entries, is_complete, set })
