@@ -107,6 +107,12 @@ impl Account {
         self.says(SENT, peer, &format!("<displayed xmlns='urn:xmpp:chat-markers:0' id='{id}'/>"));
     }
 
+    /// The peer takes the one of this id back.
+    fn hears_back(&mut self, peer: &str, id: impl std::fmt::Display) {
+        let retract = format!("<retract xmlns='urn:xmpp:message-retract:1' id='{id}'/>");
+        self.says(RECEIVED, peer, &format!("{retract}<body>for old clients</body>"));
+    }
+
     fn name(&self, pos: Pos) -> String {
         self.settings.names.name(&self.owner, pos)
     }
@@ -269,6 +275,61 @@ fn what_was_seen_is_told_by_markers_of_ones_own() {
     // What the archive does not have came after all that it has.
     juliet.has_seen(romeo, "unknown");
     assert_eq!(juliet.unread(), unread(0, 1));
+}
+
+#[test]
+fn what_its_author_takes_back_need_not_be_read_xep_0424() {
+    let [romeo, nurse, _] = PEERS;
+    for asks in [true, false] {
+        let mut juliet = Account::new();
+        let places: Vec<_> = (0..4).map(|_| juliet.receives(romeo)).collect();
+        let nurses = juliet.receives(nurse);
+        let mut check = |juliet: &mut Account, left: u32| {
+            if asks {
+                let unread = juliet.unread().into_iter().find(|(peer, _)| peer == romeo);
+                assert_eq!(unread, Some((romeo.to_owned(), left)));
+            }
+        };
+        check(&mut juliet, 4);
+        juliet.hears_back(romeo, 2);
+        check(&mut juliet, 3);
+        // Of the one that was retracted a tombstone is left, as soon as that can be written.
+        let left = "<message id='2'><retracted xmlns='urn:xmpp:message-retract:1'/></message>";
+        let redact = Change::Redact(juliet.owner.clone(), places[1], left.into());
+        juliet.commit(redact.into());
+        juliet.hears_back(romeo, 2);
+        check(&mut juliet, 3);
+        // Nobody takes back what another has said.
+        juliet.hears_back(romeo, 5);
+        juliet.hears_back(romeo, "unknown");
+        check(&mut juliet, 3);
+        juliet.has_seen(romeo, 1);
+        check(&mut juliet, 2);
+        // She has seen it already.
+        juliet.hears_back(romeo, 1);
+        check(&mut juliet, 2);
+        juliet.hears_back(romeo, 4);
+        let unread = [(romeo.to_owned(), 1), (nurse.to_owned(), 1)];
+        assert_eq!(juliet.unread(), unread, "{asks}");
+        juliet.hears_back(romeo, 3);
+        juliet.commit(Change::Expunge(juliet.owner.clone(), vec![nurses]).into());
+        assert_eq!(juliet.unread()[0], (romeo.to_owned(), 0));
+    }
+}
+
+#[test]
+fn of_many_that_are_unread_one_that_is_taken_back_soon_is_one_less() {
+    let mut juliet = Account::new();
+    let [romeo, ..] = PEERS;
+    juliet.receives(romeo);
+    juliet.unread();
+    (0..300).for_each(|_| _ = juliet.receives(romeo));
+    juliet.hears_back(romeo, 290);
+    juliet.hears_back(romeo, 290);
+    assert_eq!(juliet.unread(), [(romeo.to_owned(), 300)]);
+    // The archive says it, however late.
+    juliet.has_seen(romeo, 280);
+    assert_eq!(juliet.unread(), [(romeo.to_owned(), 20)]);
 }
 
 #[test]

@@ -18,6 +18,9 @@ const ENCRYPTED: &[(Name, Option<&str>)] = &[
 /// A file (XEP-0447).
 const FILE: Name = Name::new("urn:xmpp:sfs:0", "file-sharing");
 
+/// XEP-0424.
+const RETRACT: Name = Name::new("urn:xmpp:message-retract:1", "retract");
+
 /// What is said of another message, whatever else it has for clients that do not know of this.
 const ABOUT_ANOTHER: &[Name] = &[
     Name::new(RECEIPTS, "received"),
@@ -25,7 +28,7 @@ const ABOUT_ANOTHER: &[Name] = &[
     Name::new(MARKERS, "displayed"),
     Name::new(MARKERS, "acknowledged"),
     // XEP-0424, and as it was.
-    Name::new("urn:xmpp:message-retract:1", "retract"),
+    RETRACT,
     Name::new("urn:xmpp:fasten:0", "apply-to"),
     // XEP-0444, XEP-0308.
     Name::new("urn:xmpp:reactions:0", "reactions"),
@@ -52,6 +55,12 @@ pub(super) fn displayed(message: &Stanza) -> Option<String> {
     let markers = ["displayed", "acknowledged"].map(|local| Name::new(MARKERS, local));
     let marker = markers.into_iter().find_map(|name| message.child(name))?;
     marker.attribute("id").map(|id| id.into_owned()).filter(|id| !id.is_empty())
+}
+
+/// Which message its author takes back (XEP-0424).
+pub(super) fn retracted(message: &Stanza) -> Option<String> {
+    let id = message.child(RETRACT)?.attribute("id")?;
+    Some(id.into_owned()).filter(|id| !id.is_empty())
 }
 
 /// What the other calls the message, each in its way.

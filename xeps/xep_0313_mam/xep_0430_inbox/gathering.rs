@@ -1,6 +1,6 @@
 //! Goes on with an inbox from where it was gathered last to the end of the log (section 4).
 
-use super::content::{displayed, names, speaks};
+use super::content::{displayed, names, retracted, speaks};
 use engine::{
     archive::Search,
     hook::World,
@@ -94,6 +94,10 @@ impl<'a> Gathering<'a> {
             if let Some(id) = marked {
                 self.mark(*pos, &entry.peer, &id).await?;
             }
+            let taken_back = retracted(&said).filter(|_| entry.flags.has(Flags::RECEIVED));
+            if let Some(id) = taken_back {
+                self.take_back(*pos, &entry.peer, id).await?;
+            }
         }
         self.upto = *pos;
         Ok(())
@@ -144,10 +148,31 @@ impl<'a> Gathering<'a> {
         if seen <= before.displayed {
             return Ok(());
         }
-        let unread = self.unread_behind(seen, pos, peer).await?.unwrap_or(before.unread);
+        let unread = self.unread_behind(seen, pos, peer, None).await?.unwrap_or(before.unread);
         if let Some(conversation) = self.conversations.get_mut(peer) {
             conversation.displayed = seen;
             conversation.unread = unread.min(before.unread);
+            self.changed.insert(peer.clone());
+        }
+        Ok(())
+    }
+
+    /// The peer has taken back the one of this id: it need not be read any more. The log may have
+    /// a tombstone of it by now, or not yet: so those that are left are counted anew. Where they
+    /// are too many, one that has been counted a moment ago is one less.
+    async fn take_back(&mut self, pos: Pos, peer: &Bare, id: String) -> Result<(), Fault> {
+        let Some(before) = self.conversations.get(peer).filter(|one| one.unread > 0).cloned()
+        else {
+            return Ok(());
+        };
+        let is_it =
+            |one: &Recent| one.peer == *peer && one.names.iter().flatten().any(|name| *name == id);
+        let counted = self.recent.iter().rposition(is_it).and_then(|at| self.recent.remove(at));
+        let is_new = counted.is_some_and(|one| one.pos > before.displayed);
+        let left = self.unread_behind(before.displayed, pos, peer, Some(id)).await?;
+        let unread = left.unwrap_or(before.unread - u32::from(is_new)).min(before.unread);
+        if let Some(conversation) = self.conversations.get_mut(peer) {
+            conversation.unread = unread;
             self.changed.insert(peer.clone());
         }
         Ok(())
@@ -170,12 +195,14 @@ impl<'a> Gathering<'a> {
         Ok(found.or(Some(pos).filter(|_| !more)))
     }
 
-    /// How many received messages stand between; `None`: more than are looked for.
+    /// How many received messages stand between that were not taken back, as that of this id is
+    /// now; `None`: more than are looked for.
     async fn unread_behind(
         &mut self,
         seen: Pos,
         pos: Pos,
         peer: &Bare,
+        taken_back: Option<String>,
     ) -> Result<Option<u32>, Fault> {
         let count = if seen >= self.known {
             let behind = |one: &&Recent| one.pos > seen && one.peer == *peer;
@@ -185,7 +212,14 @@ impl<'a> Gathering<'a> {
             if more {
                 return Ok(None);
             }
-            entries.iter().filter(|(_, said)| speaks(said)).count()
+            let before = entries.iter().filter_map(|(at, said)| Some((*at, retracted(said)?)));
+            let gone: Vec<_> = before.chain(taken_back.map(|id| (pos, id))).collect();
+            let is_gone = |at: Pos, said: &Stanza| {
+                let names = names(said);
+                let mut later = gone.iter().filter(|(by, _)| *by > at);
+                later.any(|(_, id)| names.iter().flatten().any(|name| name == id))
+            };
+            entries.iter().filter(|(at, said)| speaks(said) && !is_gone(*at, said)).count()
         };
         Ok(u32::try_from(count).ok())
     }
