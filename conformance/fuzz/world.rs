@@ -371,6 +371,9 @@ impl World {
                 self.inbox.extend(self.registrar.caused());
                 self.tell(link, machine::Input::Fact(Fact::Replied(replied)));
             }
+            Act::Ask(Question::Ends(_)) => {
+                self.tell(link, machine::Input::Fact(Fact::Ends(Ok(None))));
+            }
             Act::Ask(Question::Account(_)) | Act::Impersonates(..) => panic!("nobody may"),
             Act::Ask(Question::Guest(_)) | Act::Forget(_) => panic!("nobody is unknown here"),
             Act::Submit(account, said) => {

@@ -3,6 +3,7 @@
 use super::registrar::Lent;
 use crate::driver::Broken;
 use engine::{
+    archive,
     ctx::{Ctx, Moment},
     device::{self, DEVICES},
     hook::{Replied, World},
@@ -159,6 +160,7 @@ impl Desk {
                 return (Fact::Guest(made), lent.caused());
             }
             Question::Credentials(of) => Fact::Credentials(ready(self.store.credentials(&of))),
+            Question::Ends(of) => Fact::Ends(ready(archive::ends(&self.store, &of))),
             Question::Account(of) => {
                 let found = ready(self.store.credentials(&of));
                 Fact::Account(found.map(|found| found.is_some()))

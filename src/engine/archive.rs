@@ -1,7 +1,7 @@
 //! The archive: what is searched for in a log, and how its places are named outside.
 
 use crate::{
-    port::Logged,
+    port::{Fault, Logged, Reads},
     unit::{Flags, Pos},
 };
 use aes::{
@@ -43,6 +43,18 @@ pub struct Found {
     pub more: bool,
     /// How many there are in all; `None`: more than `count_max`.
     pub count: Option<u64>,
+}
+
+/// The first and the last that the archive of a log shows; `None`: it shows nothing.
+///
+/// # Errors
+/// The store's.
+pub async fn ends(store: &dyn Reads, log: &Bare) -> Result<Option<(Pos, Pos)>, Fault> {
+    let oldest = Search { flags: Flags::ARCHIVE, max: 1, ..Search::default() };
+    let Some(first) = store.search(log, &oldest).await?.entries.pop() else { return Ok(None) };
+    let newest = Search { newest: true, ..oldest };
+    let last = store.search(log, &newest).await?.entries.pop();
+    Ok(Some((first.pos, last.map_or(first.pos, |last| last.pos))))
 }
 
 /// Names the places of logs. A name tells nothing of how many there are or when (XEP-0359 §6,

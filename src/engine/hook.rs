@@ -15,7 +15,7 @@ use crate::{
     unit::{Change, Flags, Pos, Table},
 };
 use std::{fmt::Debug, net::IpAddr, sync::Arc};
-use wire::{Element, Name, Payload, Stanza, StanzaError, StreamError};
+use wire::{Bare, Element, Name, Payload, Stanza, StanzaError, StreamError};
 
 /// A XEP that this server speaks.
 pub struct Xep {
@@ -80,6 +80,8 @@ pub enum Hook {
     /// Begins a session with this element of its own, when a resource is bound together with the
     /// login; the string is how it is offered (XEP-0386 §3.2).
     Inline(Name, &'static str, Begin),
+    /// What a client that reads the archive is told of it as it binds (XEP-0386 §3.2).
+    Ends(Ends),
     /// An element of `<stream:features/>`, offered at this stage.
     StreamFeature(Stage, Offer),
     /// A resource has been bound.
@@ -130,6 +132,9 @@ pub type Look = fn(&mut Passage<'_>, &Ctx<'_>) -> Verdict;
 pub type Hear = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Result<Vec<Output>, StreamError>;
 /// What a session answers to an element that it begins with.
 pub type Begin = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Vec<Payload>;
+/// Of this account, whose archive shows something from the first of these places to the last;
+/// `None`: it shows nothing.
+pub type Ends = fn(&Bare, Option<(Pos, Pos)>, &Settings) -> Payload;
 /// What goes on to the next desk.
 pub type Write = fn(Leaving, &mut Session, &Ctx<'_>) -> Vec<Leaving>;
 /// The feature's element, or none for this stream, which offers these ways to log in.

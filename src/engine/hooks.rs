@@ -31,6 +31,7 @@ pub struct Hooks {
     profiles: Vec<&'static dyn Profile>,
     inline: Vec<(Name, &'static str, Begin)>,
     claims: Option<&'static dyn Claims>,
+    ends: Option<Ends>,
     settled: Vec<Feel>,
     sent: Vec<Feel>,
     detached: Vec<Feel>,
@@ -63,6 +64,7 @@ impl Hooks {
             profiles: vec![&Rfc6120],
             inline: Vec::new(),
             claims: None,
+            ends: None,
             settled: Vec::new(),
             sent: Vec::new(),
             detached: Vec::new(),
@@ -115,6 +117,7 @@ impl Hooks {
             Hook::Inline(name, var, begin) => self.inline.push((name, var, begin)),
             Hook::StreamFeature(stage, offer) => self.offers.push((stage, offer)),
             Hook::Resumption(claims) => self.claims = Some(claims),
+            Hook::Ends(ends) => self.ends = Some(ends),
             Hook::Settled(feel) => self.settled.push(feel),
             Hook::Sent(feel) => self.sent.push(feel),
             Hook::Detached(feel) => self.detached.push(feel),
@@ -217,6 +220,11 @@ impl Hooks {
     /// How sessions are claimed that outlived their streams, if they can be.
     pub fn claims(&self) -> Option<&'static dyn Claims> {
         self.claims
+    }
+
+    /// What is told of the ends of an archive, if there are archives.
+    pub fn ends(&self) -> Option<Ends> {
+        self.ends
     }
 
     /// Who wants to know what of a managed stream has been dealt with.

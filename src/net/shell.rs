@@ -18,6 +18,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use engine::{
+    archive,
     ctx::Ctx,
     device,
     hook::{Replied, World},
@@ -105,6 +106,10 @@ impl Shell {
         match question {
             Question::Credentials(of) => Box::pin(async move {
                 Fact::Credentials(look_up::credentials(&*shell.store, &shell.reads, &of).await)
+            }),
+            Question::Ends(of) => Box::pin(async move {
+                let _read = shell.reads.acquire().await;
+                Fact::Ends(archive::ends(&*shell.store, &of).await)
             }),
             Question::Account(of) => Box::pin(async move {
                 let _read = shell.reads.acquire().await;

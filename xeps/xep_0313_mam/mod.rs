@@ -18,12 +18,13 @@ use crate::{
     xep_0334_hints::{NO_PERMANENT_STORE, hints},
 };
 use engine::{
-    archive::Search,
+    archive,
     ctx::Ctx,
     hook::*,
     passage::{Passage, Walk},
     port::Pending,
     request::Line,
+    settings::Settings,
     unit::{Flags, Pos},
     wire::*,
 };
@@ -44,6 +45,7 @@ pub const XEP: Xep = Xep {
         Hook::get(Of::Account, QUERY, Answer::Pure(form)),
         Hook::set(Of::Account, QUERY, Answer::World(query)),
         Hook::get(Of::Account, METADATA, Answer::World(metadata)),
+        Hook::Ends(ends),
     ],
 };
 
@@ -137,20 +139,22 @@ fn result(pos: Pos, said: &Stanza, query_id: Option<&str>, world: &World<'_>) ->
 /// Section 5.
 fn metadata<'a>(_: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
     Box::pin(async move {
-        let mut metadata = Draft::new(METADATA);
-        for (name, newest) in [("start", false), ("end", true)] {
-            let search = Search { flags: Flags::ARCHIVE, newest, max: 1, ..Search::default() };
-            let found = world.store.search(world.account, &search).await?;
-            for logged in found.entries {
-                let end = Draft::new(Name::new(NS, name));
-                let id = world.settings.names.name(world.account, logged.pos);
-                let end = end.attribute("id", id);
-                metadata =
-                    metadata.child(end.attribute("timestamp", date_time_ms(logged.pos.unix_ms())));
-            }
-        }
-        Ok(Reply::Payload(metadata.finish()))
+        let found = archive::ends(world.store, world.account).await?;
+        Ok(Reply::Payload(ends(world.account, found, world.settings)))
     })
+}
+
+fn ends(of: &Bare, found: Option<(Pos, Pos)>, settings: &Settings) -> Payload {
+    let end = |name: &'static str, pos: Pos| {
+        Draft::new(Name::new(NS, name))
+            .attribute("id", settings.names.name(of, pos))
+            .attribute("timestamp", date_time_ms(pos.unix_ms()))
+    };
+    let metadata = Draft::new(METADATA);
+    match found {
+        Some((first, last)) => metadata.child(end("start", first)).child(end("end", last)).finish(),
+        None => metadata.finish(),
+    }
 }
 
 #[cfg(test)]

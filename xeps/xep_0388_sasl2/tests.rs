@@ -14,7 +14,7 @@ use engine::{
         machine::{Act, Fact, Input, Machine, Out, Question, Tls},
         sasl::{self, Hash, Ht},
     },
-    unit::Credentials,
+    unit::{Credentials, Pos},
 };
 use std::{cell::Cell, collections::BTreeMap};
 
@@ -42,6 +42,8 @@ struct World {
     credentials: Credentials,
     devices: BTreeMap<String, Vec<u8>>,
     away: bool,
+    /// What the archive shows.
+    ends: Option<(Pos, Pos)>,
     /// The password is another, set then, when the next that is shown has been found right.
     meanwhile: Option<u64>,
 }
@@ -57,6 +59,7 @@ impl World {
             credentials: Credentials { sha1: keys(Hash::Sha1), ..Credentials::default() },
             devices: BTreeMap::new(),
             away: false,
+            ends: None,
             meanwhile: None,
         }
     }
@@ -71,6 +74,8 @@ impl World {
                 self.credentials.changed = self.meanwhile.take().unwrap_or(kept.changed);
                 Fact::Verified(sasl::verify(&password.0, &kept, &made_up).unwrap())
             }
+            Question::Ends(_) if self.away => Fact::Ends(Err(away())),
+            Question::Ends(of) => Fact::Ends(Ok(self.ends.filter(|_| of.as_str() == "juliet@x"))),
             Question::Account(of) => Fact::Account(Ok(of.as_str() == "romeo@x")),
             Question::Device(_, _) if self.away => Fact::Device(Err(away())),
             Question::Device(of, id) => {
@@ -109,6 +114,8 @@ struct Peer<'a> {
     tried: Vec<Result<(), Failure>>,
     /// The account takes no session.
     full: bool,
+    /// What its new session says while the archive is looked at.
+    early: Vec<Say>,
 }
 
 impl<'a> Peer<'a> {
@@ -117,8 +124,8 @@ impl<'a> Peer<'a> {
         let (now, unix_ms) = (Moment(*now), *now);
         let ctx = Ctx { now, unix_ms, random, settings, hooks };
         let machine = C2s::new(&ctx, Security::Direct, Framing::Stream);
-        let (submitted, tried) = Default::default();
-        let mut peer = Self { world, machine, submitted, tried, full: false };
+        let (submitted, tried, early) = Default::default();
+        let mut peer = Self { world, machine, submitted, tried, full: false, early };
         let tls = Tls { exporter: Some(EXPORTER), ..Tls::default() };
         peer.hears(Input::Secured(tls));
         peer
@@ -138,6 +145,11 @@ impl<'a> Peer<'a> {
         for act in out.acts {
             match act {
                 Act::Ask(question) => {
+                    if matches!(question, Question::Ends(_)) {
+                        for say in std::mem::take(&mut self.early) {
+                            said += &self.hears(Input::Say(say));
+                        }
+                    }
                     let fact = self.world.answer(question);
                     said += &self.hears(Input::Fact(fact));
                 }
@@ -276,7 +288,9 @@ fn a_login_with_bind_is_answered_once_with_the_full_address() {
     let said = peer.logs_in(&format!("{AGENT}{BIND2}"));
     let (success, features) = said.split_once("<stream:features>").unwrap();
     assert!(success.contains("<authorization-identifier>juliet@x/AwesomeXMPP/"), "{success}");
-    assert!(success.ends_with("<bound xmlns='urn:xmpp:bind:0'/></success>"), "{success}");
+    let metadata = "<metadata xmlns='urn:xmpp:mam:2'/>";
+    let bound = format!("<bound xmlns='urn:xmpp:bind:0'>{metadata}</bound></success>");
+    assert!(success.ends_with(&bound), "{success}");
     assert!(!features.contains("xmpp-bind"), "{features}");
     assert!(features.contains("rosterver"), "{features}");
     assert!(!success.contains("d4565fa7"), "its id is nobody's business");
@@ -298,7 +312,9 @@ fn a_returning_client_is_online_by_one_flight_each_way() {
     let mut peer = Peer::connected(&mut world);
     let flight = format!("{HEADER}{}", by_token(&token, "HT-SHA-256-EXPR", "count='1'", BIND2));
     let said = peer.says(&flight);
-    assert!(said.contains("<bound xmlns='urn:xmpp:bind:0'/></success><stream:features>"), "{said}");
+    let metadata = "<metadata xmlns='urn:xmpp:mam:2'/>";
+    let bound = format!("<bound xmlns='urn:xmpp:bind:0'>{metadata}</bound>");
+    assert!(said.contains(&format!("{bound}</success><stream:features>")), "{said}");
     let responder = Ht::named("HT-SHA-256-EXPR").unwrap().responder(&token, &EXPORTER);
     let words = BASE64_STANDARD.encode(responder);
     assert!(said.contains(&format!("<additional-data>{words}</additional-data>")), "{said}");
@@ -507,4 +523,51 @@ fn a_resource_that_was_not_asked_for_yet_is_not_had() {
     assert_eq!(peer.hears(Input::Say(Say::Bound(jid, Vec::new()))), "");
     assert_eq!(peer.hears(Input::Say(Say::Unbound(StanzaCondition::Conflict.into()))), "");
     assert!(peer.tried.is_empty(), "its password is not upgraded yet");
+}
+
+fn message(id: usize) -> Say {
+    Say::Stanza(Stanza::parse_one(&format!("<message id='{id}'/>")).unwrap())
+}
+
+#[test]
+fn who_binds_is_told_the_ends_of_the_archive_xep_0386_3_2() {
+    let mut world = World::new();
+    let said = Peer::connected(&mut world).logs_in(BIND2);
+    let bound = "<bound xmlns='urn:xmpp:bind:0'>";
+    assert!(said.contains(&format!("{bound}<metadata xmlns='urn:xmpp:mam:2'/></bound>")), "{said}");
+    world.ends = Some((Pos(1_300_000_000_000 << 20), Pos(1_400_000_000_000 << 20)));
+    let said = Peer::connected(&mut world).logs_in(BIND2);
+    let names = &world.settings.names;
+    let juliet = Bare::parse("juliet@x").unwrap();
+    let [start, end] =
+        [1_300_000_000_000, 1_400_000_000_000].map(|ms| names.name(&juliet, Pos(ms << 20)));
+    let told = format!(
+        "{bound}<metadata xmlns='urn:xmpp:mam:2'>\
+         <start id='{start}' timestamp='2011-03-13T07:06:40.000Z'/>\
+         <end id='{end}' timestamp='2014-05-13T16:53:20.000Z'/></metadata></bound>"
+    );
+    assert!(said.contains(&told), "{said}");
+}
+
+#[test]
+fn who_binds_while_the_archive_is_away_is_told_nothing_of_it() {
+    let mut world = World::new();
+    world.away = true;
+    let said = Peer::connected(&mut world).logs_in(BIND2);
+    assert!(said.contains("<bound xmlns='urn:xmpp:bind:0'/>"), "{said}");
+}
+
+#[test]
+fn what_a_session_says_while_its_archive_is_looked_at_follows_the_success() {
+    for (count, is_told) in [(1, true), (15, true), (16, false), (40, false)] {
+        let mut world = World::new();
+        let mut peer = Peer::connected(&mut world);
+        peer.early = (0..count).map(message).collect();
+        let said = peer.logs_in(BIND2);
+        assert!(said.starts_with("<success"), "{said}");
+        assert_eq!(said.contains("<metadata"), is_told, "{count}");
+        let features = said.find("</stream:features>").unwrap();
+        let places = (0..count).map(|id| said.find(&format!("<message id='{id}'")).unwrap());
+        assert!(places.chain([said.len()]).is_sorted_by(|one, next| one < next && *one > features));
+    }
 }

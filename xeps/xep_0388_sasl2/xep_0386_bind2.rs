@@ -3,13 +3,8 @@
 use engine::{ctx::Ctx, hook::*, stream::sasl::profile::Bind, wire::*};
 
 /// A resource together with the login.
-pub const XEP: Xep = Xep {
-    number: 386,
-    name: "Bind 2",
-    version: "1.1.0",
-    status: Status::Partial("no metadata of an archive"),
-    hooks: &[],
-};
+pub const XEP: Xep =
+    Xep { number: 386, name: "Bind 2", version: "1.1.0", status: Status::Complete, hooks: &[] };
 
 const NS: &str = "urn:xmpp:bind:0";
 const BIND: Name = Name::new(NS, "bind");

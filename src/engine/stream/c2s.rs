@@ -297,7 +297,10 @@ impl C2s {
             (
                 say @ (Say::Bound(..) | Say::Unbound(_) | Say::Resumed(..) | Say::Unresumed(_)),
                 State::Entering(entry),
-            ) if entry.is_known_to_account() => self.answered(ctx, say, out),
+            ) if entry.asks_account() => self.answered(ctx, say, out),
+            (say @ (Say::Stanza(_) | Say::Nonza(_)), State::Entering(_)) => {
+                self.early(ctx, say, out);
+            }
             (Say::Resumed(jid, told), State::Claiming(account)) => {
                 let account = account.clone();
                 out.say(|out| out.extend_from_slice(told.as_str().as_bytes()));

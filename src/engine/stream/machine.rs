@@ -8,7 +8,7 @@ use crate::{
     port::{self, Fault},
     shard::WorldAnswer,
     stream::sasl::Failure,
-    unit::Credentials,
+    unit::{Credentials, Pos},
 };
 use std::sync::Arc;
 use wire::{Bare, Stanza, StreamCondition, Text};
@@ -64,6 +64,8 @@ pub enum Question {
     Device(Bare, Text),
     /// Whether there is this account: somebody else, who may, wants to act as it.
     Account(Bare),
+    /// The ends of what this account's archive shows.
+    Ends(Bare),
     /// That the account's device of this id, of which the store has this, becomes that; at most
     /// `DEVICES_MAX` of them stay. Fails when the store has something else meanwhile.
     Settle {
@@ -132,6 +134,8 @@ pub enum Fact {
     Device(Result<Option<port::Device>, Fault>),
     /// To `Question::Account`.
     Account(Result<bool, Fault>),
+    /// To `Question::Ends`; `None`: it shows nothing.
+    Ends(Result<Option<(Pos, Pos)>, Fault>),
     /// To `Question::Settle` and `Question::Upgrade`.
     Settled(Result<(), Fault>),
     /// To `Question::Verify`.

@@ -44,6 +44,10 @@ pub(super) struct Entry {
     /// What it was told of the claim, when that came to nothing.
     unclaimed: Option<Payload>,
     bind: Option<Bind>,
+    /// What it has got, while the archive is looked at.
+    bound: Option<(Jid, Vec<Payload>)>,
+    /// What the session says meanwhile.
+    early: Vec<Say>,
     pub waits: Waits,
 }
 
@@ -57,7 +61,14 @@ pub(super) enum Waits {
     Settled,
     /// The account, to give the session that is claimed, or to bind.
     Account,
+    /// The store, for the ends of the archive. They are read once the resource is bound: what is
+    /// newer comes to it.
+    Ends,
 }
+
+/// What a session may say while its archive is looked at. With more the client is told nothing of
+/// the archive.
+const EARLY_MAX: usize = 16;
 
 impl Entry {
     fn of(success: Success, wishes: Wishes) -> Self {
@@ -80,12 +91,19 @@ impl Entry {
             claim,
             unclaimed: None,
             bind,
+            bound: None,
+            early: Vec::new(),
             waits: Waits::Known,
         }
     }
 
     /// Whether the account has heard of this stream.
     pub(super) fn is_known_to_account(&self) -> bool {
+        self.asks_account() || matches!(self.waits, Waits::Ends)
+    }
+
+    /// Whether the account is to answer.
+    pub(super) fn asks_account(&self) -> bool {
         matches!(self.waits, Waits::Account)
     }
 
@@ -202,6 +220,15 @@ impl C2s {
             (Waits::Known, Fact::Device(Ok(None))) => {
                 self.failure(ctx, Failure::NotAuthorized, out);
             }
+            // Without them it has logged in and bound all the same.
+            (Waits::Ends, fact) => {
+                let ends = ctx.hooks.ends().zip(match fact {
+                    Fact::Ends(Ok(ends)) => Some(ends),
+                    _ => None,
+                });
+                let told = ends.map(|(tell, ends)| tell(&entry.account, ends, ctx.settings));
+                self.welcome(ctx, entry, told, out);
+            }
             _ => self.failure(ctx, Failure::TemporaryAuthFailure, out),
         }
     }
@@ -218,10 +245,55 @@ impl C2s {
                 self.go_in(ctx, entry, out);
             }
             Say::Resumed(jid, told) => self.reentered(ctx, &entry, jid, &told, out),
-            Say::Bound(jid, begun) => self.entered(ctx, &entry, Some((jid, begun)), out),
+            Say::Bound(jid, begun) => {
+                entry.bound = Some((jid, begun));
+                self.look(ctx, entry, out);
+            }
             _ => self.entered(ctx, &entry, None, out),
         }
         self.resume(ctx, out);
+    }
+
+    /// The resource is bound; on to what is told of the archive.
+    fn look(&mut self, ctx: &Ctx<'_>, mut entry: Box<Entry>, out: &mut Out) {
+        if ctx.hooks.ends().is_none() {
+            return self.welcome(ctx, entry, None, out);
+        }
+        out.acts.push(Act::Ask(Question::Ends(entry.account.clone())));
+        entry.waits = Waits::Ends;
+        self.state = State::Entering(entry);
+    }
+
+    /// The session says something of which the client does not know yet that it has begun.
+    pub(super) fn early(&mut self, ctx: &Ctx<'_>, say: Say, out: &mut Out) {
+        match mem::replace(&mut self.state, State::Secure) {
+            State::Entering(mut entry) if matches!(entry.waits, Waits::Ends) => {
+                entry.early.push(say);
+                if entry.early.len() < EARLY_MAX {
+                    self.state = State::Entering(entry);
+                    return;
+                }
+                self.welcome(ctx, entry, None, out);
+                self.resume(ctx, out);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// The resource is bound; this is told of the archive.
+    fn welcome(
+        &mut self,
+        ctx: &Ctx<'_>,
+        mut entry: Box<Entry>,
+        told: Option<Payload>,
+        out: &mut Out,
+    ) {
+        let (bound, early) = (entry.bound.take(), mem::take(&mut entry.early));
+        let bound = bound.map(|(jid, begun)| (jid, told.into_iter().chain(begun).collect()));
+        self.entered(ctx, &entry, bound, out);
+        for say in early {
+            self.say(ctx, say, out);
+        }
     }
 
     /// The session is its own again: no features follow (XEP-0198 §9), but what it has missed.

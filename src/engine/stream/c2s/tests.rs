@@ -206,6 +206,7 @@ impl Peer {
                 Fact::Account(Ok(there.contains(&account.as_str())))
             }
             // No profile hangs here in which these are asked.
+            Question::Ends(_) => Fact::Ends(Ok(None)),
             Question::Device(..) => Fact::Device(Ok(None)),
             Question::Settle { .. } | Question::Upgrade(..) => {
                 Fact::Settled(Err(Fault::Refused("nobody asks for it".into())))

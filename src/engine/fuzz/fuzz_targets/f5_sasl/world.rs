@@ -377,6 +377,10 @@ impl World {
                 self.changed = self.romeo.changed;
                 Fact::Credentials(self.credentials(&account))
             }
+            Question::Ends(account) => {
+                assert_eq!(Some(account.as_str()), self.asked.as_deref());
+                Fact::Ends(Ok(None))
+            }
             Question::Account(account) => {
                 assert!(self.is_let_in() && !self.settings.impersonators.is_empty());
                 let there = account.as_str() == NURSE;
