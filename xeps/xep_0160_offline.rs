@@ -11,6 +11,12 @@
 //! the client's count says it. Who vanishes instead has lost nothing: the next one is told all of
 //! it again, with the same times and ids. Who comes before the first has answered is told too, as
 //! live messages go to every resource. No client is told anything twice.
+//!
+//! Nor what it reads itself, in the archive (XEP-0313 §6.1.1): who has caught up there before it is
+//! available is told only what no archive shows. Who is known to do so, by its device or by the
+//! resource that it asks for, but is available first, has ten seconds for it; what is new waits,
+//! too. Who does not do it then is told everything, and known no more: see
+//! `engine/account/readers.rs`.
 
 use crate::xep_0334_hints::{NO_COPY, NO_STORE, STORE, hints};
 use engine::{

@@ -80,6 +80,9 @@ pub enum Hook {
     /// Begins a session with this element of its own, when a resource is bound together with the
     /// login; the string is how it is offered (XEP-0386 §3.2).
     Inline(Name, &'static str, Begin),
+    /// Whether a request of a client's own, for which the store has been read, is how it catches
+    /// up with the archive: what waits for the account there it need not be told.
+    CatchUp(CatchUp),
     /// What a client that reads the archive is told of it as it binds (XEP-0386 §3.2).
     Ends(Ends),
     /// An element of `<stream:features/>`, offered at this stage.
@@ -132,6 +135,8 @@ pub type Look = fn(&mut Passage<'_>, &Ctx<'_>) -> Verdict;
 pub type Hear = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Result<Vec<Output>, StreamError>;
 /// What a session answers to an element that it begins with.
 pub type Begin = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Vec<Payload>;
+/// Whether this request is such a one.
+pub type CatchUp = fn(&Stanza) -> bool;
 /// Of this account, whose archive shows something from the first of these places to the last;
 /// `None`: it shows nothing.
 pub type Ends = fn(&Bare, Option<(Pos, Pos)>, &Settings) -> Payload;

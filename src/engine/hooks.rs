@@ -1,7 +1,7 @@
 //! What all XEPs hung where, found by what a stanza brings. Built once, at the start.
 
 use crate::{
-    account::LAST_PRESENCE,
+    account::{LAST_PRESENCE, READERS},
     ctx::Ctx,
     hook::*,
     passage::Stamp,
@@ -32,6 +32,7 @@ pub struct Hooks {
     inline: Vec<(Name, &'static str, Begin)>,
     claims: Option<&'static dyn Claims>,
     ends: Option<Ends>,
+    catch_ups: Vec<CatchUp>,
     settled: Vec<Feel>,
     sent: Vec<Feel>,
     detached: Vec<Feel>,
@@ -65,6 +66,7 @@ impl Hooks {
             inline: Vec::new(),
             claims: None,
             ends: None,
+            catch_ups: Vec::new(),
             settled: Vec::new(),
             sent: Vec::new(),
             detached: Vec::new(),
@@ -76,7 +78,7 @@ impl Hooks {
             unbound: Vec::new(),
             silent: Vec::new(),
             plans: Arc::new([]),
-            at_hand: vec![LAST_PRESENCE],
+            at_hand: vec![LAST_PRESENCE, READERS],
             lookers: Vec::new(),
         };
         let mut plans = Vec::new();
@@ -117,6 +119,7 @@ impl Hooks {
             Hook::Inline(name, var, begin) => self.inline.push((name, var, begin)),
             Hook::StreamFeature(stage, offer) => self.offers.push((stage, offer)),
             Hook::Resumption(claims) => self.claims = Some(claims),
+            Hook::CatchUp(catch_up) => self.catch_ups.push(catch_up),
             Hook::Ends(ends) => self.ends = Some(ends),
             Hook::Settled(feel) => self.settled.push(feel),
             Hook::Sent(feel) => self.sent.push(feel),
@@ -220,6 +223,11 @@ impl Hooks {
     /// How sessions are claimed that outlived their streams, if they can be.
     pub fn claims(&self) -> Option<&'static dyn Claims> {
         self.claims
+    }
+
+    /// Whether who asks this catches up with the archive.
+    pub fn catches_up(&self, iq: &Stanza) -> bool {
+        self.catch_ups.iter().any(|is_it| is_it(iq))
     }
 
     /// What is told of the ends of an archive, if there are archives.

@@ -1,6 +1,6 @@
 //! What a session is told out of the log: what it has missed, before what is new.
 
-use crate::unit::Pos;
+use crate::{ctx::Moment, unit::Pos};
 
 /// Entries that are read at once.
 pub(crate) const PAGE_ENTRIES: usize = 100;
@@ -32,6 +32,12 @@ pub(crate) struct Replay {
     pub told: bool,
     /// Of what came while nobody was there; not of what it has missed itself.
     pub away: bool,
+    /// Its client has read, or does, what the archive shows up to here.
+    pub reads: Pos,
+    /// Until when it may be expected to.
+    pub patience: Option<Moment>,
+    /// Something that was missed was not told, because it reads that itself.
+    pub spared: bool,
 }
 
 /// What is waited for.
@@ -43,6 +49,8 @@ pub(crate) enum Telling {
     Reads,
     /// The store, which has failed, to be asked again.
     Fails,
+    /// The client, to read the archive itself.
+    Hopes,
     /// The client, to have got so far.
     Paced,
     /// The same, but all has been told.
@@ -53,13 +61,37 @@ impl Replay {
     /// What a session has missed behind `after`.
     pub fn missed(after: Pos) -> Self {
         let (only, skip, missed, since, news) = Default::default();
-        let (state, told, away) = (Telling::Rests, false, false);
-        Self { after, exact: after, only, skip, missed, since, state, news, told, away }
+        let (told, away, reads, patience, spared) = Default::default();
+        Self {
+            after,
+            exact: after,
+            only,
+            skip,
+            missed,
+            since,
+            state: Telling::Rests,
+            news,
+            told,
+            away,
+            reads,
+            patience,
+            spared,
+        }
     }
 
     /// What came behind `after` while nobody was there, until `now`.
     pub fn away(after: Pos, now: Pos) -> Self {
         Self { away: true, news: now, ..Self::missed(after) }
+    }
+
+    /// Whether it stands among what came while nobody was there, and its client has not read it.
+    pub fn is_missed(&self, pos: Pos) -> bool {
+        self.away && pos <= self.news && pos > self.reads
+    }
+
+    /// Whether its client has read it, or does, if the archive shows it.
+    pub fn spares(&self, pos: Pos) -> bool {
+        self.away && pos <= self.news && pos <= self.reads
     }
 
     /// It also lacks these, which stand before what is not known exactly.

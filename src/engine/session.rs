@@ -1,12 +1,12 @@
 //! One bound resource, in its account's value: its presence, its desks, its slots.
 
 use crate::{
-    ctx::Ctx,
+    ctx::{Ctx, Moment},
     handled::Handled,
     hook::{Desk, Leaving, Output},
     managed::{Managed, Resumption},
     parcel::Link,
-    replay::Replay,
+    replay::{Replay, Telling},
     slot::{Kept, Plan, Slot, slot},
     unit::Pos,
 };
@@ -24,6 +24,10 @@ pub struct Session {
     pub jid: Jid,
     /// The device that it is on, if it said so.
     pub device: Option<Text>,
+    /// By what its client is known when it comes again.
+    pub(crate) known_as: Option<Text>,
+    /// What the archive shows up to here its client has read itself, or does.
+    pub(crate) reads: Pos,
     /// Its last presence while it is available (RFC 6121 §4).
     pub presence: Option<Stanza>,
     /// Of that presence; -128 to 127 (RFC 6121 §4.7.2.3).
@@ -67,6 +71,8 @@ impl Session {
             link,
             jid,
             device: None,
+            known_as: None,
+            reads: Pos::default(),
             presence: None,
             priority: 0,
             interested: false,
@@ -108,6 +114,13 @@ impl Session {
     /// Whether it is told what it has missed, and what is new waits behind that.
     pub(crate) fn is_behind(&self) -> bool {
         self.replay.as_ref().is_some_and(|replay| replay.goes_on())
+    }
+
+    /// Until when its client is waited for, which may read what it has missed. One without a
+    /// stream is not.
+    pub(crate) fn hopes_until(&self) -> Option<Moment> {
+        let replay = self.replay.as_ref().filter(|_| self.is_attached())?;
+        replay.patience.filter(|_| replay.state == Telling::Hopes)
     }
 
     /// Its stream is managed from now on; counting begins here (XEP-0198 §3).
@@ -225,7 +238,7 @@ impl Session {
 mod tests {
     use super::*;
     use crate::{
-        ctx::{Moment, Random},
+        ctx::Random,
         hook::{Hook, Status, Xep},
         hooks::Hooks,
         port::Node,

@@ -46,6 +46,7 @@ pub const XEP: Xep = Xep {
         Hook::set(Of::Account, QUERY, Answer::World(query)),
         Hook::get(Of::Account, METADATA, Answer::World(metadata)),
         Hook::Ends(ends),
+        Hook::CatchUp(catches_up),
     ],
 };
 
@@ -116,6 +117,16 @@ fn query<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         }
         Ok(Reply::After(results, Some(fin.child(page.set.draft()).finish())))
     })
+}
+
+/// Whether a query leads to the end of all that there is. Who looks at one conversation, back, or
+/// only how much there is, has not caught up with the others.
+fn catches_up(iq: &Stanza) -> bool {
+    let Some(Ok(asked)) = iq.child(QUERY).map(Query::read) else { return false };
+    let Query { with: None, time: (_, None), before: None, page, .. } = &asked else {
+        return false;
+    };
+    asked.ids.is_empty() && page.before.is_none() && page.max != Some(0)
 }
 
 /// What the account tells who asks.

@@ -8,6 +8,7 @@ mod message;
 mod notes;
 mod orders;
 mod presence;
+mod readers;
 mod reads;
 mod replay;
 mod resume;
@@ -39,6 +40,7 @@ use waiting::Waiting;
 use wire::{Bare, Jid, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
 pub use last_presence::{LAST_PRESENCE, LastPresence};
+pub(crate) use readers::READERS;
 pub use verb::{Input, Look, Output};
 pub use waiting::{Holding, WAITING_BYTES_MAX, WAITING_STANZAS_MAX};
 

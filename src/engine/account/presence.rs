@@ -72,7 +72,7 @@ impl Account {
         }
         self.release(walked, &Committed::default(), ctx, out);
         if let Some(place) = self.place(id).filter(|_| begins) {
-            self.replay(place, out);
+            self.replay(place, ctx, out);
         }
         Ok(())
     }

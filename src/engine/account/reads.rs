@@ -12,7 +12,7 @@ use crate::{
     parcel::Ticket,
     request::{QUESTIONS_OF_ONE_MAX, have_one_asker, stanzas},
     shard::WorldAnswer,
-    unit::Unit,
+    unit::{Pos, Unit},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{Bare, Kind, Stanza, StanzaCondition};
@@ -36,6 +36,8 @@ struct Asked {
     settles: Option<By>,
     /// The last unit that its session wrote before.
     after: Option<Ticket>,
+    /// What the log has up to here had passed when it was asked.
+    released: Pos,
     /// None: it is being read.
     read: Option<WorldAnswer>,
 }
@@ -86,7 +88,8 @@ impl Account {
         let after = settles.and_then(|by| self.waiting.last_unit_of(by.link));
         settles.into_iter().for_each(|by| self.hold(by));
         self.reads.last += 1;
-        self.reads.asked.insert(self.reads.last, Asked { iq, settles, after, read: Some(read) });
+        let asked = Asked { iq, settles, after, released: self.released, read: Some(read) };
+        self.reads.asked.insert(self.reads.last, asked);
         self.read_next(out);
     }
 
@@ -124,7 +127,8 @@ impl Account {
         if alike.count() < AMENDING_MAX {
             let (settles, after, read) = (None, None, Some(read));
             self.reads.last += 1;
-            self.reads.asked.insert(self.reads.last, Asked { iq: message, settles, after, read });
+            let asked = Asked { iq: message, settles, after, released: self.released, read };
+            self.reads.asked.insert(self.reads.last, asked);
             self.read_next(out);
         }
     }
@@ -162,7 +166,9 @@ impl Account {
         if self.reads.asked.get(&number).is_some_and(|asked| asked.iq.kind() == Kind::Message) {
             return self.change(number, replied, ctx, out);
         }
-        let Some(Asked { iq, settles, .. }) = self.reads.asked.remove(&number) else { return };
+        let Some(asked) = self.reads.asked.remove(&number) else { return };
+        let Asked { iq, settles, released, .. } = asked;
+        let reader = settles.filter(|_| replied.is_ok() && ctx.hooks.catches_up(&iq));
         match replied {
             Ok(Reply::Write(changes, last)) => {
                 let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
@@ -177,6 +183,8 @@ impl Account {
             }
             replied => self.reply(&iq, replied, settles, ctx, out),
         }
+        // Behind its answer: what it does not read follows.
+        reader.into_iter().for_each(|by| self.has_read(by.link, released, ctx, out));
         self.read_next(out);
     }
 

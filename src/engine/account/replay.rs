@@ -14,11 +14,13 @@ use wire::{Jid, Stanza};
 impl Account {
     /// From now on the session at this place gets what came while nobody was there, and then what
     /// is new.
-    pub(super) fn replay(&mut self, place: usize, out: &mut Vec<Output>) {
+    pub(super) fn replay(&mut self, place: usize, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let patience = self.patience(&self.sessions[place], ctx);
         let session = &mut self.sessions[place];
         let after = self.delivered.max(session.told);
-        let skip = std::mem::take(&mut session.had);
-        session.replay = Some(Box::new(Replay { skip, ..Replay::away(after, self.released) }));
+        let (skip, reads) = (std::mem::take(&mut session.had), session.reads);
+        let replay = Replay { skip, reads, patience, ..Replay::away(after, self.released) };
+        session.replay = Some(Box::new(replay));
         self.look_on(place, out);
     }
 
@@ -63,6 +65,10 @@ impl Account {
                 whole = false;
                 break;
             }
+            let is_shown = logged.entry.flags.has(Flags::RECEIVED.and(Flags::ARCHIVE));
+            if self.is_hoped_for(place, is_shown, logged.pos, ctx.now) {
+                return self.hope(place, out);
+            }
             room = room.saturating_sub(self.retell(place, logged, ctx, out));
             // What it causes may have ended the session.
             if self.place(id) != Some(place) {
@@ -77,6 +83,14 @@ impl Account {
         self.replay_on(place, whole, ctx, out);
     }
 
+    /// The client may read the rest itself, and is told nothing of it yet.
+    fn hope(&mut self, place: usize, out: &mut Vec<Output>) {
+        let Some(replay) = &mut self.sessions[place].replay else { return };
+        replay.state = Telling::Hopes;
+        let until = self.sessions[place].hopes_until();
+        until.into_iter().for_each(|until| self.wake(until, out));
+    }
+
     /// The next page, when the client has got this one; or all has been told.
     fn replay_on(&mut self, place: usize, whole: bool, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let session = &mut self.sessions[place];
@@ -87,10 +101,10 @@ impl Account {
                 replay.state = Telling::Done;
                 return self.pace(place, ctx, out);
             }
+            let read = Some(replay.news.min(after)).filter(|_| replay.spared && !replay.told);
             session.replay = None;
-            if session.managed.is_none() {
-                self.has_got(place, after, ctx, out);
-            }
+            let got = if session.managed.is_none() { Some(after) } else { read };
+            got.into_iter().for_each(|got| self.has_got(place, got, ctx, out));
             return;
         }
         if whole {
@@ -145,7 +159,7 @@ impl Account {
                     self.sessions[place].replay = None;
                     self.has_got(place, after.max(since), ctx, out);
                 }
-                Telling::Rests | Telling::Reads | Telling::Fails => {}
+                Telling::Rests | Telling::Reads | Telling::Fails | Telling::Hopes => {}
             }
         }
     }
@@ -178,8 +192,12 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) -> usize {
-        let lacks = |replay: &Replay| replay.tells(logged.pos);
-        if !self.sessions[place].replay.as_deref().is_some_and(lacks) {
+        let Some(replay) = &mut self.sessions[place].replay else { return 0 };
+        if !replay.tells(logged.pos) {
+            return 0;
+        }
+        if logged.entry.flags.has(Flags::ARCHIVE) && replay.spares(logged.pos) {
+            replay.spared = true;
             return 0;
         }
         let Some(stanza) = self.retold(place, logged, ctx) else { return 0 };

@@ -218,10 +218,12 @@ impl Account {
             self.note_now(ctx, out);
         }
         self.replay_failed(out);
+        self.hope_no_more(ctx, out);
         self.expire(ctx, out);
         let managed = self.sessions.iter().filter_map(|one| one.managed.as_ref());
         let due = managed.flat_map(|one| one.detached.into_iter().chain(one.shown));
-        if let Some(next) = due.chain(self.notes_at).min() {
+        let hoped = self.sessions.iter().filter_map(Session::hopes_until);
+        if let Some(next) = due.chain(hoped).chain(self.notes_at).min() {
             self.wake(next, out);
         }
     }

@@ -1,6 +1,6 @@
 //! Sessions and their streams: how they begin, what is said beside stanzas, how they end.
 
-use super::{Account, Output, to_socket};
+use super::{Account, Output, readers::known_as, to_socket};
 use crate::{
     ctx::Ctx,
     hook::Feel,
@@ -23,6 +23,8 @@ impl Account {
     /// is most often the one that its owner has lost. So is that of the same device (XEP-0386 §4).
     pub(super) fn bind(&mut self, link: Link, wish: Wish, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Wish { resource, device, inline, reads } = wish;
+        // A resource that goes with a login (XEP-0386) is the server's own.
+        let known_as = known_as(device.as_ref(), resource.as_ref().filter(|_| !reads));
         let resource = resource.map_or_else(|| ctx.token(), |wish| wish.to_string());
         let Ok(jid) = self.jid.with_resource(&resource) else {
             let refused = Say::Unbound(StanzaCondition::BadRequest.into());
@@ -37,7 +39,7 @@ impl Account {
             return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
         }
         let mut session = Session::bound(link, jid.clone(), ctx.number(), ctx.hooks.plans());
-        session.device = device;
+        (session.device, session.known_as) = (device, known_as);
         let begin = |one: &Payload| session.begin(one.element(), ctx);
         let begun = inline.iter().flat_map(begin).collect();
         out.push(Output::Parcel(Parcel::ToSocket(link, Say::Bound(jid, begun))));
