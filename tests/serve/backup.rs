@@ -152,6 +152,13 @@ async fn postgresql_is_copied_and_restored_by_its_own_tools() {
     fs::write(other.path().join("text"), "no dump").unwrap();
     let said = fails(other.path(), &["restore", "text", "--force"], "").await;
     assert!(said.contains("pg_restore --list text"), "{said}");
+    // Its list of contents is whole, what follows is not.
+    let whole = fs::read(&from).unwrap();
+    fs::write(other.path().join("cut"), &whole[..whole.len() - 100]).unwrap();
+    for _ in 0..2 {
+        let said = fails(other.path(), &["restore", "cut", "--force"], "").await;
+        assert!(said.contains("--single-transaction") && said.contains("end of file"), "{said}");
+    }
     let restored = Server::start_in(other).await;
     let mut juliet = Client::starttls(&restored).await;
     juliet.login("balcony").await;

@@ -18,6 +18,11 @@ const ANSWER: Duration = Duration::from_secs(10);
 const IS_THERE: &str = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('writer')";
 /// What a copy must have.
 const TABLES: [&str; 4] = ["account", "entry", "log", "writer"];
+/// Whether a restore was broken off.
+const BEFORE_IS_THERE: &str = "SELECT count(*) FROM pg_namespace WHERE nspname = 'waxwing_before'";
+const PUT_ASIDE: &str = "ALTER SCHEMA public RENAME TO waxwing_before; CREATE SCHEMA public";
+const PUT_BACK: &str = "DROP SCHEMA public CASCADE; ALTER SCHEMA waxwing_before RENAME TO public";
+const FORGET: &str = "DROP SCHEMA waxwing_before CASCADE";
 
 pub(crate) async fn backup(url: &str, to: &Path) -> Result<Verified, Fault> {
     let config = connect::config(url, ANSWER)?;
@@ -40,17 +45,35 @@ pub(crate) async fn restore(from: &Path, url: &str, force: bool) -> Result<Verif
         }
         _ => one(&client, "SELECT coalesce(max(epoch), 0) FROM writer").await?,
     };
-    // Partitions that the copy does not know would stand in the way.
-    let empty = "DROP SCHEMA public CASCADE; CREATE SCHEMA public";
-    client.batch_execute(empty).await.map_err(fault)?;
+    if one(&client, BEFORE_IS_THERE).await? > 0 {
+        return Err(refused(
+            "the database has a schema waxwing_before: what a restore that was broken off has put \
+             aside. Rename it to public to have that back, or drop it",
+        ));
+    }
+    // Partitions that the copy does not know would stand in the way, and what is there is needed
+    // when the copy turns out to be broken.
+    client.batch_execute(PUT_ASIDE).await.map_err(fault)?;
+    let restored = refill(from, &config, &client, old).await;
+    let end = if restored.is_ok() { FORGET } else { PUT_BACK };
+    client.batch_execute(end).await.map_err(fault)?;
+    restored
+}
+
+async fn refill(
+    from: &Path,
+    config: &Config,
+    client: &Client,
+    old: i64,
+) -> Result<Verified, Fault> {
     let from = from.to_string_lossy().into_owned();
     let words = ["--single-transaction", "--exit-on-error", "--no-owner", &from];
-    run(tool("pg_restore", &config, &words)).await?;
+    run(tool("pg_restore", config, &words)).await?;
     let anew = format!(
         "UPDATE writer SET epoch = greatest(epoch, {old}) + 1; DELETE FROM session; ANALYZE"
     );
     client.batch_execute(&anew).await.map_err(fault)?;
-    counts(&client).await
+    counts(client).await
 }
 
 /// The words of a command, and its environment: a password is in no list of processes.
