@@ -231,7 +231,7 @@ const SETTINGS: &[Setting] = &[
         &["no", "yes"],
         r#""no""#,
         "yes: a commit need not survive a power cut (SQLite: synchronous = NORMAL; PostgreSQL: \
-         fsync or synchronous_commit may be off).",
+         fsync or synchronous_commit may be off). An orderly stop leaves everything on disk.",
     ),
     keep(
         "keep_days_max",

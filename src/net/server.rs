@@ -79,6 +79,7 @@ pub struct Listeners {
 /// A server that runs.
 pub struct Server {
     shell: Arc<Shell>,
+    store: Arc<dyn Store>,
     stopping: watch::Sender<bool>,
     sources: watch::Sender<Sources>,
     accepting: JoinSet<()>,
@@ -98,6 +99,7 @@ impl Server {
         let last = store.last().await?;
         let left = guests::left(&*store, &settings.domains).await?;
         let kept = store.clone();
+        let synced = store.clone();
         let host = writer::Host {
             store: store.clone(),
             queue: queue.clone(),
@@ -145,7 +147,7 @@ impl Server {
         let (sources, told) = watch::channel(keeper.sources().clone());
         tokio::spawn(keeper.run(shell.tls.clone(), shell.meters.clone(), told, stop.clone()));
         tokio::spawn(control::serve(control, operator, stop));
-        Ok(Self { shell, stopping, sources, accepting, core })
+        Ok(Self { shell, store: synced, stopping, sources, accepting, core })
     }
 
     /// Swaps the engine's part of the settings.
@@ -179,8 +181,13 @@ impl Server {
             self.shell.post.work().quiet().await;
             self.shell.post.tell_all(|| Input::Note);
             self.shell.post.work().quiet().await;
+            let synced = self.store.sync().await;
+            if let Err(fault) = &synced {
+                tracing::warn!(%fault, "what was committed last may not be on disk yet");
+            }
+            synced.is_ok()
         };
-        tokio::time::timeout(time, done).await.is_ok()
+        tokio::time::timeout(time, done).await == Ok(true)
     }
 }
 

@@ -239,6 +239,10 @@ impl Store for Devices {
     fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {
         self.store.purge(what)
     }
+
+    fn sync(&self) -> Stored<'_, ()> {
+        self.store.sync()
+    }
 }
 
 #[cfg(test)]

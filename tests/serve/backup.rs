@@ -163,3 +163,17 @@ async fn postgresql_is_copied_and_restored_by_its_own_tools() {
     let mut juliet = Client::starttls(&restored).await;
     juliet.login("balcony").await;
 }
+
+#[tokio::test]
+async fn what_a_relaxed_server_has_committed_is_on_disk_when_it_has_stopped() {
+    let (server, _speak) = start("[store]\nrelaxed = \"yes\"\n", 20).await;
+    server.signal("TERM").await;
+    let Server { folder, mut child, .. } = server;
+    assert!(child.wait().await.unwrap().success());
+    let data = folder.path().join("data");
+    // The journal is synced when it is moved into the file.
+    let left = fs::metadata(data.join("waxwing.db-wal")).map_or(0, |journal| journal.len());
+    assert_eq!(left, 0);
+    let said: Vec<_> = (1..=20).collect();
+    assert_eq!(bodies(&data.join("waxwing.db")).await, [said.clone(), said]);
+}

@@ -184,4 +184,6 @@ pub trait Store: Reads {
     /// those of logs that are no more; sessions whose `h` has been kept long enough. Says how many
     /// rows it removed, not counting those that went as whole partitions.
     fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64>;
+    /// Puts on disk what has been committed, also where a commit does not wait for that.
+    fn sync(&self) -> Stored<'_, ()>;
 }

@@ -187,6 +187,10 @@ impl Store for Memory {
     fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {
         ready(Ok(lock(&self.data).purge(what)))
     }
+
+    fn sync(&self) -> Stored<'_, ()> {
+        ready(Ok(()))
+    }
 }
 
 #[cfg(test)]

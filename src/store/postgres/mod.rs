@@ -177,6 +177,10 @@ impl Store for Postgres {
             Ok(gone)
         })
     }
+
+    fn sync(&self) -> Stored<'_, ()> {
+        Box::pin(async { self.writing.lock().await.sync().await })
+    }
 }
 
 #[cfg(test)]

@@ -245,3 +245,22 @@ async fn pages_are_read_in_order_from_the_partitions_they_need() {
     assert!(!plan.iter().any(|line| line.contains("Sort") || line.contains("Merge")), "{plan:?}");
     assert_eq!(plan.iter().filter(|line| line.contains("entry_")).count(), 4, "{plan:?}");
 }
+
+#[tokio::test]
+async fn what_was_committed_without_waiting_is_flushed_when_it_has_been_synced() {
+    let mut database = Database::make().await;
+    let name = database.url.split(['/', '?']).nth(3).unwrap();
+    database.run(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await;
+    let store = database.open().await;
+    let mut desk = Desk::at(store.clone()).await;
+    desk.change(Change::Create(bare("a@example.com"), <_>::default())).await.unwrap();
+    desk.one(said("a@example.com", "<message/>")).await.unwrap();
+    let beside = database.beside().await;
+    let written = "SELECT pg_current_wal_insert_lsn()::text";
+    let written: String = beside.query_one(written, &[]).await.unwrap().get(0);
+    store.sync().await.unwrap();
+    let flushed = format!("SELECT pg_current_wal_flush_lsn() >= '{written}'::pg_lsn");
+    assert!(beside.query_one(&flushed, &[]).await.unwrap().get::<_, bool>(0));
+    desk.one(said("a@example.com", "<message/>")).await.unwrap();
+    assert_eq!(desk.texts("a@example.com").await.len(), 2);
+}

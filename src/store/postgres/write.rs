@@ -98,6 +98,21 @@ impl Writing {
         secret
     }
 
+    /// A commit that waits for the disk waits for all before it.
+    pub(super) async fn sync(&mut self) -> Result<(), Fault> {
+        let (node, epoch) = (self.node, self.epoch);
+        let sql = format!(
+            "BEGIN; SET LOCAL synchronous_commit = on;
+            UPDATE writer SET batch = batch WHERE node = {node} AND epoch = {epoch}; COMMIT"
+        );
+        let line = self.line().await?;
+        let synced =
+            within(self.answer, async { line.client.batch_execute(&sql).await.map_err(fault) });
+        let synced = synced.await;
+        self.keep(line, &synced);
+        synced
+    }
+
     /// Keeps the connection, unless it is what failed.
     fn keep<T>(&mut self, line: Line, outcome: &Result<T, Fault>) {
         if !matches!(outcome, Err(Fault::Away(_))) {

@@ -201,6 +201,10 @@ impl Store for Sqlite {
             Ok(gone)
         })
     }
+
+    fn sync(&self) -> Stored<'_, ()> {
+        Box::pin(async { self.writing.lock().await.sync().await })
+    }
 }
 
 #[cfg(test)]

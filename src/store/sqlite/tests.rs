@@ -208,3 +208,19 @@ async fn only_its_owner_reads_the_database() {
         assert_eq!(mode, 0o600, "{:?}", file.file_name());
     }
 }
+
+#[tokio::test]
+async fn what_a_relaxed_store_has_committed_is_on_disk_when_it_has_been_synced() {
+    let folder = Folder::new().await;
+    let relaxed = Options { relaxed: true, ..options() };
+    let store = Arc::new(Sqlite::open(&folder.path(), &relaxed).await.unwrap());
+    let mut desk = Desk::at(store.clone()).await;
+    desk.change(Change::Create(bare("juliet@example.com"), <_>::default())).await.unwrap();
+    desk.one(said("juliet@example.com", "<message/>")).await.unwrap();
+    let journal = || fs::metadata(folder.path() + "-wal").unwrap().len();
+    assert!(journal() > 0);
+    store.sync().await.unwrap();
+    assert_eq!(journal(), 0, "all of it has been moved into the file, and that synced");
+    desk.one(said("juliet@example.com", "<message/>")).await.unwrap();
+    assert_eq!(desk.texts("juliet@example.com").await.len(), 2);
+}

@@ -11,7 +11,8 @@ use engine::{
     unit::{Entry, Once, Pos, Unit},
 };
 use sqlx::{
-    Connection, QueryBuilder, Sqlite, SqliteConnection, Transaction, sqlite::SqliteConnectOptions,
+    Connection, QueryBuilder, Row, Sqlite, SqliteConnection, Transaction,
+    sqlite::SqliteConnectOptions,
 };
 use std::ops::Range;
 
@@ -109,6 +110,16 @@ impl Writing {
     pub(super) async fn sweep(&mut self, sql: &'static str, values: &[i64]) -> Result<u64, Fault> {
         let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(*value));
         Ok(query.execute(self.line().await?).await.map_err(fault)?.rows_affected())
+    }
+
+    /// Moves the journal into the file, which syncs both.
+    pub(super) async fn sync(&mut self) -> Result<(), Fault> {
+        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+        let row = checkpoint.fetch_one(self.line().await?).await.map_err(fault)?;
+        match row.try_get::<i64, _>(0).map_err(fault)? {
+            0 => Ok(()),
+            _ => Err(Fault::Away("somebody reads the journal".into())),
+        }
     }
 
     /// What became of a batch that the fence holds back: it may have been committed before.
