@@ -69,9 +69,13 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous);
         // Pages of many logs are written again and again: the longer they stay in the journal,
-        // the fewer times they go into the file.
-        let writes =
-            connect.clone().pragma("cache_size", CACHE).pragma("wal_autocheckpoint", JOURNAL_PAGES);
+        // the fewer times they go into the file. What is removed is overwritten, also in pages
+        // that are free then: that costs commits nothing, and a purge a tenth of its CPU time.
+        let writes = connect
+            .clone()
+            .pragma("cache_size", CACHE)
+            .pragma("wal_autocheckpoint", JOURNAL_PAGES)
+            .pragma("secure_delete", "ON");
         let connection = SqliteConnection::connect_with(&writes).await;
         let mut connection = connection.map_err(|error| file::opened(&path, error))?;
         migrate::SQLITE.run(&mut connection).await.map_err(migrate::failed)?;

@@ -224,3 +224,29 @@ async fn what_a_relaxed_store_has_committed_is_on_disk_when_it_has_been_synced()
     desk.one(said("juliet@example.com", "<message/>")).await.unwrap();
     assert_eq!(desk.texts("juliet@example.com").await.len(), 2);
 }
+
+#[tokio::test]
+async fn of_what_was_removed_or_told_anew_no_word_stays_in_the_file() {
+    let (folder, mut desk) =
+        Desk::with::<Folder>(&["juliet@example.com", "romeo@example.com"]).await;
+    let big = "poison".repeat(2_000);
+    let mut places = Vec::new();
+    for words in ["poison", &*big] {
+        for of in ["juliet@example.com", "romeo@example.com"] {
+            let text = format!("<message><body>{words}</body></message>");
+            places.push(desk.one(said(of, &text)).await.unwrap().places.remove(0));
+        }
+    }
+    let is_there = || {
+        let file = fs::read(folder.path()).unwrap();
+        file.windows(6).any(|word| word == b"poison")
+    };
+    desk.store.sync().await.unwrap();
+    assert!(is_there());
+    desk.change(Change::Delete(bare("romeo@example.com"))).await.unwrap();
+    for (of, pos) in places.into_iter().filter(|(of, _)| of.as_str() == "juliet@example.com") {
+        desk.change(Change::Redact(of, pos, "<message/>".into())).await.unwrap();
+    }
+    desk.store.sync().await.unwrap();
+    assert!(!is_there());
+}
