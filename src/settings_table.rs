@@ -236,7 +236,8 @@ const SETTINGS: &[Setting] = &[
     keep(
         "keep_days_max",
         36_500,
-        "How many days messages are kept. What is older is removed, delivered or not. 0: forever.",
+        "How many days messages are kept. What is older is removed, delivered or not; by a clock \
+         that has jumped ahead only when it has gone on from there for a day. 0: forever.",
     ),
     keep(
         "keep_entries_max",

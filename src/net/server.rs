@@ -98,7 +98,7 @@ impl Server {
         let (meters, clock, queue) = (Arc::new(Meters::new()), Clock::start(), Queue::default());
         let last = store.last().await?;
         let left = guests::left(&*store, &settings.domains).await?;
-        let kept = store.clone();
+        let (kept, host_of_all) = (store.clone(), settings.domains[0].clone());
         let synced = store.clone();
         let host = writer::Host {
             store: store.clone(),
@@ -139,7 +139,8 @@ impl Server {
             core.spawn(shard::run(shell.clone(), number, queue.clone()));
         }
         let (stopping, stop) = watch::channel(false);
-        tokio::spawn(housekeeping::run(kept, limits, stop.clone()));
+        let keeping = housekeeping::run((kept, queue.clone()), host_of_all, limits, stop.clone());
+        tokio::spawn(keeping);
         let web = Web::new(shell.clone(), queue, pages);
         let (accepting, control) = accept(listeners, &web, &stop);
         tokio::spawn(revival::revive_all(shell.clone(), store, stop.clone()));
