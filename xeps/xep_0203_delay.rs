@@ -2,7 +2,7 @@
 //!
 //! A vocabulary, and the look that says of what the server tells again when it was said.
 
-use crate::xep_0082_dates::date_time;
+use crate::xep_0082_dates::date_time_ms;
 use engine::{
     ctx::Ctx,
     hook::*,
@@ -37,10 +37,11 @@ fn tell_when(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
 }
 
 /// The stanza with the word of `by` that it was said then, in milliseconds since 1970; in the place
-/// of what else was said of it in that name (section 4: who delays it writes its own).
+/// of what else was said of it in that name (section 4: who delays it writes its own). To the
+/// millisecond, as an archive has it (XEP-0313): a client that hears it both ways orders by that.
 fn delayed(stanza: Stanza, by: &Bare, unix_ms: u64) -> Stanza {
-    let delay =
-        Draft::new(DELAY).attribute("from", by.as_str()).attribute("stamp", date_time(unix_ms));
+    let stamp = date_time_ms(unix_ms);
+    let delay = Draft::new(DELAY).attribute("from", by.as_str()).attribute("stamp", stamp);
     let ours = |child: Element<'_>| {
         child.is(DELAY) && child.attribute("from").as_deref() == Some(by.as_str())
     };
