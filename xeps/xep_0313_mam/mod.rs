@@ -38,6 +38,8 @@ pub const XEP: Xep = Xep {
     status: Status::Complete,
     hooks: &[
         Hook::Feature(Of::Account, NS),
+        // Not an archive itself (section 8), but the only one that profanity 0.13 asks.
+        Hook::Feature(Of::Host, NS),
         Hook::Feature(Of::Account, "urn:xmpp:mam:2#extended"),
         Hook::Feature(Of::Account, "urn:xmpp:mam:2#groupchat-field"),
         Hook::At(Station::Guard, keep_others_out),
