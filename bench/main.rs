@@ -4,6 +4,7 @@
 //! reordered, or a connection dropped.
 
 mod archive;
+mod calm;
 mod chat;
 mod connect;
 mod crowd;
@@ -53,6 +54,8 @@ enum Workload {
     Mam(mam::MamArgs),
     /// Connections that are online and silent: memory per connection
     Idle(idle::IdleArgs),
+    /// Stanzas that need no database while the database is away: latency
+    Calm(calm::CalmArgs),
     /// Messages between pairs, every one checked: CPU time per message, latency
     Chat(chat::ChatArgs),
 }
@@ -80,6 +83,7 @@ fn run(workload: Workload) -> Result<outcome::Outcome> {
         Workload::WriteArchive(args) => runtime(1)?.block_on(write_archive::run(args)),
         Workload::Mam(args) => runtime(args.target.threads)?.block_on(mam::run(args)),
         Workload::Idle(args) => runtime(args.target.threads)?.block_on(idle::run(args)),
+        Workload::Calm(args) => runtime(args.target.threads)?.block_on(calm::run(args)),
         Workload::Chat(args) => runtime(args.target.threads)?.block_on(chat::run(args)),
     }
 }
@@ -103,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_password_is_all_that_a_workload_must_be_told() {
-        for name in ["login", "fill", "fill-archive", "idle", "chat"] {
+        for name in ["login", "fill", "fill-archive", "idle", "calm", "chat"] {
             let line = ["waxwing-bench", name, "--password", "secret"];
             if let Err(error) = Workload::try_parse_from(line) {
                 panic!("{error}");

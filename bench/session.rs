@@ -40,6 +40,11 @@ impl Session {
         Self { link, jid, management: None }
     }
 
+    /// Its address.
+    pub fn jid(&self) -> &str {
+        &self.jid
+    }
+
     /// The bare JID of the account.
     pub fn account(&self) -> &str {
         self.jid.split_once('/').map_or(&self.jid, |(bare, _)| bare)

@@ -4,6 +4,8 @@
 
 #[path = "serve/authority.rs"]
 mod authority;
+#[path = "serve/away.rs"]
+mod away;
 #[path = "serve/backup.rs"]
 mod backup;
 #[path = "serve/bosh.rs"]
