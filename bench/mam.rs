@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep_until};
 use crate::archive::{Page, Place, Row};
 use crate::connect::connect;
 use crate::latency::{Latencies, Summary};
-use crate::meter::Reading;
+use crate::meter::{Reading, Spent};
 use crate::outcome::Outcome;
-use crate::process::ensure_files;
+use crate::process::{Watched, ensure_files};
 use crate::session::Session;
 use crate::target::{Target, TargetArgs};
 
@@ -100,7 +100,7 @@ pub async fn run(args: MamArgs) -> Result<Outcome> {
     let target = Target::new(args.target)?;
     let owner = 2 * (args.pair - 1);
     let mut first = connect(&target, owner).await?;
-    let ends = Ends::of(&mut first, args.rows).await?;
+    let archive = Ends::of(&mut first, args.rows).await?;
     first.close().await?;
 
     let mut readers = Vec::new();
@@ -108,7 +108,7 @@ pub async fn run(args: MamArgs) -> Result<Outcome> {
         let mut session = connect(&target, owner).await?;
         let spot = match args.way {
             Way::Back => None,
-            Way::On => Some(ends.spot(&mut session, number, args.readers).await?),
+            Way::On => Some(archive.spot(&mut session, number, args.readers).await?),
         };
         readers.push((session, spot));
     }
@@ -117,24 +117,12 @@ pub async fn run(args: MamArgs) -> Result<Outcome> {
         way: args.way,
         rows: args.rows,
         page: args.page,
-        id: ends.run,
+        id: archive.run,
         measured_from,
         ends: measured_from + Duration::from_secs(args.seconds),
         pages: Arc::default(),
     };
-    let mut reading = JoinSet::new();
-    for (session, spot) in readers {
-        reading.spawn(read(run.clone(), session, spot));
-    }
-    sleep_until(run.measured_from).await;
-    let (before, pages_before) = (Reading::take(&target.watched)?, run.pages.load(Relaxed));
-    sleep_until(run.ends).await;
-    let spent = before.until(&Reading::take(&target.watched)?);
-    let pages = run.pages.load(Relaxed) - pages_before;
-    let mut latencies = Latencies::default();
-    while let Some(read) = reading.join_next().await {
-        latencies.add(read??);
-    }
+    let (spent, pages, latencies) = measure(&run, readers, &target.watched).await?;
     Outcome::passed(&Figures {
         workload: "mam",
         way: args.way,
@@ -149,6 +137,28 @@ pub async fn run(args: MamArgs) -> Result<Outcome> {
         client_cpu_us_per_page: spent.own_cpu_us_per(pages),
         latency: latencies.summary(),
     })
+}
+
+/// Lets all read, and measures what the pages cost that were read in the measured time.
+async fn measure(
+    run: &Run,
+    readers: Vec<(Session, Option<Spot>)>,
+    watched: &Watched,
+) -> Result<(Spent, u64, Latencies)> {
+    let mut reading = JoinSet::new();
+    for (session, spot) in readers {
+        reading.spawn(read(run.clone(), session, spot));
+    }
+    sleep_until(run.measured_from).await;
+    let (before, pages_before) = (Reading::take(watched)?, run.pages.load(Relaxed));
+    sleep_until(run.ends).await;
+    let spent = before.until(&Reading::take(watched)?);
+    let pages = run.pages.load(Relaxed) - pages_before;
+    let mut latencies = Latencies::default();
+    while let Some(read) = reading.join_next().await {
+        latencies.add(read??);
+    }
+    Ok((spent, pages, latencies))
 }
 
 /// The oldest and the newest message of an archive, when they came, and by which run.

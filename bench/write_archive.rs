@@ -1,4 +1,4 @@
-//! Workload `write-archive`: the same messages as `fill-archive` has said, but of Waxwing alone, put
+//! Workload `write-archive`: the same messages as `fill-archive` says, but of Waxwing alone, put
 //! there by its own store while it is down, and spread over a year: for archives of which the
 //! saying would take hours.
 
