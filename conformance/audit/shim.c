@@ -208,3 +208,12 @@ int gettimeofday(struct timeval *restrict time, void *restrict zone) {
     time->tv_usec = precise.tv_nsec / 1000;
     return 0;
 }
+
+time_t time(time_t *seconds) {
+    struct timespec precise;
+    if (clock_gettime(CLOCK_REALTIME, &precise) != 0)
+        return -1;
+    if (seconds)
+        *seconds = precise.tv_sec;
+    return precise.tv_sec;
+}

@@ -4,10 +4,10 @@
 //
 // SERVICE is the URL of a WebSocket or of BOSH, or of the host-meta that tells of them (XEP-0156).
 // FOLDER is for what the browser writes.
-// Commands: `open JID`, `approve JID`, `say JID TEXT`, `screenshot FILE`, `quit`.
+// Commands: `open JID`, `approve JID`, `say JID TEXT`, `history JID`, `screenshot FILE`, `quit`.
 
 import { createHash, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { extname, join, normalize } from "node:path";
@@ -38,7 +38,11 @@ const site = createServer((request, response) => {
     response.end();
   }
 });
-await new Promise((listening) => site.listen(0, "127.0.0.1", listening));
+// The same page every time: what it has stored belongs to its address.
+const address = `${folder}.port`;
+const known_port = existsSync(address) ? Number(readFileSync(address)) : 0;
+await new Promise((listening) => site.listen(known_port, "127.0.0.1", listening));
+writeFileSync(address, `${site.address().port}`);
 
 // Of what is not signed by a known authority the browser takes this one key, and no other.
 const key = new X509Certificate(readFileSync(certificate)).publicKey;
@@ -140,6 +144,31 @@ const obey = {
     const field = await open(to);
     await field.type(text);
     await field.press("Enter");
+  },
+  // What is missing is fetched by who scrolls there. It shows a hundred lines at a time.
+  async history(contact) {
+    await open(contact);
+    const chat = `converse-chat[jid="${contact}"]`;
+    await page.waitForFunction(
+      (placeholder) => {
+        const missing = document.querySelector(placeholder);
+        missing?.scrollIntoView();
+        return !missing;
+      },
+      { polling: 100 },
+      `${chat} converse-mam-placeholder`,
+    );
+    const lines = await page.$$eval(
+      `${chat} .chat-msg`,
+      (all, own) =>
+        all.map((shown) => [
+          shown.dataset.isodate,
+          shown.querySelector(".chat-msg__text")?.textContent.trim(),
+          (shown.dataset.from ?? "").split("/")[0] === own,
+        ]),
+      jid.split("/")[0],
+    );
+    show("history", JSON.stringify(lines));
   },
   async screenshot(file) {
     await page.screenshot({ path: file });

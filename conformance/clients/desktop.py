@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 
 from clients import HERE, Client, Scripted, screenshots
@@ -12,6 +13,7 @@ from waiting import Failure, Process, until
 
 PYTHON = "/usr/bin/python3"  # Debian's, which has Gajim's modules, and Pillow
 CERTIFICATES = "gajim/cert_store"
+SENT = 6  # what its database calls a line of one's own
 PASTE_TRIES_MAX = 20  # looks at a field, until the keys are pressed again
 
 
@@ -81,6 +83,10 @@ class Desktop:
             process.stop()
 
 
+def iso(seconds):
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat()
+
+
 class Gajim(Scripted):
     """Driven from within, by `gajim_client.py`."""
 
@@ -104,6 +110,19 @@ class Gajim(Scripted):
         host = self.url if self.way == "wss" else DOMAIN
         account = [f"{self.jid}/test", self.password, host, str(self.port)]
         return [PYTHON, HERE / "gajim_client.py", *account, types.get(self.way, "DIRECT TLS")]
+
+    def history(self, contact):
+        """Of its database, in the order of its windows, once it has read the archive."""
+        read = "SELECT 1 FROM last_archive_message WHERE last_mam_id IS NOT NULL"
+        question = (
+            "SELECT time, message, kind FROM logs JOIN jids USING (jid_id)"
+            " WHERE jid = ? AND message IS NOT NULL ORDER BY time, log_line_id"
+        )
+        file = self.desktop.home / "data" / "gajim" / "logs.db"
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+            has_read = database.execute(read).fetchone()
+            lines = database.execute(question, [contact]).fetchall() if has_read else []
+        return [[iso(time), text, kind == SENT] for time, text, kind in lines]
 
     def screenshot(self):
         self.desktop.screenshot(self.name)

@@ -102,7 +102,7 @@ def do_ask(jid, _):
 def obey(source, _condition):
     line = source.readline().rstrip("\n")
     if line in ("", "quit"):
-        app.window.quit()
+        app.app.start_shutdown(message="")  # its window would ask who has lines unread
         return False
     command, *words = line.split(" ", 2)
     globals()["do_" + command](*(words + ["", ""])[:2])

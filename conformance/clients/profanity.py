@@ -1,6 +1,7 @@
 """profanity in a tmux of its own: typed into, and read from its pane."""
 
 import re
+import sqlite3
 from datetime import datetime
 
 from clients import Client
@@ -8,8 +9,12 @@ from servers import DOMAIN, run
 from waiting import Failure, until
 
 COLUMNS, ROWS = "200", "50"
-# To the microsecond, and nothing of earlier days: so what it shows is what it was told, and when
-SETTINGS = """[logging]
+
+
+class Profanity(Client):
+    name = "profanity"
+    # To the microsecond, and nothing of earlier days: so it shows what it was told, and when
+    settings = """[logging]
 chlog=false
 [ui]
 splash=false
@@ -17,10 +22,6 @@ roster=false
 history=false
 time.chat=%Y-%m-%dT%H:%M:%S.%f+00:00
 """
-
-
-class Profanity(Client):
-    name = "profanity"
     last_pane = ""
 
     def login(self):
@@ -33,7 +34,7 @@ class Profanity(Client):
     def start(self, *how):
         home = self.folder / self.name
         (home / "profanity").mkdir(parents=True, exist_ok=True)
-        (home / "profanity" / "profrc").write_text(SETTINGS)
+        (home / "profanity" / "profrc").write_text(self.settings)
         (home / "profanity" / "accounts").write_text(
             f"[test]\nenabled=true\njid={self.jid}\nresource=test\npassword={self.password}\n"
             f"server=127.0.0.1\nport={self.port}\ntls.policy={self.tls_policy()}\n"
@@ -126,6 +127,15 @@ class Profanity(Client):
         lines = re.findall(rf"^(\S+) - {sender}.*?: (.*?)\s*$", self.pane(), re.MULTILINE)
         return [(datetime.fromisoformat(time), text) for time, text in lines]
 
+    def history(self, contact):
+        """Of its database, in the order of its windows."""
+        user = self.jid.replace("@", "_at_")
+        file = self.folder / self.name / "profanity" / "database" / user / "chatlog.db"
+        question = "SELECT timestamp, message, from_jid FROM ChatLogs ORDER BY timestamp, id"
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+            lines = database.execute(question).fetchall()
+        return [[time, text, sender == self.jid] for time, text, sender in lines]
+
     def is_bounced(self, contact):
         """What it has said does not reach the contact, and it is told so."""
         self.open_chat(contact)
@@ -175,6 +185,26 @@ class Profanity(Client):
 
     def tmux(self, *words):
         return run(["tmux", "-S", self.folder / f"{self.name}.tmux", *words])
+
+
+class Historian(Profanity):
+    """One that keeps what it is told, and asks for what it was not.
+
+    profanity 0.13 asks for one page, and not when it has been told something that waited.
+    """
+
+    takes_what_waits = False
+    lines_an_hour = 2
+    settings = """[logging]
+chlog=true
+[ui]
+splash=false
+roster=false
+history=true
+[connection]
+mam=true
+carbons=true
+"""
 
 
 class Beginner(Profanity):

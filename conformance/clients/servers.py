@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from waiting import Failure, Process, until
@@ -39,12 +40,39 @@ class Certificate:
         self.fingerprint = printed.split("=")[1].replace(":", "").strip().lower()
 
 
+class Clock:
+    """The wall clock of one server, by the library that waxwing-audit sets clocks with."""
+
+    def __init__(self, folder, ahead=timedelta()):
+        self.steer = folder / "clock"
+        self.steer.parent.mkdir(parents=True, exist_ok=True)
+        self.set(ahead)
+
+    def set(self, ahead):
+        """In place: the server has mapped it."""
+        self.ahead = ahead
+        seconds = int(ahead.total_seconds()).to_bytes(8, sys.byteorder, signed=True)
+        file = os.open(self.steer, os.O_WRONLY | os.O_CREAT)
+        os.pwrite(file, seconds, 0)
+        os.close(file)
+
+    def now(self):
+        return datetime.now(timezone.utc) + self.ahead
+
+    def environment(self):
+        return {
+            "LD_PRELOAD": f"{target()}/clients/shim.so",
+            "WAXWING_SHIM": str(self.steer.parent),
+            "WAXWING_SHIM_DATA": "/nowhere",  # its disk is in order
+        }
+
+
 class Server:
     """`port` is for STARTTLS, `port_tls` for TLS from the first byte; free ones by default.
 
     `admins` are the accounts that may administer it; `open` means that whoever connects may
     make an account. `ways` are the ways in: a URL and a port for each. `lacks` are the titles of
-    scenes for which it is no oracle.
+    scenes for which it is no oracle. It goes by its own `clock`, if it has one.
     """
 
     lacks = ()
@@ -58,8 +86,10 @@ class Server:
         port_tls=None,
         admins=(),
         open=False,
+        clock=None,
     ):
         self.folder = folder
+        self.clock = clock
         self.certificate = certificate
         self.domain = certificate.domain
         self.host = host
@@ -81,6 +111,8 @@ class Server:
         self.process = None
 
     def launch(self, command, **options):
+        if self.clock:
+            options["env"] = options.get("env", os.environ) | self.clock.environment()
         self.process = Process(self.name, command, self.folder / "server.log", **options)
 
     def stop(self):
@@ -154,6 +186,9 @@ abuse = {json.dumps(self.abuse)}
 class Prosody(Server):
     name = "prosody"
     lacks = ("users counted", "pre-approval", "SASL2", "FAST", "discovery", "push")
+    # Converse.js orders lines by their times, and these are to the second; profanity asks the host
+    # whether there are archives, and this one does not say
+    lacks += ("a day away from the browser", "a day away from the terminal")
 
     # With plain passwords on its disk it can offer every mechanism it knows.
     def __init__(self, folder, certificate, more="", **place):

@@ -2,11 +2,12 @@
 
     slixmpp_client.py JID PASSWORD PORT starttls|direct CERTIFICATE [register]
 
-It wants copies of what other clients of its account send and receive. With `register` it makes its account first. Commands: the functions `do_…`, with what is
-missing of their words taken for empty.
+It wants copies of what other clients of its account send and receive. With `register` it makes its
+account first. Commands: the functions `do_…`, with what is missing of their words taken for empty.
 """
 
 import asyncio
+import json
 import sys
 from datetime import datetime, timezone
 from functools import partial
@@ -19,7 +20,7 @@ from slixmpp.xmlstream import ET
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
-PLUGINS = "0012 0030 0048 0049 0050 0054 0077 0092 0133 0184 0191 0199 0202 0203 0280".split()
+PLUGINS = "0012 0030 0048 0049 0050 0054 0077 0092 0133 0184 0191 0199 0202 0203 0280 0313".split()
 PUBSUB = "{http://jabber.org/protocol/pubsub}"
 PUSH = "urn:xmpp:push:0"
 DATA = "{jabber:x:data}"
@@ -146,9 +147,10 @@ class Client(ClientXMPP):
     async def do_approve(self, contact, _):
         self.send_presence_subscription(pto=contact, ptype="subscribed")
 
-    async def do_ping(self, jid, _):
-        await self.plugin["xep_0199"].send_ping(jid)
-        show("pong", jid)
+    async def do_settle(self, *_):
+        """A reading of the archive has seen what was written before."""
+        await self.plugin["xep_0313"].retrieve(rsm={"max": 1})
+        show("settled")
 
     async def do_serve_pushes(self, *nodes):
         self.nodes = {node for node in nodes if node}
@@ -197,6 +199,17 @@ class Client(ClientXMPP):
         time = (await self.plugin["xep_0202"].get_entity_time(jid))["entity_time"]
         # its own reader of this puts one more "Z" at the end of the time, and then refuses it
         show("time", jid, time.xml.findtext("{urn:xmpp:time}utc"))
+
+    async def do_history(self, contact, _):
+        """All that the archive has of a contact, page by page (XEP-0313)."""
+        lines = []
+        async for message in self.plugin["xep_0313"].iterate(with_jid=contact, rsm={"max": 50}):
+            forwarded = message["mam_result"]["forwarded"]
+            stamp, said = forwarded["delay"]["stamp"], forwarded["stanza"]
+            is_own = said["from"].bare == self.boundjid.bare
+            if said["body"]:
+                lines.append((stamp.isoformat(), said["body"], is_own))
+        show("history", json.dumps(lines))
 
     async def do_bookmark(self, room, _):
         bookmarks = Bookmarks()
