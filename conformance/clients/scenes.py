@@ -296,6 +296,14 @@ class Gregory(Slixmpp):
     name = "gregory"
 
 
+class Abraham(Slixmpp):
+    name = "abraham"
+
+
+class Potpan(Profanity):
+    name = "potpan"
+
+
 class Page(Slixmpp):
     name = "page"
 
@@ -326,17 +334,19 @@ EVERY_DAY = [
     ("offline", messages_for_who_is_away, (Profanity, "direct"), (Slixmpp, "direct")),
     ("blocking", blocking, (Profanity, "starttls"), (Slixmpp, "direct")),
     ("blocking", blocking, (Slixmpp, "starttls"), (Profanity, "direct")),
-    ("vCard", vcard, (Slixmpp, "direct"), (Admin, "starttls")),
     ("last activity", last_activity, (Slixmpp, "starttls"), (Profanity, "starttls")),
     ("software version", software, (Slixmpp, "direct"), (Profanity, "direct")),
-    ("time", time_of_the_server, (Slixmpp, "starttls")),
-    ("bookmarks in private XML", bookmarks, (Slixmpp, "direct")),
-    ("bookmarks in private XML", bookmarks, (Profanity, "starttls")),
+    ("removal of a contact", removal, (Slixmpp, "starttls"), (Profanity, "starttls")),
+    ("pre-approval", pre_approval, (Slixmpp, "direct"), (Profanity, "direct")),
+]
+ACCOUNTS = [
+    ("vCard", vcard, (Abraham, "direct"), (Admin, "starttls")),
+    ("time", time_of_the_server, (Abraham, "starttls")),
+    ("bookmarks in private XML", bookmarks, (Abraham, "direct")),
+    ("bookmarks in private XML", bookmarks, (Potpan, "starttls")),
     ("an account of one's own", account_of_ones_own, (Newcomer, "starttls")),
     ("an account of one's own", account_of_a_beginner, (Admin, "direct"), (Beginner, "starttls")),
     ("user added and deleted", user_added_and_deleted, (Admin, "direct"), (Newcomer, "direct")),
-    ("removal of a contact", removal, (Slixmpp, "starttls"), (Profanity, "starttls")),
-    ("pre-approval", pre_approval, (Slixmpp, "direct"), (Profanity, "direct")),
 ]
 GAJIM = [
     ("before a screen", before_a_screen, (Nurse, "direct"), (Gajim, "starttls")),
@@ -375,4 +385,4 @@ DEVICES = [
     ),
     ("push", push, (Apothecary, "starttls"), (Sampson, "direct"), (Gregory, "starttls")),
 ]
-AT_THE_SAME_TIME = [EVERY_DAY, DEVICES, GAJIM, DINO, LIBRARIES, BROWSER]
+AT_THE_SAME_TIME = [EVERY_DAY, ACCOUNTS, DEVICES, GAJIM, DINO, LIBRARIES, BROWSER]
