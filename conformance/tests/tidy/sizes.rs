@@ -103,7 +103,10 @@ fn bounds(file: &File) -> Vec<(usize, usize)> {
             let code = lines[at].code.trim_end();
             code == closing
                 || (at == start && code.ends_with(['}', ';']))
-                || (indent(&lines[at]) == indent(&lines[start]) && code.ends_with(") ;"))
+                // One of a trait, without a body.
+                || (indent(&lines[at]) == indent(&lines[start])
+                    && code.trim_start().starts_with(')')
+                    && code.ends_with(';'))
         })?;
         Some((start, end))
     });
