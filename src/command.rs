@@ -85,6 +85,17 @@ pub enum User {
         /// Such as juliet@localhost.
         jid: String,
     },
+    /// End the sessions of an account and let nobody log in to it; what it has stays, and what is
+    /// for it is kept.
+    Disable {
+        /// Such as juliet@localhost.
+        jid: String,
+    },
+    /// Let an account log in again that has been disabled.
+    Enable {
+        /// Such as juliet@localhost.
+        jid: String,
+    },
     /// Print the devices that an account has logged in from: id, first and last login, whether it
     /// has a token, software and name.
     Devices {

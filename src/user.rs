@@ -27,6 +27,10 @@ pub async fn run(user: User, settings: &Settings) -> anyhow::Result<()> {
             Way::find(settings).await?.done(Request::UserPasswd { jid, password }).await
         }
         User::Delete { jid } => Way::find(settings).await?.done(Request::UserDelete { jid }).await,
+        User::Disable { jid } => {
+            Way::find(settings).await?.done(Request::UserDisable { jid }).await
+        }
+        User::Enable { jid } => Way::find(settings).await?.done(Request::UserEnable { jid }).await,
         User::Devices { jid } => {
             Way::find(settings).await?.lines(Request::UserDevices { jid }).await
         }

@@ -40,6 +40,13 @@ impl Registrar for Registry {
         Box::pin(ready(Ok(())))
     }
 
+    fn disable<'a>(&'a self, account: &'a Bare, disabled: bool) -> Registered<'a> {
+        if disabled {
+            self.cause(account, Order::Disabled { unix_ms: 0 });
+        }
+        Box::pin(ready(Ok(())))
+    }
+
     fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {
         self.cause(account, Order::Deleted { last, farewells: Vec::new() });
         Box::pin(ready(Ok(())))

@@ -163,7 +163,7 @@ impl Desk {
             Question::Ends(of) => Fact::Ends(ready(archive::ends(&self.store, &of))),
             Question::Account(of) => {
                 let found = ready(self.store.credentials(&of));
-                Fact::Account(found.map(|found| found.is_some()))
+                Fact::Account(found.map(|found| found.is_some_and(|kept| !kept.disabled)))
             }
             Question::Verify { password, kept, made_up, .. } => {
                 sasl::verify(&password.0, &kept, &made_up).map_or(Fact::Busy, Fact::Verified)

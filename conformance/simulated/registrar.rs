@@ -57,12 +57,18 @@ impl<'a> Lent<'a> {
         self.settle(account, change.into(), Order::Created { unix_ms: self.now.1 })
     }
 
-    fn settle(&self, account: &Bare, unit: Unit, order: Order) -> Result<(), Unregistered> {
+    fn settle(
+        &self,
+        account: &Bare,
+        unit: Unit,
+        order: impl Into<Option<Order>>,
+    ) -> Result<(), Unregistered> {
         let mut lent = self.lock();
         let (desk, caused) = &mut *lent;
         let (now, unix_ms) = self.now;
         caused.extend(desk.settle(unit, now, unix_ms).map_err(Unregistered::Fault)?);
-        caused.push(Input::Parcel(Parcel::Order(account.clone(), order)));
+        let told = order.into().map(|order| Parcel::Order(account.clone(), order));
+        caused.extend(told.map(Input::Parcel));
         Ok(())
     }
 }
@@ -104,6 +110,14 @@ impl Registrar for Lent<'_> {
                 self.settle(account, Change::Password(account.clone(), keys).into(), order)
             }
         })
+    }
+
+    fn disable<'a>(&'a self, account: &'a Bare, disabled: bool) -> Registered<'a> {
+        let unix_ms = self.now.1;
+        let order = disabled.then_some(Order::Disabled { unix_ms });
+        let change = Change::Disabled(account.clone(), disabled).into();
+        let known = self.kept(account).ok_or(Unregistered::Missing);
+        done(known.and_then(|_| self.settle(account, change, order)))
     }
 
     fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {

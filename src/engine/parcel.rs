@@ -176,6 +176,11 @@ pub enum Order {
         /// When it was in the store, in ms of the Unix clock.
         unix_ms: u64,
     },
+    /// Nobody may log in to it any more: its sessions end with `not-authorized`.
+    Disabled {
+        /// When that was in the store, in ms of the Unix clock.
+        unix_ms: u64,
+    },
     /// Its sessions end, or the one of this resource.
     End(Option<Jid>),
     /// A device of it may log in no more by what it was given: its sessions end with

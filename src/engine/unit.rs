@@ -148,12 +148,14 @@ pub struct Credentials {
     /// When the password was set, in unix ms; 0: before this was kept. It only rises: who has
     /// seen it knows by it whether the password is still the same.
     pub changed: u64,
+    /// Whether nobody may log in by them, nor by anything else (RFC 6120 §6.5.2).
+    pub disabled: bool,
 }
 
 impl Credentials {
     /// Whether nothing is kept by which a password could be known.
     pub fn is_empty(&self) -> bool {
-        let Self { sha1, sha256, sha512, argon2id, changed: _ } = self;
+        let Self { sha1, sha256, sha512, argon2id, changed: _, disabled: _ } = self;
         [sha1, sha256, sha512].iter().all(|keys| keys.is_none()) && argon2id.is_none()
     }
 }
@@ -172,6 +174,9 @@ pub enum Change {
     /// Keeps the same password in another way: all that was kept of it is replaced. Fails the
     /// unit as `Upgrade` does.
     Rehash(Bare, Credentials),
+    /// Lets nobody log in to an account, or lets them again: what else changes its credentials
+    /// leaves that as it is. Fails the unit when there is no such account.
+    Disabled(Bare, bool),
     /// Makes the log of a room, unless it has one. Entries and cells of an address that has no log
     /// fail the unit; only a host's is made when it is first written to.
     Room(Bare),

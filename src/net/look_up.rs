@@ -112,6 +112,10 @@ mod tests {
             unreachable!()
         }
 
+        fn disabled<'a>(&'a self, _: &'a Bare, _: usize) -> Stored<'a, (u64, Vec<Bare>)> {
+            unreachable!()
+        }
+
         fn cell<'a>(&'a self, _: Table, _: &'a Bare, _: &'a str) -> Stored<'a, Option<Vec<u8>>> {
             unreachable!()
         }

@@ -42,6 +42,16 @@ pub enum Request {
         /// Whose.
         jid: String,
     },
+    /// Lets nobody log in to an account; its sessions end.
+    UserDisable {
+        /// Whose.
+        jid: String,
+    },
+    /// Lets an account log in again.
+    UserEnable {
+        /// Whose.
+        jid: String,
+    },
     /// The devices that an account has logged in from, each a line for people.
     UserDevices {
         /// Whose.
@@ -80,6 +90,8 @@ impl fmt::Debug for Request {
             Self::UserAdd { .. } => "UserAdd",
             Self::UserPasswd { .. } => "UserPasswd",
             Self::UserDelete { .. } => "UserDelete",
+            Self::UserDisable { .. } => "UserDisable",
+            Self::UserEnable { .. } => "UserEnable",
             Self::UserDevices { .. } => "UserDevices",
             Self::UserInbox { .. } => "UserInbox",
             Self::UserTrace { .. } => "UserTrace",
@@ -154,6 +166,8 @@ impl Operator {
                 let jid = self.account(&jid)?;
                 done(&jid, self.accounts.delete(&jid, None).await)
             }
+            Request::UserDisable { jid } => self.disable(&self.account(&jid)?, true).await,
+            Request::UserEnable { jid } => self.disable(&self.account(&jid)?, false).await,
             Request::UserDevices { jid } => self.devices(&self.account(&jid)?).await,
             Request::UserInbox { jid } => self.inbox(&self.account(&jid)?).await,
             Request::UserTrace { jid } => {
@@ -172,6 +186,10 @@ impl Operator {
                 Ok(Answer::Accounts(page.iter().map(ToString::to_string).collect()))
             }
         }
+    }
+
+    async fn disable(&self, jid: &Bare, disabled: bool) -> Result<Answer, String> {
+        done(jid, self.accounts.disable(jid, disabled).await)
     }
 
     fn account(&self, jid: &str) -> Result<Bare, String> {

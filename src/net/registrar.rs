@@ -72,6 +72,17 @@ impl Registrar for Accounts {
         })
     }
 
+    fn disable<'a>(&'a self, account: &'a Bare, disabled: bool) -> Registered<'a> {
+        Box::pin(async move {
+            self.must_exist(account).await?;
+            let change = Change::Disabled(account.clone(), disabled).into();
+            if disabled {
+                return self.settle(account, change, |unix_ms| Order::Disabled { unix_ms }).await;
+            }
+            self.writer.commit(change).await.map(drop).map_err(Unregistered::Fault)
+        })
+    }
+
     fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {
         Box::pin(async move {
             let loaded = self.store.load(account).await.map_err(Unregistered::Fault)?;

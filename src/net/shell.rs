@@ -113,7 +113,8 @@ impl Shell {
             }),
             Question::Account(of) => Box::pin(async move {
                 let _read = shell.reads.acquire().await;
-                Fact::Account(shell.store.credentials(&of).await.map(|found| found.is_some()))
+                let found = shell.store.credentials(&of).await;
+                Fact::Account(found.map(|found| found.is_some_and(|kept| !kept.disabled)))
             }),
             Question::Verify { account, password, kept, made_up } => Box::pin(async move {
                 let Some((right, better)) = shell.hashing.verify(password, kept, made_up).await

@@ -83,6 +83,7 @@ impl Remembered {
             | Change::Password(of, _)
             | Change::Upgrade(of, _)
             | Change::Rehash(of, _)
+            | Change::Disabled(of, _)
             | Change::Delete(of) => {
                 self.accounts.remove(of);
                 self.changed += 1;
@@ -168,6 +169,10 @@ impl Reads for Devices {
 
     fn count<'a>(&'a self, domain: &'a Bare) -> Stored<'a, u64> {
         self.store.count(domain)
+    }
+
+    fn disabled<'a>(&'a self, domain: &'a Bare, max: usize) -> Stored<'a, (u64, Vec<Bare>)> {
+        self.store.disabled(domain, max)
     }
 
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {

@@ -110,6 +110,11 @@ impl Registrar for Town {
         Box::pin(ready(if self.has(account) { Ok(()) } else { Err(Unregistered::Missing) }))
     }
 
+    fn disable<'a>(&'a self, account: &'a Bare, disabled: bool) -> Registered<'a> {
+        self.note(format!("disable {account} {disabled}"));
+        Box::pin(ready(if self.has(account) { Ok(()) } else { Err(Unregistered::Missing) }))
+    }
+
     fn delete<'a>(&'a self, account: &'a Bare, last: Option<Stanza>) -> Registered<'a> {
         if account.local() == self.stuck {
             let away = Fault::Away("out for lunch".into());
@@ -180,6 +185,10 @@ impl Reads for Town {
 
     fn count<'a>(&'a self, domain: &'a Bare) -> Stored<'a, u64> {
         Registrar::count(self, domain)
+    }
+
+    fn disabled<'a>(&'a self, _: &'a Bare, _: usize) -> Stored<'a, (u64, Vec<Bare>)> {
+        Box::pin(ready(Ok((0, Vec::new()))))
     }
 
     fn cell<'a>(&'a self, _: Table, _: &'a Bare, _: &'a str) -> Stored<'a, Option<Vec<u8>>> {

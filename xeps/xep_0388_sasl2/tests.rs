@@ -345,6 +345,7 @@ fn a_token_of_another_mechanism_or_device_or_connection_is_refused() {
     assert_eq!(refused(&uncountable), failure("malformed-request"));
 }
 
+/// RFC 6120 §6.5.3.
 #[test]
 fn a_token_is_replayed_in_vain_and_dies_with_the_password() {
     let mut world = World::new();
@@ -358,6 +359,18 @@ fn a_token_is_replayed_in_vain_and_dies_with_the_password() {
     assert!(Peer::connected(&mut world).says(&next).contains("<credentials-expired"));
     world.credentials.changed = 0;
     assert!(Peer::connected(&mut world).says(&next).contains("<success"));
+}
+
+#[test]
+fn a_token_of_an_account_that_is_disabled_is_kept_and_lets_nobody_in_rfc6120_6_5_2() {
+    let mut world = World::new();
+    let said = Peer::connected(&mut world).logs_in(&request("HT-SHA-256-EXPR"));
+    let token = value(&said, "token").to_owned();
+    let flight = format!("{HEADER}{}", by_token(&token, "HT-SHA-256-EXPR", "count='1'", BIND2));
+    world.credentials.disabled = true;
+    assert!(Peer::connected(&mut world).says(&flight).ends_with(&failure("account-disabled")));
+    world.credentials.disabled = false;
+    assert!(Peer::connected(&mut world).says(&flight).contains("<success"));
 }
 
 /// When a password was set is read before it is hashed and written: a login by the one before may

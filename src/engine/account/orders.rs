@@ -20,6 +20,11 @@ impl Account {
                 let spared = |session: &Session| Some(&session.jid) == spared.as_ref();
                 self.end_those(|session| !spared(session), StreamCondition::Reset, ctx, out);
             }
+            Order::Disabled { unix_ms } => {
+                // Who is logging in has been let in before.
+                self.keyed = unix_ms;
+                self.end_those(|_| true, StreamCondition::NotAuthorized, ctx, out);
+            }
             Order::End(resource) => {
                 let meant = |session: &Session| match &resource {
                     Some(jid) => session.jid == *jid,

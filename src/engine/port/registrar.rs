@@ -8,10 +8,7 @@ use wire::{Bare, Jid, Stanza, Text};
 /// What may be done to accounts by somebody other than themselves. Whoever asks has been found to
 /// be allowed to. All that is written passes the one writer, and is durable when the answer comes.
 pub trait Registrar: Send + Sync {
-    /// Makes an account.
-    ///
-    /// # Errors
-    /// `Exists`, `Unfit`, `Fault`.
+    /// Makes an account. It fails by `Exists`, `Unfit` or `Fault`.
     fn create<'a>(&'a self, account: &'a Bare, password: Secret) -> Registered<'a>;
     /// Gives an account another password. Its sessions end, but for the stream of `spared`.
     ///
@@ -23,6 +20,9 @@ pub trait Registrar: Send + Sync {
         password: Secret,
         spared: Option<&'a Jid>,
     ) -> Registered<'a>;
+    /// Lets nobody log in to an account, whose sessions end, or lets them again. Nothing of what it
+    /// owns changes. It fails by `Missing` or `Fault`.
+    fn disable<'a>(&'a self, account: &'a Bare, disabled: bool) -> Registered<'a>;
     /// Removes an account with everything it owned, and tells its contacts that it no longer
     /// subscribes nor may be subscribed to. Its sessions end, `last` written before.
     ///

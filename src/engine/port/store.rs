@@ -115,6 +115,8 @@ pub trait Reads: Send + Sync {
     ) -> Stored<'a, Vec<Bare>>;
     /// How many accounts of a domain there are.
     fn count<'a>(&'a self, domain: &'a Bare) -> Stored<'a, u64>;
+    /// How many accounts of a domain are disabled; the first of them in order, at most `max`.
+    fn disabled<'a>(&'a self, domain: &'a Bare, max: usize) -> Stored<'a, (u64, Vec<Bare>)>;
     /// A cell of a table.
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>>;
     /// What is kept of an account's password, with the cell of a table; `None`: no such account.

@@ -89,7 +89,10 @@ pub(super) fn wakes(input: &Input) -> bool {
         Input::Tick => true,
         // It remembers who may not bind any more.
         Input::Order(
-            Order::Created { .. } | Order::PasswordChanged { .. } | Order::Revoked { .. },
+            Order::Created { .. }
+            | Order::PasswordChanged { .. }
+            | Order::Disabled { .. }
+            | Order::Revoked { .. },
         ) => true,
         _ => false,
     }

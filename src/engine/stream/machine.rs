@@ -62,7 +62,7 @@ pub enum Question {
     Credentials(Bare),
     /// What is kept of this account's password, and of its device of this id.
     Device(Bare, Text),
-    /// Whether there is this account: somebody else, who may, wants to act as it.
+    /// Whether there is this account, and not disabled: somebody else, who may, wants to act as it.
     Account(Bare),
     /// The ends of what this account's archive shows.
     Ends(Bare),

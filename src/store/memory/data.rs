@@ -89,15 +89,27 @@ impl Data {
     }
 
     pub(super) fn accounts(&self, domain: &Bare, after: Option<&str>, max: usize) -> Vec<Bare> {
-        let accounts = self.logs.iter().filter(|(_, log)| log.account.is_some());
-        let mut accounts: Vec<_> = accounts
-            .map(|(of, _)| of)
-            .filter(|of| of.domain() == domain.domain() && of.local() > after)
-            .cloned()
-            .collect();
-        accounts.sort_by(|one, other| one.local().cmp(&other.local()));
+        let mut accounts = self.those(domain, |of, _| of.local() > after);
         accounts.truncate(max);
         accounts
+    }
+
+    pub(super) fn disabled(&self, domain: &Bare, max: usize) -> (u64, Vec<Bare>) {
+        let mut disabled = self.those(domain, |_, account| account.credentials.disabled);
+        let count = disabled.len() as u64;
+        disabled.truncate(max);
+        (count, disabled)
+    }
+
+    /// Accounts of a domain, in order.
+    fn those(&self, domain: &Bare, which: impl Fn(&Bare, &Account) -> bool) -> Vec<Bare> {
+        let accounts = self.logs.iter().filter_map(|(of, log)| Some((of, log.account.as_ref()?)));
+        let mut those: Vec<_> = accounts
+            .filter(|(of, account)| of.domain() == domain.domain() && which(of, account))
+            .map(|(of, _)| of.clone())
+            .collect();
+        those.sort_by(|one, other| one.local().cmp(&other.local()));
+        those
     }
 
     pub(super) fn resumable(&self, unix_ms: u64, after: Option<&Bare>, max: usize) -> Vec<Bare> {
@@ -264,12 +276,15 @@ impl Account {
     fn change(&mut self, change: &Change) {
         match change {
             Change::Create(_, credentials) | Change::Rehash(_, credentials) => {
-                self.credentials = credentials.clone();
+                let disabled = self.credentials.disabled;
+                self.credentials = Credentials { disabled, ..credentials.clone() };
             }
             Change::Password(_, credentials) => {
-                let changed = credentials.changed.max(self.credentials.changed + 1);
-                self.credentials = Credentials { changed, ..credentials.clone() };
+                let Credentials { changed, disabled, .. } = self.credentials;
+                let changed = credentials.changed.max(changed + 1);
+                self.credentials = Credentials { changed, disabled, ..credentials.clone() };
             }
+            Change::Disabled(_, disabled) => self.credentials.disabled = *disabled,
             Change::Upgrade(_, given) => self.upgrade(given),
             Change::Roster(_, item) => {
                 self.roster.insert(item.jid.clone(), item.clone());
@@ -284,7 +299,7 @@ impl Account {
     }
 
     fn upgrade(&mut self, given: &Credentials) {
-        let Credentials { sha1, sha256, sha512, argon2id, changed: _ } = &mut self.credentials;
+        let Credentials { sha1, sha256, sha512, argon2id, .. } = &mut self.credentials;
         for (mine, given) in [(sha1, &given.sha1), (sha256, &given.sha256), (sha512, &given.sha512)]
         {
             *mine = mine.take().or_else(|| given.clone());
@@ -324,6 +339,7 @@ pub(super) fn owner(change: &Change) -> &Bare {
         | Change::Password(of, _)
         | Change::Upgrade(of, _)
         | Change::Rehash(of, _)
+        | Change::Disabled(of, _)
         | Change::Room(of)
         | Change::Delete(of)
         | Change::Roster(of, _)

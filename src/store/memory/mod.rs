@@ -87,6 +87,10 @@ impl Reads for Memory {
         self.read(|data| data.count(domain))
     }
 
+    fn disabled<'a>(&'a self, domain: &'a Bare, max: usize) -> Stored<'a, (u64, Vec<Bare>)> {
+        self.read(|data| data.disabled(domain, max))
+    }
+
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         self.read(|data| data.log(of)?.cells.get(&at)?.get(key).cloned())
     }

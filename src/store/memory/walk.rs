@@ -50,6 +50,7 @@ impl<'a> Walk<'a> {
         match change {
             Change::Create(..) if kind.is_some() => return Err(exists()),
             Change::Password(..)
+            | Change::Disabled(..)
             | Change::Roster(..)
             | Change::Unroster(..)
             | Change::Session(..)

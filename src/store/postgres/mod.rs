@@ -112,6 +112,10 @@ impl Reads for Postgres {
         Box::pin(async move { read::count(&self.reader().await?, domain).await })
     }
 
+    fn disabled<'a>(&'a self, domain: &'a Bare, max: usize) -> Stored<'a, (u64, Vec<Bare>)> {
+        Box::pin(async move { read::disabled(&self.reader().await?, domain, max).await })
+    }
+
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         Box::pin(async move { read::cell(&self.reader().await?, at, of, key).await })
     }

@@ -36,7 +36,7 @@ pub(super) fn get<'a, T: FromSql<'a>>(
 
 pub(super) async fn credentials(client: &Object, of: &Bare) -> Result<Option<Credentials>, Fault> {
     const SQL: &str = "
-        SELECT mechanism, salt, iterations, stored_key, server_key, changed, argon2id
+        SELECT mechanism, salt, iterations, stored_key, server_key, changed, argon2id, disabled
         FROM log
         JOIN account ON account.log = log.id
         LEFT JOIN credential ON credential.log = log.id
@@ -51,6 +51,7 @@ fn gathered(rows: &[Row]) -> Result<Option<Credentials>, Fault> {
     let mut found = Credentials {
         changed: get::<i64>(first, 5)?.unsigned_abs(),
         argon2id: get(first, 6)?,
+        disabled: get(first, 7)?,
         ..Credentials::default()
     };
     for row in rows {
@@ -75,14 +76,15 @@ pub(super) async fn device(
     key: &str,
 ) -> Result<Option<Device>, Fault> {
     const SQL: &str = "
-        SELECT mechanism, salt, iterations, stored_key, server_key, changed, argon2id, value
+        SELECT mechanism, salt, iterations, stored_key, server_key, changed, argon2id, disabled,
+            value
         FROM log
         JOIN account ON account.log = log.id
         LEFT JOIN credential ON credential.log = log.id
         LEFT JOIN cell ON cell.log = log.id AND cell.name = $2 AND cell.key = $3
         WHERE log.jid = $1";
     let rows = query(client, SQL, &[&of.as_str(), &at.name(), &key]).await?;
-    let cell = rows.first().map(|row| get(row, 7)).transpose()?;
+    let cell = rows.first().map(|row| get(row, 8)).transpose()?;
     Ok(gathered(&rows)?.map(|found| (found, cell.flatten())))
 }
 
@@ -181,6 +183,10 @@ pub(super) async fn accounts(
         ORDER BY local LIMIT $3";
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let rows = query(client, SQL, &[&domain.domain(), &after.unwrap_or(""), &max]).await?;
+    addresses(&rows)
+}
+
+fn addresses(rows: &[Row]) -> Result<Vec<Bare>, Fault> {
     let account = |row: &Row| {
         let account: &str = get(row, 0)?;
         Bare::parse(account).map_err(|error| bad_address(account, error))
@@ -204,11 +210,23 @@ pub(super) async fn resumable(
     let unix_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let rows = query(client, SQL, &[&after, &unix_ms, &max]).await?;
-    let account = |row: &Row| {
-        let account: &str = get(row, 0)?;
-        Bare::parse(account).map_err(|error| bad_address(account, error))
-    };
-    rows.iter().map(account).collect()
+    addresses(&rows)
+}
+
+pub(super) async fn disabled(
+    client: &Object,
+    domain: &Bare,
+    max: usize,
+) -> Result<(u64, Vec<Bare>), Fault> {
+    const COUNT: &str = "SELECT count(*) FROM account WHERE domain = $1 AND disabled";
+    const FIRST: &str = "
+        SELECT local || '@' || domain FROM account WHERE domain = $1 AND disabled
+        ORDER BY local LIMIT $2";
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let count = query(client, COUNT, &[&domain.domain()]).await?;
+    let count: Option<i64> = count.first().map(|row| get(row, 0)).transpose()?;
+    let first = query(client, FIRST, &[&domain.domain(), &max]).await?;
+    Ok((count.unwrap_or_default().unsigned_abs(), addresses(&first)?))
 }
 
 pub(super) async fn count(client: &Object, domain: &Bare) -> Result<u64, Fault> {

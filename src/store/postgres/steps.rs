@@ -110,6 +110,7 @@ fn apply<'a>(steps: &mut Vec<Step<'a>>, change: &'a Change, node: i32) {
         Change::Password(account, given) => password(steps, account, given),
         Change::Upgrade(account, given) => upgrade(steps, account, given),
         Change::Rehash(account, given) => rehash(steps, account, given),
+        Change::Disabled(account, it) => steps.push(disabled(account, *it)),
         Change::Room(room) => steps.push(log(room, ROOM, node)),
         Change::Delete(account) => delete(steps, account),
         Change::Roster(account, item) => steps.push(roster(account, item)),
@@ -174,6 +175,13 @@ fn password<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials)
     steps.push(account(SQL, of, given).touches(1, no_account()));
     steps.push(no_hashes(of));
     steps.extend(credentials(of, given));
+}
+
+fn disabled(of: &Bare, it: bool) -> Step<'_> {
+    const SQL: &str = "
+        UPDATE account SET disabled = $2
+        FROM log WHERE account.log = log.id AND log.jid = $1";
+    Step::new(SQL, vec![Box::new(of.as_str()), Box::new(it)]).touches(1, no_account())
 }
 
 fn rehash<'a>(steps: &mut Vec<Step<'a>>, of: &'a Bare, given: &'a Credentials) {

@@ -23,6 +23,7 @@ pub(super) async fn apply(work: &mut Work, change: &Change, node: i32) -> Result
         Change::Password(account, given) => password(work, account, given).await,
         Change::Upgrade(account, given) => upgrade(work, account, given).await,
         Change::Rehash(account, given) => rehash(work, account, given).await,
+        Change::Disabled(account, it) => disabled(work, account, *it).await,
         Change::Room(room) => log(work, room, ROOM, node).await,
         Change::Delete(account) => delete(work, account).await,
         Change::Roster(account, item) => roster(work, account, item).await,
@@ -85,6 +86,14 @@ async fn password(work: &mut Work, account: &Bare, given: &Credentials) -> Resul
     let set = sqlx::query(SQL).bind(log).bind(changed(given));
     set.execute(&mut *work).await.map_err(fault)?;
     replace(work, log, given).await
+}
+
+async fn disabled(work: &mut Work, account: &Bare, it: bool) -> Result<(), Fault> {
+    const SQL: &str = "UPDATE account SET disabled = $2 WHERE log = $1";
+    let log = account_log(work, account).await?;
+    let set = sqlx::query(SQL).bind(log).bind(it);
+    set.execute(work).await.map_err(fault)?;
+    Ok(())
 }
 
 async fn rehash(work: &mut Work, account: &Bare, given: &Credentials) -> Result<(), Fault> {

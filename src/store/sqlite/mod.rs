@@ -141,6 +141,10 @@ impl Reads for Sqlite {
         Box::pin(read::count(&self.readers, domain))
     }
 
+    fn disabled<'a>(&'a self, domain: &'a Bare, max: usize) -> Stored<'a, (u64, Vec<Bare>)> {
+        Box::pin(read::disabled(&self.readers, domain, max))
+    }
+
     fn cell<'a>(&'a self, at: Table, of: &'a Bare, key: &'a str) -> Stored<'a, Option<Vec<u8>>> {
         Box::pin(read::cell(&self.readers, at, of, key))
     }

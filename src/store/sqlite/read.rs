@@ -14,7 +14,7 @@ pub(super) async fn credentials(
     of: &Bare,
 ) -> Result<Option<Credentials>, Fault> {
     const SQL: &str = "
-        SELECT changed, argon2id, mechanism, salt, iterations, stored_key, server_key
+        SELECT changed, argon2id, disabled, mechanism, salt, iterations, stored_key, server_key
         FROM log
         JOIN account ON account.log = log.id
         LEFT JOIN credential ON credential.log = log.id
@@ -29,6 +29,7 @@ fn gathered(rows: &[SqliteRow]) -> Result<Option<Credentials>, Fault> {
     let mut found = Credentials {
         changed: first.try_get::<i64, _>("changed").map_err(fault)?.unsigned_abs(),
         argon2id: first.try_get("argon2id").map_err(fault)?,
+        disabled: first.try_get("disabled").map_err(fault)?,
         ..Credentials::default()
     };
     for row in rows {
@@ -47,7 +48,8 @@ pub(super) async fn device(
     key: &str,
 ) -> Result<Option<Device>, Fault> {
     const SQL: &str = "
-        SELECT changed, argon2id, mechanism, salt, iterations, stored_key, server_key, value
+        SELECT changed, argon2id, disabled, mechanism, salt, iterations, stored_key, server_key,
+            value
         FROM log
         JOIN account ON account.log = log.id
         LEFT JOIN credential ON credential.log = log.id
@@ -147,11 +149,12 @@ pub(super) async fn accounts(
         .bind(domain.domain())
         .bind(after.unwrap_or(""))
         .bind(i64::try_from(max).unwrap_or(i64::MAX));
-    let found: Vec<String> = query.fetch_all(readers).await.map_err(fault)?;
-    found
-        .iter()
-        .map(|account| Bare::parse(account).map_err(|error| bad_address(account, error)))
-        .collect()
+    addresses(&query.fetch_all(readers).await.map_err(fault)?)
+}
+
+fn addresses(found: &[String]) -> Result<Vec<Bare>, Fault> {
+    let address = |account: &String| Bare::parse(account).map_err(|it| bad_address(account, it));
+    found.iter().map(address).collect()
 }
 
 pub(super) async fn count(readers: &SqlitePool, domain: &Bare) -> Result<u64, Fault> {
@@ -159,6 +162,23 @@ pub(super) async fn count(readers: &SqlitePool, domain: &Bare) -> Result<u64, Fa
     let query = sqlx::query_scalar(SQL).bind(domain.domain());
     let count: i64 = query.fetch_one(readers).await.map_err(fault)?;
     Ok(count.unsigned_abs())
+}
+
+pub(super) async fn disabled(
+    readers: &SqlitePool,
+    domain: &Bare,
+    max: usize,
+) -> Result<(u64, Vec<Bare>), Fault> {
+    const COUNT: &str = "SELECT count(*) FROM account WHERE domain = $1 AND disabled";
+    const FIRST: &str = "
+        SELECT local || '@' || domain FROM account WHERE domain = $1 AND disabled
+        ORDER BY local LIMIT $2";
+    let count = sqlx::query_scalar(COUNT).bind(domain.domain());
+    let count: i64 = count.fetch_one(readers).await.map_err(fault)?;
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let first = sqlx::query_scalar(FIRST).bind(domain.domain()).bind(max);
+    let first = addresses(&first.fetch_all(readers).await.map_err(fault)?)?;
+    Ok((count.unsigned_abs(), first))
 }
 
 pub(super) async fn keeps_argon2id(readers: &SqlitePool) -> Result<bool, Fault> {

@@ -29,6 +29,7 @@ pub(crate) async fn credentials_are_kept_as_given<B: Bed>() {
         sha512: Some(keys(3)),
         argon2id: Some(phc(1)),
         changed: UNIX_MS,
+        disabled: false,
     };
     let one = Credentials { sha256: Some(keys(4)), ..Credentials::default() };
     let slow = Credentials { argon2id: Some(phc(2)), changed: 1, ..Credentials::default() };
@@ -238,6 +239,48 @@ pub(crate) async fn the_accounts_of_a_domain_are_counted<B: Bed>() {
     desk.change(Change::Delete(bare("a@example.com"))).await.unwrap();
     assert_eq!(desk.store.count(&host).await.unwrap(), 1);
     assert_eq!(desk.store.count(&Bare::host("example.org").unwrap()).await.unwrap(), 0);
+}
+
+pub(crate) async fn an_account_is_disabled_until_it_is_enabled_again<B: Bed>() {
+    let (_bed, mut desk) =
+        Desk::with::<B>(&["b@example.com", "a@example.com", "c@example.com", "a@example.net"])
+            .await;
+    let host = Bare::host("example.com").unwrap();
+    let kept = async |desk: &Desk, account| {
+        desk.store.credentials(&bare(account)).await.unwrap().expect("an account")
+    };
+    assert_eq!(desk.store.disabled(&host, 9).await.unwrap(), (0, Vec::new()));
+    for account in ["a@example.com", "b@example.com", "a@example.net", "b@example.com"] {
+        desk.change(Change::Disabled(bare(account), true)).await.unwrap();
+    }
+    let both = [bare("a@example.com"), bare("b@example.com")];
+    assert_eq!(desk.store.disabled(&host, 9).await.unwrap(), (2, both.to_vec()));
+    assert_eq!(desk.store.disabled(&host, 1).await.unwrap(), (2, both[..1].to_vec()));
+    assert!(kept(&desk, "a@example.com").await.disabled);
+    assert!(!kept(&desk, "c@example.com").await.disabled);
+    let device = desk.store.device(&both[0], ASIDE, "phone").await.unwrap();
+    assert!(device.is_some_and(|(kept, _)| kept.disabled));
+    // Whatever becomes of its password.
+    let given = Credentials { sha1: Some(keys(1)), changed: 7, ..Credentials::default() };
+    desk.change(Change::Password(both[0].clone(), given.clone())).await.unwrap();
+    desk.change(Change::Rehash(both[0].clone(), given.clone())).await.unwrap();
+    desk.change(Change::Upgrade(both[0].clone(), given.clone())).await.unwrap();
+    let still = Credentials { disabled: true, ..given.clone() };
+    assert_eq!(kept(&desk, "a@example.com").await, still);
+    desk.change(Change::Disabled(both[0].clone(), false)).await.unwrap();
+    assert_eq!(kept(&desk, "a@example.com").await, given);
+    desk.change(Change::Delete(both[1].clone())).await.unwrap();
+    assert_eq!(desk.store.disabled(&host, 9).await.unwrap(), (0, Vec::new()));
+    desk.change(Change::Create(both[1].clone(), Credentials::default())).await.unwrap();
+    assert_eq!(kept(&desk, "b@example.com").await, Credentials::default());
+}
+
+pub(crate) async fn nobody_can_be_disabled<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[]).await;
+    for it in [true, false] {
+        let outcome = desk.change(Change::Disabled(bare("a@example.com"), it)).await;
+        assert_eq!(outcome, Err(Fault::Refused("there is no such account".into())));
+    }
 }
 
 pub(crate) async fn one_unit_may_delete_and_create<B: Bed>() {

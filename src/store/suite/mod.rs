@@ -78,6 +78,8 @@ macro_rules! suite {
             a_key_has_up_to_1024_bytes,
             cells_at_hand_come_with_the_account,
             the_accounts_of_a_domain_are_counted,
+            an_account_is_disabled_until_it_is_enabled_again,
+            nobody_can_be_disabled,
             a_host_has_cells_without_being_made,
             a_room_is_made_before_it_is_written_to,
             cells_of_nobody_are_refused,

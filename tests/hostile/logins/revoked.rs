@@ -1,4 +1,5 @@
-//! XEP-0484 §3.3: tokens that go with the password, and with the operator's word.
+//! XEP-0484 §3.3: tokens that go with the password, and with the operator's word. RFC 6120 §6.5.2:
+//! accounts that the operator has closed.
 
 use super::{
     Intruder,
@@ -45,6 +46,32 @@ async fn a_token_is_void_after_the_password_or_the_operator_has_said_so_whatever
             };
             siege.bears(shows).await;
         }
+    }
+    siege.ends().await;
+}
+
+#[tokio::test]
+async fn a_disabled_account_lets_nobody_in_until_it_is_enabled_again_whatever_the_way_in() {
+    let mut siege = Siege::start().await;
+    let gathered = siege.bears(gathers).await;
+    let here = siege.server.folder.path().to_owned();
+    let orders = async |word| {
+        let done = run(&here, &["user", word, ROMEO], "").await;
+        assert!(done.status.success(), "{word}: {done:?}");
+    };
+    for disabled in [true, false] {
+        orders(if disabled { "disable" } else { "enable" }).await;
+        let gathered = gathered.clone();
+        let shows = move |intruder: &mut Intruder| {
+            for (kind, device, token) in &gathered[intruder.over as usize] {
+                let shown = Shown { kind, user: "romeo", token, device: *device };
+                match disabled {
+                    true => shown.is_refused_as("account-disabled", intruder, "count='2'"),
+                    false => shown.is_good(intruder, "count='3'"),
+                }
+            }
+        };
+        siege.bears(shows).await;
     }
     siege.ends().await;
 }

@@ -42,6 +42,32 @@ pub const DELETE: Command = Command {
     run: delete,
 };
 
+/// Section 4.3.
+pub const DISABLE: Command = Command {
+    node: "http://jabber.org/protocol/admin#disable-user",
+    name: "Disable User",
+    form: Some(&Layout {
+        form_type: NS,
+        title: "Disabling a User",
+        instructions: "Fill out this form to end the sessions of users and let them in no more.",
+        fields: &[ACCOUNTS],
+    }),
+    run: disable,
+};
+
+/// Section 4.4.
+pub const REENABLE: Command = Command {
+    node: "http://jabber.org/protocol/admin#reenable-user",
+    name: "Re-Enable User",
+    form: Some(&Layout {
+        form_type: NS,
+        title: "Re-Enabling a User",
+        instructions: "Fill out this form to let users in again who have been disabled.",
+        fields: &[ACCOUNTS],
+    }),
+    run: reenable,
+};
+
 /// Section 4.5.
 pub const END_SESSION: Command = Command {
     node: "http://jabber.org/protocol/admin#end-user-session",
@@ -84,12 +110,7 @@ fn add(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
 /// All of them, or none when one is not there.
 fn delete(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
     Box::pin(async move {
-        let jids = order.jids()?;
-        let mut accounts =
-            jids.iter().map(|jid| order.account(jid)).collect::<Result<Vec<_>, _>>()?;
-        for account in &accounts {
-            order.must_exist(account).await?;
-        }
+        let mut accounts = order.accounts().await?;
         // Whose sessions end with the account hears of it before, and of all the others.
         let own = order.by.bare();
         accounts.sort_by_key(|account| *account == own);
@@ -109,6 +130,39 @@ fn delete(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
         }
         Ok(deleted())
     })
+}
+
+/// Nobody disables the own account, from which it could not be enabled again.
+fn disable(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
+    Box::pin(async move {
+        let accounts = order.accounts().await?;
+        if accounts.contains(&order.by.bare()) {
+            return Err(StanzaCondition::NotAllowed.into());
+        }
+        set_disabled(&order, &accounts, true).await?;
+        Ok(Done::noted(Severity::Info, format!("disabled: {}", listed(&accounts))))
+    })
+}
+
+fn reenable(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
+    Box::pin(async move {
+        let accounts = order.accounts().await?;
+        set_disabled(&order, &accounts, false).await?;
+        Ok(Done::noted(Severity::Info, format!("enabled: {}", listed(&accounts))))
+    })
+}
+
+/// What is done of it before our side fails may be done again.
+async fn set_disabled(
+    order: &Order<'_>,
+    accounts: &[Bare],
+    disabled: bool,
+) -> Result<(), StanzaError> {
+    for account in accounts {
+        let done = order.world.registrar.disable(account, disabled).await;
+        done.map_err(|why| unregistered(account, why))?;
+    }
+    Ok(())
 }
 
 fn end_session(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {

@@ -21,6 +21,12 @@ const REGISTERED_USERS: Field = Field {
     label: "The list of all users",
     required: false,
 };
+const DISABLED_USERS: Field = Field {
+    var: "disableduserjids",
+    kind: Kind::JidMulti,
+    label: "The list of all disabled users",
+    required: false,
+};
 const ONLINE_USERS: Field = Field {
     var: "onlineuserjids",
     kind: Kind::JidMulti,
@@ -41,6 +47,19 @@ pub const REGISTERED: Command = Command {
     run: registered,
 };
 
+/// Section 4.19.
+pub const DISABLED: Command = Command {
+    node: "http://jabber.org/protocol/admin#get-disabled-users-list",
+    name: "Get List of Disabled Users",
+    form: Some(&Layout {
+        form_type: NS,
+        title: "Requesting List of Disabled Users",
+        instructions: "Fill out this form to request the disabled users of this service.",
+        fields: &[MAX_ITEMS],
+    }),
+    run: disabled,
+};
+
 /// Section 4.20.
 pub const ONLINE: Command = Command {
     node: "http://jabber.org/protocol/admin#get-online-users-list",
@@ -59,6 +78,14 @@ fn registered(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
         let (max, host) = (max_items(&order), order.world.account);
         let found = order.world.store.accounts(host, None, max + 1).await?;
         Ok(told(&REGISTERED_USERS, found, max))
+    })
+}
+
+fn disabled(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
+    Box::pin(async move {
+        let (max, host) = (max_items(&order), order.world.account);
+        let (_, found) = order.world.store.disabled(host, max + 1).await?;
+        Ok(told(&DISABLED_USERS, found, max))
     })
 }
 

@@ -21,8 +21,8 @@ pub const XEP: Xep = Xep {
     name: "Service Administration",
     version: "1.3.1",
     status: Status::Partial(
-        "no disabled, active and idle users, last login, black- and whitelists, messages of the \
-         day, welcome messages, admin list, restart and shutdown",
+        "no active and idle users, last login, black- and whitelists, messages of the day, welcome \
+         messages, admin list, restart and shutdown",
     ),
     hooks: &[Hook::Setting(&ACCOUNTS_PER_COMMAND)],
 };
@@ -33,21 +33,23 @@ const NS: &str = "http://jabber.org/protocol/admin";
 pub(super) const COMMANDS: &[Command] = &[
     accounts::ADD,
     accounts::DELETE,
+    accounts::DISABLE,
+    accounts::REENABLE,
     accounts::END_SESSION,
     accounts::CHANGE_PASSWORD,
     one::ROSTER,
     one::STATISTICS,
     numbers::REGISTERED,
+    numbers::DISABLED,
     numbers::ONLINE,
     lists::REGISTERED,
+    lists::DISABLED,
     lists::ONLINE,
     announce::ANNOUNCE,
 ];
 
 /// Those of the document that there are not.
 const LACKING: &[&str] = &[
-    "disable-user",
-    "reenable-user",
     "get-user-lastlogin",
     "edit-blacklist",
     "add-to-blacklist-in",
@@ -56,10 +58,8 @@ const LACKING: &[&str] = &[
     "add-to-whitelist",
     "add-to-whitelist-in",
     "add-to-whitelist-out",
-    "get-disabled-users-num",
     "get-active-users-num",
     "get-idle-users-num",
-    "get-disabled-users-list",
     "get-active-users",
     "get-idle-users",
     "set-motd",
@@ -131,6 +131,16 @@ impl Order<'_> {
             return Err(not_acceptable(format!("more than {max} accounts")));
         }
         Ok(jids)
+    }
+
+    /// The accounts that the form names, each of which there is.
+    async fn accounts(&self) -> Result<Vec<Bare>, StanzaError> {
+        let jids = self.jids()?;
+        let accounts = jids.iter().map(|jid| self.account(jid)).collect::<Result<Vec<_>, _>>()?;
+        for account in &accounts {
+            self.must_exist(account).await?;
+        }
+        Ok(accounts)
     }
 
     /// That there is this account.

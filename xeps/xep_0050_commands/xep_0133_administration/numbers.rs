@@ -12,6 +12,14 @@ pub const REGISTERED: Command = Command {
     run: registered,
 };
 
+/// Section 4.14.
+pub const DISABLED: Command = Command {
+    node: "http://jabber.org/protocol/admin#get-disabled-users-num",
+    name: "Get Number of Disabled Users",
+    form: None,
+    run: disabled,
+};
+
 /// Section 4.15.
 pub const ONLINE: Command = Command {
     node: "http://jabber.org/protocol/admin#get-online-users-num",
@@ -26,6 +34,12 @@ const REGISTERED_NUMBER: Field = Field {
     label: "The number of registered users",
     required: false,
 };
+const DISABLED_NUMBER: Field = Field {
+    var: "disabledusersnum",
+    kind: Kind::TextSingle,
+    label: "The number of disabled users",
+    required: false,
+};
 const ONLINE_NUMBER: Field = Field {
     var: "onlineusersnum",
     kind: Kind::TextSingle,
@@ -37,6 +51,13 @@ fn registered(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
     Box::pin(async move {
         let count = order.world.registrar.count(order.world.account).await?;
         Ok(told(&REGISTERED_NUMBER, &count.to_string()))
+    })
+}
+
+fn disabled(order: Order<'_>) -> Pending<'_, Result<Done, StanzaError>> {
+    Box::pin(async move {
+        let (count, _) = order.world.store.disabled(order.world.account, 0).await?;
+        Ok(told(&DISABLED_NUMBER, &count.to_string()))
     })
 }
 

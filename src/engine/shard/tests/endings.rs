@@ -228,10 +228,23 @@ fn who_logged_in_to_an_account_that_is_gone_is_not_authorized() {
 }
 
 #[test]
-fn who_logged_in_before_the_password_changed_or_the_account_was_made_binds_nothing() {
+fn the_sessions_of_an_account_that_is_disabled_end_and_its_contacts_see_it() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    world.says(juliet, JULIET, "<presence to='romeo@x'/>");
+    world.carried.clear();
+    world.orders("juliet@x", Order::Disabled { unix_ms: 1 });
+    assert_eq!(world.heard(juliet), ["end: not-authorized"]);
+    let [gone] = &world.carried[..] else { panic!("{:?}", world.carried) };
+    assert!(gone.contains("type='unavailable'") && gone.contains("to='romeo@x'"), "{gone}");
+}
+
+#[test]
+fn who_logged_in_before_the_account_was_closed_or_made_binds_nothing() {
     for order in [
         Order::PasswordChanged { spared: None, unix_ms: 100_000 },
         Order::Created { unix_ms: 100_000 },
+        Order::Disabled { unix_ms: 100_000 },
     ] {
         for online in [true, false] {
             let mut world = World::of(NONE);

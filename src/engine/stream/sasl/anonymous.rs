@@ -1,7 +1,7 @@
 //! ANONYMOUS (RFC 4505, XEP-0175): whoever wants gets an account that nobody can guess, for as long
 //! as its session lives. Offered on domains that are for that, and nothing else is offered there.
 
-use super::{Exchange, Failure, Step, Success};
+use super::{Exchange, Failure, Kept, Step, Success};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question},
@@ -40,7 +40,7 @@ impl Anonymous {
     pub(super) fn fact(self, fact: Fact) -> Result<Step, Failure> {
         match (self.0, fact) {
             (State::Made(account), Fact::Guest(true)) => {
-                Ok(Step::Success(Success::without_password(account, 0)))
+                Ok(Step::Success(Success::without_password(account, &Kept::default())))
             }
             _ => Err(Failure::TemporaryAuthFailure),
         }

@@ -1,7 +1,7 @@
 //! As whom a client acts (RFC 6120 §6.3.8): as itself, or, if the operator lets it, as another
 //! account. It shows its own password for that, and gets a session of the other account.
 
-use super::{Exchange, Failure, Step, Success};
+use super::{Exchange, Failure, Kept, Step, Success};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question},
@@ -42,7 +42,7 @@ impl Authorization {
         let Success { account, other, words, .. } = self.0;
         match (fact, other) {
             (Fact::Account(Ok(true)), Some(other)) => {
-                let success = Success::without_password(other, 0);
+                let success = Success::without_password(other, &Kept::default());
                 Ok(Step::Success(Success { words, by: Some(account), ..success }))
             }
             (Fact::Account(Ok(false)), _) => Err(Failure::InvalidAuthzid),

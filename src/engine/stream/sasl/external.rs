@@ -2,7 +2,7 @@
 //! verified and names addresses (RFC 6120 §6.3.4, XEP-0178 §2). Offered to who has shown one for
 //! an address of the stream's domain.
 
-use super::{Advertised, Exchange, Failure, Step, Success, authorization};
+use super::{Advertised, Exchange, Failure, Kept, Step, Success, authorization};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question},
@@ -38,7 +38,7 @@ impl External {
     pub(super) fn fact(self, fact: Fact) -> Result<Step, Failure> {
         match (self.0, fact) {
             (State::Account(account, other), Fact::Credentials(Ok(Some(kept)))) => {
-                let success = Success::without_password(account, kept.changed);
+                let success = Success::without_password(account, &Kept::from(&kept));
                 Ok(Step::Success(success.wanting(other)))
             }
             (State::Account(..), Fact::Credentials(Ok(None))) => Err(Failure::NotAuthorized),

@@ -27,6 +27,7 @@ use crate::{
     device::{Slot, Use},
     settings::{Passwords, Storage},
     stream::machine::{Fact, Question},
+    unit::Credentials,
 };
 use anonymous::Anonymous;
 use authorization::Authorization;
@@ -99,6 +100,8 @@ impl Mechanism {
 pub enum Failure {
     /// The client gave up (§6.5.1).
     Aborted,
+    /// Somebody who may has disabled the account (§6.5.2). Told to its owner only.
+    AccountDisabled,
     /// They were good, and are no more (§6.5.3).
     CredentialsExpired,
     /// TLS comes first (§6.5.4).
@@ -131,6 +134,7 @@ impl Failure {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aborted => "aborted",
+            Self::AccountDisabled => "account-disabled",
             Self::CredentialsExpired => "credentials-expired",
             Self::EncryptionRequired => "encryption-required",
             Self::IncorrectEncoding => "incorrect-encoding",
@@ -186,9 +190,11 @@ pub enum Step {
 }
 
 impl Step {
-    /// Who has shown who it is may not be who it wants to be.
+    /// Who has shown who it is may not log in, or not be who it wants to be. Nobody else learns
+    /// that an account is disabled: it would tell who exists.
     fn authorized(self, ctx: &Ctx<'_>) -> Result<Self, Failure> {
         match self {
+            Self::Success(success) if success.disabled => Err(Failure::AccountDisabled),
             Self::Success(success) => Authorization::of(ctx, success),
             other => Ok(other),
         }
@@ -206,6 +212,8 @@ pub struct Success {
     /// When that was set, or the one that the token goes back to, in unix ms: the account may have
     /// another by now.
     pub changed: u64,
+    /// The account may not be logged in to.
+    pub disabled: bool,
     /// The token it was, if it was one, and what the store has of it.
     pub token: Option<(Slot, Known)>,
     /// The other account that it wants to act as.
@@ -215,21 +223,37 @@ pub struct Success {
 }
 
 impl Success {
-    /// By the password that was set then.
-    pub fn of(account: Bare, changed: u64, words: Option<String>) -> Self {
+    /// By the account's password.
+    pub fn of(account: Bare, kept: &Kept, words: Option<String>) -> Self {
         let words = words.map(String::into_bytes);
-        Self { words, by_password: true, ..Self::without_password(account, changed) }
+        Self { words, by_password: true, ..Self::without_password(account, kept) }
     }
 
-    /// By something else, that has nothing more to say, while that password was the account's.
-    pub fn without_password(account: Bare, changed: u64) -> Self {
+    /// By something else, that has nothing more to say.
+    pub fn without_password(account: Bare, kept: &Kept) -> Self {
+        let Kept { changed, disabled } = *kept;
         let (words, token, other, by) = Default::default();
-        Self { account, words, by_password: false, changed, token, other, by }
+        Self { account, words, by_password: false, changed, disabled, token, other, by }
     }
 
     /// It wants to act as this one.
     fn wanting(self, other: Option<Bare>) -> Self {
         Self { other, ..self }
+    }
+}
+
+/// What of an account's credentials counts when it has been shown who it is.
+#[derive(Clone, Copy, Default)]
+pub struct Kept {
+    /// See [`Success::changed`].
+    pub changed: u64,
+    /// See [`Success::disabled`].
+    pub disabled: bool,
+}
+
+impl From<&Credentials> for Kept {
+    fn from(&Credentials { changed, disabled, .. }: &Credentials) -> Self {
+        Self { changed, disabled }
     }
 }
 

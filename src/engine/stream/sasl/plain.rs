@@ -1,6 +1,6 @@
 //! PLAIN (RFC 4616). Offered under TLS only.
 
-use super::{Exchange, Failure, Step, Success, account, authorization, password};
+use super::{Exchange, Failure, Kept, Step, Success, account, authorization, password};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question, Secret},
@@ -15,8 +15,8 @@ enum State {
     Message { domain: Bare },
     /// The account's keys are awaited.
     Keys { account: Bare, other: Option<Bare>, password: Secret },
-    /// The comparison with the password that was set then is awaited.
-    Verdict { account: Bare, other: Option<Bare>, known: bool, changed: u64 },
+    /// The comparison with the account's password is awaited.
+    Verdict { account: Bare, other: Option<Bare>, known: bool, of: Kept },
 }
 
 impl Plain {
@@ -40,14 +40,13 @@ impl Plain {
                 let made_up = password::made_up(ctx.settings, &account);
                 let known = found.as_ref().is_some_and(|found| !found.is_empty());
                 let kept = found.unwrap_or_default();
-                let changed = kept.changed;
-                let of = account.clone();
-                let next = Self(State::Verdict { account: of, other, known, changed });
+                let of = Kept::from(&kept);
+                let next = State::Verdict { account: account.clone(), other, known, of };
                 let question = Question::Verify { account, password, kept, made_up };
-                Ok(Step::Ask(Exchange::Plain(next), question))
+                Ok(Step::Ask(Exchange::Plain(Self(next)), question))
             }
-            (State::Verdict { account, other, known: true, changed }, Fact::Verified(true)) => {
-                Ok(Step::Success(Success::of(account, changed, None).wanting(other)))
+            (State::Verdict { account, other, known: true, of }, Fact::Verified(true)) => {
+                Ok(Step::Success(Success::of(account, &of, None).wanting(other)))
             }
             (State::Verdict { .. }, Fact::Verified(_)) => Err(Failure::NotAuthorized),
             _ => Err(Failure::TemporaryAuthFailure),

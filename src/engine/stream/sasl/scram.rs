@@ -6,7 +6,9 @@
 //!   First ──client-first──▶ Keys ──keys──▶ Final ──client-final──▶ success or failure
 //! ```
 
-use super::{Advertised, Exchange, Failure, Hash, Step, Success, account, authorization, key};
+use super::{
+    Advertised, Exchange, Failure, Hash, Kept, Step, Success, account, authorization, key,
+};
 use crate::{
     ctx::Ctx,
     stream::machine::{Fact, Question},
@@ -27,8 +29,8 @@ enum State {
     First { domain: Bare, channel: Channel },
     /// The account's keys are awaited.
     Keys { identity: Identity, first: First, advertised: String },
-    /// The client's final message is awaited, for the password that was set then.
-    Final { identity: Identity, known: bool, changed: u64, keys: ScramKeys, said: Said },
+    /// The client's final message is awaited.
+    Final { identity: Identity, known: bool, of: Kept, keys: ScramKeys, said: Said },
 }
 
 /// Who the client says that it is.
@@ -93,11 +95,11 @@ impl Scram {
                 let next = Self { hash, state: State::Keys { identity, first, advertised } };
                 Ok(Step::Ask(Exchange::Scram(Box::new(next)), question))
             }
-            State::Final { identity: Identity { account, other }, known, changed, keys, said } => {
+            State::Final { identity: Identity { account, other }, known, of, keys, said } => {
                 let signature = prove(hash, &keys, &said, message);
                 match signature {
                     Ok(signature) if known => {
-                        let success = Success::of(account, changed, Some(signature));
+                        let success = Success::of(account, &of, Some(signature));
                         Ok(Step::Success(success.wanting(other)))
                     }
                     Ok(_) => Err(Failure::NotAuthorized),
@@ -115,7 +117,7 @@ impl Scram {
             return Err(Failure::TemporaryAuthFailure);
         };
         let made_up = key::made_up(&ctx.settings.secret, &identity.account);
-        let changed = found.as_ref().map_or(0, |found| found.changed);
+        let of = found.as_ref().map_or_else(Kept::default, Kept::from);
         let found = found.as_ref().and_then(|found| self.hash.keys(found));
         let known = found.is_some();
         let keys = found.or(self.hash.keys(&made_up)).cloned();
@@ -126,7 +128,7 @@ impl Scram {
             binding: first.binding,
             nonce: first.nonce,
         };
-        let state = State::Final { identity, known, changed, keys, said };
+        let state = State::Final { identity, known, of, keys, said };
         let next = Self { hash: self.hash, state };
         Ok(Step::Challenge(Exchange::Scram(Box::new(next)), server_first))
     }

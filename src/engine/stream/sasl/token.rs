@@ -1,7 +1,7 @@
 //! HT-* (draft-schmaus-kitten-sasl-ht): a token shown as a code of it, bound to the connection, in
 //! one round trip. Which device's token it is, the profile tells.
 
-use super::{Binding, Exchange, Failure, Hash, Step, Success, account};
+use super::{Binding, Exchange, Failure, Hash, Kept, Step, Success, account};
 use crate::{
     ctx::Ctx,
     device::{Device, Shown, Use},
@@ -111,10 +111,10 @@ impl Token {
         // As much work for whom there is not.
         let device = kept.unwrap_or_else(|| Device::made_up(ctx, self.kind));
         let by = (&account, &*self.device);
-        let changed = credentials.changed;
-        let (slot, words) = device.check(ctx, by, changed, &shown)?;
+        let of = Kept::from(&credentials);
+        let (slot, words) = device.check(ctx, by, of.changed, &shown)?;
         let (words, token) = (Some(words), Some((slot, Known { credentials, cell })));
-        let success = Success::without_password(account, changed);
+        let success = Success::without_password(account, &of);
         Ok(Step::Success(Success { words, token, ..success }))
     }
 }

@@ -189,6 +189,27 @@ fn an_account_without_keys_lets_nobody_in() {
 }
 
 #[test]
+fn only_the_owner_is_told_that_an_account_is_disabled_rfc6120_6_5_2() {
+    let disabled = || {
+        let mut peer = Peer::greeted();
+        peer.juliet = peer.juliet.map(|kept| Credentials { disabled: true, ..kept });
+        peer
+    };
+    let mut peer = disabled();
+    assert_eq!(peer.says(&auth_plain("juliet", PASSWORD)), failure("account-disabled"));
+    assert_eq!(peer.says(&auth_plain("juliet", "wrong")), failure("not-authorized"));
+    for mechanism in MECHANISMS {
+        let said = scram(&mut disabled(), mechanism, "n,,", &[], "juliet");
+        assert_eq!(said, failure("account-disabled"), "{mechanism:?}");
+        let mut peer = disabled();
+        peer.juliet = Ok(Credentials { disabled: true, ..weak_credentials("another") });
+        let said = scram(&mut peer, mechanism, "n,,", &[], "juliet");
+        assert_eq!(said, failure("not-authorized"), "{mechanism:?}");
+    }
+    assert_eq!(peer.submitted().len(), 0);
+}
+
+#[test]
 fn at_10_nobody_acts_as_somebody_else_rfc6120_6_5_6() {
     for authzid in ["romeo@capulet.lit", "juliet@montague.lit", "juliet@capulet.lit/x", "juliet"] {
         let said = Peer::greeted().says(&auth("PLAIN", &format!("{authzid}\0juliet\0{PASSWORD}")));
@@ -236,9 +257,10 @@ fn an_equals_sign_is_an_empty_message_rfc6120_6_4_2() {
     }
 }
 
+/// RFC 6120 §13.9.1; the bits that fill up the last character are zeros.
 #[test]
 fn what_is_not_base64_is_incorrect_encoding_rfc6120_6_5_5() {
-    for text in ["*", "AA", "AA=", "A A==", "AA==\n", "AA==AA==", "=="] {
+    for text in ["*", "AA", "AA=", "A A==", "AA==\n", "AA==AA==", "==", "=AAA", "AB=="] {
         let said = Peer::greeted().says(&format!(
             "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{text}</auth>"
         ));

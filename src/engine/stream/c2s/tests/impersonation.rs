@@ -114,6 +114,16 @@ fn only_an_account_of_this_server_is_acted_as() {
 }
 
 #[test]
+fn who_is_disabled_acts_as_nobody_rfc6120_6_5_2() {
+    for mechanism in ALL {
+        let mut peer = greeted(&["juliet@capulet.lit"]);
+        peer.juliet = peer.juliet.map(|kept| Credentials { disabled: true, ..kept });
+        let said = as_romeo(&mut peer, mechanism, PASSWORD);
+        assert_eq!(said, failure("account-disabled"), "{mechanism}");
+    }
+}
+
+#[test]
 fn a_store_that_is_away_does_not_say_that_the_other_account_is_not_there() {
     let mut peer = greeted(&["juliet@capulet.lit"]);
     peer.answering = false;

@@ -1,0 +1,3 @@
+-- Whether nobody may log in to the account until it is enabled again.
+ALTER TABLE account ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX account_disabled ON account (domain, local) WHERE disabled;
