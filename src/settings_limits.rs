@@ -32,6 +32,20 @@ pub const LIMITS: &[Setting] = &[
         "Connections of clients from one address (IPv6: from one /64).",
     ),
     limit(
+        "connections_per_address_per_minute_max",
+        (1, 10_000_000),
+        "10000",
+        "The same, within a minute, whether they stay or not. Not of loopback, where a proxy may \
+         be.",
+    ),
+    limit(
+        "bytes_per_second_max",
+        (0, 1_000_000_000),
+        "0",
+        "What one connection of a client may send, on average: it is read no faster (RFC 6120 \
+         §13.12). 0: as fast as it comes.",
+    ),
+    limit(
         "handshake_seconds_max",
         (1, 600),
         "10",
@@ -128,6 +142,13 @@ pub const LIMITS: &[Setting] = &[
     limit("sessions_max", (1, 1000), "64", "Clients of one account at the same time."),
     limit("roster_items_max", (10, 100_000), "2000", "Contacts of one account."),
     limit("directed_max", (10, 100_000), "1000", "Addresses one client sent directed presence to."),
+    limit(
+        "recipients_per_minute_max",
+        (0, 1_000_000),
+        "0",
+        "Accounts that one client may write to within a minute, before it is told to wait (RFC \
+         6120 §13.12); 0: any number.",
+    ),
     limit("bosh_sessions_max", (1, 10_000_000), "10000", "Sessions of BOSH, all together."),
     limit(
         "bosh_sessions_per_address_max",
@@ -205,6 +226,7 @@ pub fn streams(values: &mut Values) -> engine::settings::StreamLimits {
         sessions_max: size(values.limit("sessions_max")),
         roster_items_max: size(values.limit("roster_items_max")),
         directed_max: size(values.limit("directed_max")),
+        recipients_per_minute_max: size(values.limit("recipients_per_minute_max")),
         bosh: engine::settings::BoshLimits {
             wait_ms_max: 1000 * values.limit("bosh_wait_seconds_max"),
             hold_max: size(values.limit("bosh_hold_max")),
@@ -221,6 +243,9 @@ pub fn shell(values: &mut Values) -> net::Limits {
     net::Limits {
         connections_max: size(values.limit("connections_max")),
         connections_per_address_max: size(values.limit("connections_per_address_max")),
+        connections_per_address_per_minute_max: values
+            .limit("connections_per_address_per_minute_max"),
+        bytes_per_second_max: values.limit("bytes_per_second_max"),
         bosh_sessions_max: size(values.limit("bosh_sessions_max")),
         bosh_sessions_per_address_max: size(values.limit("bosh_sessions_per_address_max")),
         anonymous_per_hour_max: values.limit("anonymous_per_hour_max"),

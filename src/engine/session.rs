@@ -1,6 +1,7 @@
 //! One bound resource, in its account's value: its presence, its desks, its slots.
 
 use crate::{
+    account::Recipients,
     ctx::{Ctx, Moment},
     handled::Handled,
     hook::{Desk, Leaving, Output},
@@ -36,6 +37,8 @@ pub struct Session {
     pub interested: bool,
     /// Who got directed presence from it and must hear of its end (RFC 6121 §4.6).
     pub directed: BTreeSet<Jid>,
+    /// To whom it has spoken lately, where that has a limit.
+    pub(crate) recipients: Option<Box<Recipients>>,
     /// Random, never given twice: by it the log knows what it has said.
     pub id: i64,
     /// What it has said, and what of that has been dealt with.
@@ -77,6 +80,7 @@ impl Session {
             priority: 0,
             interested: false,
             directed: BTreeSet::new(),
+            recipients: None,
             id,
             handled: Handled::default(),
             managed: None,

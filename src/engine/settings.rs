@@ -160,6 +160,8 @@ pub struct StreamLimits {
     pub roster_items_max: usize,
     /// Addresses one session has sent directed presence to.
     pub directed_max: usize,
+    /// Accounts that one session may write to within a minute; 0: any number (RFC 6120 §13.12).
+    pub recipients_per_minute_max: usize,
     /// What sessions of BOSH may agree on.
     pub bosh: BoshLimits,
 }
@@ -205,6 +207,7 @@ impl Default for StreamLimits {
             sessions_max: 64,
             roster_items_max: 2_000,
             directed_max: 1_000,
+            recipients_per_minute_max: 0,
             bosh: BoshLimits::default(),
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::{
     arrival::Arrived,
+    bandwidth::Bandwidth,
     bosh::Line,
     credit::Credit,
     guests,
@@ -57,6 +58,7 @@ struct Drive {
     /// Nothing more will come from the peer.
     heard_end: bool,
     credit: Credit,
+    bandwidth: Bandwidth,
     asked: Option<Pending<'static, Fact>>,
     /// When the machine wants its tick.
     wake: Option<Moment>,
@@ -136,6 +138,7 @@ pub(crate) fn spawn(shell: &Arc<Shell>, arrived: Arrived, begins: Begins) {
         outgoing: Outgoing::default(),
         heard_end: false,
         credit: Credit::default(),
+        bandwidth: Bandwidth::default(),
         asked: None,
         wake: None,
         deadline,
@@ -231,7 +234,9 @@ impl Drive {
 
     fn hear_time(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
         let line = self.line.as_ref().and_then(|line| line.wake());
-        let next = self.wake.into_iter().chain(self.deadline).chain(line).min();
+        let bytes_max = self.shell.limits.bytes_per_second_max;
+        let waits = self.bandwidth.until(bytes_max);
+        let next = self.wake.into_iter().chain(self.deadline).chain(line).chain(waits).min();
         let Some(next) = next else { return false };
         let clock = self.shell.clock;
         // A timer that comes too early is set anew then; most are moved and never come.
@@ -249,6 +254,7 @@ impl Drive {
         if let Some(line) = &self.line {
             line.tick();
         }
+        self.bandwidth.rest(now, bytes_max);
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.late();
         } else if self.wake.is_some_and(|wake| wake <= now) {

@@ -6,6 +6,7 @@
 
 pub mod acme;
 mod arrival;
+mod bandwidth;
 mod bosh;
 pub mod certificate;
 pub mod certificates;

@@ -9,6 +9,10 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections of clients from one address (IPv6: from one /64).
     pub connections_per_address_max: usize,
+    /// So many of them at once, and as many within a minute, whether they stay or not.
+    pub connections_per_address_per_minute_max: u64,
+    /// What one connection may send, on average; 0: any number.
+    pub bytes_per_second_max: u64,
     /// Sessions of BOSH, all together.
     pub bosh_sessions_max: usize,
     /// Sessions of BOSH from one address (IPv6: from one /64).
@@ -67,6 +71,8 @@ impl Default for Limits {
         Self {
             connections_max: 100_000,
             connections_per_address_max: 10_000,
+            connections_per_address_per_minute_max: 10_000,
+            bytes_per_second_max: 0,
             bosh_sessions_max: 10_000,
             bosh_sessions_per_address_max: 1_000,
             anonymous_per_hour_max: 10_000,
@@ -114,6 +120,8 @@ pub(crate) const CLIENT_CHAIN_CERTIFICATES_MAX: usize = 8;
 pub(crate) const CLIENT_CHAIN_BYTES_MAX: usize = 12 << 10;
 /// Addresses in one certificate.
 pub(crate) const CLIENT_IDENTITIES_MAX: usize = 16;
+/// Addresses whose connections within a minute are counted.
+pub(crate) const ARRIVALS_KEPT_ADDRESSES_MAX: usize = 100_000;
 /// Connections that the kernel may hold ready for us.
 pub(crate) const BACKLOG_CONNECTIONS_MAX: u32 = 4096;
 /// How long accepting pauses when the system has no more sockets.

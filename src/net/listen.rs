@@ -3,7 +3,8 @@
 use crate::{
     arrival::{self, Port},
     http::Web,
-    limits::{BACKLOG_CONNECTIONS_MAX, EXHAUSTED_PAUSE, Limits},
+    limits::{ARRIVALS_KEPT_ADDRESSES_MAX, BACKLOG_CONNECTIONS_MAX, EXHAUSTED_PAUSE, Limits},
+    logins::{Count, Pace, Table},
 };
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -13,6 +14,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -101,6 +103,9 @@ pub(crate) struct Gate {
     /// How many of them are of HTTP.
     guests: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
+    /// How many have come lately.
+    arrivals: Mutex<Table<IpAddr, Count>>,
+    began: Instant,
     empty: Notify,
 }
 
@@ -122,7 +127,25 @@ pub(crate) struct Pass {
 impl Gate {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
         let (count, guests, addresses, empty) = Default::default();
-        Arc::new(Self { limits, count, guests, addresses, empty })
+        let arrivals = Mutex::new(Table::new(ARRIVALS_KEPT_ADDRESSES_MAX));
+        let began = Instant::now();
+        Arc::new(Self { limits, count, guests, addresses, arrivals, began, empty })
+    }
+
+    /// Whether one may come from there now, and counts it; a proxy on this machine may stand for
+    /// everybody (RFC 6120 §13.12, item 2).
+    fn arrives(&self, address: IpAddr, ms: u64) -> bool {
+        if address.is_loopback() {
+            return true;
+        }
+        let pace = Pace::new(self.limits.connections_per_address_per_minute_max, 60_000);
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = arrivals.entry(address);
+        let may = !lately.is_full(ms);
+        if may {
+            lately.add(ms, &pace);
+        }
+        may
     }
 
     fn addresses(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -184,6 +207,10 @@ impl Entrant {
     /// The limit that is reached.
     pub(crate) fn from(self, address: IpAddr) -> Result<Pass, &'static str> {
         let address = network(address);
+        let ms = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if !self.0.arrives(address, ms) {
+            return Err("connections_per_address_per_minute_max");
+        }
         let mut addresses = self.0.addresses();
         let here = addresses.entry(address).or_default();
         if *here >= self.0.limits.connections_per_address_max {
@@ -237,11 +264,13 @@ impl Drop for Pass {
     }
 }
 
-/// An IPv6 peer usually owns a whole /64.
+/// An IPv6 peer usually owns a whole /64, but for this machine.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(six) => IpAddr::V6((six.to_bits() & !u128::from(u64::MAX)).into()),
-        four => four,
+        IpAddr::V6(six) if !six.is_loopback() => {
+            IpAddr::V6((six.to_bits() & !u128::from(u64::MAX)).into())
+        }
+        other => other,
     }
 }
 
@@ -266,6 +295,33 @@ mod tests {
         drop((first, third));
         let _fourth = admit(&gate, "192.0.2.1").unwrap();
         assert_eq!(gate.addresses().len(), 1);
+    }
+
+    #[test]
+    fn so_many_come_from_an_address_within_a_minute_rfc6120_13_12() {
+        let limits = Limits { connections_per_address_per_minute_max: 6, ..Limits::default() };
+        let gate = Gate::new(limits);
+        let come = |ms, address: &str, times| {
+            let address = network(address.parse().unwrap());
+            (0..times).filter(|_| gate.arrives(address, ms)).count()
+        };
+        assert_eq!(come(5, "192.0.2.1", 9), 6);
+        assert_eq!(come(5, "192.0.2.2", 3), 3, "another address");
+        assert_eq!((come(60_004, "192.0.2.1", 9), come(60_005, "192.0.2.1", 9)), (0, 6));
+        assert_eq!(come(5, "2001:db8::1", 4) + come(5, "2001:db8::2", 4), 6, "one network");
+        assert_eq!(come(5, "127.0.0.1", 99) + come(5, "::1", 99), 198);
+    }
+
+    #[tokio::test]
+    async fn who_comes_too_often_is_turned_away_by_the_name_of_the_limit() {
+        let limits = Limits { connections_per_address_per_minute_max: 2, ..Limits::default() };
+        let gate = Gate::new(limits);
+        for _ in 0..2 {
+            drop(admit(&gate, "192.0.2.1").unwrap());
+        }
+        let refused = admit(&gate, "192.0.2.1").unwrap_err();
+        assert_eq!(refused, "connections_per_address_per_minute_max");
+        assert_eq!(gate.count(), 0);
     }
 
     #[tokio::test]

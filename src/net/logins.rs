@@ -14,13 +14,13 @@ mod count;
 mod table;
 
 use crate::limits::Limits;
-use count::{Count, Pace};
+pub(crate) use count::{Count, Pace};
 use engine::{ctx::Moment, stream::sasl::Failure, wire::Bare};
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use table::Table;
+pub(crate) use table::Table;
 
 /// Logins of one account from one address that are under way at once: more than all its clients are
 /// that come back together. A guesser gets so many tries before the first failure is known.

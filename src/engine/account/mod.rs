@@ -10,6 +10,7 @@ mod orders;
 mod presence;
 mod readers;
 mod reads;
+mod recipients;
 mod replay;
 mod resume;
 mod streams;
@@ -32,6 +33,7 @@ use crate::{
     unit::{Change, Committed, Pos},
 };
 use reads::Reads;
+pub(crate) use recipients::Recipients;
 use resume::Expired;
 use std::collections::VecDeque;
 use streams::Wish;
@@ -198,12 +200,8 @@ impl Account {
     }
 
     fn sent(&mut self, by: By, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        if stanza.head.to_malformed {
-            self.refuse(&stanza, &StanzaCondition::JidMalformed.into(), ctx, out);
-            return self.settle(by, ctx, out);
-        }
-        if self.waiting.is_full() {
-            self.refuse(&stanza, &StanzaCondition::ResourceConstraint.into(), ctx, out);
+        if let Some(why) = self.unsayable(by.link, &stanza, ctx) {
+            self.refuse(&stanza, &why, ctx, out);
             return self.settle(by, ctx, out);
         }
         if self.is_held_back(&stanza) {

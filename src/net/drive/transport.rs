@@ -41,6 +41,7 @@ impl Drive {
                 self.machine.hungry()
                     && !self.is_congested()
                     && !self.credit.is_spent(&self.shell.limits)
+                    && self.bandwidth.until(self.shell.limits.bytes_per_second_max).is_none()
             }
             Phase::Lingering => true,
             Phase::Upgrading | Phase::Flushing | Phase::Over => false,
@@ -56,14 +57,22 @@ impl Drive {
         }
         match self.socket.poll_read(cx) {
             Poll::Pending => return false,
-            Poll::Ready(Ok(bytes)) if !bytes.is_empty() => match &mut self.frames {
-                _ if self.phase != Phase::Open => {}
-                Some(frames) => frames.read(bytes),
-                None => self.tell(Input::Bytes(&bytes), out),
-            },
+            Poll::Ready(Ok(bytes)) if !bytes.is_empty() => {
+                self.take(bytes.len());
+                match &mut self.frames {
+                    _ if self.phase != Phase::Open => {}
+                    Some(frames) => frames.read(bytes),
+                    None => self.tell(Input::Bytes(&bytes), out),
+                }
+            }
             Poll::Ready(ended) => self.peer_gone(ended.is_err(), out),
         }
         true
+    }
+
+    fn take(&mut self, bytes: usize) {
+        let Self { bandwidth, shell, .. } = self;
+        bandwidth.take(bytes, shell.clock.now(), shell.limits.bytes_per_second_max);
     }
 
     /// One message of those that have come already.
@@ -89,6 +98,7 @@ impl Drive {
         match line.poll_take(self.machine.limits()) {
             Poll::Pending => return false,
             Poll::Ready(Some(bosh::Heard::Element(element))) => {
+                self.take(element.as_bytes().len());
                 self.tell(Input::Bytes(element.as_bytes()), out);
             }
             Poll::Ready(Some(bosh::Heard::Alive)) => self.tell(Input::Alive, out),

@@ -2,16 +2,16 @@
 
 /// How many, in which time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Failures that fill it.
-    pub(super) max: u64,
+    pub(crate) max: u64,
     /// In this time one is forgotten.
     every_ms: u64,
 }
 
 impl Pace {
     /// So many are forgotten in this time.
-    pub(super) fn new(max: u64, ms: u64) -> Self {
+    pub(crate) fn new(max: u64, ms: u64) -> Self {
         let max = max.max(1);
         Self { max, every_ms: (ms / max).max(1) }
     }
@@ -19,7 +19,7 @@ impl Pace {
 
 /// Failures of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Count {
+pub(crate) struct Count {
     /// When all are forgotten.
     until: u64,
     /// It has been full, and is so until all are forgotten.
@@ -27,24 +27,24 @@ pub(super) struct Count {
 }
 
 impl Count {
-    pub(super) fn add(&mut self, now: u64, pace: &Pace) {
+    pub(crate) fn add(&mut self, now: u64, pace: &Pace) {
         let most = now + pace.max * pace.every_ms;
         self.full = self.is_full(now);
         self.until = (self.until.max(now) + pace.every_ms).min(most);
         self.full |= self.level(now, pace) >= pace.max;
     }
 
-    pub(super) fn is_full(&self, now: u64) -> bool {
+    pub(crate) fn is_full(&self, now: u64) -> bool {
         self.full && now < self.until
     }
 
     /// How many are not forgotten.
-    pub(super) fn level(&self, now: u64, pace: &Pace) -> u64 {
+    pub(crate) fn level(&self, now: u64, pace: &Pace) -> u64 {
         self.until.saturating_sub(now).div_ceil(pace.every_ms)
     }
 
     /// How long the next must wait: not before a third of what fills it, then ever longer.
-    pub(super) fn delay(&self, now: u64, pace: &Pace, ms_max: u64) -> u64 {
+    pub(crate) fn delay(&self, now: u64, pace: &Pace, ms_max: u64) -> u64 {
         let free = pace.max.div_ceil(3);
         let beyond = self.level(now, pace).saturating_sub(free);
         ms_max * beyond / (pace.max - free).max(1)

@@ -4,7 +4,7 @@ use std::{collections::HashMap, hash::Hash, mem};
 
 /// Two generations: when the younger one is full, the older is forgotten.
 #[derive(Debug)]
-pub(super) struct Table<K, V> {
+pub(crate) struct Table<K, V> {
     max: usize,
     young: HashMap<K, V>,
     old: HashMap<K, V>,
@@ -12,25 +12,25 @@ pub(super) struct Table<K, V> {
 
 impl<K: Hash + Eq, V: Default> Table<K, V> {
     /// Of so many entries.
-    pub(super) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize) -> Self {
         Self { max: (max / 2).max(1), young: HashMap::new(), old: HashMap::new() }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.young.get_mut(key).or_else(|| self.old.get_mut(key))
     }
 
-    pub(super) fn remove(&mut self, key: &K) {
+    pub(crate) fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
     }
 
     /// The entry, made when there is none; it is young again.
-    pub(super) fn entry(&mut self, key: K) -> &mut V {
+    pub(crate) fn entry(&mut self, key: K) -> &mut V {
         let value = self.old.remove(&key);
         if self.young.len() >= self.max && !self.young.contains_key(&key) {
             self.old = mem::take(&mut self.young);

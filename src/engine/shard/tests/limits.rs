@@ -93,6 +93,38 @@ fn directed_presence_is_bounded_and_may_be_repeated_rfc6121_4_6() {
 }
 
 #[test]
+fn who_writes_to_too_many_within_a_minute_is_told_to_wait_rfc6120_13_12() {
+    let mut world = World::of(NONE);
+    world.settings.limits.recipients_per_minute_max = 2;
+    let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));
+    let hello = |to: &str| format!("<message to='{to}' type='headline'><body>hi</body></message>");
+    for to in ["romeo@x", "a@x", "romeo@x/orchard", "juliet@x", "x"] {
+        world.says(juliet, JULIET, &hello(to));
+        world.heard(juliet);
+    }
+    for stanza in [
+        hello("b@x"),
+        "<presence to='b@x'/>".to_owned(),
+        "<iq type='get' to='b@y' id='1'><q xmlns='q'/></iq>".to_owned(),
+    ] {
+        world.says(juliet, JULIET, &stanza);
+        let [refused] = &world.heard(juliet)[..] else { panic!("{stanza}") };
+        let error = "<error type='wait'><policy-violation ";
+        assert!(refused.contains("type='error'") && refused.contains(error), "{refused}");
+    }
+    world.heard(romeo);
+    world.says(juliet, JULIET, &hello("romeo@x"));
+    assert_eq!(world.heard(romeo).len(), 1, "whom it has written to it may write to");
+    for answer in ["<iq type='result' to='b@x' id='1'/>", "<presence/>"] {
+        world.says(juliet, JULIET, answer);
+        let heard = world.heard(juliet);
+        assert!(heard.iter().all(|xml| !xml.contains("policy-violation")), "{heard:?}");
+    }
+    world.says(romeo, ROMEO, &hello("b@x"));
+    assert_eq!(world.heard(romeo), [""; 0], "another client has its own count");
+}
+
+#[test]
 fn the_addresses_of_directed_presence_are_bounded_in_bytes() {
     let mut world = World::of(NONE);
     let juliet = world.online(JULIET, 1);
