@@ -7,6 +7,8 @@ use crate::{roster::State, subscription::Standing};
 const LOCAL: [&str; 2] = ["juliet@x", "romeo@x"];
 const REMOTE: [&str; 2] = ["juliet@x", "romeo@y"];
 const STEPS: usize = 5_000;
+const WALKS: u32 = 10_000;
+const SHORT_STEPS: usize = 8;
 const RESOURCES: [&str; 2] = ["a", "b"];
 
 /// Whether one sees the other.
@@ -339,9 +341,9 @@ fn two_servers() -> World {
 }
 
 /// Returns how often the model was in which state.
-fn walk(mut stage: Stage) -> BTreeMap<String, usize> {
+fn walk(mut stage: Stage, steps: usize) -> BTreeMap<String, usize> {
     let mut seen = BTreeMap::new();
-    for step in 0..STEPS {
+    for step in 0..steps {
         stage.world.commits = stage.roll(2) == 0;
         let heard = stage.step();
         stage.settle();
@@ -356,7 +358,7 @@ fn walk(mut stage: Stage) -> BTreeMap<String, usize> {
 #[test]
 fn a_random_walk_agrees_with_the_model_at_every_step_rfc6121_appendix_a() {
     for seed in [1, 2026] {
-        let seen = walk(Stage::of(World::of(NONE), LOCAL, seed));
+        let seen = walk(Stage::of(World::of(NONE), LOCAL, seed), STEPS);
         assert_eq!(seen.len(), 25, "all that the model can be: {seen:?}");
     }
 }
@@ -364,9 +366,22 @@ fn a_random_walk_agrees_with_the_model_at_every_step_rfc6121_appendix_a() {
 #[test]
 fn a_random_walk_of_two_servers_agrees_with_the_model_too_rfc6121_appendix_a() {
     for seed in [3, 1597] {
-        let seen = walk(Stage::of(two_servers(), REMOTE, seed));
+        let seen = walk(Stage::of(two_servers(), REMOTE, seed), STEPS);
         assert_eq!(seen.len(), 25, "all that the model can be: {seen:?}");
     }
+}
+
+/// Each from the beginning: what a long walk does not come back to.
+#[test]
+fn ten_thousand_random_walks_agree_with_the_model_rfc6121_appendix_a() {
+    let mut seen = BTreeMap::<_, usize>::new();
+    for seed in 0..WALKS {
+        let world = if seed % 2 == 0 { World::of(NONE) } else { two_servers() };
+        let who = if seed % 2 == 0 { LOCAL } else { REMOTE };
+        let states = walk(Stage::of(world, who, seed.wrapping_mul(2_654_435_761)), SHORT_STEPS);
+        states.into_iter().for_each(|(state, times)| *seen.entry(state).or_default() += times);
+    }
+    assert_eq!(seen.len(), 25, "all that the model can be: {seen:?}");
 }
 
 /// When stanzas cross, both sides may disagree on a subscription (it has no ids to tell which
