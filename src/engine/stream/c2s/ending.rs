@@ -75,10 +75,11 @@ impl C2s {
     }
 
     /// A session that can be resumed waits for its client. A host and port are nothing to who
-    /// speaks XMPP in HTTP, which knows addresses of its own (RFC 7395 §3.6.1).
+    /// speaks XMPP in HTTP, which knows addresses of its own (RFC 7395 §3.6.1); and in the clear
+    /// somebody else could have said them (§4.9.3.19).
     pub(super) fn shut_down(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
-        let elsewhere = ctx.settings.drain_to.as_ref();
-        let error = match elsewhere.filter(|_| self.framing == Framing::Stream) {
+        let leads = self.framing == Framing::Stream && !matches!(self.state, State::Plain);
+        let error = match ctx.settings.drain_to.as_ref().filter(|_| leads) {
             Some(place) => StreamError {
                 text: Some(Cow::Owned(place.to_string())),
                 ..StreamCondition::SeeOtherHost.into()

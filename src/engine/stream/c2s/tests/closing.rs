@@ -135,6 +135,21 @@ fn a_server_that_stops_says_so_rfc6120_4_9_3_20() {
 }
 
 #[test]
+fn who_is_to_go_elsewhere_is_told_where_behind_tls_only_rfc6120_4_9_3_19() {
+    for (mut peer, condition) in [
+        (Peer::new(Security::Required), "system-shutdown"),
+        (Peer::greeted(), "see-other-host"),
+        (Peer::bound(), "see-other-host"),
+        (Peer::framed(), "system-shutdown"),
+    ] {
+        peer.settings.drain_to = Some("other.example:5222".into());
+        let said = peer.hears(Input::Shutdown);
+        assert!(said.contains(condition), "{said}");
+        assert_eq!(said.contains("other.example"), condition == "see-other-host", "{said}");
+    }
+}
+
+#[test]
 fn an_error_has_one_condition_and_a_text_rfc6120_4_9_2() {
     let said = Peer::bound().says("<message from='romeo@montague.lit'/>");
     assert_eq!(
