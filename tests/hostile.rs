@@ -20,6 +20,8 @@ mod logins;
 mod operator;
 #[path = "hostile/pages.rs"]
 mod pages;
+#[path = "hostile/registration.rs"]
+mod registration;
 #[path = "hostile/secrets.rs"]
 mod secrets;
 #[path = "serve/server.rs"]
