@@ -363,6 +363,7 @@ async fn at_19_what_is_said_before_tls_is_not_heard_after_it() {
     assert!(!said.contains("failure"), "the login was heard: {said}");
 }
 
+/// RFC 6120 §4.9.3.17.
 #[tokio::test]
 async fn at_60_a_client_that_does_not_read_is_ended_and_the_rest_goes_on() {
     let server =

@@ -1,9 +1,10 @@
 //! AT-15: TLS that is too old or too weak, that would begin anew for ever, or that says things
 //! before it is there. Streams of TCP have their ports, WebSocket and BOSH that of HTTPS.
 //!
-//! Renegotiation there is none: TLS 1.3 has no such thing, and by TLS 1.2, where OpenSSL's client
-//! asks for it, it is refused. What is left of it is to ask for new keys again and again. Chains of
-//! certificates without end are AT-18 (`tests/hostile/logins/certificates.rs`).
+//! Renegotiation there is none (RFC 6120 §5.3.5, §13.8): TLS 1.3 has no such thing, and by TLS 1.2,
+//! where OpenSSL's client asks for it, it is refused. What is left of it is to ask for new keys
+//! again and again. Chains of certificates without end are AT-18
+//! (`tests/hostile/logins/certificates.rs`).
 
 use crate::{
     client::{Client, HEADER},

@@ -372,6 +372,7 @@ async fn also_on_postgresql() {
     drained(&format!("[store]\nurl = \"{url}\"\n"), [Way::Tls, Way::WebSocket]).await;
 }
 
+/// RFC 6120 §4.9.3.19.
 #[tokio::test]
 async fn who_is_to_go_elsewhere_is_told_where() {
     let folder = folder("[server]\ndrain_to = \"other.example:5222\"\n");
