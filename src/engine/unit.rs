@@ -43,6 +43,9 @@ impl Table {
 /// they are removed even when the process ends before their sessions do.
 pub const ANONYMOUS: Table = Table::named("anonymous");
 
+/// With a room: who is in it, so that a room comes back with the process when somebody is.
+pub const OCCUPANTS: Table = Table::named("occupant");
+
 /// What an entry is to its log. A set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(pub i16);

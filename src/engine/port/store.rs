@@ -169,7 +169,8 @@ pub trait Store: Reads {
     /// `Away`: the outcome is unknown; ask `last` when the store is back. `Fenced`: stop.
     fn commit<'a>(&'a self, batch: &'a Batch) -> Stored<'a, Vec<Verdict>>;
     /// The accounts after this one that have sessions which can be resumed at that time of the Unix
-    /// clock, in milliseconds; in order of their addresses as bytes, at most `max`.
+    /// clock, in milliseconds, and the rooms that have [`OCCUPANTS`](crate::unit::OCCUPANTS); in
+    /// order of their addresses as bytes, at most `max`.
     fn resumable<'a>(
         &'a self,
         unix_ms: u64,

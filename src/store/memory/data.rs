@@ -6,7 +6,7 @@ use engine::{
     inbox::{Gathered, Inbox},
     port::{Batch, Fault, Loaded, Retention, Verdict, Written},
     roster::{Item, REMOVED_ITEMS_MAX, State},
-    unit::{Change, Credentials, Entry, Flags, Once, Pos, Resumable, Table, Unit},
+    unit::{Change, Credentials, Entry, Flags, OCCUPANTS, Once, Pos, Resumable, Table, Unit},
     wire::{Bare, Jid},
 };
 use std::{collections::BTreeMap, ops::Bound};
@@ -70,7 +70,12 @@ impl Data {
 
     pub(super) fn load(&self, of: &Bare, at_hand: &[Table]) -> Option<Loaded> {
         let log = self.logs.get(of)?;
-        let account = log.account.as_ref()?;
+        let none = Account::default();
+        let account = match &log.account {
+            Some(account) => account,
+            None if of.local().is_some() => &none,
+            None => return None,
+        };
         let mut unrostered: Vec<_> =
             account.removed.iter().map(|(jid, &ver)| (jid.clone(), ver)).collect();
         unrostered.sort_by_key(|&(_, ver)| ver);
@@ -113,7 +118,10 @@ impl Data {
     }
 
     pub(super) fn resumable(&self, unix_ms: u64, after: Option<&Bare>, max: usize) -> Vec<Bare> {
-        let waits = |log: &Log| log.sessions.values().any(|one| one.expires > unix_ms);
+        let waits = |log: &Log| {
+            let is_occupied = log.cells.get(&OCCUPANTS).is_some_and(|cells| !cells.is_empty());
+            is_occupied || log.sessions.values().any(|one| one.expires > unix_ms)
+        };
         let waiting = self.logs.iter().filter(|(_, log)| waits(log)).map(|(of, _)| of);
         let after = after.map_or("", |after| after.as_str());
         let mut found: Vec<_> = waiting.filter(|of| of.as_str() > after).cloned().collect();

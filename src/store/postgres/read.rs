@@ -12,7 +12,7 @@ use deadpool_postgres::{
 };
 use engine::{
     port::{Device, Fault, Loaded},
-    unit::{Credentials, Pos, Resumable, Table},
+    unit::{Credentials, OCCUPANTS, Pos, Resumable, Table},
     wire::{Bare, Text},
 };
 use std::fmt::Display;
@@ -98,8 +98,7 @@ pub(super) async fn load(
 ) -> Result<Option<Loaded>, Fault> {
     const SQL: &str = r#"
         WITH mine AS (
-            SELECT account.log, offline FROM log JOIN account ON account.log = log.id
-            WHERE log.jid = $1
+            SELECT id AS log, offline FROM log WHERE jid = $1 AND kind <= 2
         ), told AS (
             SELECT sm, MAX(h) AS h FROM entry
             WHERE log = (SELECT log FROM mine) AND sm IS NOT NULL
@@ -203,13 +202,14 @@ pub(super) async fn resumable(
     // The index of the addresses is walked: all pages together look at each log once.
     const SQL: &str = "
         SELECT jid FROM log
-        WHERE jid > $1
-            AND EXISTS (SELECT 1 FROM session WHERE session.log = log.id AND expires > $2)
+        WHERE jid > $1 AND (
+            EXISTS (SELECT 1 FROM session WHERE session.log = log.id AND expires > $2)
+            OR kind = 2 AND EXISTS (SELECT 1 FROM cell WHERE cell.log = log.id AND name = $4))
         ORDER BY jid LIMIT $3";
     let after = after.map_or("", |after| after.as_str());
     let unix_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
     let max = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows = query(client, SQL, &[&after, &unix_ms, &max]).await?;
+    let rows = query(client, SQL, &[&after, &unix_ms, &max, &OCCUPANTS.name()]).await?;
     addresses(&rows)
 }
 

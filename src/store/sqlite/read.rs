@@ -71,8 +71,7 @@ pub(super) async fn load(
 ) -> Result<Option<Loaded>, Fault> {
     const SQL: &str = "
         WITH mine AS (
-            SELECT account.log, offline FROM log JOIN account ON account.log = log.id
-            WHERE log.jid = $1
+            SELECT id AS log, offline FROM log WHERE jid = $1 AND kind <= 2
         ), told AS (
             SELECT sm, MAX(h) AS h FROM entry
             WHERE log = (SELECT log FROM mine) AND sm IS NOT NULL

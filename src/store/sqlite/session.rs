@@ -4,7 +4,7 @@ use super::{change::account_log, fault};
 use crate::rows::{bad_address, session_expires, session_token};
 use engine::{
     port::Fault,
-    unit::{Pos, Resumable},
+    unit::{OCCUPANTS, Pos, Resumable},
     wire::{Bare, Text},
 };
 use sqlx::{SqliteConnection, SqlitePool};
@@ -48,13 +48,15 @@ pub(super) async fn resumable(
 ) -> Result<Vec<Bare>, Fault> {
     const SQL: &str = "
         SELECT jid FROM log
-        WHERE jid > $1
-            AND EXISTS (SELECT 1 FROM session WHERE session.log = log.id AND expires > $2)
+        WHERE jid > $1 AND (
+            EXISTS (SELECT 1 FROM session WHERE session.log = log.id AND expires > $2)
+            OR kind = 2 AND EXISTS (SELECT 1 FROM cell WHERE cell.log = log.id AND name = $4))
         ORDER BY jid LIMIT $3";
     let query = sqlx::query_scalar(SQL)
         .bind(after.map_or("", |after| after.as_str()))
         .bind(i64::try_from(unix_ms).unwrap_or(i64::MAX))
-        .bind(i64::try_from(max).unwrap_or(i64::MAX));
+        .bind(i64::try_from(max).unwrap_or(i64::MAX))
+        .bind(OCCUPANTS.name());
     let found: Vec<String> = query.fetch_all(readers).await.map_err(fault)?;
     found.iter().map(|of| Bare::parse(of).map_err(|error| bad_address(of, error))).collect()
 }

@@ -107,6 +107,7 @@ macro_rules! suite {
             sessions_are_kept_as_given_and_written_whole,
             only_an_account_has_sessions,
             accounts_whose_sessions_can_be_resumed_are_paged,
+            a_room_is_loaded_and_comes_back_while_somebody_is_in_it,
             what_the_log_settled_raises_h,
             what_is_delivered_only_moves_on,
             entries_are_taken_away_and_told_anew,

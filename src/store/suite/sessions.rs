@@ -1,7 +1,10 @@
 //! Sessions that can be resumed, and what of a log is delivered, taken away or told anew.
 
 use super::*;
-use engine::unit::Resumable;
+use engine::{
+    port::Loaded,
+    unit::{OCCUPANTS, Resumable},
+};
 
 const OWNER: &str = "juliet@example.com";
 
@@ -105,6 +108,27 @@ pub(crate) async fn accounts_whose_sessions_can_be_resumed_are_paged<B: Bed>() {
     assert_eq!(page(UNIX_MS - 1, Some(&all[1]), 2).await, all[2..4]);
     assert_eq!(page(UNIX_MS - 1, Some(&all[4]), 2).await, Vec::<String>::new());
     assert_eq!(page(UNIX_MS, None, 9).await, Vec::<String>::new(), "too late");
+}
+
+pub(crate) async fn a_room_is_loaded_and_comes_back_while_somebody_is_in_it<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let rooms = ["garden@rooms.example.com", "tomb@rooms.example.com"].map(bare);
+    for room in &rooms {
+        assert_eq!(desk.store.load(room).await.unwrap(), None);
+        desk.change(Change::Room(room.clone())).await.unwrap();
+        assert_eq!(desk.store.load(room).await.unwrap(), Some(Loaded::default()));
+    }
+    desk.change(Change::Put(AT_HAND, rooms[0].clone(), "k".into(), b"v".to_vec())).await.unwrap();
+    let cells = vec![(AT_HAND.name().to_owned(), "k".to_owned(), b"v".to_vec())];
+    let loaded = Loaded { cells, ..Loaded::default() };
+    assert_eq!(desk.store.load(&rooms[0]).await.unwrap(), Some(loaded));
+    assert_eq!(desk.store.resumable(UNIX_MS, None, 9).await.unwrap(), []);
+    let occupant =
+        |value: &[u8]| Change::Put(OCCUPANTS, rooms[1].clone(), OWNER.into(), value.to_vec());
+    desk.change(occupant(b"thirdwitch")).await.unwrap();
+    assert_eq!(desk.store.resumable(UNIX_MS, None, 9).await.unwrap(), rooms[1..]);
+    desk.change(Change::Cut(OCCUPANTS, rooms[1].clone(), OWNER.into())).await.unwrap();
+    assert_eq!(desk.store.resumable(UNIX_MS, None, 9).await.unwrap(), []);
 }
 
 pub(crate) async fn what_the_log_settled_raises_h<B: Bed>() {
