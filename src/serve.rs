@@ -224,8 +224,9 @@ impl Reload<'_> {
             tracing::error!(error, "SIGHUP: the old log.level stays");
         }
         let (domains, anonymous) = (old.domains.clone(), old.anonymous.clone());
+        let services = old.engine(self.secret).services;
         let (passwords, new_ones) = (self.passwords, new.engine(self.secret));
-        let settings = EngineSettings { domains, anonymous, passwords, ..new_ones };
+        let settings = EngineSettings { domains, anonymous, services, passwords, ..new_ones };
         server.reload(settings);
         for name in old.fixed(&new) {
             tracing::warn!(name, "SIGHUP: takes effect at the next start only");

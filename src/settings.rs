@@ -8,7 +8,7 @@ use crate::{
     settings_xeps::Chosen,
 };
 use anyhow::{Context, bail};
-use engine::{settings::Passwords, wire::Bare};
+use engine::{hooks::Hooks, settings::Passwords, wire::Bare};
 use net::certificates::Sources;
 use net::{Network, Pages};
 use std::{
@@ -161,7 +161,7 @@ impl Settings {
 
     /// The engine's part; `shell` are the limits that the running server has.
     pub fn engine(&self, secret: [u8; 32]) -> engine::settings::Settings {
-        engine::settings::Settings {
+        let mut settings = engine::settings::Settings {
             admins: self.admins.clone(),
             drain_to: self.drain_to.clone(),
             anonymous: self.anonymous.clone(),
@@ -172,7 +172,9 @@ impl Settings {
             token_ms_max: self.tokens.ms_max,
             chosen: self.xeps.clone(),
             ..engine::settings::Settings::of(self.domains.clone(), secret)
-        }
+        };
+        settings.services = Hooks::of(crate::XEPS).services(&settings);
+        settings
     }
 
     /// The settings that a running server cannot take over, where `new` differs.

@@ -127,6 +127,7 @@ impl Simulated {
         // Closed by default; scripts make accounts.
         settings.chosen.insert((77, "registration"), Value::Choice("open".into()));
         let hooks = Hooks::of(xeps::ALL);
+        settings.services = hooks.services(&settings);
         let told = Told { now_ms: 0, dice, settings, hooks };
         let desk = Desk::new(&told.ctx(), accounts)?;
         let (shard, inbox) = (Shard::default(), VecDeque::new());

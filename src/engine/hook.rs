@@ -6,6 +6,7 @@ use crate::{
     passage::{Passage, Stamp},
     port::{Pending, Reads, Registrar},
     request::Line,
+    room::Service,
     session::Session,
     setting::Setting,
     settings::Settings,
@@ -59,6 +60,8 @@ pub enum Hook {
     },
     /// Looks at every message and presence that passes this station.
     At(Station, Look),
+    /// What of the messages to a room its log keeps.
+    Keeps(Keeps),
     /// What a message with this child changes of those before it, once the log of an account has
     /// it: by a `Reply::Write`. Any other answer changes nothing.
     Amend(Name, WorldAnswer),
@@ -68,6 +71,8 @@ pub enum Hook {
     Write(Desk, Write),
     /// State kept with a session.
     Slot(Plan),
+    /// Hosts rooms at domains of its own.
+    Service(&'static dyn Service),
     /// What the operator may choose about it.
     Setting(&'static Setting),
     /// The cells of this table are read with an account and stay in memory with it: looks and
@@ -129,6 +134,8 @@ impl Hook {
 
 /// What stands at a node, for who asks with this iq; `None`: nothing that this XEP knows of.
 pub type Find = fn(&str, &Stanza, &Ctx<'_>) -> Option<Result<Node, StanzaError>>;
+/// Of a message to a room, that the second has sent, what the room's log keeps; `None`: nothing.
+pub type Keeps = fn(&Stanza, &Bare, &Ctx<'_>) -> Option<Kept>;
 /// A look at a passage: may change the stanza, cause more, or end it.
 pub type Look = fn(&mut Passage<'_>, &Ctx<'_>) -> Verdict;
 /// What a session answers to a nonza.
@@ -168,6 +175,16 @@ pub trait Claims: Sync {
 
 /// Of an entry of the log, with these flags, what a session gets that it was not for.
 pub type Aside = fn(&Stanza, Flags, &mut Session, &Ctx<'_>) -> Option<Stanza>;
+
+/// How a room's log keeps a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What the entry is to the log.
+    pub flags: Flags,
+    /// When it can be known again: its key, since where in the log it counts, and whether within
+    /// one stream the same may be meant twice (see `Passage::once`).
+    pub once: Option<(i64, Pos, bool)>,
+}
 
 /// Whom a hook serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -301,7 +318,7 @@ pub struct World<'a> {
     /// Accounts as wholes.
     pub registrar: &'a dyn Registrar,
     /// The account that is asked.
-    pub account: &'a wire::Bare,
+    pub account: &'a Bare,
     /// Where a stream comes from that has not logged in (IPv6: which /64).
     pub peer: Option<IpAddr>,
     /// Milliseconds since 1970, when its turn came.

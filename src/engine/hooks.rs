@@ -5,14 +5,16 @@ use crate::{
     ctx::Ctx,
     hook::*,
     passage::Stamp,
+    room::Service,
     session::Session,
+    settings::Settings,
     shard::WorldAnswer,
     slot::Plan,
     stream::sasl::profile::{Profile, Rfc6120},
     unit::{Flags, Table},
 };
 use std::{collections::BTreeMap, sync::Arc};
-use wire::{Element, Name, Stanza, StanzaError};
+use wire::{Bare, Element, Name, Stanza, StanzaError};
 
 /// An iq's key: whom, how, namespace, name.
 type Asked<'a> = (Of, IqKind, &'a str, &'a str);
@@ -23,6 +25,7 @@ pub struct Hooks {
     features: BTreeMap<Of, Vec<&'static str>>,
     looks: Vec<(Station, u16, Look)>,
     amends: Vec<(Name, WorldAnswer)>,
+    keeps: Option<Keeps>,
     answers: BTreeMap<Asked<'static>, (u16, Answer)>,
     nodes: Vec<(Of, Find)>,
     nonzas: Vec<(Name, Hear)>,
@@ -33,6 +36,7 @@ pub struct Hooks {
     claims: Option<&'static dyn Claims>,
     ends: Option<Ends>,
     catch_ups: Vec<CatchUp>,
+    services: Vec<(u16, &'static dyn Service)>,
     settled: Vec<Feel>,
     sent: Vec<Feel>,
     detached: Vec<Feel>,
@@ -57,6 +61,7 @@ impl Hooks {
             features: BTreeMap::new(),
             looks: Vec::new(),
             amends: Vec::new(),
+            keeps: None,
             answers: BTreeMap::new(),
             nodes: Vec::new(),
             nonzas: Vec::new(),
@@ -67,6 +72,7 @@ impl Hooks {
             claims: None,
             ends: None,
             catch_ups: Vec::new(),
+            services: Vec::new(),
             settled: Vec::new(),
             sent: Vec::new(),
             detached: Vec::new(),
@@ -108,9 +114,11 @@ impl Hooks {
             }
             Hook::At(station, look) => self.looks.push((station, number, look)),
             Hook::Amend(name, read) => self.amends.push((name, read)),
+            Hook::Keeps(keeps) => self.keeps = Some(keeps),
             Hook::Nonza(name, hear) => self.nonzas.push((name, hear)),
             Hook::Write(desk, write) => self.writes.push((desk, write)),
             Hook::Slot(plan) => plans.push(plan),
+            Hook::Service(service) => self.services.push((number, service)),
             Hook::AtHand(table) => {
                 self.at_hand.push(table);
                 self.lookers.push(number);
@@ -199,6 +207,11 @@ impl Hooks {
         found.map(|&(_, read)| read)
     }
 
+    /// What of a message the log of a room keeps that `by` has sent.
+    pub fn keeps(&self, said: &Stanza, by: &Bare, ctx: &Ctx<'_>) -> Option<Kept> {
+        self.keeps.and_then(|keeps| keeps(said, by, ctx))
+    }
+
     /// Who stands at which station.
     pub fn stations(&self) -> impl Iterator<Item = (Station, u16)> {
         self.looks.iter().map(|&(station, number, _)| (station, number))
@@ -233,6 +246,21 @@ impl Hooks {
     /// What is told of the ends of an archive, if there are archives.
     pub fn ends(&self) -> Option<Ends> {
         self.ends
+    }
+
+    /// The domains of all services on a server with these settings, and the XEPs that host them.
+    pub fn services(&self, settings: &Settings) -> Vec<(Bare, u16)> {
+        let hosts = |&(number, service): &(u16, &'static dyn Service)| {
+            service.hosts(settings).into_iter().map(move |host| (host, number))
+        };
+        self.services.iter().flat_map(hosts).collect()
+    }
+
+    /// The service at this domain.
+    pub fn service(&self, domain: &str, settings: &Settings) -> Option<&'static dyn Service> {
+        let number = settings.service(domain)?;
+        let found = self.services.iter().find(|(of, _)| *of == number);
+        found.map(|&(_, service)| service)
     }
 
     /// Who wants to know what of a managed stream has been dealt with.

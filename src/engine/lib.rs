@@ -21,6 +21,7 @@ pub mod passage;
 pub mod port;
 mod replay;
 pub mod request;
+pub mod room;
 pub mod roster;
 mod saved;
 pub mod seal;

@@ -33,6 +33,8 @@ pub struct Settings {
     /// Whether stanzas go to domains that are not served here. What is sent to one leaves the
     /// shard as a parcel for it.
     pub federates: bool,
+    /// The domains of services, prepared, and the XEPs that host them (see `Hooks::services`).
+    pub services: Vec<(Bare, u16)>,
     /// What was chosen about XEPs, by number and key.
     pub chosen: BTreeMap<(u16, &'static str), Value>,
 }
@@ -43,9 +45,20 @@ impl Settings {
         self.domains.iter().any(|served| served.domain() == domain)
     }
 
-    /// Whether a stanza for `domain` can be sent there: it is served here, or federates with us.
+    /// The XEP whose service `domain` (prepared) is.
+    pub fn service(&self, domain: &str) -> Option<u16> {
+        let mut services = self.services.iter();
+        services.find(|(host, _)| host.domain() == domain).map(|&(_, number)| number)
+    }
+
+    /// Whether `domain` is served here, or one of our services.
+    pub fn hosts(&self, domain: &str) -> bool {
+        self.serves(domain) || self.service(domain).is_some()
+    }
+
+    /// Whether a stanza for `domain` can be sent there: it is ours, or federates with us.
     pub fn reaches(&self, domain: &str) -> bool {
-        self.federates || self.serves(domain)
+        self.federates || self.hosts(domain)
     }
 
     /// Whether the accounts of this domain, or at it, are of people who stay unknown.
@@ -62,7 +75,7 @@ impl Settings {
     /// Whether this account may send a stanza to `domain`: who stays unknown here may not to other
     /// servers (XEP-0175 §2).
     pub fn lets_reach(&self, account: &Bare, domain: &str) -> bool {
-        self.serves(domain) || self.federates && !self.is_anonymous(account)
+        self.hosts(domain) || self.federates && !self.is_anonymous(account)
     }
 
     /// Settings of a server for these domains, everything else as documented.
@@ -82,6 +95,7 @@ impl Settings {
             token_key: secret,
             token_ms_max: 14 * 86_400_000,
             federates: false,
+            services: Vec::new(),
             chosen,
         }
     }

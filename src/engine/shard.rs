@@ -2,7 +2,7 @@
 //! addressed to it, forgets the idle. A value with one synchronous verb, [`Shard::handle`].
 
 use crate::{
-    account::{self, Account, Look},
+    account::{self, Look},
     ctx::{Ctx, Moment},
     delivery::nobody,
     hook::{Of, Replied, World},
@@ -15,6 +15,7 @@ use crate::{
 use parked::{Parked, to_nobody, turn_away};
 use questions::Questions;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use value::Value;
 use wire::{Bare, Kind, Stanza, StanzaCondition};
 
 /// Accounts kept in memory though nobody uses them, the least recently used forgotten first.
@@ -102,7 +103,7 @@ enum Hosted {
     Loading(Parked),
     /// It is here.
     Here {
-        account: Box<Account>,
+        value: Value,
         idle: Option<Idle>,
         /// What it holds is no longer what the store has: it is read anew as soon as nothing of
         /// it waits for anybody. Not before: what comes back from the writer would find nobody,
@@ -114,8 +115,8 @@ enum Hosted {
 impl Hosted {
     fn sessions(&self) -> &[Session] {
         match self {
-            Self::Loading(_) => &[],
-            Self::Here { account, .. } => &account.sessions,
+            Self::Here { value: Value::Account(account), .. } => &account.sessions,
+            Self::Loading(_) | Self::Here { .. } => &[],
         }
     }
 }
@@ -186,7 +187,7 @@ impl Shard {
             Parcel::Routed { ref to, .. } if !ctx.settings.reaches(to.domain()) => {
                 return unreached(parcel, out);
             }
-            Parcel::Routed { ref to, .. } if !ctx.settings.serves(to.domain()) => {
+            Parcel::Routed { ref to, .. } if !ctx.settings.hosts(to.domain()) => {
                 return out.push(Output::Parcel(parcel));
             }
             Parcel::FromSocket(jid, link, said) => (jid, account::Input::Said(link, said)),
@@ -225,7 +226,9 @@ impl Shard {
             }
             Some(Hosted::Here { .. }) => self.run(&jid, input, ctx, out),
             Some(Hosted::Loading(parked)) => parked.put(&jid, input, total, out),
-            None if !parked::wakes(&input) => to_nobody(&jid, input, ctx, out),
+            None if !is_room(&jid, ctx) && !parked::wakes(&input) => {
+                to_nobody(&jid, input, ctx, out);
+            }
             None => {
                 let mut parked = Parked::default();
                 parked.put(&jid, input, total, out);
@@ -246,11 +249,9 @@ impl Shard {
     ) {
         let Some(Hosted::Loading(parked)) = self.hosted.get_mut(jid) else { return };
         let parked = parked.take(&mut self.parked_bytes);
-        match loaded {
-            Ok(Some(mut loaded)) => {
-                let kept = std::mem::take(&mut loaded.sessions);
-                let account = Box::new(Account::load(jid.clone(), loaded, ctx.unix_ms));
-                self.hosted.insert(jid.clone(), Hosted::Here { account, idle: None, leaves: None });
+        match loaded.map(|loaded| Value::load(jid, loaded, ctx)) {
+            Ok(Some((value, kept))) => {
+                self.hosted.insert(jid.clone(), Hosted::Here { value, idle: None, leaves: None });
                 if !kept.is_empty() {
                     self.run(jid, account::Input::Revive(kept), ctx, out);
                 }
@@ -276,14 +277,9 @@ impl Shard {
     }
 
     fn run(&mut self, jid: &Bare, input: account::Input, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Some(Hosted::Here { account, leaves, .. }) = self.hosted.get_mut(jid) else { return };
-        let was_here = !account.sessions.is_empty();
-        account.handle(ctx, input, &mut self.caused);
-        if was_here && account.sessions.is_empty() && ctx.settings.is_anonymous(jid) {
-            out.push(Output::Expire(jid.clone()));
-        }
-        out.extend(account.trace.fates().map(Output::Fate));
-        let (idle, bytes) = (account.is_idle(), account.weight());
+        let Some(Hosted::Here { value, leaves, .. }) = self.hosted.get_mut(jid) else { return };
+        value.handle(jid, ctx, input, &mut self.caused, out);
+        let (idle, bytes) = (value.is_idle(), value.weight());
         for caused in self.caused.drain(..) {
             out.push(match caused {
                 account::Output::Parcel(parcel) => Output::Parcel(parcel),
@@ -355,7 +351,14 @@ impl Shard {
             (Kind::Iq, Ok(Asks::Request(kind))) if bare => kind,
             _ => return carry_all(nobody(&stanza).into_iter().collect(), out),
         };
-        match answer(Of::Host, request, &stanza, Line::of_host(host), ctx) {
+        let is_service = ctx.settings.service(host.domain()).is_some();
+        match answer(
+            if is_service { Of::Service } else { Of::Host },
+            request,
+            &stanza,
+            Line::of_host(host),
+            ctx,
+        ) {
             Found::Now(replied, _) => carry_all(stanzas(&stanza, unwritten(replied)), out),
             Found::Beside(_) if self.questions.are_too_many(&stanza) => {
                 let busy = stanza.refused(&StanzaCondition::ResourceConstraint.into());
@@ -364,6 +367,11 @@ impl Shard {
             Found::Beside(answer) => self.questions.ask(host.clone(), stanza, answer, out),
         }
     }
+}
+
+/// Whether what stands at this address is a service's to say.
+fn is_room(jid: &Bare, ctx: &Ctx<'_>) -> bool {
+    ctx.settings.service(jid.domain()).is_some()
 }
 
 /// Nobody takes it further; whoever waits is told (RFC 6120 §10.4).
@@ -385,6 +393,7 @@ fn carry_all(stanzas: Vec<Stanza>, out: &mut Vec<Output>) {
 mod online;
 mod parked;
 mod questions;
+mod value;
 mod wakes;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Sessions that outlive the process (XEP-0198 §5): at its start the accounts that have some are
-//! loaded, so that whoever saw them sees them still, and whoever has gone for good is seen to go.
+//! loaded, so that whoever saw them sees them still, and whoever has gone for good is seen to go;
+//! so are the rooms that somebody is in.
 
 use crate::{clock::unix_ms, limits::PAGE_ACCOUNTS_MAX, shell::Shell};
 use engine::{
@@ -46,7 +47,7 @@ pub(crate) async fn revive_all(
 async fn revive(shell: &Shell, account: Bare) {
     let settings = shell.settings.load();
     // Guests of before go at a start, and nobody logs in to a domain that is served no more.
-    if !settings.serves(account.domain()) || settings.is_anonymous(&account) {
+    if !settings.hosts(account.domain()) || settings.is_anonymous(&account) {
         return;
     }
     drop(settings);

@@ -70,9 +70,14 @@ impl Account {
             return;
         }
         match half {
-            Ok(theirs) => {
-                wait.place = Place::Mine;
-                wait.unit = wait.unit.take().map(|ours| ours.join(theirs));
+            Ok(theirs) if wait.unit.is_some() || !theirs.is_empty() => {
+                let ours = wait.unit.take().unwrap_or_default();
+                (wait.place, wait.unit) = (Place::Mine, Some(ours.join(theirs)));
+            }
+            Ok(_) => {
+                wait.place = Place::Ready(Ok(Committed::default()));
+                let pair = wait.pair.clone();
+                self.advance(&pair, ctx, out);
             }
             Err(error) => {
                 if let Then::Walk(walked) = &wait.then {

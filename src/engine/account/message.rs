@@ -60,13 +60,14 @@ impl Account {
         }
         let pair = pair(&walked.stanza);
         let copied = !ctx.hooks.looks(Station::Copy, Station::Copy).is_empty();
-        if unit.is_empty() && !copied && !self.waiting.holds(&pair) {
+        let is_room = ctx.settings.service(to.domain()).is_some();
+        if unit.is_empty() && !copied && !is_room && !self.waiting.holds(&pair) {
             // Nothing is left to be done here.
             let stanza = walked.stanza;
             out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
             return self.settle(by, ctx, out);
         }
-        if !ctx.settings.serves(to.domain()) {
+        if !ctx.settings.hosts(to.domain()) {
             // The other server keeps a half of its own.
             let wait = Wait::for_unit(unit, pair, Then::WalkAway(walked), Some(by));
             return self.wait(wait, ctx, out);
@@ -74,7 +75,8 @@ impl Account {
         let stanza = walked.stanza.clone();
         let mut wait = Wait::for_unit(unit, pair, Then::Walk(walked), Some(by));
         let mut owed = None;
-        if let Place::Mine = wait.place {
+        // What a room keeps, its own log has: nobody is told that it is durable before it is.
+        if is_room || matches!(wait.place, Place::Mine) {
             owed = Some(Owed { sender: self.jid.clone(), ticket: self.waiting.ticket() });
             (wait.place, wait.recipient) = (Place::Half, Some(to.clone()));
         }

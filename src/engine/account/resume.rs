@@ -173,8 +173,13 @@ impl Account {
         }
         // What comes from now on is not for it, and it is told when it comes back.
         session.replay.get_or_insert_with(|| Box::new(Replay::missed(released)));
+        // Nobody need see it, but in a room it is still there: it will come back.
+        let is_room = |to: &wire::Jid| ctx.settings.service(to.domain()).is_some();
+        let (rooms, others) = std::mem::take(&mut session.directed).into_iter().partition(is_room);
+        session.directed = others;
         self.withdraw(link, None, ctx, out);
-        self.sessions[place].priority = priority;
+        let session = &mut self.sessions[place];
+        (session.priority, session.directed) = (priority, rooms);
         self.note(ctx, out);
     }
 }

@@ -1,6 +1,6 @@
 //! Who is online in a shard, and what an operator sees of an account.
 
-use super::{Hosted, Shard};
+use super::{Hosted, Shard, value::Value};
 use crate::port::Online;
 use wire::Bare;
 
@@ -48,8 +48,8 @@ impl Hosted {
     /// Where the last messages of the account went.
     fn traced(&self) -> Vec<String> {
         match self {
-            Self::Loading(_) => Vec::new(),
-            Self::Here { account, .. } => account.trace.lines(),
+            Self::Here { value: Value::Account(account), .. } => account.trace.lines(),
+            Self::Loading(_) | Self::Here { .. } => Vec::new(),
         }
     }
 }

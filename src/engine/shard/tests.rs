@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    account::Account,
     ctx::{Moment, Random},
     hook::{
         Answer, Desk, Hook, Leaving, Output as Spoken, Reply, Station, Status, Tell, Verdict, Why,
@@ -272,7 +273,7 @@ impl World {
 
     fn account(&self, jid: &str) -> &Account {
         match self.shard.hosted.get(jid) {
-            Some(Hosted::Here { account, .. }) => account,
+            Some(Hosted::Here { value: Value::Account(account), .. }) => account,
             _ => panic!("{jid} is not here"),
         }
     }
