@@ -10,6 +10,7 @@ pub mod xep_0004_forms;
 pub mod xep_0012_last;
 pub mod xep_0013_offline;
 pub mod xep_0030_disco;
+pub mod xep_0045_muc;
 pub mod xep_0049_private;
 pub mod xep_0050_commands;
 pub mod xep_0054_vcard;
@@ -51,6 +52,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0012_last::XEP,
     &xep_0013_offline::XEP,
     &xep_0030_disco::XEP,
+    &xep_0045_muc::XEP,
     &xep_0049_private::XEP,
     &xep_0050_commands::XEP,
     &xep_0054_vcard::XEP,
@@ -82,6 +84,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0368_direct::XEP,
     &xep_0388_sasl2::xep_0386_bind2::XEP,
     &xep_0388_sasl2::XEP,
+    &xep_0045_muc::xep_0421_occupant_id::XEP,
     &xep_0424_retraction::XEP,
     &xep_0313_mam::xep_0430_inbox::XEP,
     &xep_0440_channel_binding::XEP,

@@ -177,6 +177,12 @@ impl Field {
         options.fold(field, Draft::child)
     }
 
+    /// With what it is now, in a form of type `form`.
+    pub fn filled<T: AsRef<str>>(&self, values: impl IntoIterator<Item = T>) -> Draft {
+        let values = values.into_iter().map(|value| Draft::new(VALUE).text(value));
+        values.fold(self.asked(), Draft::child)
+    }
+
     /// With what is known of it, in a form of type `result`.
     pub fn told<T: AsRef<str>>(&self, values: impl IntoIterator<Item = T>) -> Draft {
         let values = values.into_iter().map(|value| Draft::new(VALUE).text(value));
@@ -207,6 +213,11 @@ impl Given {
     /// All values of a field, in order.
     pub fn all(&self, var: &str) -> &[String] {
         self.values.iter().find(|(name, _)| *name == var).map_or(&[], |(_, values)| values)
+    }
+
+    /// Whether a field was given, be it empty.
+    pub fn has(&self, var: &str) -> bool {
+        self.values.iter().any(|(name, _)| *name == var)
     }
 
     /// The first value of a field.

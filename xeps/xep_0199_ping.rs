@@ -11,6 +11,10 @@ pub const XEP: Xep = Xep {
     hooks: &[
         Hook::Feature(Of::Host, NS),
         Hook::Feature(Of::Account, NS),
+        Hook::Feature(Of::Service, NS),
+        Hook::Feature(Of::Room, NS),
+        Hook::get(Of::Service, PING, Answer::Pure(host)),
+        Hook::get(Of::Room, PING, Answer::Pure(host)),
         Hook::get(Of::Host, PING, Answer::Pure(host)),
         Hook::get(Of::Account, PING, Answer::Pure(account)),
         Hook::Silent(ask),

@@ -7,6 +7,7 @@ use engine::{
     ctx::Ctx,
     hook::*,
     passage::{Passage, Walk},
+    request::Line,
     wire::*,
 };
 use xmpp_parsers::disco::{DiscoInfoQuery, DiscoItemsQuery};
@@ -30,6 +31,11 @@ pub const XEP: Xep = Xep {
             Answer::Pure(|iq, line, ctx| info(account(line.asked, ctx), iq, ctx)),
         ),
         Hook::get(Of::Account, ITEMS, Answer::Pure(|iq, _, ctx| items(&ACCOUNT, iq, ctx))),
+        Hook::Feature(Of::Service, INFO.ns),
+        Hook::Feature(Of::Service, ITEMS.ns),
+        Hook::get(Of::Service, INFO, Answer::Pure(service)),
+        Hook::Feature(Of::Room, INFO.ns),
+        Hook::Feature(Of::Room, ITEMS.ns),
         Hook::At(Station::Guard, keep_strangers_out),
     ],
 };
@@ -95,17 +101,55 @@ fn info(entity: &Entity, iq: &Stanza, ctx: &Ctx<'_>) -> Replied {
     Ok(Reply::Payload(payload))
 }
 
-/// Section 4. Nothing stands below us but nodes; resources are told by presence, not here.
+/// Section 4. Nothing stands below us but nodes, and services below a host; resources are told by
+/// presence, not here.
 fn items(entity: &Entity, iq: &Stanza, ctx: &Ctx<'_>) -> Replied {
     let query: DiscoItemsQuery = read(iq)?;
     let (Some(name), Some(to)) = (query.node, &iq.head.to) else {
-        return Ok(Reply::Payload(mirror(ITEMS, None).finish()));
+        let services = match entity.of {
+            Of::Host => services(iq, ctx),
+            _ => Vec::new(),
+        };
+        let told = services.into_iter().fold(mirror(ITEMS, None), Draft::child);
+        return Ok(Reply::Payload(told.finish()));
     };
     let items = entity.node(&name, iq, ctx)?.items.into_iter().map(|item| {
         let draft = Draft::new(ITEM).attribute("jid", to.as_str());
         draft.attribute("node", item.node).attribute("name", item.name)
     });
     Ok(Reply::Payload(items.fold(mirror(ITEMS, Some(&name)), Draft::child).finish()))
+}
+
+/// Our services: those of this host, where each host has its own.
+fn services(iq: &Stanza, ctx: &Ctx<'_>) -> Vec<Draft> {
+    let Some(host) = iq.head.to.as_ref().map(Jid::domain) else { return Vec::new() };
+    let all = ctx.settings.services.iter().map(|(service, _)| service.domain());
+    let is_below = |service: &str, host: &str| {
+        service.strip_suffix(host).is_some_and(|prefix| prefix.ends_with('.'))
+    };
+    let is_others = |service: &str| {
+        let mut others = ctx.settings.domains.iter().map(|domain| domain.domain());
+        others.any(|other| other != host && is_below(service, other))
+    };
+    let ours = all.filter(|service| is_below(service, host) || !is_others(service));
+    let told = ours.filter_map(|service| {
+        let name = ctx.hooks.service(service, ctx.settings)?.identity().name;
+        Some(Draft::new(ITEM).attribute("jid", service).attribute("name", name))
+    });
+    told.collect()
+}
+
+/// Section 3, of a service.
+fn service(iq: &Stanza, line: &mut Line<'_>, ctx: &Ctx<'_>) -> Replied {
+    let query: DiscoInfoQuery = read(iq)?;
+    let found = ctx.hooks.service(line.asked.domain(), ctx.settings);
+    let (None, Some(found)) = (query.node, found) else {
+        return Err(StanzaCondition::ItemNotFound.into());
+    };
+    let is = found.identity();
+    let identity = identity(is.category, is.kind, Some(is.name));
+    let told = described(mirror(INFO, None), identity, ctx.hooks.features(Of::Service));
+    Ok(Reply::Payload(told.finish()))
 }
 
 fn identity(category: &str, kind: &str, name: Option<&str>) -> Draft {

@@ -55,7 +55,13 @@ fn is_worthy(message: &Stanza) -> bool {
         "headline" => is_wished,
         _ => true,
     };
-    by_type && !hints(message, NO_STORE) && (is_wished || message.children().any(is_content))
+    by_type && is_said(message)
+}
+
+/// By its content and what its sender wishes.
+pub(super) fn is_said(message: &Stanza) -> bool {
+    let is_wished = hints(message, STORE);
+    !hints(message, NO_STORE) && (is_wished || message.children().any(is_content))
 }
 
 fn is_content(child: Element<'_>) -> bool {

@@ -42,8 +42,14 @@ pub const XEP: Xep = Xep {
         Hook::Feature(Of::Host, NS),
         Hook::Feature(Of::Account, "urn:xmpp:mam:2#extended"),
         Hook::Feature(Of::Account, "urn:xmpp:mam:2#groupchat-field"),
+        Hook::Feature(Of::Room, NS),
+        Hook::Feature(Of::Room, "urn:xmpp:mam:2#extended"),
+        Hook::get(Of::Room, QUERY, Answer::Pure(form)),
+        Hook::set(Of::Room, QUERY, Answer::World(query)),
+        Hook::get(Of::Room, METADATA, Answer::World(metadata)),
         Hook::At(Station::Guard, keep_others_out),
         Hook::At(Station::Keep, keep),
+        Hook::Keeps(keeps),
         Hook::get(Of::Account, QUERY, Answer::Pure(form)),
         Hook::set(Of::Account, QUERY, Answer::World(query)),
         Hook::get(Of::Account, METADATA, Answer::World(metadata)),
@@ -90,6 +96,14 @@ fn keep(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
         passage.once(key, since, repeatable);
     }
     Verdict::Go
+}
+
+/// The same of what somebody says in a room: its log has it once, for all (section 6.2).
+fn keeps(said: &Stanza, by: &Bare, ctx: &Ctx<'_>) -> Option<Kept> {
+    let is_kept = entry::is_said(said) && !hints(said, NO_PERMANENT_STORE);
+    let retry = retry::retry(said, by, ctx.unix_ms);
+    let once = retry.map(|retry::Retry { key, since, repeatable }| (key, since, repeatable));
+    is_kept.then_some(Kept { flags: Flags::ARCHIVE, once })
 }
 
 /// Section 3.3: an id is told of what the archive shows, for clients ask it for what came after.

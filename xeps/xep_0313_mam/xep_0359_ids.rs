@@ -13,6 +13,7 @@ pub const XEP: Xep = Xep {
     status: Status::Complete,
     hooks: &[
         Hook::Feature(Of::Account, NS),
+        Hook::Feature(Of::Room, NS),
         Hook::At(Station::Mark, strip_forged),
         Hook::Again(stamp),
     ],

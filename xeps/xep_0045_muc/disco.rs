@@ -1,0 +1,126 @@
+//! What a room tells of itself to who looks at it from outside (XEP-0045 §6.4, §6.5).
+
+use super::{
+    names::*,
+    rank::{Affiliation, Role},
+    room::Room,
+};
+use crate::xep_0004_forms::{self as forms, Field, Kind};
+use engine::{
+    ctx::Ctx,
+    hook::Of,
+    wire::{Draft, Element, Jid, Name, Payload, StanzaCondition, StanzaError},
+};
+
+const INFO: Name = Name::new("http://jabber.org/protocol/disco#info", "query");
+const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
+const FORM_TYPE: &str = "http://jabber.org/protocol/muc#roominfo";
+/// The node at which a room tells what nick somebody may have (§7.12).
+const NICK_NODE: &str = "x-roomuser-item";
+
+impl Room {
+    /// §6.4, and the reserved nick of who asks (§7.12).
+    ///
+    /// # Errors
+    /// `item-not-found` for a node that is not there, and of a room that hides from who asks.
+    pub fn info(
+        &self,
+        from: &Jid,
+        asked: Element<'_>,
+        ctx: &Ctx<'_>,
+    ) -> Result<Payload, StanzaError> {
+        let query = match asked.attribute("node") {
+            Some(node) if node == NICK_NODE => return Ok(self.nick_info(from)),
+            Some(_) => return Err(StanzaCondition::ItemNotFound.into()),
+            None => Draft::new(INFO),
+        };
+        let name = match self.config.name.as_str() {
+            "" => self.jid.local().unwrap_or_default(),
+            name => name,
+        };
+        let query = query.child(identity(name));
+        let own = [
+            MUC,
+            "http://jabber.org/protocol/muc#stable_id",
+            "http://jabber.org/protocol/muc#self-ping-optimization",
+        ];
+        let features = own.iter().chain(ctx.hooks.features(Of::Room)).copied();
+        let features = features.chain(self.config.features());
+        let features =
+            features.filter(|feature| self.config.is_archived || !feature.contains(":mam:"));
+        let query = features.fold(query, |query, feature| {
+            query.child(Draft::new(Name::new(INFO.ns, "feature")).attribute("var", feature))
+        });
+        Ok(query.child(self.roominfo()).finish())
+    }
+
+    /// §15.5.4.
+    fn roominfo(&self) -> Draft {
+        let text = |var, label, value: &str| {
+            let field = Field { var, kind: Kind::TextSingle, label, required: false };
+            field.told((!value.is_empty()).then_some(value))
+        };
+        let flag = |var, label, is: bool| {
+            let field = Field { var, kind: Kind::Boolean, label, required: false };
+            field.told([if is { "1" } else { "0" }])
+        };
+        let config = &self.config;
+        let occupants = self.occupants.len().to_string();
+        let history = config.history_max.to_string();
+        [
+            text("muc#roominfo_description", "Description", &config.description),
+            text("muc#roominfo_subject", "Subject", &self.subject.text()),
+            flag(
+                "muc#roominfo_changesubject",
+                "Occupants may change the subject",
+                config.may_change_subject,
+            ),
+            text("muc#roominfo_lang", "Language of the discussion", &config.lang),
+            text("muc#roominfo_occupants", "Occupants", &occupants),
+            text("muc#maxhistoryfetch", "Messages that who enters is told at most", &history),
+            text("muc#roomconfig_roomname", "Name", &config.name),
+            text(
+                "muc#roomconfig_allowpm",
+                "Who may send private messages",
+                config.whispers.as_str(),
+            ),
+            flag("muc#roomconfig_allowinvites", "Occupants may invite others", config.may_invite),
+        ]
+        .into_iter()
+        .fold(forms::result(FORM_TYPE), Draft::child)
+    }
+
+    fn nick_info(&self, from: &Jid) -> Payload {
+        let query = Draft::new(INFO).attribute("node", NICK_NODE);
+        let nick = self.members.get(&from.bare()).and_then(|member| member.nick.as_deref());
+        match nick {
+            Some(nick) => query.child(identity(nick)).finish(),
+            None => query.finish(),
+        }
+    }
+
+    /// §6.5: who is here, for who is here too.
+    ///
+    /// # Errors
+    /// `item-not-found` for a node that is not there.
+    pub fn items(&self, from: &Jid, asked: Element<'_>) -> Result<Payload, StanzaError> {
+        if asked.attribute("node").is_some() {
+            return Err(StanzaCondition::ItemNotFound.into());
+        }
+        let rank = self.rank(from);
+        let query = Draft::new(ITEMS);
+        if rank.role == Role::None && rank.affiliation < Affiliation::Admin {
+            return Ok(query.finish());
+        }
+        let items = self.occupants.iter().map(|(nick, _)| {
+            let item = Draft::new(Name::new(ITEMS.ns, "item"));
+            item.attribute("jid", self.occupant(nick).as_str()).attribute("name", nick)
+        });
+        Ok(items.fold(query, Draft::child).finish())
+    }
+}
+
+fn identity(name: &str) -> Draft {
+    let identity = Draft::new(Name::new(INFO.ns, "identity"));
+    identity.attribute("category", "conference").attribute("type", "text").attribute("name", name)
+}

@@ -1,0 +1,144 @@
+//! Who enters a room, and who makes one by that (XEP-0045 §7.2, §10.1).
+
+use super::{
+    CREATION, OCCUPANTS_MAX, PERSISTENCE,
+    config::Config,
+    line::{Asker, Effect, Step},
+    members::Member,
+    names::*,
+    occupants::{self, Seat},
+    presence::for_all,
+    rank::{Affiliation, Role},
+    room::{ROOM, Room, Turn},
+};
+use engine::{ctx::Ctx, unit::Change, wire::*};
+
+/// The longest nick, in bytes.
+pub const NICK_BYTES_MAX: usize = 256;
+/// Sessions of one person in a room.
+const SEATS_MAX: usize = 32;
+/// The room of a full house that is kept for owners and admins (§7.2.10).
+const SPARE_OCCUPANTS: usize = 20;
+
+impl Room {
+    /// Somebody comes in.
+    ///
+    /// # Errors
+    /// Those of §7.2.16.
+    pub fn enter(
+        &mut self,
+        from: Jid,
+        nick: Text,
+        stanza: &Stanza,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let who = from.bare();
+        if nick.len() > NICK_BYTES_MAX || nick.trim().is_empty() {
+            return Err(StanzaCondition::NotAcceptable.into());
+        }
+        let creates = !self.is_made;
+        let mut step = self.step(Asker::Sender(stanza.clone()));
+        if creates {
+            self.may_make(&who, turn.ctx)?;
+            self.make(&who, &mut step, turn.ctx)?;
+        } else {
+            self.may_enter(&from, stanza, turn.ctx)?;
+        }
+        self.may_be_called(&nick, &from)?;
+        let (affiliation, there) = (self.members.of(&who), self.occupants.get(&nick));
+        if there.is_some_and(|occupant| occupant.seats.len() >= SEATS_MAX) {
+            return Err(StanzaCondition::ResourceConstraint.into());
+        }
+        let at_first = Role::at_first(affiliation, self.config.is_moderated);
+        let role = there.map_or(at_first, |occupant| occupant.role);
+        let (voice, presence) = (turn.ctx.number(), for_all(stanza));
+        let seat = Seat { jid: from.clone(), since: step.number, voice, presence };
+        step.write(occupants::kept(&self.jid, &nick, role, &seat));
+        self.occupants.sit(nick.clone(), role, seat);
+        let codes = if creates { vec![status::CREATED] } else { Vec::new() };
+        self.welcome(&from, &nick, stanza, codes, &mut step, turn.ctx);
+        self.take(step, turn);
+        Ok(())
+    }
+
+    fn may_enter(&self, from: &Jid, stanza: &Stanza, ctx: &Ctx<'_>) -> Result<(), StanzaError> {
+        let affiliation = self.members.of(&from.bare());
+        if affiliation == Affiliation::Outcast {
+            return Err(StanzaCondition::Forbidden.into()); // §7.2.8
+        }
+        if self.is_locked && affiliation != Affiliation::Owner {
+            return Err(StanzaCondition::ItemNotFound.into()); // §7.2.11
+        }
+        if self.config.is_members_only && affiliation < Affiliation::Member {
+            return Err(StanzaCondition::RegistrationRequired.into()); // §7.2.7
+        }
+        let given = stanza.child(JOIN).and_then(|join| join.child(PASSWORD));
+        let given = given.map(|password| password.text().into_owned());
+        let is_owner = affiliation == Affiliation::Owner;
+        if !is_owner && self.config.password.is_some() && given != self.config.password {
+            return Err(StanzaCondition::NotAuthorized.into()); // §7.2.6
+        }
+        let most = ctx.settings.number(&OCCUPANTS_MAX) as usize;
+        let most = self.config.occupants_max.map_or(most, |max| max.min(most));
+        let spare = if affiliation >= Affiliation::Admin { SPARE_OCCUPANTS } else { 0 };
+        match self.occupants.len() < most + spare {
+            true => Ok(()),
+            false => Err(StanzaCondition::ServiceUnavailable.into()), // §7.2.10
+        }
+    }
+
+    /// §10.1.1: whether somebody may make a room here.
+    fn may_make(&self, who: &Bare, ctx: &Ctx<'_>) -> Result<(), StanzaError> {
+        let is_ours = ctx.settings.serves(who.domain()) && !ctx.settings.is_anonymous(who);
+        let may = match ctx.settings.choice(&CREATION) {
+            "everybody" => true,
+            "admins" => ctx.settings.admins.contains(who),
+            _ => is_ours,
+        };
+        match may || ctx.settings.admins.contains(who) {
+            true => Ok(()),
+            false => Err(StanzaCondition::NotAllowed.into()),
+        }
+    }
+
+    /// It is there from now on, and locked until its owner has configured it (§10.1.1).
+    fn make(&mut self, owner: &Bare, step: &mut Step, ctx: &Ctx<'_>) -> Result<(), StanzaError> {
+        let is_persistent = ctx.settings.choice(&PERSISTENCE) == "persistent";
+        self.config = Config { is_persistent, ..Config::default() };
+        step.write(Change::Room(self.jid.clone()));
+        let member = Member { affiliation: Affiliation::Owner, ..Member::default() };
+        step.write(self.members.change(&self.jid, owner, member)?);
+        (self.is_made, self.is_locked) = (true, true);
+        self.keep_config(step);
+        step.write(Change::Put(ROOM, self.jid.clone(), "locked".into(), Vec::new()));
+        self.list(step);
+        Ok(())
+    }
+
+    /// A room that is not to stay goes with its last occupant (§10.9), as does one that its owner
+    /// never configured.
+    pub fn close_if_empty(&mut self, step: &mut Step, _: &Ctx<'_>) {
+        let stays = self.config.is_persistent && !self.is_locked;
+        if self.is_made && self.occupants.is_empty() && !stays {
+            self.unmake(step);
+        }
+    }
+
+    /// It is no more.
+    pub fn unmake(&mut self, step: &mut Step) {
+        (self.is_made, self.is_locked) = (false, false);
+        (self.config, self.members, self.subject) = <_>::default();
+        step.unit.changes.clear();
+        step.write(Change::Delete(self.jid.clone()));
+        self.unlist(step);
+    }
+
+    /// §7.2.14: what of the history it wants.
+    pub fn tell_history(&self, to: &Jid, stanza: &Stanza, step: &mut Step, ctx: &Ctx<'_>) {
+        let asked = super::history::Asked::read(stanza, self.config.history_max, ctx.unix_ms);
+        if asked.max > 0 && asked.chars_max > 0 {
+            step.effects.push(Effect::History(asked.stanza(&self.jid, to)));
+        }
+        step.send(self.subject.told(&self.jid, to));
+    }
+}

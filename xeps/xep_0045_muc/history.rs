@@ -1,0 +1,143 @@
+//! What was said before, for who enters (XEP-0045 §7.2.13, §7.2.14).
+
+use super::{
+    names::{HISTORY, JOIN, MUC, delay, stanza_id},
+    subject::is_subject,
+};
+use crate::xep_0082_dates as dates;
+use engine::{
+    archive::Search,
+    hook::{Replied, Reply, World},
+    port::Pending,
+    unit::{Flags, Pos},
+    wire::*,
+};
+
+/// Up to which place; said by the room to itself.
+const UNTIL: Name = Name::new(MUC, "until");
+
+/// What of it somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Messages.
+    pub max: usize,
+    /// Characters of them together.
+    pub chars_max: usize,
+    /// Since then, in milliseconds of the Unix clock.
+    pub since_ms: u64,
+}
+
+impl Asked {
+    /// The least of what is asked for and what the room gives (§7.2.14). A number that is none is
+    /// as if it were not there.
+    pub fn read(join: &Stanza, entries_max: usize, now_ms: u64) -> Self {
+        let mut all = Self { max: entries_max, chars_max: usize::MAX, since_ms: 0 };
+        let asked = join.child(JOIN).and_then(|join| join.child(HISTORY));
+        let Some(asked) = asked else { return all };
+        let number = |name| asked.attribute(name)?.trim().parse::<u64>().ok();
+        let size = |name| number(name).map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        if let Some(max) = size("maxstanzas") {
+            all.max = all.max.min(max);
+        }
+        if let Some(max) = size("maxchars") {
+            all.chars_max = max;
+        }
+        if let Some(seconds) = number("seconds") {
+            all.since_ms = now_ms.saturating_sub(seconds.saturating_mul(1_000));
+        }
+        if let Some((ms, _)) = asked.attribute("since").and_then(|since| dates::read(&since)) {
+            all.since_ms = all.since_ms.max(u64::try_from(ms).unwrap_or_default());
+        }
+        all
+    }
+
+    /// The question, as it goes to the store.
+    pub fn stanza(&self, room: &Bare, to: &Jid) -> Stanza {
+        let head = Head::new(Kind::Iq).with_from(to.clone()).with_to(room.clone());
+        let asked = Draft::new(HISTORY)
+            .attribute("maxstanzas", self.max.to_string())
+            .attribute("maxchars", self.chars_max.to_string())
+            .attribute("since", self.since_ms.to_string());
+        Stanza::new(head).with(asked.finish())
+    }
+}
+
+/// The same question, of what the log has up to there.
+pub fn until(asked: Stanza, pos: Pos) -> Stanza {
+    asked.with(Draft::new(UNTIL).text(pos.0.to_string()).finish())
+}
+
+/// The newest that it allows, oldest first. What cannot be read is not told: who enters asks the
+/// archive for it.
+pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
+    Box::pin(async move {
+        let until = asked.child(UNTIL).and_then(|until| until.text().parse::<i64>().ok());
+        let (Some(until), Some(history)) = (until, asked.child(HISTORY)) else {
+            return Err(StanzaCondition::BadRequest.into());
+        };
+        let number = |name| history.attribute(name)?.parse::<u64>().ok();
+        let size = |name| usize::try_from(number(name).unwrap_or_default()).unwrap_or(usize::MAX);
+        let since = i64::try_from(number("since").unwrap_or_default()).unwrap_or(i64::MAX >> 20);
+        let search = Search {
+            after: Pos(since.saturating_mul(1 << 20).saturating_sub(1).max(0)),
+            before: Some(Pos(until.saturating_add(1))),
+            flags: Flags::ARCHIVE,
+            newest: true,
+            max: size("maxstanzas"),
+            ..Search::default()
+        };
+        let found = world.store.search(world.account, &search).await?;
+        let mut chars_left = size("maxchars");
+        let mut told = Vec::new();
+        for logged in found.entries.into_iter().rev() {
+            let Ok(said) = Stanza::parse_one(&logged.entry.stanza) else { continue };
+            if is_subject(&said) {
+                continue; // §7.2.13: subjects are no history
+            }
+            let mut said = stamped(said, world.account, logged.pos, world);
+            said.head.to.clone_from(&asked.head.from);
+            let Some(left) = chars_left.checked_sub(said.wire_len()) else { break };
+            chars_left = left;
+            told.push(said);
+        }
+        told.reverse();
+        Ok(Reply::After(told, None))
+    })
+}
+
+/// With its name in the archive, and when it was said.
+fn stamped(said: Stanza, room: &Bare, pos: Pos, world: &World<'_>) -> Stanza {
+    let delay = delay(room, dates::date_time_ms(pos.unix_ms()));
+    said.with(stanza_id(room, pos, world.settings)).with(delay)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    fn asked(attributes: &str) -> Asked {
+        let join = format!(
+            "<presence><x xmlns='http://jabber.org/protocol/muc'><history {attributes}/></x>\
+             </presence>"
+        );
+        Asked::read(&Stanza::parse_one(&join).unwrap(), 20, NOW)
+    }
+
+    #[test]
+    fn the_least_of_what_is_asked_for_section_7_2_14() {
+        let all = Asked { max: 20, chars_max: usize::MAX, since_ms: 0 };
+        assert_eq!(asked(""), all);
+        assert_eq!(asked("maxstanzas='7'").max, 7);
+        assert_eq!(asked("maxstanzas='700'").max, 20);
+        assert_eq!(asked("maxchars='0'").chars_max, 0);
+        assert_eq!(asked("seconds='60'").since_ms, NOW - 60_000);
+        assert_eq!(asked("since='1970-01-01T00:00:01Z'").since_ms, 1_000);
+        assert_eq!(asked("seconds='60' since='1970-01-01T00:00:01Z'").since_ms, NOW - 60_000);
+        for nonsense in ["maxstanzas='-1'", "maxchars='x'", "seconds=''", "since='yesterday'"] {
+            assert_eq!(asked(nonsense), all, "{nonsense}");
+        }
+        assert_eq!(asked("seconds='18446744073709551615'").since_ms, 0);
+    }
+}

@@ -1,0 +1,124 @@
+//! Invitations by a room, and what becomes of them (XEP-0045 §7.8.2).
+
+use super::{
+    line::Asker,
+    members::Member,
+    names::*,
+    rank::{Affiliation, Role},
+    room::{Room, Turn},
+};
+use engine::wire::*;
+
+/// Who may be invited by one message.
+const INVITED_MAX: usize = 20;
+
+impl Room {
+    /// `from` invites somebody.
+    ///
+    /// # Errors
+    /// `not-acceptable` for who is not here, `forbidden` for who may not, `bad-request` and
+    /// `jid-malformed` for whom nobody is.
+    pub fn invite(
+        &mut self,
+        from: &Jid,
+        stanza: &Stanza,
+        asker: Asker,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let rank = self.rank(from);
+        if rank.role == Role::None && rank.affiliation < Affiliation::Admin {
+            return Err(StanzaCondition::NotAcceptable.into());
+        }
+        let is_admin = rank.affiliation >= Affiliation::Admin;
+        let is_free = self.config.may_invite && !self.config.is_members_only;
+        let may = is_admin || rank.role == Role::Moderator || is_free;
+        if !may || rank.role == Role::Visitor && !is_admin {
+            return Err(StanzaCondition::Forbidden.into());
+        }
+        let invites = stanza.children().filter(|child| child.is(X));
+        let invites = invites.flat_map(Element::children).filter(|child| child.is(INVITE));
+        let invites: Vec<_> = invites.collect();
+        if invites.len() > INVITED_MAX {
+            return Err(StanzaCondition::PolicyViolation.into());
+        }
+        let mut whom = Vec::new();
+        for invite in invites {
+            let to = invite.attribute("to").ok_or(StanzaCondition::BadRequest)?;
+            let to = Jid::parse(&to).map_err(|_| StanzaCondition::JidMalformed)?;
+            whom.push((to, invite));
+        }
+        let mut step = self.step(asker);
+        for (to, invite) in whom {
+            // §7.8.2: who is invited to a room for members becomes one.
+            let is_nothing = self.members.of(&to.bare()) == Affiliation::None;
+            if self.config.is_members_only && is_nothing {
+                let member = Member { affiliation: Affiliation::Member, ..Member::default() };
+                step.write(self.members.change(&self.jid, &to.bare(), member)?);
+            }
+            step.send(self.invitation(from, &to, invite));
+        }
+        Self::settle(&mut step);
+        self.take(step, turn);
+        Ok(())
+    }
+
+    fn invitation(&self, from: &Jid, to: &Jid, invite: Element<'_>) -> Stanza {
+        let by = match self.occupants.nick_of(from) {
+            // Who may not see addresses does not learn one by being invited.
+            Some(nick) if !self.config.is_non_anonymous => self.occupant(nick),
+            _ => from.bare().into(),
+        };
+        let mut told = Draft::new(INVITE).attribute("from", by.as_str());
+        for part in [REASON, CONTINUE] {
+            if let Some(part) = invite.child(part) {
+                told = told.payload(&part.to_payload());
+            }
+        }
+        let x = Draft::new(X).child(told);
+        let x = match &self.config.password {
+            Some(password) => x.child(Draft::new(KEY).text(password)),
+            None => x,
+        };
+        let head = Head::new(Kind::Message).with_from(self.jid.clone()).with_to(to.clone());
+        Stanza::new(head).with(x.finish())
+    }
+
+    /// Who was invited does not want to come.
+    ///
+    /// # Errors
+    /// `jid-malformed` for whom nobody is, `item-not-found` for an inviter who is not here.
+    pub fn decline(
+        &mut self,
+        from: &Jid,
+        decline: Element<'_>,
+        asker: Asker,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let to = decline.attribute("to").ok_or(StanzaCondition::BadRequest)?;
+        let to = Jid::parse(&to).map_err(|_| StanzaCondition::JidMalformed)?;
+        let inviters: Vec<Jid> = match to.resource() {
+            Some(nick) if to.bare() == self.jid => {
+                let inviter = self.occupants.get(nick).ok_or(StanzaCondition::ItemNotFound)?;
+                inviter.seats.iter().map(|seat| seat.jid.clone()).collect()
+            }
+            // Nobody writes to whoever he likes in the room's name.
+            _ if self.occupants.nicks_of(&to.bare()).is_empty() => {
+                return Err(StanzaCondition::ItemNotFound.into());
+            }
+            _ => vec![to.bare().into()],
+        };
+        let mut told = Draft::new(DECLINE).attribute("from", from.bare().as_str());
+        if let Some(reason) = decline.child(REASON) {
+            told = told.payload(&reason.to_payload());
+        }
+        let told = Draft::new(X).child(told).finish();
+        let mut step = self.step(asker);
+        for to in inviters {
+            let head = Head::new(Kind::Message).with_from(self.jid.clone()).with_to(to);
+            step.send(Stanza::new(head).with(told.clone()));
+        }
+        Self::settle(&mut step);
+        self.take(step, turn);
+        Ok(())
+    }
+}

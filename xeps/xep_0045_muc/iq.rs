@@ -1,0 +1,207 @@
+//! Requests to a room, and from one occupant to another (XEP-0045 §6.4–6.6, §17.4).
+
+use super::{
+    names::*,
+    occupants::Seat,
+    rank::{Affiliation, Role},
+    room::{Room, Turn, send},
+};
+use engine::{
+    account::Output,
+    hook::{Answer, IqKind, Of, Replied, Reply},
+    parcel::Owed,
+    request::{Asks, Line, asks, stanzas, unwritten},
+    wire::*,
+};
+
+const PING: Name = Name::new("urn:xmpp:ping", "ping");
+const REGISTER: Name = Name::new("jabber:iq:register", "query");
+const INFO: Name = Name::new("http://jabber.org/protocol/disco#info", "query");
+const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
+const MAM: &str = "urn:xmpp:mam:2";
+/// Requests that the store may be being read for, for one room.
+const ASKED_MAX: usize = 64;
+
+impl Room {
+    /// Whatever comes.
+    pub fn routed(&mut self, stanza: Stanza, owed: Option<Owed>, turn: &mut Turn<'_, '_>) {
+        match stanza.kind() {
+            Kind::Message => self.message(stanza, owed, turn),
+            Kind::Presence => self.presence(stanza, turn),
+            Kind::Iq => self.iq(stanza, turn),
+        }
+    }
+
+    fn iq(&mut self, iq: Stanza, turn: &mut Turn<'_, '_>) {
+        let Some(from) = iq.head.from.clone() else { return };
+        let nick = iq.head.to.as_ref().and_then(|to| to.resource().map(Text::from));
+        let kind = match asks(&iq) {
+            Ok(Asks::Request(kind)) => kind,
+            Ok(Asks::Response) => return self.answer_passes(&from, nick, iq, turn),
+            Err(error) => return refuse(&iq, &error, turn),
+        };
+        let done = match nick {
+            Some(nick) => self.request_passes(&from, &nick, &iq, turn),
+            None => self.request(&from, kind, &iq, turn),
+        };
+        if let Err(error) = done {
+            refuse(&iq, &error, turn);
+        }
+    }
+
+    /// For the room itself.
+    fn request(
+        &mut self,
+        from: &Jid,
+        kind: IqKind,
+        iq: &Stanza,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let Some(asked) = iq.children().next() else {
+            return Err(StanzaCondition::BadRequest.into());
+        };
+        if !self.is_made || self.is_locked && self.members.of(&from.bare()) != Affiliation::Owner {
+            return Err(StanzaCondition::ItemNotFound.into());
+        }
+        if self.line.is_full() {
+            return Err(StanzaCondition::ResourceConstraint.into());
+        }
+        let told = match kind {
+            IqKind::Get if asked.is(ADMIN_QUERY) => self.admin_get(from, asked)?,
+            IqKind::Set if asked.is(ADMIN_QUERY) => return self.admin_set(iq, from, asked, turn),
+            IqKind::Get if asked.is(OWNER_QUERY) => self.owner_get(from)?,
+            IqKind::Set if asked.is(OWNER_QUERY) => return self.owner_set(iq, from, asked, turn),
+            IqKind::Get if asked.is(REGISTER) => self.registration(from)?,
+            IqKind::Set if asked.is(REGISTER) => return self.register(iq, from, asked, turn),
+            IqKind::Get if asked.is(INFO) => self.info(from, asked, turn.ctx)?,
+            IqKind::Get if asked.is(ITEMS) => self.items(from, asked)?,
+            _ => return self.ask_hooks(from, kind, iq, turn),
+        };
+        send(iq.result().with(told), turn.out);
+        Ok(())
+    }
+
+    /// What other XEPs answer for rooms.
+    fn ask_hooks(
+        &mut self,
+        from: &Jid,
+        kind: IqKind,
+        iq: &Stanza,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let Some(asked) = iq.children().next() else {
+            return Err(StanzaCondition::BadRequest.into());
+        };
+        if asked.ns() == MAM {
+            self.may_read(from)?;
+        }
+        match turn.ctx.hooks.answer(Of::Room, kind, asked) {
+            Some((_, Answer::World(read))) if self.asked.len() < ASKED_MAX => {
+                self.number += 1;
+                self.asked.insert(self.number, iq.clone());
+                turn.out.push(Output::World(self.number, iq.clone(), read));
+                Ok(())
+            }
+            Some((_, Answer::World(_))) => Err(StanzaCondition::ResourceConstraint.into()),
+            Some((_, Answer::Pure(think))) => {
+                let replied = think(iq, &mut Line::of_host(&self.jid), turn.ctx);
+                let answers = stanzas(iq, unwritten(replied));
+                answers.into_iter().for_each(|stanza| send(stanza, turn.out));
+                Ok(())
+            }
+            None => Err(StanzaCondition::ServiceUnavailable.into()),
+        }
+    }
+
+    /// XEP-0313 §9.1: who may enter a room may read what was said in it; of one for members, they.
+    fn may_read(&self, from: &Jid) -> Result<(), StanzaError> {
+        let rank = self.rank(from);
+        let is_here = rank.role > Role::None;
+        let may = match rank.affiliation {
+            Affiliation::Outcast => false,
+            Affiliation::None => {
+                let is_open = !self.config.is_members_only && self.config.password.is_none();
+                is_here || is_open && self.config.is_public
+            }
+            _ => true,
+        };
+        if may { Ok(()) } else { Err(StanzaCondition::Forbidden.into()) }
+    }
+
+    /// The store has been read: for who enters, or for who asked.
+    pub fn answered(&mut self, number: u64, replied: Replied, turn: &mut Turn<'_, '_>) {
+        if let Some(iq) = self.asked.remove(&number) {
+            let answers = stanzas(&iq, unwritten(replied));
+            return answers.into_iter().for_each(|stanza| send(stanza, turn.out));
+        }
+        let read = match replied {
+            Ok(Reply::After(stanzas, _)) => stanzas,
+            _ => Vec::new(),
+        };
+        self.line.answered(number, read);
+        self.advance(turn);
+    }
+
+    /// §17.4: from one occupant to another. Its own nick answers whether it is here (XEP-0410).
+    fn request_passes(
+        &mut self,
+        from: &Jid,
+        nick: &str,
+        iq: &Stanza,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let Some((own, _)) = self.occupants.by(from) else {
+            // §6.6: of disco that is said so; XEP-0410 §3 wants it of pings.
+            let is_disco = iq.children().any(|child| child.is(INFO) || child.is(ITEMS));
+            let condition = match is_disco {
+                true => StanzaCondition::BadRequest,
+                false => StanzaCondition::NotAcceptable,
+            };
+            return Err(condition.into());
+        };
+        if &**own == nick && iq.child(PING).is_some() {
+            send(iq.result(), turn.out);
+            return Ok(());
+        }
+        let asker = self.occupants.by(from).and_then(|(_, occupant)| occupant.seat(from));
+        let asker = asker.map(|seat| seat.since).unwrap_or_default();
+        let Some(Seat { jid, .. }) = self.occupants.get(nick).and_then(|one| one.seats.last())
+        else {
+            return Err(StanzaCondition::ItemNotFound.into());
+        };
+        let mut passed = iq.clone();
+        passed.head.from = Some(self.occupant(own));
+        passed.head.to = Some(jid.clone());
+        let id = iq.head.id.as_deref().unwrap_or_default();
+        // Several sessions may have one nick: the answer finds the one that asked.
+        passed.head.id = Some(format!("{asker:x}/{id}").into());
+        send(passed, turn.out);
+        Ok(())
+    }
+
+    /// What an occupant answers another.
+    fn answer_passes(
+        &mut self,
+        from: &Jid,
+        nick: Option<Text>,
+        iq: Stanza,
+        turn: &mut Turn<'_, '_>,
+    ) {
+        let Some((own, _)) = self.occupants.by(from) else { return };
+        let occupant = nick.as_deref().and_then(|nick| self.occupants.get(nick));
+        let id = iq.head.id.as_deref().and_then(|id| id.split_once('/'));
+        let (Some(occupant), Some((asker, id))) = (occupant, id) else { return };
+        let asker = u64::from_str_radix(asker, 16).ok();
+        let seat = occupant.seats.iter().find(|seat| Some(seat.since) == asker);
+        let Some(seat) = seat else { return };
+        let mut passed = iq.clone();
+        passed.head.from = Some(self.occupant(own));
+        passed.head.to = Some(seat.jid.clone());
+        passed.head.id = Some(id.into());
+        send(passed, turn.out);
+    }
+}
+
+fn refuse(iq: &Stanza, error: &StanzaError, turn: &mut Turn<'_, '_>) {
+    iq.refused(error).into_iter().for_each(|refused| send(refused, turn.out));
+}

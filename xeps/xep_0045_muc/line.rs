@@ -1,0 +1,155 @@
+//! What a room does, one thing behind the other: nothing is told before it is durable, and nothing
+//! overtakes what was decided before it.
+
+use super::show::Show;
+use engine::{
+    parcel::{Owed, Ticket},
+    unit::{Change, Committed, Pos, Unit},
+    wire::*,
+};
+use std::collections::VecDeque;
+
+/// Stanzas that may wait in the line of one room.
+pub const WAITING_STEPS_MAX: usize = 4096;
+
+/// What is done at last.
+#[derive(Debug)]
+pub enum Effect {
+    /// This goes out.
+    Send(Stanza),
+    /// Everybody who sat when it was decided sees this.
+    Show(Box<Show>),
+    /// Everybody who sat hears this; said by the session at this address.
+    Tell(Stanza, Jid),
+    /// Who has entered is told what was said before, and then the subject.
+    History(Stanza),
+    /// It is where it ought to be: the sender goes on.
+    Settle(Owed),
+    /// The room is no more.
+    Vanish,
+}
+
+/// Who hears of it when it cannot be done.
+#[derive(Clone, Debug, Default)]
+pub enum Asker {
+    /// An account that waits for it.
+    Owed(Owed),
+    /// Who sent this.
+    Sender(Stanza),
+    /// Nobody.
+    #[default]
+    Nobody,
+}
+
+/// All that comes of one stanza.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Who sat down before this number sees it.
+    pub number: u64,
+    pub asker: Asker,
+    pub unit: Unit,
+    pub effects: Vec<Effect>,
+    /// Where the log has the message of it.
+    pub committed: Committed,
+}
+
+impl Step {
+    pub fn send(&mut self, stanza: Stanza) {
+        self.effects.push(Effect::Send(stanza));
+    }
+
+    pub fn show(&mut self, show: Show) {
+        self.effects.push(Effect::Show(Box::new(show)));
+    }
+
+    pub fn write(&mut self, change: Change) {
+        self.unit.changes.push(change);
+    }
+
+    /// Where the log of this room has what was said.
+    pub fn pos(&self, room: &Bare) -> Option<Pos> {
+        self.committed.in_log(room)
+    }
+}
+
+/// What a step waits for.
+#[derive(Debug, PartialEq, Eq)]
+enum On {
+    Nothing,
+    Commit(Ticket),
+    Read(u64),
+}
+
+/// The line.
+#[derive(Debug, Default)]
+pub struct Line {
+    last: u64,
+    queue: VecDeque<(On, Step)>,
+}
+
+impl Line {
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Whether no more may wait.
+    pub fn is_full(&self) -> bool {
+        self.queue.len() >= WAITING_STEPS_MAX
+    }
+
+    /// A step behind all others. What it writes is to be given to the writer under this ticket.
+    pub fn push(&mut self, mut step: Step) -> Option<(Ticket, Unit)> {
+        if step.unit.is_empty() {
+            self.queue.push_back((On::Nothing, step));
+            return None;
+        }
+        self.last += 1;
+        let (ticket, unit) = (Ticket(self.last), std::mem::take(&mut step.unit));
+        self.queue.push_back((On::Commit(ticket), step));
+        Some((ticket, unit))
+    }
+
+    /// What is left of a step waits for a read, in front of all others. Under this number it is
+    /// answered.
+    pub fn read(&mut self, rest: Step) -> u64 {
+        self.last += 1;
+        self.queue.push_front((On::Read(self.last), rest));
+        self.last
+    }
+
+    /// The writer's outcome; the step is taken out when nothing of it may be done.
+    pub fn committed<E>(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<Committed, E>,
+    ) -> Option<(Step, E)> {
+        let waits = |(on, _): &(On, Step)| *on == On::Commit(ticket);
+        let place = self.queue.iter().position(waits)?;
+        match outcome {
+            Ok(committed) => {
+                let (on, step) = &mut self.queue[place];
+                (*on, step.committed) = (On::Nothing, committed);
+                None
+            }
+            Err(fault) => self.queue.remove(place).map(|(_, step)| (step, fault)),
+        }
+    }
+
+    /// What was read comes before the rest of its step.
+    pub fn answered(&mut self, number: u64, read: Vec<Stanza>) {
+        let waits = |(on, _): &&mut (On, Step)| *on == On::Read(number);
+        if let Some((on, step)) = self.queue.iter_mut().find(waits) {
+            *on = On::Nothing;
+            step.effects.splice(0..0, read.into_iter().map(Effect::Send));
+        }
+    }
+
+    /// The next that waits for nothing.
+    pub fn ready(&mut self) -> Option<Step> {
+        let (on, _) = self.queue.front()?;
+        if *on != On::Nothing {
+            return None;
+        }
+        self.queue.pop_front().map(|(_, step)| step)
+    }
+}

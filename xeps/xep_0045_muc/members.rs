@@ -1,0 +1,177 @@
+//! The affiliations of a room (XEP-0045 §5.2), and the nicks that are reserved with them.
+
+use super::rank::Affiliation;
+use engine::{
+    unit::{Change, KEY_BYTES_MAX, Table},
+    wire::*,
+};
+use std::collections::BTreeMap;
+
+/// With a room: what each is to it, by bare address.
+pub const AFFILIATIONS: Table = Table::named("affiliation");
+
+/// What somebody is to a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    pub affiliation: Affiliation,
+    /// Nobody else may be called so (§7.10).
+    pub nick: Option<Text>,
+    /// Why (§9.2).
+    pub reason: Option<Text>,
+}
+
+/// All that are anything to a room.
+#[derive(Debug, Default)]
+pub struct Members {
+    by_address: BTreeMap<Bare, Member>,
+    bytes: usize,
+}
+
+impl Members {
+    /// One that was kept; one that nobody can read is nothing.
+    pub fn load(&mut self, key: &str, value: &[u8]) {
+        let (Ok(who), Some(member)) = (Bare::parse(key), Member::load(value)) else { return };
+        self.put(who, member);
+    }
+
+    /// What somebody is: by its address, else by its domain, which can only be an outcast (§9.2).
+    pub fn of(&self, who: &Bare) -> Affiliation {
+        if let Some(member) = self.by_address.get(who) {
+            return member.affiliation;
+        }
+        let domain = Bare::host(who.domain()).ok();
+        let domain = domain.and_then(|domain| self.by_address.get(&domain));
+        let is_outcast = domain.is_some_and(|of| of.affiliation == Affiliation::Outcast);
+        if is_outcast { Affiliation::Outcast } else { Affiliation::None }
+    }
+
+    /// What is kept of somebody.
+    pub fn get(&self, who: &Bare) -> Option<&Member> {
+        self.by_address.get(who)
+    }
+
+    /// Everybody who is this, by address.
+    pub fn all(&self, affiliation: Affiliation) -> impl Iterator<Item = (&Bare, &Member)> {
+        self.by_address.iter().filter(move |(_, member)| member.affiliation == affiliation)
+    }
+
+    /// Whose this nick is.
+    pub fn reserved(&self, nick: &str) -> Option<&Bare> {
+        let is_it = |(_, member): &(&Bare, &Member)| member.nick.as_deref() == Some(nick);
+        self.by_address.iter().find(is_it).map(|(who, _)| who)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_address.len()
+    }
+
+    /// About what they take, in bytes.
+    pub fn weight(&self) -> usize {
+        self.bytes
+    }
+
+    /// Somebody becomes this; what is written for it.
+    ///
+    /// # Errors
+    /// An address that is too long to be kept.
+    pub fn change(&mut self, room: &Bare, who: &Bare, to: Member) -> Result<Change, StanzaError> {
+        if who.as_str().len() > KEY_BYTES_MAX {
+            return Err(StanzaCondition::NotAcceptable.into());
+        }
+        let key = who.as_str().to_owned();
+        let change = match to.is_nothing() {
+            true => Change::Cut(AFFILIATIONS, room.clone(), key),
+            false => Change::Put(AFFILIATIONS, room.clone(), key, to.save()),
+        };
+        self.put(who.clone(), to);
+        Ok(change)
+    }
+
+    fn put(&mut self, who: Bare, member: Member) {
+        let bytes = |who: &Bare, member: &Member| {
+            let texts = [&member.nick, &member.reason];
+            let texts = texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
+            who.as_str().len() + texts + size_of::<(Bare, Member)>()
+        };
+        if let Some(old) = self.by_address.get(&who) {
+            self.bytes -= bytes(&who, old);
+        }
+        if member.is_nothing() {
+            self.by_address.remove(&who);
+            return;
+        }
+        self.bytes += bytes(&who, &member);
+        self.by_address.insert(who, member);
+    }
+}
+
+impl Member {
+    fn is_nothing(&self) -> bool {
+        self.affiliation == Affiliation::None
+    }
+
+    /// Three lines. A nick and a reason have no line feed in them: neither could a nick be an
+    /// address, nor is a reason kept with one.
+    fn save(&self) -> Vec<u8> {
+        let nick = self.nick.as_deref().unwrap_or_default();
+        let reason = self.reason.as_deref().unwrap_or_default().replace(['\n', '\r'], " ");
+        format!("{}\n{nick}\n{reason}", self.affiliation).into_bytes()
+    }
+
+    fn load(value: &[u8]) -> Option<Self> {
+        let mut lines = std::str::from_utf8(value).ok()?.splitn(3, '\n');
+        let affiliation = Affiliation::parse(lines.next()?)?;
+        let mut text = || lines.next().filter(|line| !line.is_empty()).map(Text::from);
+        Some(Self { affiliation, nick: text(), reason: text() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bare(jid: &str) -> Bare {
+        Bare::parse(jid).unwrap()
+    }
+
+    fn member(affiliation: Affiliation) -> Member {
+        Member { affiliation, ..Member::default() }
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_and_what_is_nothing_is_not_kept() {
+        let room = bare("garden@rooms.x");
+        let mut members = Members::default();
+        let reason = Some(Text::from("Treason\nand more"));
+        let outcast = Member { affiliation: Affiliation::Outcast, nick: None, reason };
+        let change = members.change(&room, &bare("earl@x"), outcast).unwrap();
+        let Change::Put(_, _, key, value) = change else { panic!("{change:?}") };
+        let mut again = Members::default();
+        again.load(&key, &value);
+        let kept = again.get(&bare("earl@x")).unwrap();
+        assert_eq!(kept.reason.as_deref(), Some("Treason and more"));
+        assert_eq!((kept.affiliation, kept.nick.clone()), (Affiliation::Outcast, None));
+        let change = members.change(&room, &bare("earl@x"), Member::default()).unwrap();
+        assert!(matches!(change, Change::Cut(..)));
+        assert_eq!((members.len(), members.weight()), (0, 0));
+        again.load("no address@", b"owner");
+        again.load("a@b", b"king\n\n");
+        again.load("a@b", &[0xff]);
+        assert_eq!(again.len(), 1);
+    }
+
+    #[test]
+    fn a_domain_can_be_cast_out_but_its_members_stay_section_9_2() {
+        let room = bare("garden@rooms.x");
+        let mut members = Members::default();
+        let domain = Bare::host("x").unwrap();
+        members.change(&room, &domain, member(Affiliation::Outcast)).unwrap();
+        members.change(&room, &bare("juliet@x"), member(Affiliation::Member)).unwrap();
+        assert_eq!(members.of(&bare("juliet@x")), Affiliation::Member);
+        assert_eq!(members.of(&bare("romeo@x")), Affiliation::Outcast);
+        assert_eq!(members.of(&bare("romeo@y")), Affiliation::None);
+        members.change(&room, &domain, member(Affiliation::Owner)).unwrap();
+        assert_eq!(members.of(&bare("romeo@x")), Affiliation::None, "a domain owns nothing");
+    }
+}

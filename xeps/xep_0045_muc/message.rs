@@ -1,0 +1,196 @@
+//! Messages that come to a room (XEP-0045 §7.4, §7.5, §7.8, §7.13).
+
+use super::{
+    line::{Asker, Effect},
+    names::*,
+    rank::Role,
+    room::{Room, Turn, refuse_asker},
+    subject::is_subject,
+    xep_0421_occupant_id as occupant_id,
+};
+use crate::xep_0004_forms as forms;
+use engine::{
+    ctx::Ctx,
+    parcel::Owed,
+    unit::{Entry, Flags, Once},
+    wire::*,
+};
+
+impl Room {
+    /// A message for the room or for an occupant of it.
+    pub fn message(&mut self, stanza: Stanza, owed: Option<Owed>, turn: &mut Turn<'_, '_>) {
+        let asker = match owed {
+            Some(owed) => Asker::Owed(owed),
+            None => Asker::Sender(stanza.clone()),
+        };
+        if let Err(error) = self.handle_message(stanza, asker.clone(), turn) {
+            refuse_asker(asker, &error, turn.out);
+        }
+    }
+
+    fn handle_message(
+        &mut self,
+        stanza: Stanza,
+        asker: Asker,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let from = stanza.head.from.clone().ok_or(StanzaCondition::BadRequest)?;
+        if stanza.head.type_str() == "error" {
+            // §18.2: who cannot be reached is not there.
+            self.bounced(&from, &stanza, turn);
+            self.done(asker, turn);
+            return Ok(());
+        }
+        if !self.is_made {
+            return Err(StanzaCondition::ItemNotFound.into());
+        }
+        if self.line.is_full() {
+            return Err(StanzaCondition::ResourceConstraint.into());
+        }
+        let nick = stanza.head.to.as_ref().and_then(|to| to.resource().map(Text::from));
+        match (nick, stanza.head.type_str()) {
+            // §7.5: what is for all is not for one.
+            (Some(_), "groupchat") => Err(StanzaCondition::BadRequest.into()),
+            (Some(nick), _) => self.whisper(&from, &nick, stanza, asker, turn),
+            (None, "groupchat") => self.speak(&from, stanza, asker, turn),
+            (None, _) => self.ask(&from, stanza, asker, turn),
+        }
+    }
+
+    /// Nothing waits for anything.
+    pub fn done(&mut self, asker: Asker, turn: &mut Turn<'_, '_>) {
+        let mut step = self.step(asker);
+        Self::settle(&mut step);
+        self.take(step, turn);
+    }
+
+    /// §7.4: to everybody.
+    fn speak(
+        &mut self,
+        from: &Jid,
+        stanza: Stanza,
+        asker: Asker,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let Some((nick, occupant)) = self.occupants.by(from) else {
+            return Err(StanzaCondition::NotAcceptable.into());
+        };
+        let (nick, role) = (nick.clone(), occupant.role);
+        let voice = occupant.seat(from).map_or(0, |seat| seat.voice);
+        let said = self.said(&stanza, &nick, turn.ctx);
+        if is_subject(&stanza) {
+            return self.change_subject(said, from, asker, turn);
+        }
+        if role < Role::Participant {
+            return Err(StanzaCondition::Forbidden.into());
+        }
+        let mut step = self.step(asker);
+        let kept = turn.ctx.hooks.keeps(&stanza, &from.bare(), turn.ctx);
+        if let Some(kept) = kept.filter(|_| self.config.is_archived) {
+            let mut entry = self.entry(&said);
+            if let Some((key, since, repeatable)) = kept.once {
+                entry.key = Some(key);
+                let log = self.jid.clone();
+                let besides = repeatable.then_some(voice);
+                step.unit.once = Some(Once { log, key, since, besides });
+            }
+            entry.settles = Some((voice, 0));
+            step.unit.entries.push(entry);
+        }
+        step.effects.push(Effect::Tell(said, from.clone()));
+        Self::settle(&mut step);
+        self.take(step, turn);
+        Ok(())
+    }
+
+    /// As the occupants hear it, and the log has it: from the occupant, with its id, and without
+    /// what only the room may say (AT-34).
+    pub fn said(&self, stanza: &Stanza, nick: &str, ctx: &Ctx<'_>) -> Stanza {
+        let is_forged = |child: Element<'_>| {
+            let is_ours = child.ns() == USER && child.is(X) || occupant_id::is_one(child);
+            is_ours || self.is_named_by_us(child) || self.is_delayed_by_us(child)
+        };
+        let mut said = stanza.clone().retain(|child| !is_forged(child));
+        said.head.from = Some(self.occupant(nick));
+        said.head.to = None;
+        let who = stanza.head.from.as_ref().map(Jid::bare);
+        match who {
+            Some(who) => said.with(occupant_id::of(&self.jid, &who, ctx)),
+            None => said,
+        }
+    }
+
+    /// Nobody but the room says what a message is called in its archive (XEP-0359 §3).
+    fn is_named_by_us(&self, child: Element<'_>) -> bool {
+        let by = child.is(STANZA_ID).then(|| child.attribute("by")).flatten();
+        by.and_then(|by| Jid::parse(&by).ok()).is_some_and(|by| by.bare() == self.jid)
+    }
+
+    /// Nobody but the room says when it kept something (§7.2.13).
+    fn is_delayed_by_us(&self, child: Element<'_>) -> bool {
+        let by = child.is(DELAY).then(|| child.attribute("from")).flatten();
+        by.and_then(|by| Jid::parse(&by).ok()).is_some_and(|by| by.bare() == self.jid)
+    }
+
+    /// The entry of the room's log for what is said in it.
+    pub fn entry(&self, said: &Stanza) -> Entry {
+        Entry {
+            log: self.jid.clone(),
+            flags: Flags::RECEIVED.and(Flags::ARCHIVE),
+            // Of whom it really was, the archive tells nobody.
+            peer: self.jid.clone(),
+            key: None,
+            settles: None,
+            foreign_id: None,
+            stanza: said.to_text(),
+        }
+    }
+
+    /// Not for everybody: an invitation, a decline, a form.
+    fn ask(
+        &mut self,
+        from: &Jid,
+        stanza: Stanza,
+        asker: Asker,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        if let Some(x) = stanza.child(X) {
+            if x.child(INVITE).is_some() {
+                return self.invite(from, &stanza, asker, turn);
+            }
+            if let Some(decline) = x.child(DECLINE) {
+                return self.decline(from, decline, asker, turn);
+            }
+        }
+        if let Some(form) = stanza.child(forms::X) {
+            return self.voice_form(from, form, asker, turn);
+        }
+        // §7.4: what is for everybody says so.
+        Err(match self.occupants.by(from) {
+            Some(_) => StanzaCondition::BadRequest.into(),
+            None => StanzaCondition::NotAcceptable.into(),
+        })
+    }
+
+    /// An error that came back of what the room had sent. Some of them say no more than that this
+    /// one thing was not wanted (§18.2).
+    fn bounced(&mut self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
+        const GONE: [StanzaCondition; 8] = [
+            StanzaCondition::Gone,
+            StanzaCondition::ItemNotFound,
+            StanzaCondition::RecipientUnavailable,
+            StanzaCondition::Redirect,
+            StanzaCondition::RemoteServerNotFound,
+            StanzaCondition::RemoteServerTimeout,
+            StanzaCondition::JidMalformed,
+            StanzaCondition::ServiceUnavailable,
+        ];
+        let error = stanza.child(Name::new(ns::CLIENT, "error"));
+        let conditions = error.into_iter().flat_map(|error| error.children());
+        let conditions =
+            conditions.filter_map(|condition| StanzaCondition::from_name(condition.local()));
+        if conditions.into_iter().any(|condition| GONE.contains(&condition)) {
+            self.drop_lost(from, turn);
+        }
+    }
+}

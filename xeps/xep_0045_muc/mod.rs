@@ -1,0 +1,93 @@
+//! XEP-0045: Multi-User Chat. <https://xmpp.org/extensions/xep-0045.html>
+//!
+//! A room is a value like an account, with a log of its own: what is said in it is durable before
+//! anybody hears it. `room.rs` is the value, `line.rs` the order in which it does things; each
+//! chapter of the document has a file of its own.
+
+mod admin;
+mod config;
+mod disco;
+mod enter;
+mod history;
+mod invite;
+mod iq;
+mod line;
+mod members;
+mod message;
+mod names;
+mod occupants;
+mod owner;
+mod presence;
+mod rank;
+mod register;
+mod room;
+mod service;
+mod show;
+mod subject;
+mod voice;
+mod whisper;
+pub mod xep_0421_occupant_id;
+
+use engine::{
+    hook::*,
+    setting::{Kind, Setting},
+    unit::OCCUPANTS,
+    wire::Bare,
+};
+
+/// Rooms.
+pub const XEP: Xep = Xep {
+    number: 45,
+    name: "Multi-User Chat",
+    version: "1.35.2",
+    status: Status::Partial("no reserved rooms by a form of its own"),
+    hooks: &[
+        Hook::Setting(&HOSTS),
+        Hook::Setting(&CREATION),
+        Hook::Setting(&PERSISTENCE),
+        Hook::Setting(&OCCUPANTS_MAX),
+        Hook::Service(&service::ROOMS),
+        Hook::AtHand(room::ROOM),
+        Hook::AtHand(members::AFFILIATIONS),
+        Hook::AtHand(OCCUPANTS),
+        Hook::Feature(Of::Service, names::MUC),
+        Hook::Feature(Of::Service, "http://jabber.org/protocol/muc#stable_id"),
+        Hook::get(Of::Service, service::ITEMS, Answer::World(service::items)),
+    ],
+};
+
+/// Where rooms are.
+const HOSTS: Setting = Setting {
+    xep: 45,
+    key: "hosts",
+    kind: Kind::Texts { each: "a domain such as conference.example.org", is: is_host },
+    doc: "The domains of rooms. When none is given: conference. and each domain that is served.",
+};
+
+/// Who may make rooms.
+const CREATION: Setting = Setting {
+    xep: 45,
+    key: "creation",
+    kind: Kind::Choice(&["users", "everybody", "admins"]),
+    doc: "Who may make rooms: who has an account here, everybody, or server.admins alone.",
+};
+
+/// What becomes of a room that nobody is in.
+const PERSISTENCE: Setting = Setting {
+    xep: 45,
+    key: "rooms",
+    kind: Kind::Choice(&["persistent", "temporary"]),
+    doc: "Whether a new room stays when its last occupant leaves. Its owner can choose otherwise.",
+};
+
+/// How many may be in one room.
+const OCCUPANTS_MAX: Setting = Setting {
+    xep: 45,
+    key: "occupants_max",
+    kind: Kind::Number { default: 5_000, from: 2, to: 100_000 },
+    doc: "How many may be in one room.",
+};
+
+fn is_host(text: &str) -> bool {
+    Bare::host(text).is_ok()
+}

@@ -1,0 +1,211 @@
+//! Who is in a room: nicks, and the sessions behind each (XEP-0045 §7.2).
+
+use super::rank::Role;
+use engine::{
+    unit::{Change, OCCUPANTS},
+    wire::*,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// Somebody who is in a room, by one session or several (§7.2.9).
+#[derive(Debug)]
+pub struct Occupant {
+    pub who: Bare,
+    pub role: Role,
+    /// The order in which they came; never empty.
+    pub seats: Vec<Seat>,
+}
+
+/// A session that is in a room.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// Its full address.
+    pub jid: Jid,
+    /// When it came in, as a number of the room's; by it, it is kept.
+    pub since: u64,
+    /// By what the log knows what it said: another after the room has been loaded.
+    pub voice: i64,
+    /// What it shows: the children of its presence that are for everybody.
+    pub presence: Stanza,
+}
+
+/// All who are in a room.
+#[derive(Debug, Default)]
+pub struct Occupants {
+    by_nick: BTreeMap<Text, Occupant>,
+    nicks: BTreeMap<Jid, Text>,
+    /// How nicks look, each with its nick.
+    looks: BTreeSet<(String, Text)>,
+}
+
+impl Occupants {
+    pub fn is_empty(&self) -> bool {
+        self.by_nick.is_empty()
+    }
+
+    /// How many nicks.
+    pub fn len(&self) -> usize {
+        self.by_nick.len()
+    }
+
+    pub fn get(&self, nick: &str) -> Option<&Occupant> {
+        self.by_nick.get(nick)
+    }
+
+    pub fn get_mut(&mut self, nick: &str) -> Option<&mut Occupant> {
+        self.by_nick.get_mut(nick)
+    }
+
+    /// The nick of a session.
+    pub fn nick_of(&self, jid: &Jid) -> Option<&Text> {
+        self.nicks.get(jid)
+    }
+
+    /// Who a session is.
+    pub fn by(&self, jid: &Jid) -> Option<(&Text, &Occupant)> {
+        let nick = self.nicks.get(jid)?;
+        self.by_nick.get(nick).map(|occupant| (nick, occupant))
+    }
+
+    /// All, by nick.
+    pub fn iter(&self) -> impl Iterator<Item = (&Text, &Occupant)> {
+        self.by_nick.iter()
+    }
+
+    /// The nicks of somebody.
+    pub fn nicks_of(&self, who: &Bare) -> Vec<Text> {
+        let theirs = self.by_nick.iter().filter(|(_, occupant)| occupant.who == *who);
+        theirs.map(|(nick, _)| nick.clone()).collect()
+    }
+
+    /// Whether somebody else has a nick that looks like this one: who reads it would not see that
+    /// it is another (§7.2.9; RFC 8266 §4).
+    pub fn has_like(&self, nick: &str, who: &Bare) -> bool {
+        let looks = look(nick);
+        let alike = self.looks.range((looks.clone(), Text::new())..);
+        let mut alike = alike.take_while(|(other, _)| *other == looks);
+        alike.any(|(_, other)| self.get(other).is_some_and(|occupant| occupant.who != *who))
+    }
+
+    /// A session sits down under a nick that is free or its owner's.
+    pub fn sit(&mut self, nick: Text, role: Role, seat: Seat) {
+        self.nicks.insert(seat.jid.clone(), nick.clone());
+        self.looks.insert((look(&nick), nick.clone()));
+        let new = || Occupant { who: seat.jid.bare(), role, seats: Vec::new() };
+        self.by_nick.entry(nick).or_insert_with(new).seats.push(seat);
+    }
+
+    /// A session rises. With its nick and role, and whether nobody sits there any more.
+    pub fn rise(&mut self, jid: &Jid) -> Option<(Text, Role, Seat, bool)> {
+        let nick = self.nicks.remove(jid)?;
+        let occupant = self.by_nick.get_mut(&nick)?;
+        let place = occupant.seats.iter().position(|seat| seat.jid == *jid)?;
+        let (role, seat) = (occupant.role, occupant.seats.remove(place));
+        let is_last = occupant.seats.is_empty();
+        if is_last {
+            self.by_nick.remove(&nick);
+            self.looks.remove(&(look(&nick), nick.clone()));
+        }
+        Some((nick, role, seat, is_last))
+    }
+
+    /// About what they take, in bytes.
+    pub fn weight(&self) -> usize {
+        let seats = self.by_nick.values().flat_map(|occupant| &occupant.seats);
+        seats.map(|seat| seat.presence.wire_len() + 2 * seat.jid.as_str().len() + 256).sum()
+    }
+}
+
+impl Occupant {
+    /// What everybody sees of it: what the session shows that came or spoke last.
+    pub fn shown(&self) -> &Stanza {
+        static NOTHING: std::sync::LazyLock<Stanza> =
+            std::sync::LazyLock::new(|| Stanza::new(Head::new(Kind::Presence)));
+        self.seats.last().map_or(&NOTHING, |seat| &seat.presence)
+    }
+
+    /// The session at this address.
+    pub fn seat(&self, jid: &Jid) -> Option<&Seat> {
+        self.seats.iter().find(|seat| seat.jid == *jid)
+    }
+}
+
+/// How a nick looks: in lower case, in compatibility form, without what nobody sees.
+fn look(nick: &str) -> String {
+    let seen = nick.nfkc().filter(|c| !c.is_whitespace() && !is_unseen(*c));
+    seen.flat_map(char::to_lowercase).collect()
+}
+
+/// Joiners, directions and other marks that take no room of their own.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+}
+
+/// What is written of a session that sits.
+pub fn kept(room: &Bare, nick: &str, role: Role, seat: &Seat) -> Change {
+    let shown = seat.presence.to_text();
+    let value = format!("{role}\n{}\n{nick}\n{shown}", seat.jid);
+    Change::Put(OCCUPANTS, room.clone(), key(seat.since), value.into_bytes())
+}
+
+/// What is written when it rises.
+pub fn forgotten(room: &Bare, since: u64) -> Change {
+    Change::Cut(OCCUPANTS, room.clone(), key(since))
+}
+
+/// In the order of their numbers.
+fn key(since: u64) -> String {
+    format!("{since:016x}")
+}
+
+/// A session that sat when this was written; `None`: nobody can read it.
+pub fn load(key: &str, value: &[u8]) -> Option<(Text, Role, Seat)> {
+    let since = u64::from_str_radix(key, 16).ok()?;
+    let mut lines = std::str::from_utf8(value).ok()?.splitn(4, '\n');
+    let role = Role::parse(lines.next()?)?;
+    let jid = Jid::parse(lines.next()?).ok()?;
+    let nick = Text::from(lines.next()?);
+    let presence = Stanza::parse_one(lines.next()?).ok()?;
+    Some((nick, role, Seat { jid, since, voice: 0, presence }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seat(jid: &str, since: u64) -> Seat {
+        let presence = Stanza::parse_one("<presence><show>away</show></presence>").unwrap();
+        Seat { jid: Jid::parse(jid).unwrap(), since, voice: 0, presence }
+    }
+
+    #[test]
+    fn a_session_that_sits_comes_back_as_it_was() {
+        let room = Bare::parse("garden@rooms.x").unwrap();
+        let before = seat("juliet@x/balcony \u{1f339}", 0x1_0000_0001);
+        let Change::Put(_, _, key, value) = kept(&room, "Jul iet", Role::Moderator, &before) else {
+            panic!("it is not kept")
+        };
+        let (nick, role, after) = load(&key, &value).unwrap();
+        assert_eq!((&*nick, role), ("Jul iet", Role::Moderator));
+        assert_eq!((after.jid, after.since), (before.jid, before.since));
+        assert_eq!(after.presence.to_text(), before.presence.to_text());
+        for damaged in [&value[..value.len() - 1], b"king\na@b/c\nn\n<presence/>", b"", &[0xff]] {
+            assert!(load(&key, damaged).is_none());
+        }
+    }
+
+    #[test]
+    fn sessions_of_one_nick_share_it_until_the_last_rises() {
+        let mut occupants = Occupants::default();
+        occupants.sit("juliet".into(), Role::Participant, seat("juliet@x/balcony", 1));
+        occupants.sit("juliet".into(), Role::Participant, seat("juliet@x/chamber", 2));
+        assert_eq!((occupants.len(), occupants.get("juliet").unwrap().seats.len()), (1, 2));
+        let (.., is_last) = occupants.rise(&Jid::parse("juliet@x/balcony").unwrap()).unwrap();
+        assert!(!is_last);
+        assert!(occupants.rise(&Jid::parse("juliet@x/balcony").unwrap()).is_none());
+        let (.., is_last) = occupants.rise(&Jid::parse("juliet@x/chamber").unwrap()).unwrap();
+        assert!(is_last && occupants.is_empty() && occupants.weight() == 0);
+    }
+}

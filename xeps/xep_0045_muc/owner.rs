@@ -1,0 +1,177 @@
+//! What owners do (XEP-0045 §10): configure a room, and end it.
+
+use super::{
+    config::{Config, LAYOUT},
+    line::{Asker, Effect, Step},
+    names::*,
+    rank::{Affiliation, Role},
+    room::{ROOM, Room, Turn},
+    show::Word,
+};
+use crate::xep_0004_forms as forms;
+use engine::{ctx::Ctx, unit::Change, wire::*};
+
+impl Room {
+    /// The configuration as it is (§10.2).
+    ///
+    /// # Errors
+    /// `forbidden` for who is no owner.
+    pub fn owner_get(&self, from: &Jid) -> Result<Payload, StanzaError> {
+        self.is_owner(from)?;
+        Ok(Draft::new(OWNER_QUERY).child(self.config.form()).finish())
+    }
+
+    /// A new configuration, or the end.
+    ///
+    /// # Errors
+    /// `forbidden` for who is no owner; `bad-request`, `not-acceptable` for what nobody can make
+    /// anything of.
+    pub fn owner_set(
+        &mut self,
+        iq: &Stanza,
+        from: &Jid,
+        query: Element<'_>,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        self.is_owner(from)?;
+        let mut step = self.step(Asker::Sender(iq.clone()));
+        if let Some(destroy) = query.child(DESTROY) {
+            self.destroy(destroy, &mut step, turn.ctx)?;
+            step.send(iq.result());
+        } else {
+            let form = query.child(forms::X).ok_or(StanzaCondition::BadRequest)?;
+            self.configure(form, &mut step, turn.ctx)?;
+            step.send(iq.result());
+        }
+        self.take(step, turn);
+        Ok(())
+    }
+
+    fn is_owner(&self, from: &Jid) -> Result<(), StanzaError> {
+        match self.members.of(&from.bare()) {
+            Affiliation::Owner => Ok(()),
+            _ => Err(StanzaCondition::Forbidden.into()),
+        }
+    }
+
+    fn configure(
+        &mut self,
+        form: Element<'_>,
+        step: &mut Step,
+        ctx: &Ctx<'_>,
+    ) -> Result<(), StanzaError> {
+        match form.attribute("type").as_deref() {
+            // §10.1.3: of a room that has just been made there is nothing to keep.
+            Some("cancel") if self.is_locked => {
+                self.destroy_for(None, step, ctx);
+                return Ok(());
+            }
+            Some("cancel") => return Ok(()),
+            Some("submit") => {}
+            _ => return Err(StanzaCondition::BadRequest.into()),
+        }
+        let given = LAYOUT.read(form).map_err(|_| StanzaCondition::NotAcceptable)?;
+        let new = self.config.changed(&given).map_err(|field| {
+            let error = StanzaError::from(StanzaCondition::NotAcceptable);
+            error.with_text(format!("nothing can be made of {field}"))
+        })?;
+        let old = std::mem::replace(&mut self.config, new);
+        if std::mem::take(&mut self.is_locked) {
+            step.write(Change::Cut(ROOM, self.jid.clone(), "locked".into()));
+        }
+        self.keep_config(step);
+        self.list(step);
+        self.tell_changes(&old, step);
+        self.apply(&old, step, ctx);
+        Ok(())
+    }
+
+    /// §10.2.1: what has changed of what everybody may know.
+    fn tell_changes(&self, old: &Config, step: &mut Step) {
+        let new = &self.config;
+        if *old == *new {
+            return;
+        }
+        let either = |was: bool, is: bool, on: u16, off: u16| {
+            (was != is).then_some(if is { on } else { off })
+        };
+        let seen = either(
+            old.is_non_anonymous,
+            new.is_non_anonymous,
+            status::NOW_NON_ANONYMOUS,
+            status::NOW_SEMI_ANONYMOUS,
+        );
+        let codes = [Some(status::CONFIGURED), seen].into_iter().flatten();
+        let codes = codes.map(|code| Draft::new(STATUS).attribute("code", code.to_string()));
+        let x = codes.fold(Draft::new(X), Draft::child).finish();
+        let head = Head::new(Kind::Message).with_type("groupchat").with_from(self.jid.clone());
+        let told = Stanza::new(head).with(x);
+        step.effects.push(Effect::Tell(told, self.jid.clone().into()));
+    }
+
+    /// §10.2: who may not be here any more goes; who may speak now does.
+    fn apply(&mut self, old: &Config, step: &mut Step, ctx: &Ctx<'_>) {
+        let closes = self.config.is_members_only && !old.is_members_only;
+        let moderates = self.config.is_moderated && !old.is_moderated;
+        let opens = !self.config.is_moderated && old.is_moderated;
+        let ranks = self
+            .occupants
+            .iter()
+            .map(|(nick, occupant)| (nick.clone(), self.members.of(&occupant.who), occupant.role));
+        let ranks: Vec<_> = ranks.collect();
+        for (nick, affiliation, role) in ranks {
+            let is_none = affiliation < Affiliation::Member;
+            if closes && is_none {
+                let code = [status::MEMBERS_ONLY];
+                self.remove(&nick, &code, Word::default(), step, ctx);
+            } else if moderates && is_none && role == Role::Participant {
+                self.give_role(&nick, Role::Visitor, Word::default(), step, ctx);
+            } else if opens && role == Role::Visitor {
+                self.give_role(&nick, Role::Participant, Word::default(), step, ctx);
+            }
+        }
+    }
+
+    /// §10.9.
+    fn destroy(
+        &mut self,
+        destroy: Element<'_>,
+        step: &mut Step,
+        ctx: &Ctx<'_>,
+    ) -> Result<(), StanzaError> {
+        let mut told = Draft::new(DESTROYED);
+        if let Some(jid) = destroy.attribute("jid") {
+            let jid = Jid::parse(&jid).map_err(|_| StanzaCondition::JidMalformed)?;
+            told = told.attribute("jid", jid.as_str());
+        }
+        for (asked, name) in [(DESTROY_PASSWORD, KEY), (DESTROY_REASON, REASON)] {
+            if let Some(word) = destroy.child(asked) {
+                told = told.child(Draft::new(name).text(word.text()));
+            }
+        }
+        self.destroy_for(Some(told.finish()), step, ctx);
+        Ok(())
+    }
+
+    /// Everybody goes, and nothing of it stays.
+    fn destroy_for(&mut self, told: Option<Payload>, step: &mut Step, ctx: &Ctx<'_>) {
+        let nicks: Vec<Text> = self.occupants.iter().map(|(nick, _)| nick.clone()).collect();
+        // Each hears of its own end: of the others there is nobody to tell.
+        let mut shows = Vec::new();
+        for nick in &nicks {
+            let Some(mut show) = self.show(nick, ctx) else { continue };
+            (show.is_gone, show.role, show.affiliation) = (true, Role::None, Affiliation::None);
+            show.shown = Stanza::new(Head::new(Kind::Presence));
+            show.destroyed.clone_from(&told);
+            show.risen.clone_from(&show.own);
+            shows.push(show);
+        }
+        for show in &shows {
+            for jid in &show.own {
+                self.occupants.rise(jid);
+            }
+        }
+        shows.into_iter().for_each(|show| step.show(show));
+        self.unmake(step);
+    }
+}

@@ -1,0 +1,287 @@
+//! Presence that comes to a room: who enters, who is there in another way, who leaves
+//! (XEP-0045 §7.2, §7.6, §7.7, §7.14).
+
+use super::{
+    line::{Asker, Step},
+    names::*,
+    occupants::{self, Seat},
+    rank::{Affiliation, Role},
+    room::{Room, Turn, send},
+    show::{Show, Viewer, Word, addressed},
+    xep_0421_occupant_id as occupant_id,
+};
+use engine::{ctx::Ctx, wire::*};
+
+/// Bytes of what one session shows.
+const PRESENCE_BYTES_MAX: usize = 16 << 10;
+
+impl Room {
+    /// Presence for the room or an occupant of it.
+    pub fn presence(&mut self, stanza: Stanza, turn: &mut Turn<'_, '_>) {
+        let Some(from) = stanza.head.from.clone() else { return };
+        match stanza.head.type_str() {
+            "" => self.available(from, stanza, turn),
+            "unavailable" | "error" => self.leave(&from, &stanza, turn),
+            // §16.4: a room subscribes to nobody, and nobody to it. Of who was asked whether it is
+            // there still, this says that it is not.
+            "unsubscribed" => self.lost(&stanza, turn),
+            _ => {}
+        }
+    }
+
+    fn available(&mut self, from: Jid, stanza: Stanza, turn: &mut Turn<'_, '_>) {
+        // As the examples of §7.2 have it, so that a client knows of what it is the end.
+        let refuse = |error: StanzaError, stanza: Stanza, turn: &mut Turn<'_, '_>| {
+            let refused = stanza.refused(&error);
+            let refused = refused.map(|refused| refused.with(Draft::new(JOIN).finish()));
+            refused.into_iter().for_each(|refused| send(refused, turn.out));
+        };
+        // §7.2.1: without a nick nobody enters.
+        let Some(nick) = stanza.head.to.as_ref().and_then(|to| to.resource().map(Text::from))
+        else {
+            return refuse(StanzaCondition::JidMalformed.into(), stanza, turn);
+        };
+        if self.line.is_full() || stanza.wire_len() > PRESENCE_BYTES_MAX {
+            return refuse(StanzaCondition::ResourceConstraint.into(), stanza, turn);
+        }
+        let sits = self.occupants.nick_of(&from).cloned();
+        let enters = stanza.child(JOIN).is_some();
+        let done = match sits {
+            Some(old) if old != nick => self.rename(&from, &old, nick, &stanza, turn),
+            Some(_) if enters => self.enter_again(&from, &nick, &stanza, turn),
+            Some(_) => self.update(&from, &nick, &stanza, turn),
+            None if enters => self.enter(from, nick, &stanza, turn),
+            None => return self.is_not_here(&from, &nick, turn),
+        };
+        if let Err(error) = done {
+            refuse(error, stanza, turn);
+        }
+    }
+
+    /// §7.2.17: presence of who thinks that it is here and is not tells it so.
+    fn is_not_here(&self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
+        let show = Show {
+            from: self.occupant(nick),
+            shown: Stanza::new(Head::new(Kind::Presence)),
+            is_gone: true,
+            affiliation: self.members.of(&from.bare()).max(Affiliation::None),
+            role: Role::None,
+            jid: from.clone(),
+            own: Vec::new(),
+            risen: Vec::new(),
+            word: Word::default(),
+            statuses: vec![status::KICKED, status::LOST],
+            own_statuses: Vec::new(),
+            destroyed: None,
+            id: occupant_id::of(&self.jid, &from.bare(), turn.ctx),
+            stanza_id: None,
+        };
+        let own = show.to(Viewer { sees_address: true, is_own: true });
+        send(addressed(&own, from), turn.out);
+    }
+
+    /// §7.7, and §7.2.2 of a client that has lost its sight of the room.
+    fn update(
+        &mut self,
+        from: &Jid,
+        nick: &Text,
+        stanza: &Stanza,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        if self.is_answer(from, stanza) {
+            return Ok(());
+        }
+        let mut step = self.step(Asker::Sender(stanza.clone()));
+        self.reseat(from, nick, stanza, &mut step);
+        if let Some(mut show) = self.show(nick, turn.ctx) {
+            show.stanza_id.clone_from(&stanza.head.id);
+            step.show(show);
+        }
+        self.take(step, turn);
+        Ok(())
+    }
+
+    fn enter_again(
+        &mut self,
+        from: &Jid,
+        nick: &Text,
+        stanza: &Stanza,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let mut step = self.step(Asker::Sender(stanza.clone()));
+        self.reseat(from, nick, stanza, &mut step);
+        self.welcome(from, nick, stanza, Vec::new(), &mut step, turn.ctx);
+        self.take(step, turn);
+        Ok(())
+    }
+
+    /// What a session shows is this now; it counts as the one that spoke last.
+    fn reseat(&mut self, from: &Jid, nick: &str, stanza: &Stanza, step: &mut Step) {
+        let Some(occupant) = self.occupants.get_mut(nick) else { return };
+        let Some(place) = occupant.seats.iter().position(|seat| seat.jid == *from) else { return };
+        let mut seat = occupant.seats.remove(place);
+        seat.presence = for_all(stanza);
+        step.write(occupants::kept(&self.jid, nick, occupant.role, &seat));
+        occupant.seats.push(seat);
+    }
+
+    /// §7.6. A nick that several sessions share is left by this one alone.
+    fn rename(
+        &mut self,
+        from: &Jid,
+        old: &Text,
+        new: Text,
+        stanza: &Stanza,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        self.may_be_called(&new, from)?;
+        let mut step = self.step(Asker::Sender(stanza.clone()));
+        let Some(occupant) = self.occupants.get(old) else { return Ok(()) };
+        let (role, voice) = (occupant.role, occupant.seat(from).map_or(0, |seat| seat.voice));
+        let shares = self.occupants.get(&new).is_some();
+        if let Some(mut gone) = self.rise(from, &mut step, turn.ctx) {
+            gone.role = role;
+            gone.word.nick = Some(new.clone());
+            gone.statuses.push(status::NICK_CHANGED);
+            step.show(gone);
+        }
+        let presence = for_all(stanza);
+        let seat = Seat { jid: from.clone(), since: step.number, voice, presence };
+        step.write(occupants::kept(&self.jid, &new, role, &seat));
+        self.occupants.sit(new.clone(), role, seat);
+        if let Some(mut show) = self.show(&new, turn.ctx) {
+            if shares {
+                // The others have it already; but one more session is theirs.
+                show.own = vec![from.clone()];
+            }
+            show.stanza_id.clone_from(&stanza.head.id);
+            step.show(show);
+        }
+        self.take(step, turn);
+        Ok(())
+    }
+
+    /// §7.2.9: a nick is not somebody else's, be it there or reserved.
+    pub fn may_be_called(&self, nick: &str, jid: &Jid) -> Result<(), StanzaError> {
+        let who = jid.bare();
+        let taken = self.occupants.get(nick).is_some_and(|occupant| occupant.who != who);
+        let reserved = self.members.reserved(nick).is_some_and(|other| *other != who);
+        if taken || reserved || self.occupants.has_like(nick, &who) {
+            return Err(StanzaCondition::Conflict.into());
+        }
+        Ok(())
+    }
+
+    /// §7.14: by its own will, or because nothing can be sent to it (§18.2).
+    fn leave(&mut self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
+        let is_lost = stanza.head.type_str() == "error";
+        let mut step = self.step(Asker::Nobody);
+        if self.occupants.nick_of(from).is_none() {
+            return;
+        }
+        if let Some(mut show) = self.rise(from, &mut step, turn.ctx) {
+            if is_lost {
+                show.statuses.extend([status::KICKED, status::LOST]);
+            } else {
+                // §7.14: with what it says at parting.
+                show.shown = for_all(stanza);
+            }
+            step.show(show);
+        }
+        self.close_if_empty(&mut step, turn.ctx);
+        self.take(step, turn);
+    }
+
+    /// A session that sat when the process began is not there any more.
+    fn lost(&mut self, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
+        let Some(since) = stanza.head.id.as_deref().and_then(|id| id.parse().ok()) else { return };
+        if !self.unsure.remove(&since) {
+            return;
+        }
+        let who = stanza.head.from.as_ref().map(Jid::bare);
+        let is_it = |seat: &&Seat| seat.since == since && Some(seat.jid.bare()) == who;
+        let lost = {
+            let mut seats = self.occupants.iter().flat_map(|(_, occupant)| &occupant.seats);
+            seats.find(is_it).map(|seat| seat.jid.clone())
+        };
+        lost.into_iter().for_each(|jid| self.drop_lost(&jid, turn));
+    }
+
+    /// Somebody is not there any more, and did not say so.
+    pub fn drop_lost(&mut self, jid: &Jid, turn: &mut Turn<'_, '_>) {
+        let mut step = self.step(Asker::Nobody);
+        if let Some(mut show) = self.rise(jid, &mut step, turn.ctx) {
+            show.statuses.push(status::LOST);
+            step.show(show);
+        }
+        self.close_if_empty(&mut step, turn.ctx);
+        self.take(step, turn);
+    }
+
+    /// Asks the accounts of who sat when the process began whether they are there still.
+    pub fn look_around(&mut self, turn: &mut Turn<'_, '_>) {
+        for (nick, occupant) in self.occupants.iter() {
+            for seat in &occupant.seats {
+                let head = Head::new(Kind::Presence).with_type("probe");
+                let head = head.with_from(self.occupant(nick)).with_to(seat.jid.clone());
+                let mut probe = Stanza::new(head);
+                probe.head.id = Some(seat.since.to_string().into());
+                send(probe, turn.out);
+            }
+        }
+    }
+
+    /// Whether it only answers that: then it says no more than that it is there.
+    fn is_answer(&mut self, from: &Jid, stanza: &Stanza) -> bool {
+        let seat = self.occupants.by(from).and_then(|(_, occupant)| occupant.seat(from));
+        let was_unsure = seat.is_some_and(|seat| self.unsure.remove(&seat.since));
+        was_unsure && stanza.child_count() == 0
+    }
+}
+
+/// What of a presence is for everybody: not how it enters, and nothing that only a room says.
+pub fn for_all(stanza: &Stanza) -> Stanza {
+    let is_ours = |child: Element<'_>| {
+        [MUC, USER, ADMIN, OWNER].contains(&child.ns()) || occupant_id::is_one(child)
+    };
+    let mut shown = stanza.clone().retain(|child| !is_ours(child));
+    let mut head = Head::new(Kind::Presence);
+    head.lang.clone_from(&stanza.head.lang);
+    shown.head = head;
+    shown
+}
+
+/// Somebody who enters is told by this step what it must know.
+impl Room {
+    /// §7.1: the others, itself, what was said, the subject; in this order.
+    pub fn welcome(
+        &self,
+        from: &Jid,
+        nick: &str,
+        stanza: &Stanza,
+        codes: Vec<u16>,
+        step: &mut Step,
+        ctx: &Ctx<'_>,
+    ) {
+        let Some(occupant) = self.occupants.get(nick) else { return };
+        let sees_address = self.shows_addresses_to(occupant.role);
+        for (other, _) in self.occupants.iter().filter(|(other, _)| &***other != nick) {
+            if let Some(show) = self.show(other, ctx) {
+                let seen = show.to(Viewer { sees_address, is_own: false });
+                step.send(addressed(&seen, from));
+            }
+        }
+        let Some(mut show) = self.show(nick, ctx) else { return };
+        show.stanza_id.clone_from(&stanza.head.id);
+        show.own_statuses = self.entry_statuses(codes);
+        step.show(show);
+        self.tell_history(from, stanza, step, ctx);
+    }
+
+    fn entry_statuses(&self, mut codes: Vec<u16>) -> Vec<u16> {
+        if self.config.is_non_anonymous {
+            codes.push(status::NON_ANONYMOUS);
+        }
+        codes
+    }
+}

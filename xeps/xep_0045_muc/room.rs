@@ -1,0 +1,354 @@
+//! A room (XEP-0045): its state, its verb, and how what it decided gets out.
+
+use super::{
+    config::Config,
+    history,
+    line::{Asker, Effect, Line, Step},
+    members::Members,
+    names::stanza_id,
+    occupants::{self, Occupants, Seat},
+    rank::{Affiliation, Rank, Role},
+    show::{Show, Word},
+    subject::Subject,
+    whisper::Whispered,
+    xep_0421_occupant_id as occupant_id,
+};
+use engine::{
+    account::{Input, Output},
+    ctx::Ctx,
+    parcel::{Owed, Parcel, Ticket},
+    port::{Fault, Loaded},
+    unit::{Change, Committed, Pos, Table, Unit},
+    wire::*,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// With a room: its configuration, its subject, whether it is locked.
+pub const ROOM: Table = Table::named("room");
+/// What a room weighs that nobody is in, in bytes.
+const ROOM_BYTES: usize = 1024;
+
+/// A room at its home.
+#[derive(Debug)]
+pub struct Room {
+    pub jid: Bare,
+    /// Whether the store has it.
+    pub is_made: bool,
+    /// Nobody may enter before its owner has configured it (§10.1.1).
+    pub is_locked: bool,
+    pub config: Config,
+    pub members: Members,
+    pub occupants: Occupants,
+    pub subject: Subject,
+    pub whispered: Whispered,
+    pub line: Line,
+    /// The last number of a step.
+    pub number: u64,
+    /// Everything that its log has up to here has been told.
+    pub released: Pos,
+    /// Requests that the store is read for.
+    pub asked: BTreeMap<u64, Stanza>,
+    /// Sessions that sat when the process began, by number: whether they are there still.
+    pub unsure: BTreeSet<u64>,
+    /// What it holds is not what the store has: it is read anew once nothing waits for it.
+    departs: bool,
+    /// It has been asked nothing since it was loaded.
+    is_new: bool,
+}
+
+/// One call: what is told, and what is caused.
+pub struct Turn<'a, 'c> {
+    pub ctx: &'a Ctx<'c>,
+    pub out: &'a mut Vec<Output>,
+}
+
+impl Room {
+    /// As it was loaded; without anything: nobody has made it yet.
+    pub fn load(jid: Bare, loaded: Option<Loaded>, ctx: &Ctx<'_>) -> Self {
+        let is_made = loaded.is_some();
+        let (members, occupants, subject, whispered, line) = <_>::default();
+        let (asked, unsure) = <_>::default();
+        let mut room = Self {
+            jid,
+            is_made,
+            is_locked: false,
+            config: Config::default(),
+            members,
+            occupants,
+            subject,
+            whispered,
+            line,
+            number: 0,
+            released: Pos::next(Pos::default(), ctx.unix_ms),
+            asked,
+            unsure,
+            departs: false,
+            is_new: true,
+        };
+        for (table, key, value) in loaded.map(|loaded| loaded.cells).unwrap_or_default() {
+            room.take_in(&table, &key, &value, ctx);
+        }
+        room
+    }
+
+    fn take_in(&mut self, table: &str, key: &str, value: &[u8], ctx: &Ctx<'_>) {
+        let text = || std::str::from_utf8(value).ok();
+        if table == super::members::AFFILIATIONS.name() {
+            self.members.load(key, value);
+        } else if table == engine::unit::OCCUPANTS.name() {
+            if let Some((nick, role, seat)) = occupants::load(key, value) {
+                self.number = self.number.max(seat.since);
+                self.unsure.insert(seat.since);
+                self.occupants.sit(nick, role, Seat { voice: ctx.number(), ..seat });
+            }
+        } else if table == ROOM.name() {
+            match key {
+                "config" => {
+                    let config = text().and_then(Config::load);
+                    self.config = config.unwrap_or_else(Config::closed);
+                }
+                "subject" => self.subject = text().and_then(Subject::load).unwrap_or_default(),
+                "locked" => self.is_locked = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// Who it is that asks.
+    pub fn rank(&self, jid: &Jid) -> Rank {
+        let role = self.occupants.by(jid).map_or(Role::None, |(_, occupant)| occupant.role);
+        Rank { affiliation: self.members.of(&jid.bare()), role }
+    }
+
+    /// Whether who has this role sees addresses (§7.2.3, §7.2.4).
+    pub fn shows_addresses_to(&self, role: Role) -> bool {
+        self.config.is_non_anonymous || role == Role::Moderator
+    }
+
+    /// The address of an occupant.
+    pub fn occupant(&self, nick: &str) -> Jid {
+        // A nick was a resource when it came in.
+        self.jid.with_resource(nick).unwrap_or_else(|_| self.jid.clone().into())
+    }
+
+    /// A step that begins now.
+    pub fn step(&mut self, asker: Asker) -> Step {
+        self.number += 1;
+        Step { number: self.number, asker, ..Step::default() }
+    }
+
+    /// What an occupant shows.
+    pub fn show(&self, nick: &str, ctx: &Ctx<'_>) -> Option<Show> {
+        let occupant = self.occupants.get(nick)?;
+        let jid = occupant.seats.last()?.jid.clone();
+        Some(Show {
+            from: self.occupant(nick),
+            shown: occupant.shown().clone(),
+            is_gone: false,
+            affiliation: self.members.of(&occupant.who),
+            role: occupant.role,
+            id: occupant_id::of(&self.jid, &occupant.who, ctx),
+            jid,
+            own: occupant.seats.iter().map(|seat| seat.jid.clone()).collect(),
+            risen: Vec::new(),
+            word: Word::default(),
+            statuses: Vec::new(),
+            own_statuses: Vec::new(),
+            destroyed: None,
+            stanza_id: None,
+        })
+    }
+
+    /// A session rises from its nick; what is shown of that, when it was the last there. The
+    /// session itself always hears of it.
+    pub fn rise(&mut self, jid: &Jid, step: &mut Step, ctx: &Ctx<'_>) -> Option<Show> {
+        let nick = self.occupants.nick_of(jid)?.clone();
+        let mut show = self.show(&nick, ctx)?;
+        let (.., seat, is_last) = self.occupants.rise(jid)?;
+        step.write(occupants::forgotten(&self.jid, seat.since));
+        (show.is_gone, show.jid) = (true, jid.clone());
+        (show.own, show.risen) = (vec![jid.clone()], vec![jid.clone()]);
+        show.role = Role::None;
+        if !is_last {
+            // The nick is there still: nobody else need know.
+            let own = show.to(super::show::Viewer { sees_address: true, is_own: true });
+            step.send(super::show::addressed(&own, jid));
+            return None;
+        }
+        Some(show)
+    }
+
+    /// What a step decided is written, and done in its turn.
+    pub fn take(&mut self, step: Step, turn: &mut Turn<'_, '_>) {
+        if let Some((ticket, unit)) = self.line.push(step) {
+            turn.out.push(Output::Commit(ticket, unit, None));
+        }
+        self.advance(turn);
+    }
+
+    pub fn advance(&mut self, turn: &mut Turn<'_, '_>) {
+        while let Some(mut step) = self.line.ready() {
+            if let Some(pos) = step.pos(&self.jid) {
+                self.released = self.released.max(pos);
+            }
+            let mut effects = std::mem::take(&mut step.effects).into_iter();
+            while let Some(effect) = effects.next() {
+                if let Effect::History(asked) = effect {
+                    step.effects = effects.collect();
+                    let asked = history::until(asked, self.released);
+                    let number = self.line.read(step);
+                    turn.out.push(Output::World(number, asked, history::read));
+                    return;
+                }
+                self.do_it(effect, &step, turn);
+            }
+        }
+    }
+
+    fn do_it(&mut self, effect: Effect, step: &Step, turn: &mut Turn<'_, '_>) {
+        match effect {
+            Effect::Send(stanza) => send(stanza, turn.out),
+            Effect::Show(show) => {
+                let sees = |role| self.shows_addresses_to(role);
+                let all = show.to_all(&self.occupants, step.number, sees);
+                all.into_iter().for_each(|stanza| send(stanza, turn.out));
+            }
+            Effect::Tell(message, by) => self.tell(message, &by, step, turn),
+            Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
+            Effect::Vanish => {
+                self.departs = true;
+                turn.out.push(Output::Leave);
+            }
+            Effect::History(_) => {}
+        }
+    }
+
+    /// To all who sat when it was said; what had been said before, to its sender alone.
+    fn tell(&self, message: Stanza, by: &Jid, step: &Step, turn: &mut Turn<'_, '_>) {
+        let message = match step.pos(&self.jid) {
+            Some(pos) => message.with(stanza_id(&self.jid, pos, turn.ctx.settings)),
+            None => message,
+        };
+        if step.committed.repeated {
+            return send(super::show::addressed(&message, by), turn.out);
+        }
+        for (_, occupant) in self.occupants.iter() {
+            let sat = occupant.seats.iter().filter(|seat| seat.since <= step.number);
+            sat.for_each(|seat| send(super::show::addressed(&message, &seat.jid), turn.out));
+        }
+    }
+
+    fn committed(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<Committed, Fault>,
+        turn: &mut Turn<'_, '_>,
+    ) {
+        if let Some((step, fault)) = self.line.committed(ticket, outcome) {
+            refuse_asker(step.asker.clone(), &fault.into(), turn.out);
+            let said = step.effects.iter().any(|effect| matches!(effect, Effect::Tell(..)));
+            if !said {
+                self.fall(turn);
+            }
+        }
+        self.advance(turn);
+    }
+
+    /// What it decided since is on sand: everybody is told that they are not in it any more
+    /// (status 333), and it is read anew.
+    fn fall(&mut self, turn: &mut Turn<'_, '_>) {
+        let seats: Vec<Jid> = self
+            .occupants
+            .iter()
+            .flat_map(|(_, occupant)| occupant.seats.iter().map(|seat| seat.jid.clone()))
+            .collect();
+        let mut step = self.step(Asker::Nobody);
+        for jid in seats {
+            if let Some(mut show) = self.rise(&jid, &mut step, turn.ctx) {
+                show.statuses.push(super::names::status::LOST);
+                step.show(show);
+            }
+        }
+        // Of what is not there nothing can be taken back.
+        step.unit = Unit::default();
+        step.effects.push(Effect::Vanish);
+        self.take(step, turn);
+    }
+
+    /// The asker is told that it is done.
+    pub fn settle(step: &mut Step) {
+        if let Asker::Owed(owed) = &step.asker {
+            step.effects.push(Effect::Settle(owed.clone()));
+        }
+    }
+
+    /// The cell of the configuration and all that begins with a room.
+    pub fn keep_config(&self, step: &mut Step) {
+        let (jid, config) = (self.jid.clone(), self.config.save());
+        step.write(Change::Put(ROOM, jid, "config".into(), config.into_bytes()));
+    }
+
+    /// Whether everybody of that affiliation is there for good.
+    pub fn has_another_owner(&self, than: &[&Bare]) -> bool {
+        self.members.all(Affiliation::Owner).any(|(who, _)| !than.contains(&who))
+    }
+}
+
+impl engine::room::Room for Room {
+    fn handle(&mut self, ctx: &Ctx<'_>, input: Input, out: &mut Vec<Output>) {
+        let mut turn = Turn { ctx, out };
+        if self.is_new {
+            self.is_new = false;
+            self.look_around(&mut turn);
+        }
+        match input {
+            Input::Routed(stanza, owed) => self.routed(stanza, owed, &mut turn),
+            Input::Committed(ticket, outcome) => self.committed(ticket, outcome, &mut turn),
+            Input::Release(owed, outcome) => self.release(owed, outcome, &mut turn),
+            Input::Answered(number, replied) => self.answered(number, replied, &mut turn),
+            Input::Tick
+            | Input::Said(..)
+            | Input::Half(..)
+            | Input::Order(_)
+            | Input::Revive(_)
+            | Input::Seen(..)
+            | Input::Note => {}
+        }
+        if !self.is_made && !self.departs && engine::room::Room::is_idle(self) {
+            turn.out.push(Output::Leave);
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        let is_still = self.line.is_empty() && self.whispered.is_empty() && self.asked.is_empty();
+        is_still && (self.occupants.is_empty() || self.departs)
+    }
+
+    fn weight(&self) -> usize {
+        ROOM_BYTES + self.members.weight() + self.occupants.weight() + self.subject.weight()
+    }
+}
+
+/// To where it is addressed.
+pub fn send(stanza: Stanza, out: &mut Vec<Output>) {
+    if let Some(to) = stanza.head.to.as_ref().map(Jid::bare) {
+        out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
+    }
+}
+
+/// Who waits for a half goes on, or not.
+pub fn give_half(owed: Owed, half: Result<Unit, StanzaError>, out: &mut Vec<Output>) {
+    let Owed { sender: to, ticket } = owed;
+    out.push(Output::Parcel(Parcel::Half { to, ticket, half }));
+}
+
+/// Whoever asked is told that nothing of it is done.
+pub fn refuse_asker(asker: Asker, error: &StanzaError, out: &mut Vec<Output>) {
+    match asker {
+        Asker::Owed(owed) => give_half(owed, Err(error.clone()), out),
+        Asker::Sender(stanza) => {
+            stanza.refused(error).into_iter().for_each(|refused| send(refused, out));
+        }
+        Asker::Nobody => {}
+    }
+}

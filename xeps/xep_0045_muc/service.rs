@@ -1,0 +1,114 @@
+//! The service at which rooms are (XEP-0045 §6.1–6.3).
+
+use super::{HOSTS, line::Step, room::Room};
+use crate::xep_0059_rsm as rsm;
+use engine::{
+    ctx::Ctx,
+    hook::{Replied, Reply, World},
+    port::{Loaded, Pending},
+    room,
+    settings::Settings,
+    unit::{Change, Table},
+    wire::*,
+};
+
+/// With a host: the rooms that everybody may find; their names, by local part.
+const ROOMS_AT: Table = Table::named("rooms");
+
+pub const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
+
+/// The rooms of this server.
+pub struct Rooms;
+
+pub const ROOMS: Rooms = Rooms;
+
+impl room::Service for Rooms {
+    fn hosts(&self, settings: &Settings) -> Vec<Bare> {
+        let chosen = settings.texts(&HOSTS);
+        if !chosen.is_empty() {
+            return chosen.iter().filter_map(|host| Bare::host(host).ok()).collect();
+        }
+        let served = settings.domains.iter().filter(|domain| !settings.is_anonymous(domain));
+        let hosts = served.map(|domain| format!("conference.{}", domain.domain()));
+        hosts.filter_map(|host| Bare::host(&host).ok()).collect()
+    }
+
+    fn identity(&self) -> room::Identity {
+        room::Identity { category: "conference", kind: "text", name: "Rooms" }
+    }
+
+    fn room(&self, jid: Bare, loaded: Option<Loaded>, ctx: &Ctx<'_>) -> Box<dyn room::Room> {
+        Box::new(Room::load(jid, loaded, ctx))
+    }
+}
+
+impl Room {
+    /// Whether everybody may find it follows from what its owners chose.
+    pub fn list(&self, step: &mut Step) {
+        let Some((host, local)) = self.place() else { return };
+        step.write(match self.config.is_public {
+            true => Change::Put(ROOMS_AT, host, local, self.config.name.clone().into_bytes()),
+            false => Change::Cut(ROOMS_AT, host, local),
+        });
+    }
+
+    /// Nobody finds it any more.
+    pub fn unlist(&self, step: &mut Step) {
+        let Some((host, local)) = self.place() else { return };
+        step.write(Change::Cut(ROOMS_AT, host, local));
+    }
+
+    fn place(&self) -> Option<(Bare, String)> {
+        let host = Bare::host(self.jid.domain()).ok()?;
+        Some((host, self.jid.local()?.to_owned()))
+    }
+}
+
+/// Rooms of a page when nobody says how many.
+const PAGE_ROOMS_MAX: usize = 200;
+
+/// §6.3: the rooms that everybody may find, by address; a page of them (XEP-0059).
+pub fn items<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
+    Box::pin(async move {
+        let query = iq.child(ITEMS).ok_or(StanzaCondition::BadRequest)?;
+        if query.attribute("node").is_some() {
+            return Err(StanzaCondition::ItemNotFound.into());
+        }
+        let is_paged = query.child(rsm::SET).is_some();
+        let asked = rsm::Asked::read(query)?;
+        let rooms = world.store.cells(ROOMS_AT, world.account).await?;
+        let page = page(&rooms, &asked)?;
+        let items = page.iter().map(|(local, name)| {
+            let jid = format!("{local}@{}", world.account.domain());
+            let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty());
+            let item = Draft::new(Name::new(ITEMS.ns, "item")).attribute("jid", jid);
+            item.attribute("name", name.unwrap_or(local))
+        });
+        let told = items.fold(Draft::new(ITEMS), Draft::child);
+        if !is_paged && page.len() == rooms.len() {
+            return Ok(Reply::Payload(told.finish()));
+        }
+        let ends = page.first().zip(page.last());
+        let ends = ends.map(|((first, _), (last, _))| (first.clone(), last.clone()));
+        let count = Some(rooms.len() as u64);
+        let told = told.child(rsm::Page { ends, index: None, count }.draft());
+        Ok(Reply::Payload(told.finish()))
+    })
+}
+
+/// Of the rooms, which are in order, those that are asked for.
+fn page<'a>(
+    rooms: &'a [(String, Vec<u8>)],
+    asked: &rsm::Asked,
+) -> Result<&'a [(String, Vec<u8>)], StanzaError> {
+    let place = |name: &str| {
+        let found = rooms.binary_search_by(|(local, _)| local.as_str().cmp(name));
+        found.map_err(|_| StanzaError::from(StanzaCondition::ItemNotFound))
+    };
+    let first = asked.after.as_deref().map(place).transpose()?.map_or(0, |place| place + 1);
+    let end = asked.before.as_deref().map(place).transpose()?.unwrap_or(rooms.len());
+    let all = rooms.get(first..end).unwrap_or_default();
+    let max = asked.max.map_or(PAGE_ROOMS_MAX, |max| PAGE_ROOMS_MAX.min(max as usize));
+    let max = max.min(all.len());
+    Ok(if asked.newest { &all[all.len() - max..] } else { &all[..max] })
+}

@@ -1,0 +1,148 @@
+//! What a room shows of an occupant (XEP-0045 §7.2.2): one presence, in as many forms as there are
+//! kinds of people who see it.
+
+use super::{
+    names::{ACTOR, ITEM, REASON, STATUS, X, status},
+    occupants::{Occupants, Seat},
+    rank::{Affiliation, Role},
+};
+use engine::wire::*;
+
+/// Presence of an occupant, for everybody in the room.
+#[derive(Clone, Debug)]
+pub struct Show {
+    /// The occupant's address.
+    pub from: Jid,
+    /// What its own client said: the children that are for everybody.
+    pub shown: Stanza,
+    /// Whether it is there no longer, under this nick.
+    pub is_gone: bool,
+    pub affiliation: Affiliation,
+    pub role: Role,
+    /// Its real address, for who may see it.
+    pub jid: Jid,
+    /// Whose presence it is: they are told so.
+    pub own: Vec<Jid>,
+    /// They do not sit any more, and hear of it all the same.
+    pub risen: Vec<Jid>,
+    /// What else is said in the item.
+    pub word: Word,
+    /// What everybody is told of it.
+    pub statuses: Vec<u16>,
+    /// What they alone are told whose it is.
+    pub own_statuses: Vec<u16>,
+    /// Of a room that is no more (§10.9).
+    pub destroyed: Option<Payload>,
+    /// The id that is its own in this room (XEP-0421).
+    pub id: Payload,
+    /// The stanza of the occupant that it answers, if it said which (§7.2.2).
+    pub stanza_id: Option<Text>,
+}
+
+/// What an item says besides.
+#[derive(Clone, Debug, Default)]
+pub struct Word {
+    /// The nick that it has from now on (§7.6).
+    pub nick: Option<Text>,
+    /// Who did it: an occupant's nick.
+    pub actor: Option<Text>,
+    /// Why.
+    pub reason: Option<Text>,
+}
+
+/// Who looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Viewer {
+    pub sees_address: bool,
+    pub is_own: bool,
+}
+
+impl Show {
+    /// As this one sees it, for nobody yet.
+    pub fn to(&self, viewer: Viewer) -> Stanza {
+        let mut stanza = self.shown.clone();
+        let mut head = Head::new(Kind::Presence).with_from(self.from.clone());
+        if self.is_gone {
+            head = head.with_type("unavailable");
+        }
+        head.lang.clone_from(&self.shown.head.lang);
+        if viewer.is_own {
+            head.id.clone_from(&self.stanza_id);
+        }
+        stanza.head = head;
+        stanza.with(self.id.clone()).with(self.x(viewer).finish())
+    }
+
+    fn x(&self, viewer: Viewer) -> Draft {
+        let item = Draft::new(ITEM)
+            .attribute("affiliation", self.affiliation.as_str())
+            .attribute("role", self.role.as_str());
+        let item = match viewer.sees_address || viewer.is_own {
+            true => item.attribute("jid", self.jid.as_str()),
+            false => item,
+        };
+        let item = self.word.write(item);
+        let own = [status::SELF];
+        let (own, own_statuses) = match viewer.is_own {
+            true => (&own[..], &self.own_statuses[..]),
+            false => (&[][..], &[][..]),
+        };
+        let codes = self.statuses.iter().chain(own_statuses).chain(own);
+        let codes = codes.map(|code| Draft::new(STATUS).attribute("code", code.to_string()));
+        let x = codes.fold(Draft::new(X).child(item), Draft::child);
+        self.destroyed.iter().fold(x, |x, destroyed| x.payload(destroyed))
+    }
+
+    /// Everybody who sees it, as they see it; `sees` says of a role whether it sees addresses.
+    pub fn to_all(
+        &self,
+        occupants: &Occupants,
+        seated: u64,
+        sees: impl Fn(Role) -> bool,
+    ) -> Vec<Stanza> {
+        let mut forms: [Option<Stanza>; 4] = Default::default();
+        let mut form = |to: &Jid, sees_address: bool| {
+            let viewer = Viewer { sees_address, is_own: self.own.contains(to) };
+            let place = usize::from(viewer.sees_address) + 2 * usize::from(viewer.is_own);
+            let form = forms[place].get_or_insert_with(|| self.to(viewer));
+            addressed(form, to)
+        };
+        let mut all = Vec::new();
+        for (_, occupant) in occupants.iter() {
+            let sat = occupant.seats.iter().filter(|seat| seat.since <= seated);
+            for Seat { jid, .. } in sat {
+                if !self.own.contains(jid) {
+                    all.push(form(jid, sees(occupant.role)));
+                }
+            }
+        }
+        // §7.2.2: to who it is about, last.
+        let sits = |jid: &&Jid| occupants.by(jid).is_some() || self.risen.contains(jid);
+        all.extend(self.own.iter().filter(sits).map(|jid| form(jid, false)));
+        all
+    }
+}
+
+impl Word {
+    fn write(&self, item: Draft) -> Draft {
+        let item = match &self.nick {
+            Some(nick) => item.attribute("nick", nick),
+            None => item,
+        };
+        let item = match &self.actor {
+            Some(actor) => item.child(Draft::new(ACTOR).attribute("nick", actor)),
+            None => item,
+        };
+        match &self.reason {
+            Some(reason) => item.child(Draft::new(REASON).text(reason)),
+            None => item,
+        }
+    }
+}
+
+/// The same stanza for somebody.
+pub fn addressed(stanza: &Stanza, to: &Jid) -> Stanza {
+    let mut addressed = stanza.clone();
+    addressed.head.to = Some(to.clone());
+    addressed
+}

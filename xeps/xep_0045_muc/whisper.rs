@@ -1,0 +1,128 @@
+//! Private messages of occupants (XEP-0045 §7.5). A room keeps none of them: each is in the logs
+//! of both who write, in one unit, and the room only stands between.
+
+use super::{
+    config::Whispers,
+    line::Asker,
+    names::X,
+    occupants::Occupant,
+    rank::Role,
+    room::{Room, Turn, send},
+    xep_0421_occupant_id as occupant_id,
+};
+use crate::xep_0334_hints::{NO_COPY, NO_STORE};
+use engine::{
+    account::Output,
+    parcel::{Owed, Parcel},
+    port::Fault,
+    unit::Committed,
+    wire::*,
+};
+use std::collections::BTreeMap;
+
+/// Messages that may be on their way between two occupants.
+const WHISPERED_MAX: usize = 1_024;
+
+/// What is on its way: the sender's unit is not committed yet.
+#[derive(Debug, Default)]
+pub struct Whispered(BTreeMap<Owed, Whisper>);
+
+#[derive(Debug)]
+struct Whisper {
+    /// Whose account gives the other half.
+    to: Bare,
+    /// For the other sessions of the same occupant.
+    copies: Vec<Stanza>,
+}
+
+impl Whispered {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Room {
+    /// §7.5.
+    ///
+    /// # Errors
+    /// `not-acceptable` for who is not an occupant, `item-not-found` for whom nobody is,
+    /// `forbidden` where the room does not want it.
+    pub fn whisper(
+        &mut self,
+        from: &Jid,
+        nick: &str,
+        stanza: Stanza,
+        asker: Asker,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let Some((own, sender)) = self.occupants.by(from) else {
+            return Err(StanzaCondition::NotAcceptable.into());
+        };
+        let Some(other) = self.occupants.get(nick) else {
+            return Err(StanzaCondition::ItemNotFound.into());
+        };
+        if !self.config.whispers.allow(sender, other) {
+            return Err(StanzaCondition::Forbidden.into());
+        }
+        let from_room = self.occupant(own);
+        let is_forged = |child: Element<'_>| child.is(X) || occupant_id::is_one(child);
+        let mut said = stanza.retain(|child| !is_forged(child));
+        said.head.from = Some(from_room);
+        let id = occupant_id::of(&self.jid, &sender.who, turn.ctx);
+        let said = said.with(Draft::new(X).finish()).with(id);
+        let to = other.who.clone();
+        let mut seats = other.seats.iter().rev();
+        let Some(first) = seats.next() else { return Ok(()) };
+        let mut first_said = said.clone();
+        first_said.head.to = Some(first.jid.clone());
+        // The one account keeps it once, whichever of its sessions get it.
+        let copy = |jid: &Jid| {
+            let hints = [NO_STORE, NO_COPY].map(|hint| Draft::new(hint).finish());
+            let mut copy = hints.into_iter().fold(said.clone(), Stanza::with);
+            copy.head.to = Some(jid.clone());
+            copy
+        };
+        let copies: Vec<_> = seats.map(|seat| copy(&seat.jid)).collect();
+        let Asker::Owed(owed) = asker else {
+            send(first_said, turn.out);
+            copies.into_iter().for_each(|copy| send(copy, turn.out));
+            return Ok(());
+        };
+        if self.whispered.0.len() >= WHISPERED_MAX {
+            return Err(StanzaCondition::ResourceConstraint.into());
+        }
+        let whisper = Whisper { to: to.clone(), copies };
+        self.whispered.0.insert(owed.clone(), whisper);
+        let parcel = Parcel::Routed { to, stanza: first_said, owed: Some(owed) };
+        turn.out.push(Output::Parcel(parcel));
+        Ok(())
+    }
+
+    /// The units of both are committed, or not.
+    pub fn release(
+        &mut self,
+        owed: Owed,
+        outcome: Result<Committed, Fault>,
+        turn: &mut Turn<'_, '_>,
+    ) {
+        let Some(Whisper { to, copies }) = self.whispered.0.remove(&owed) else { return };
+        let is_new = outcome.as_ref().is_ok_and(|committed| !committed.repeated);
+        turn.out.push(Output::Parcel(Parcel::Release { to, owed, outcome }));
+        if is_new {
+            copies.into_iter().for_each(|copy| send(copy, turn.out));
+        }
+    }
+}
+
+impl Whispers {
+    /// Whether one may write to the other. Moderators are heard, and may be written to, always.
+    fn allow(self, from: &Occupant, to: &Occupant) -> bool {
+        match self {
+            Self::Anyone => true,
+            _ if from.role == Role::Moderator => true,
+            Self::Participants => from.role >= Role::Participant,
+            Self::Moderators => to.role == Role::Moderator,
+            Self::Nobody => false,
+        }
+    }
+}
