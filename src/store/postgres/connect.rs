@@ -13,6 +13,13 @@ use sqlx::{
 };
 use std::time::Duration;
 
+/// How statements are planned: once for each connection, and by an index. What is known of a
+/// partition that is new says nothing, so that the planner would look through all of it; and a
+/// plan for the values at hand, of which it thinks better, costs more than what it saves, for it
+/// is made anew each time and looks at every partition.
+const PLANNING: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
+    -c enable_bitmapscan=off -c max_parallel_workers_per_gather=0 -c jit=off";
+
 /// Reads the URL. What it says wins over what we would choose.
 pub(super) fn config(url: &str, answer: Duration) -> Result<Config, Fault> {
     // The reason only: the URL may hold a password.
@@ -22,6 +29,9 @@ pub(super) fn config(url: &str, answer: Duration) -> Result<Config, Fault> {
         return Err(refused("TLS to PostgreSQL is not supported: use a socket or a tunnel"));
     }
     config.ssl_mode(SslMode::Disable);
+    let theirs = config.get_options().unwrap_or_default();
+    let options = format!("{PLANNING} {theirs}");
+    config.options(options);
     if config.get_application_name().is_none() {
         config.application_name("waxwing");
     }
@@ -112,13 +122,16 @@ mod tests {
 
     #[test]
     fn the_socket_keeps_all_that_the_url_says() {
-        let url = "postgres://me:p%40ss@localhost:6543/x?host=/run/pg&application_name=w";
+        let url = "postgres://me:p%40ss@localhost:6543/x?host=/run/pg&application_name=w\
+                   &options=-c%20jit%3Don";
         let config = config(url, Duration::from_secs(3)).unwrap();
         assert_eq!(config.get_user(), Some("me"));
         assert_eq!(config.get_password(), Some(&b"p@ss"[..]));
         assert_eq!(config.get_ports(), [6543]);
         assert_eq!(config.get_dbname(), Some("x"));
         assert_eq!(config.get_application_name(), Some("w"));
+        let options = config.get_options().unwrap();
+        assert!(options.starts_with(PLANNING) && options.ends_with(" -c jit=on"), "{options}");
         let options = sqlx_options(&config);
         assert_eq!(options.get_socket(), Some(&"/run/pg".into()));
         assert_eq!((options.get_port(), options.get_username()), (6543, "me"));
