@@ -11,6 +11,7 @@ from peers.ground import (
     await_port,
     await_ports,
     debian_version,
+    first_answer_ms,
     free_port,
     free_ports,
     install,
@@ -74,15 +75,18 @@ class Ejabberd:
     # This version knows neither `tls-exporter` nor FAST.
     can = frozenset()
 
-    def __init__(self, ground, with_postgres):
+    def __init__(self, ground, with_postgres, relaxed=False):
         install("ejabberdctl", ["ejabberd", "erlang-p1-pgsql"])
         self.name = "ejabberd, PostgreSQL" if with_postgres else "ejabberd, Mnesia"
+        self.name += " relaxed" if relaxed else ""
         self.ground = ground
-        self.folder = ground.place("ejabberd-postgres" if with_postgres else "ejabberd-mnesia")
+        self.folder = ground.place(self.name.lower().replace(", ", "-").replace(" ", "-"))
         self.ports, self.api = free_ports("starttls", "wss"), free_port()
         pem = ground.certificate.read_text() + ground.key.read_text()
         (self.folder / "server.pem").write_text(pem)
-        self.database = Postgres(ground, self.folder) if with_postgres else None
+        self.database = Postgres(ground, self.folder, relaxed) if with_postgres else None
+        if with_postgres:
+            self.can = self.can | {"away"}
         self.config = self.folder / "ejabberd.yml"
         self.config.write_text(
             CONFIG.format(folder=self.folder, api=self.api, **self.ports) + self._store()
@@ -127,9 +131,14 @@ class Ejabberd:
             child = running.enter_context(
                 self.ground.process(command, self.folder / "console.log", environment)
             )
+            answered_ms = first_answer_ms(self.ports["starttls"], child)
             await_ports(self.ports, child)
             await_port(self.api, child)
-            yield Endpoint(self.ports, [child.pid, *databases])
+            yield Endpoint(self.ports, [child.pid, *databases], answered_ms)
+
+    def away(self, endpoint, seconds):
+        """For the shell: its database does not answer for so long."""
+        return self.database.away(endpoint.pids[1], seconds)
 
 
 def machine(folder, config):

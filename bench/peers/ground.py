@@ -11,6 +11,8 @@ import subprocess
 import time
 
 PATIENCE_SECONDS = 120
+HEADER = b"""<?xml version='1.0'?><stream:stream to='localhost' version='1.0' \
+xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"""
 POLICY = pathlib.Path("/usr/sbin/policy-rc.d")
 
 
@@ -21,6 +23,8 @@ class Endpoint:
 
     ports: dict[str, int]
     pids: list[int]
+    # Milliseconds from its start to its first word of XMPP.
+    answered_ms: float
     path: str = "/ws"
 
 
@@ -56,6 +60,7 @@ class Ground:
     @contextlib.contextmanager
     def process(self, command, log, environment=None, user=None):
         """Runs `command` on the servers' cores; ends it, and only it, by its pid."""
+        began = time.monotonic()
         with open(log, "ab") as output:
             child = subprocess.Popen(
                 [str(part) for part in command],
@@ -67,7 +72,7 @@ class Ground:
                 user=user,
                 preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
             )
-        child.log = log
+        child.log, child.began = log, began
         try:
             yield child
         finally:
@@ -108,17 +113,38 @@ def await_port(port, child):
     _await(listens, f"listen on port {port}", child)
 
 
+def first_answer_ms(port, child):
+    """From the start of `child` to the features of its first stream."""
+
+    def answers():
+        address = ("127.0.0.1", port)
+        with contextlib.suppress(OSError), socket.create_connection(address, 1) as stream:
+            stream.settimeout(PATIENCE_SECONDS)
+            stream.sendall(HEADER)
+            said = b""
+            while b"features" not in said:
+                more = stream.recv(4096)
+                if not more:
+                    return False
+                said += more
+            return True
+        return False
+
+    _await(answers, f"speak XMPP on port {port}", child, pause=0.002)
+    return (time.monotonic() - child.began) * 1000
+
+
 def await_file(path, child):
     """Returns when `child` has made it."""
     _await(path.exists, f"make {path}", child)
 
 
-def _await(done, what, child):
+def _await(done, what, child, pause=0.1):
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and child.poll() is None:
         if done():
             return
-        time.sleep(0.1)
+        time.sleep(pause)
     tail = pathlib.Path(child.log).read_text(errors="replace")[-2000:]
     raise RuntimeError(f"{child.args[0]} does not {what}:\n{tail}")
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own: what a commit acknowledges is on the disk (its defaults)."""
+"""A PostgreSQL of our own: what a commit acknowledges is on the disk, unless it is relaxed."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ DATABASE = "bench"
 CONFIG = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
-synchronous_commit = on
+synchronous_commit = {commit}
 fsync = on
 max_connections = 100
 """
@@ -24,7 +24,7 @@ max_connections = 100
 class Postgres:
     """One cluster with one empty database, on a port of its own."""
 
-    def __init__(self, ground, folder):
+    def __init__(self, ground, folder, relaxed=False):
         install("pg_config", ["postgresql"])
         self.ground = ground
         self.folder = folder / "postgres"
@@ -37,7 +37,8 @@ class Postgres:
         cluster = self.folder / "cluster"
         self._run("initdb", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C", "-D", cluster)
         with open(cluster / "postgresql.conf", "a", encoding="utf-8") as config:
-            config.write(CONFIG + f"port = {self.port}\n")
+            config.write(CONFIG.format(commit="off" if relaxed else "on"))
+            config.write(f"port = {self.port}\n")
         self.cluster = cluster
         with self.serve():
             self._run("createdb", *self._address(), DATABASE)
@@ -64,6 +65,13 @@ class Postgres:
                 if child.poll() is not None:
                     raise RuntimeError(f"PostgreSQL has ended, see {log}")
             yield child.pid
+
+    def away(self, pid, seconds):
+        """For the shell: the cluster of this postmaster stands still for so long."""
+        return (
+            f"pids=\"{pid} $(ps -o pid= --ppid {pid})\"; "
+            f"kill -STOP $pids; sleep {seconds}; kill -CONT $pids"
+        )
 
     def _address(self):
         return ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER]

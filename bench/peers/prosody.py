@@ -5,10 +5,20 @@ import contextlib
 import hashlib
 import hmac
 
-from peers.ground import Endpoint, await_ports, debian_version, free_ports, install
+from peers.ground import (
+    Endpoint,
+    await_ports,
+    debian_version,
+    first_answer_ms,
+    free_ports,
+    install,
+)
 
 # The default of mod_auth_internal_hashed.
 ITERATIONS = 10_000
+
+# Its default of 10,000 would throw away most of what is to be read.
+ROWS_MAX = 100_000_000
 
 CONFIG = """
 run_as_root = true
@@ -28,6 +38,7 @@ modules_enabled = {{
 modules_disabled = {{ "s2s" }}
 authentication = "internal_hashed"
 storage = "internal"
+storage_archive_item_limit = {rows}
 default_archive_policy = true
 c2s_require_encryption = true
 ssl = {{ certificate = "{certificate}", key = "{key}" }}
@@ -60,6 +71,7 @@ class Prosody:
         self.config.write_text(
             CONFIG.format(
                 folder=self.folder,
+                rows=ROWS_MAX,
                 **self.ports,
                 certificate=ground.certificate,
                 key=ground.key,
@@ -84,8 +96,9 @@ class Prosody:
         """Runs it in the foreground."""
         command = ["prosody", "-F", "--config", self.config]
         with self.ground.process(command, self.folder / "prosody.log") as child:
+            answered_ms = first_answer_ms(self.ports["starttls"], child)
             await_ports(self.ports, child)
-            yield Endpoint(self.ports, [child.pid], "/xmpp-websocket")
+            yield Endpoint(self.ports, [child.pid], answered_ms, "/xmpp-websocket")
 
 
 def _account(salt, password):

@@ -3,10 +3,11 @@
 import concurrent.futures
 import contextlib
 import json
+import shlex
 import socket
 import subprocess
 
-from peers.ground import Endpoint, await_file, await_ports, free_ports
+from peers.ground import Endpoint, await_file, await_ports, first_answer_ms, free_ports
 from peers.postgres import Postgres
 
 # How many operators ask at the same time.
@@ -30,34 +31,48 @@ key = "{key}"
 
 [store]
 url = "{store}"
+relaxed = "{relaxed}"
 
 [limits]
 connections_per_address_max = 100000
 """
 
 
+# Another writer of the file, for {seconds} s.
+LOCK = """
+import sqlite3, time
+connection = sqlite3.connect("{path}", isolation_level=None, timeout=60)
+connection.execute("BEGIN IMMEDIATE")
+time.sleep({seconds})
+connection.execute("ROLLBACK")
+"""
+
+
 class Waxwing:
     """The release build."""
 
-    can = frozenset(["resumption", "exporter", "fast"])
+    can = frozenset(["resumption", "exporter", "fast", "away"])
 
-    def __init__(self, ground, program, with_postgres):
+    def __init__(self, ground, program, with_postgres, relaxed=False):
         self.name = "waxwing, PostgreSQL" if with_postgres else "waxwing, SQLite"
+        self.name += " relaxed" if relaxed else ""
         self.ground = ground
         self.program = program
-        self.folder = ground.place("waxwing-postgres" if with_postgres else "waxwing-sqlite")
+        self.folder = ground.place(self.name.lower().replace(", ", "-").replace(" ", "-"))
         (self.folder / "data").mkdir()
         self.ports = free_ports("starttls", "direct", "wss")
-        self.database = Postgres(ground, self.folder) if with_postgres else None
+        self.database = Postgres(ground, self.folder, relaxed) if with_postgres else None
         self.config = self.folder / "waxwing.toml"
-        sqlite = f"sqlite:{self.folder}/data/waxwing.db"
+        self.file = self.folder / "data" / "waxwing.db"
+        self.store = f"sqlite:{self.file}" if self.database is None else self.database.url()
         self.config.write_text(
             CONFIG.format(
                 folder=self.folder,
                 **self.ports,
                 certificate=ground.certificate,
                 key=ground.key,
-                store=sqlite if self.database is None else self.database.url(),
+                store=self.store,
+                relaxed="yes" if relaxed else "no",
             )
         )
 
@@ -98,7 +113,23 @@ class Waxwing:
             command = [self.program, "serve", "--config", self.config]
             log = self.folder / "waxwing.log"
             child = running.enter_context(self.ground.process(command, log))
+            answered_ms = first_answer_ms(self.ports["starttls"], child)
             # It listens before it can be told anything: who connects early waits.
             await_file(self.folder / "data" / "waxwing.sock", child)
             await_ports(self.ports, child)
-            yield Endpoint(self.ports, [child.pid, *databases])
+            yield Endpoint(self.ports, [child.pid, *databases], answered_ms)
+
+    def write(self, bench, arguments):
+        """Fills archives by its own store, while it is down."""
+        with contextlib.ExitStack() as running:
+            if self.database is not None:
+                running.enter_context(self.database.serve())
+            command = [bench, "write-archive", "--store", self.store, *arguments]
+            subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+
+    def away(self, endpoint, seconds):
+        """For the shell: its database does not answer for so long."""
+        if self.database is not None:
+            return self.database.away(endpoint.pids[1], seconds)
+        script = LOCK.format(path=self.file, seconds=seconds)
+        return f"python3 -c {shlex.quote(script)}"
