@@ -102,3 +102,69 @@ impl Account {
 fn read_ms(cell: &[u8]) -> u64 {
     cell.try_into().map(u64::from_be_bytes).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        account::Input,
+        ctx::Random,
+        hooks::Hooks,
+        port::Loaded,
+        settings::Settings,
+        unit::{Committed, KEY_BYTES_MAX},
+    };
+    use wire::Bare;
+
+    struct Zero;
+
+    impl Random for Zero {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    /// One more has read, then; whether that was written.
+    fn reads(account: &mut Account, key: &str, unix_ms: u64) -> bool {
+        let hooks = Hooks::of(&[]);
+        let settings = Settings::of(vec![Bare::host("x").unwrap()], [0; 32]);
+        let now = Moment(0);
+        let ctx = Ctx { now, unix_ms, random: &Zero, settings: &settings, hooks: &hooks };
+        let mut out = Vec::new();
+        account.know(key, &ctx, &mut out);
+        let commits = out.into_iter().filter_map(|caused| match caused {
+            Output::Commit(ticket, ..) => Some(ticket),
+            _ => None,
+        });
+        let commits: Vec<_> = commits.collect();
+        for ticket in &commits {
+            let done = Input::Committed(*ticket, Ok(Committed::default()));
+            account.handle(&ctx, done, &mut Vec::new());
+        }
+        !commits.is_empty()
+    }
+
+    #[test]
+    fn those_that_have_read_last_are_known() {
+        let jid = Bare::parse("juliet@x").unwrap();
+        let mut account = Account::load(jid, Loaded::default(), 0);
+        for number in 0..READERS_MAX as u64 {
+            assert!(reads(&mut account, &format!("r{number}"), 1_000 + number));
+        }
+        assert!(!reads(&mut account, "r0", 2_000), "it is known");
+        assert!(reads(&mut account, "r0", 1_000 + RENEWED_MS), "to have read again");
+        assert!(reads(&mut account, "dphone", RENEWED_MS));
+        let known: Vec<_> = account.cells.of(READERS).map(|(key, _)| key).collect();
+        assert_eq!(known.len(), READERS_MAX);
+        assert!(known.contains(&"r0") && known.contains(&"dphone") && !known.contains(&"r1"));
+    }
+
+    #[test]
+    fn a_client_is_known_by_its_device_or_by_the_resource_that_it_asks_for() {
+        let (device, resource) = (Text::from("phone"), Text::from("x".repeat(1_023)));
+        assert_eq!(known_as(Some(&device), Some(&resource)).as_deref(), Some("dphone"));
+        let longest = known_as(None, Some(&resource)).unwrap();
+        assert_eq!(longest.len(), KEY_BYTES_MAX);
+        assert_eq!(known_as(None, None), None);
+    }
+}
