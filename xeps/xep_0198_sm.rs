@@ -102,15 +102,16 @@ fn enabled(enable: Element<'_>, session: &mut Session, ctx: &Ctx<'_>) -> Payload
     enabled.attribute("max", seconds.to_string()).finish()
 }
 
-/// Section 4: answered at once, with what is durable. What is not follows when it is.
+/// Section 4: answered at once, with what is durable. What is not follows when it is: also of what
+/// no log has, the count is, within a second.
 fn requested(
     _: Element<'_>,
     session: &mut Session,
     _: &Ctx<'_>,
 ) -> Result<Vec<Output>, StreamError> {
-    let Some(h) = session.h() else { return Ok(vec![unexpected()]) };
+    let Some(h) = session.h_told() else { return Ok(vec![unexpected()]) };
     let said = session.handled.said();
-    let owes = !session.handled.is_done();
+    let owes = !session.tells(said);
     session.slot::<Asked>().by_client = owes.then_some(said);
     Ok(vec![answer(h)])
 }
@@ -121,13 +122,12 @@ fn answer(h: u32) -> Output {
 
 /// All that the client had said when it asked has been dealt with.
 fn settled(session: &mut Session, _: &Ctx<'_>) -> Vec<Output> {
-    let settled = session.handled.settled();
-    let asked = session.slot::<Asked>();
-    if asked.by_client.is_none_or(|said| settled < said) {
+    let asked = session.slot::<Asked>().by_client;
+    if asked.is_none_or(|said| !session.tells(said)) {
         return Vec::new();
     }
-    asked.by_client = None;
-    session.h().map(answer).into_iter().collect()
+    session.slot::<Asked>().by_client = None;
+    session.h_told().map(answer).into_iter().collect()
 }
 
 /// Section 4: what the client has got.

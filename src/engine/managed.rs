@@ -17,6 +17,9 @@ pub struct Managed {
     start: u64,
     /// The count then: of a session that has been loaded, what it was before.
     base: u32,
+    /// How many of what the client has said are known to have been dealt with also after the
+    /// process was killed: by the session's row, or by the log.
+    kept: u64,
     /// What has been sent to it.
     pub unacked: Unacked,
     /// How it may be resumed, if it may.
@@ -79,6 +82,7 @@ impl Managed {
         Self {
             start,
             base,
+            kept: start,
             unacked,
             resumption,
             detached,
@@ -107,6 +111,27 @@ impl Managed {
     #[expect(clippy::cast_possible_truncation, reason = "it goes round (XEP-0198 §4)")]
     pub fn h(&self, settled: u64) -> u32 {
         self.base.wrapping_add(settled.saturating_sub(self.start) as u32)
+    }
+
+    /// The count that the client may be told, if so many have been dealt with: what it was told
+    /// once may not be less when it comes back, or it takes for lost, or for arrived, what is not.
+    pub fn h_told(&self, settled: u64) -> u32 {
+        self.h(self.told(settled))
+    }
+
+    /// Of so many that have been dealt with those that the client may be told of.
+    pub fn told(&self, settled: u64) -> u64 {
+        if self.can_be_resumed() { settled.min(self.kept) } else { settled }
+    }
+
+    /// The store has it that so many have been dealt with.
+    pub(crate) fn keeps(&mut self, settled: u64) {
+        self.kept = self.kept.max(settled);
+    }
+
+    /// How many have been dealt with when this was the count; so many have been by now.
+    pub(crate) fn settled_at(&self, h: u32, settled: u64) -> u64 {
+        settled.saturating_sub(u64::from(self.h(settled).wrapping_sub(h)))
     }
 
     /// Whether the store has not been told of it yet, and is to be.

@@ -137,6 +137,17 @@ impl Session {
         Some(self.managed.as_ref()?.h(self.handled.settled()))
     }
 
+    /// The same, as the client may be told (see [`Managed::h_told`]).
+    pub fn h_told(&self) -> Option<u32> {
+        Some(self.managed.as_ref()?.h_told(self.handled.settled()))
+    }
+
+    /// Whether the client may be told that so many of what it said have been dealt with.
+    pub fn tells(&self, said: u64) -> bool {
+        let settled = self.handled.settled();
+        said <= self.managed.as_ref().map_or(settled, |managed| managed.told(settled))
+    }
+
     /// The client comes back, and has got what stands at `got`: what is not at hand of the rest is
     /// told out of the log.
     pub(crate) fn catch_up(&mut self, got: Vec<Pos>, now: Pos) {

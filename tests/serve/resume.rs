@@ -295,6 +295,32 @@ async fn who_comes_back_after_a_kill_finds_all_as_it_was() {
     killed("", [Way::Tls, Way::Inline]).await;
 }
 
+/// XEP-0198 §4: else a client takes for arrived what is not, or ends its stream.
+#[tokio::test]
+async fn a_count_that_was_told_is_never_less_after_a_kill() {
+    let mut server = Server::start("").await;
+    server.add("juliet@localhost", "secret").await;
+    let mut juliet = Person::come(&server, "juliet", Way::Tls).await;
+    for _ in 0..4 {
+        // No log has any of it.
+        for id in 1..=3 {
+            let ping = "<ping xmlns='urn:xmpp:ping'/>";
+            juliet.say(&format!("<iq type='get' to='localhost' id='{id}'>{ping}</iq>")).await;
+        }
+        juliet.wire.say(R).await;
+        let mut heard = String::new();
+        while !heard.contains("<a ") || !heard.ends_with("/>") {
+            heard += &juliet.hear("/>").await;
+        }
+        let told: u32 = value(&heard[heard.find("<a ").unwrap()..], "h").parse().unwrap();
+        server = again(server, "KILL").await;
+        let known = juliet.resume(&server).await;
+        assert!(told <= known && known <= juliet.said, "{told} {known}");
+        juliet.said = known;
+    }
+    juliet.settles().await;
+}
+
 #[tokio::test]
 async fn over_websocket_too() {
     killed("", [Way::WebSocket, Way::WebSocket]).await;

@@ -167,7 +167,11 @@ impl Account {
         match outcome {
             // It was delivered when it was said first.
             Ok(Committed { repeated: true, .. }) => {}
-            Ok(committed) => self.go_on(then, &committed, ctx, out),
+            Ok(committed) => {
+                let is_logged = committed.in_log(&self.jid).is_some();
+                self.go_on(then, &committed, ctx, out);
+                settles.filter(|_| is_logged).into_iter().for_each(|by| self.is_kept(by));
+            }
             Err(fault) => self.give_up(then, &fault, ctx, out),
         }
         self.settle_if(settles, ctx, out);
@@ -212,7 +216,8 @@ impl Account {
             Then::Handle(stanza) => self.handle_routed(stanza, ctx, out),
             Then::Remember => self.remember_on(ctx, out),
             Then::Amended(number) => self.amended(number, out),
-            Then::Noted(_) | Then::Say(..) | Then::Nothing => {}
+            Then::Noted(noted) => self.noted(&noted, ctx, out),
+            Then::Say(..) | Then::Nothing => {}
         }
     }
 
@@ -255,7 +260,7 @@ impl Account {
             }
             Then::Remember => return self.remember_on(ctx, out),
             Then::Amended(number) => return self.amended(*number, out),
-            Then::Noted(gone) => return self.note_again(gone, ctx, out),
+            Then::Noted(noted) => return self.note_again(&noted.gone, ctx, out),
             Then::Handle(_) | Then::Say(..) | Then::Nothing => None,
         };
         refusal.into_iter().for_each(|refusal| self.send(refusal, ctx, out));

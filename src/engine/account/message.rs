@@ -18,7 +18,7 @@ impl Account {
     /// RFC 6121 §8.2, §10.3.1: without `to` it is for the account itself.
     pub(super) fn message_sent(
         &mut self,
-        by: By,
+        mut by: By,
         mut stanza: Stanza,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
@@ -26,8 +26,8 @@ impl Account {
         stanza.head.to.get_or_insert_with(|| self.jid.clone().into());
         let settles = self.session(by.link).map(|session| {
             let managed = session.managed.as_ref();
-            let covered = session.handled.covered_by(by.number);
-            (session.id, managed.map_or(0, |managed| i64::from(managed.h(covered))))
+            by.covers = session.handled.covered_by(by.number);
+            (session.id, managed.map_or(0, |managed| i64::from(managed.h(by.covers))))
         });
         match decide_said(settles, stanza, self, ctx) {
             Ok((unit, walked)) => self.pass_on(by, unit, walked, ctx, out),

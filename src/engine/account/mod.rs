@@ -182,7 +182,7 @@ impl Account {
             Said::Stanza(stanza) => {
                 // Or its session has ended meanwhile, and it has been told.
                 let Some(session) = self.session(link) else { return };
-                let by = By { link, number: session.handled.say() };
+                let by = By { link, number: session.handled.say(), covers: 0 };
                 self.sent(by, stanza, ctx, out);
             }
             Said::Nonza(nonza) => {

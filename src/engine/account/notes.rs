@@ -5,7 +5,7 @@ use super::{
     Account, Output,
     replay::earlier,
     resume::Expired,
-    wait::{Then, Wait},
+    wait::{By, Noted, Then, Wait},
 };
 use crate::{
     ctx::{Ctx, Moment},
@@ -151,12 +151,40 @@ impl Account {
     /// Commits what nobody waits for.
     pub(super) fn commit_quietly(&mut self, unit: Unit, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let pair = (Some(self.jid.clone().into()), None);
-        let gone = unit.changes.iter().filter_map(|change| match change {
-            Change::Unsession(_, id) => Some(*id),
-            _ => None,
-        });
-        let then = Then::Noted(gone.collect());
+        let mut noted = Noted { gone: Vec::new(), counts: Vec::new() };
+        for change in &unit.changes {
+            match change {
+                Change::Unsession(_, id) => noted.gone.push(*id),
+                Change::Session(_, row) => noted.counts.push((row.id, row.h)),
+                _ => {}
+            }
+        }
+        let then = Then::Noted(noted);
         self.wait(Wait::for_unit(unit, pair, then, None), ctx, out);
+    }
+
+    /// It was: the clients may be told so.
+    pub(super) fn noted(&mut self, noted: &Noted, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        for &(id, h) in &noted.counts {
+            let Some(place) = self.place(id) else { continue };
+            let session = &mut self.sessions[place];
+            let (settled, link) = (session.handled.settled(), session.link);
+            let attached = session.is_attached();
+            let Some(managed) = &mut session.managed else { continue };
+            let h = u32::try_from(h & i64::from(u32::MAX)).unwrap_or_default();
+            managed.keeps(managed.settled_at(h, settled));
+            if attached {
+                self.feel(link, ctx.hooks.settled(), ctx, out);
+            }
+        }
+    }
+
+    /// The log has what a stream said, and by that the count of the stream.
+    pub(super) fn is_kept(&mut self, by: By) {
+        let session = self.session(by.link);
+        if let Some(managed) = session.and_then(|session| session.managed.as_mut()) {
+            managed.keeps(by.covers);
+        }
     }
 
     /// It was not written: within the second all of it is tried once more.

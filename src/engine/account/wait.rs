@@ -42,6 +42,8 @@ pub(super) struct Wait {
 pub(super) struct By {
     pub link: Link,
     pub number: u64,
+    /// Up to there all have been dealt with once the log has it; 0: the log says nothing of that.
+    pub covers: u64,
 }
 
 /// From and to, as the stanza has them.
@@ -102,11 +104,18 @@ pub(super) enum Then {
     WalkAway(Walked),
     /// What the message of this number has to do with those before it is done (see `reads.rs`).
     Amended(u64),
-    /// Nothing; but if it cannot be written, it is to be again, and that these sessions are no
-    /// more.
-    Noted(Vec<i64>),
+    /// The store has the counts of sessions; but if it cannot be written, it is to be again.
+    Noted(Noted),
     /// Nothing: whoever must be told is told by another.
     Nothing,
+}
+
+/// What is written of sessions, by their numbers.
+pub(super) struct Noted {
+    /// They are no more.
+    pub gone: Vec<i64>,
+    /// So many of what they said have been dealt with.
+    pub counts: Vec<(i64, i64)>,
 }
 
 impl Wait {
