@@ -131,8 +131,8 @@ def day(family, way, title="a day away"):
 
 
 DAYS = [
-    day(Converse, "wss", "a day away from the browser"),
-    day(Gajim, "starttls"),
+    day(Converse, "host-meta", "a day away from the browser"),
+    day(Gajim, "direct"),
     day(Historian, "direct", "a day away from the terminal"),
     day(Aioxmpp, "starttls"),
 ]

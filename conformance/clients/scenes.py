@@ -350,7 +350,6 @@ ACCOUNTS = [
 ]
 GAJIM = [
     ("before a screen", before_a_screen, (Nurse, "direct"), (Gajim, "starttls")),
-    ("chat", chat, (Nurse, "starttls"), (Gajim, "direct")),
     ("chat", chat, (Nurse, "starttls"), (Gajim, "wss")),
 ]
 DINO = [
@@ -372,7 +371,6 @@ LIBRARIES = [
 ]
 BROWSER = [
     ("before a screen", before_a_screen, (Page, "direct"), (Converse, "wss")),
-    ("discovery", chat, (Page, "starttls"), (Converse, "host-meta")),
     ("before a screen", before_a_screen, (Porter, "starttls"), (Watchman, "bosh")),
 ]
 DEVICES = [

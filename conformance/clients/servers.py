@@ -185,7 +185,7 @@ abuse = {json.dumps(self.abuse)}
 
 class Prosody(Server):
     name = "prosody"
-    lacks = ("users counted", "pre-approval", "SASL2", "FAST", "discovery", "push")
+    lacks = ("users counted", "pre-approval", "SASL2", "FAST", "push")
     # Converse.js orders lines by their times, and these are to the second; profanity asks the host
     # whether there are archives, and this one does not say
     lacks += ("a day away from the browser", "a day away from the terminal")
