@@ -222,7 +222,7 @@ modules_enabled = {{
     "roster"; "saslauth"; "tls"; "disco"; "carbons"; "pep"; "blocklist"; "private"; "mam";
     "vcard4"; "vcard_legacy"; "bookmarks"; "smacks"; "csi_simple"; "ping"; "time"; "version";
     "lastactivity"; "uptime"; "register"; "adhoc"; "admin_adhoc"; "announce";
-    "dialback"; "server_contact_info"; "websocket"; "bosh";
+    "dialback"; "server_contact_info"; "websocket"; "bosh"; "cloud_notify";
 }}
 allow_registration = {str(self.open).lower()}
 log = {{ info = "*console" }}
@@ -298,6 +298,7 @@ modules:
   mod_privacy: {{}}
   mod_private: {{}}
   mod_pubsub: {{plugins: [flat, pep]}}
+  mod_push: {{}}
   mod_register: {{access: {'all' if self.open else 'none'}, access_from: all}}
   mod_roster: {{versioning: true}}
   mod_stream_mgmt: {{}}
