@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 const TABLE: &str = "conformance/rules.md";
 const SCRIPTS: &str = "conformance/scripts/";
+/// Of the checklist: RC-01 and so on.
+const ITEMS: usize = 108;
 
 /// One row of the table.
 struct Rule<'a> {
@@ -102,6 +104,34 @@ fn every_script_of_an_rfc_holds_a_rule() {
     let scripts = scripts.filter(|name| name.starts_with("rfc") && !named.contains(name));
     let why = "holds no rule of conformance/rules.md; add the row";
     hold(scripts.map(|name| Breach::new(&format!("{SCRIPTS}{name}"), 1, why)).collect());
+}
+
+#[test]
+fn every_item_of_the_checklist_has_its_place() {
+    let repository = Repository::read();
+    let (_, by_number) = repository.text(TABLE).split_once("## By number").unwrap();
+    let (items, _) = by_number.split_once("Read beside").unwrap();
+    let table = rules(repository.text(TABLE));
+    let mut breaches = Vec::new();
+    for number in 1..=ITEMS {
+        let item = format!("RC-{number:02} ");
+        let places = items.split_once(&item).map(|(_, rest)| rest.split([';', '|']).next());
+        let Some(Some(places)) = places else {
+            breaches.push(Breach::new(TABLE, 1, format!("{item}has no place")));
+            continue;
+        };
+        let named = |part: &str| part.split(' ').filter(|word| !word.is_empty()).next_back();
+        for place in places.split(", ").filter_map(named).filter(|place| *place != "later") {
+            let script = place.trim_matches('`');
+            let holds = table.iter().any(|rule| rule.section == place);
+            let plays = repository.texts.iter().any(|(path, _)| path.ends_with(script));
+            if !holds && !plays && place != "7622" {
+                let why = format!("{item}is to stand at {place}, where nothing is");
+                breaches.push(Breach::new(TABLE, 1, why));
+            }
+        }
+    }
+    hold(breaches);
 }
 
 #[test]
