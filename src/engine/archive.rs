@@ -3,6 +3,7 @@
 use crate::{
     port::{Fault, Logged, Reads},
     unit::{Flags, Pos},
+    words::Words,
 };
 use aes::{
     Aes128, Block,
@@ -24,8 +25,8 @@ pub struct Search {
     pub with: Option<Bare>,
     /// Only what has all of these.
     pub flags: Flags,
-    /// Only what has all of these words in its body, in whichever case.
-    pub text: Option<String>,
+    /// Only what has all of these in its bodies.
+    pub words: Option<Words>,
     /// The newest of it, not the oldest.
     pub newest: bool,
     /// At most so many.

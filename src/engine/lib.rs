@@ -36,6 +36,7 @@ pub mod trace;
 pub mod unacked;
 pub mod unit;
 pub mod violation;
+pub mod words;
 pub mod writer;
 
 pub use wire;

@@ -19,7 +19,6 @@ mod search;
 mod sqlite;
 #[cfg(test)]
 mod suite;
-mod words;
 
 pub use check::ROSTER_JID_BYTES_MAX;
 pub use devices::Devices;

@@ -1,11 +1,11 @@
 //! Searches of a log, as far as they are the same for both databases.
 
-use crate::words::speaks_of;
 use engine::{
     archive::{Found, Search},
     port::{Fault, Logged},
-    unit::{Flags, Pos},
-    wire::Bare,
+    unit::{Entry, Flags, Pos},
+    wire::{Bare, Stanza},
+    words::Words,
 };
 
 /// The columns of an entry, as they are read.
@@ -82,10 +82,10 @@ pub(crate) trait Stretches {
 }
 
 pub(crate) async fn search(by: &impl Stretches, log: &Bare, what: &Search) -> Result<Found, Fault> {
-    let mut found = match (Stretch::of(log, what), &what.text) {
+    let mut found = match (Stretch::of(log, what), &what.words) {
         (None, _) => Found { count: counted(0, what.count_max), ..Found::default() },
         (Some(stretch), None) => plain(by, &stretch, what).await?,
-        (Some(stretch), Some(text)) => worded(by, stretch, what, text).await?,
+        (Some(stretch), Some(words)) => worded(by, stretch, what, words).await?,
     };
     if what.newest {
         found.entries.reverse();
@@ -109,14 +109,14 @@ async fn worded(
     by: &impl Stretches,
     mut stretch: Stretch<'_>,
     what: &Search,
-    text: &str,
+    words: &Words,
 ) -> Result<Found, Fault> {
     let (mut entries, mut total) = (Vec::new(), 0_u64);
     loop {
         let page = by.rows(&stretch, PAGE_ENTRIES).await?;
         let last = page.last().map(|logged| logged.pos).filter(|_| page.len() == PAGE_ENTRIES);
         for logged in page {
-            if speaks_of(&logged.entry.stanza, text) {
+            if says(&logged.entry, words) {
                 total += 1;
                 entries.extend(Some(logged).filter(|_| total <= what.max as u64));
             }
@@ -129,6 +129,11 @@ async fn worded(
             _ => return Ok(Found { entries, more, count: counted(total, what.count_max) }),
         }
     }
+}
+
+/// Whether this entry has all of these words.
+pub(crate) fn says(entry: &Entry, words: &Words) -> bool {
+    Stanza::parse_one(&entry.stanza).is_ok_and(|stanza| words.are_in(&stanza))
 }
 
 fn counted(total: u64, count_max: u64) -> Option<u64> {

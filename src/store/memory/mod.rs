@@ -4,7 +4,7 @@
 mod data;
 mod walk;
 
-use crate::words::speaks_of;
+use crate::search::says;
 use data::{Data, Log};
 use engine::{
     archive::{Found, Search},
@@ -139,7 +139,7 @@ impl Reads for Memory {
 }
 
 fn search(log: Option<&Log>, what: &Search) -> Found {
-    let Search { after, before, with, flags, text, newest, max, count_max } = what;
+    let Search { after, before, with, flags, words, newest, max, count_max } = what;
     let until = before.map_or(Bound::Unbounded, Bound::Excluded);
     if before.is_some_and(|before| before <= *after) {
         return Found { count: Some(0).filter(|_| *count_max > 0), ..Found::default() };
@@ -149,7 +149,7 @@ fn search(log: Option<&Log>, what: &Search) -> Found {
     let mut found: Vec<_> = all
         .filter(|(_, entry)| entry.flags.has(*flags))
         .filter(|(_, entry)| with.as_ref().is_none_or(|with| entry.peer == *with))
-        .filter(|(_, entry)| text.as_ref().is_none_or(|text| speaks_of(&entry.stanza, text)))
+        .filter(|(_, entry)| words.as_ref().is_none_or(|words| says(entry, words)))
         .map(|(&pos, entry)| Logged { pos, entry: entry.clone() })
         .collect();
     let count = Some(found.len() as u64).filter(|count| count <= count_max && *count_max > 0);

@@ -1,7 +1,10 @@
 //! Searches of a log: each store finds what a look through the whole of it would.
 
 use super::*;
-use engine::archive::{Found, Search};
+use engine::{
+    archive::{Found, Search},
+    words::Words,
+};
 
 const OWNER: &str = "juliet@example.com";
 const PEERS: [&str; 3] = ["romeo@example.net", "nurse@example.com", "日本@example.com"];
@@ -48,7 +51,7 @@ pub(crate) async fn a_search_narrows_by_all_that_it_names<B: Bed>() {
     let with = Some(bare(PEERS[2]));
     let (archive, sent) = (Flags::ARCHIVE, Flags::ARCHIVE.and(Flags::SENT));
     let (after, before) = (pos[17], Some(pos[42]));
-    let words = |text: &str| Some(text.to_owned());
+    let words = |text: &str| Some(Words::of(text));
     type Wanted<'a> = &'a dyn Fn(usize) -> bool;
     let cases: [(Search, Wanted<'_>); 9] = [
         (all(), &|_| true),
@@ -60,8 +63,8 @@ pub(crate) async fn a_search_narrows_by_all_that_it_names<B: Bed>() {
         (Search { with: with.clone(), after, before, flags: archive, ..all() }, &|n| {
             n > 17 && n < 42 && n % 3 == 2 && n % 5 != 0
         }),
-        (Search { text: words("MOD, rose 3"), ..all() }, &|n| n % 7 == 3 || n == 3),
-        (Search { text: words("3 mod"), with, before, ..all() }, &|n| {
+        (Search { words: words("MOD, rose 3"), ..all() }, &|n| n % 7 == 3 || n == 3),
+        (Search { words: words("3 mod"), with, before, ..all() }, &|n| {
             n < 42 && n % 3 == 2 && n % 7 == 3
         }),
     ];
@@ -78,8 +81,8 @@ pub(crate) async fn a_search_narrows_by_all_that_it_names<B: Bed>() {
 pub(crate) async fn a_page_of_a_search_says_whether_there_is_more<B: Bed>() {
     let (_bed, desk) = full::<B>().await;
     let what = Search { flags: Flags::ARCHIVE, ..all() };
-    for text in [None, Some("rose".to_owned())] {
-        let what = Search { text, ..what.clone() };
+    for words in [None, Some(Words::of("rose"))] {
+        let what = Search { words, ..what.clone() };
         for (max, more) in [(0, true), (1, true), (47, true), (48, false), (usize::MAX, false)] {
             let oldest = search(&desk, &Search { max, ..what.clone() }).await;
             let newest = search(&desk, &Search { max, newest: true, ..what.clone() }).await;
@@ -100,12 +103,12 @@ pub(crate) async fn a_page_of_a_search_says_whether_there_is_more<B: Bed>() {
 
 pub(crate) async fn a_search_counts_up_to_what_it_is_told<B: Bed>() {
     let (_bed, desk) = full::<B>().await;
-    for text in [None, Some("rose".to_owned())] {
+    for words in [None, Some(Words::of("rose"))] {
         for (count_max, count) in
             [(0, None), (1, None), (59, None), (60, Some(60)), (u64::MAX, Some(60))]
         {
             for max in [0, 7, 100] {
-                let what = Search { text: text.clone(), max, count_max, ..Search::default() };
+                let what = Search { words: words.clone(), max, count_max, ..Search::default() };
                 assert_eq!(search(&desk, &what).await.count, count, "{count_max} {max}");
             }
         }

@@ -11,6 +11,7 @@ use crate::{
 use engine::{
     archive::Search,
     unit::{Entry, Flags, Unit},
+    words::Words,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use sqlx::Row;
@@ -86,20 +87,20 @@ fn searches(places: Vec<Pos>) -> impl Strategy<Value = Search> {
         9 => proptest::sample::select(&PEERS[..]),
         1 => Just("nobody@example.com"),
     ]);
-    let text = proptest::option::weighted(
+    let words = proptest::option::weighted(
         0.3,
         proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..3),
     );
     let many = prop_oneof![Just(0), 0..20_usize, 0..2 * ROWS, Just(usize::MAX)];
-    let narrow = (place.clone(), proptest::option::of(place), with, 0..16_i16, text);
+    let narrow = (place.clone(), proptest::option::of(place), with, 0..16_i16, words);
     (narrow, any::<bool>(), many.clone(), many).prop_map(|(narrow, newest, max, count_max)| {
-        let (after, before, with, flags, text) = narrow;
+        let (after, before, with, flags, words) = narrow;
         Search {
             after,
             before,
             with: with.map(bare),
             flags: Flags(flags),
-            text: text.map(|words| words.join(" ").to_uppercase()),
+            words: words.map(|words| Words::of(&words.join(" ").to_uppercase())),
             newest,
             max,
             count_max: count_max as u64,
