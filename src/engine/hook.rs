@@ -45,6 +45,9 @@ pub enum Status {
 pub enum Hook {
     /// A line in the disco reply of this entity.
     Feature(Of, &'static str),
+    /// Archives are searched for words while the operator has chosen so: the store's index of them
+    /// goes on then.
+    Index(IsChosen),
     /// Finds nodes of this entity, for service discovery (XEP-0030 §3.2).
     Nodes(Of, Find),
     /// Answers an iq with this payload.
@@ -132,6 +135,8 @@ impl Hook {
     }
 }
 
+/// Whether the operator has chosen so.
+pub type IsChosen = fn(&Settings) -> bool;
 /// What stands at a node, for who asks with this iq; `None`: nothing that this XEP knows of.
 pub type Find = fn(&str, &Stanza, &Ctx<'_>) -> Option<Result<Node, StanzaError>>;
 /// Of a message to a room, that the second has sent, what the room's log keeps; `None`: nothing.

@@ -23,6 +23,7 @@ type Asked<'a> = (Of, IqKind, &'a str, &'a str);
 pub struct Hooks {
     xeps: &'static [&'static Xep],
     features: BTreeMap<Of, Vec<&'static str>>,
+    indexes: Vec<IsChosen>,
     looks: Vec<(Station, u16, Look)>,
     amends: Vec<(Name, WorldAnswer)>,
     keeps: Option<Keeps>,
@@ -59,6 +60,7 @@ impl Hooks {
         let mut hooks = Self {
             xeps,
             features: BTreeMap::new(),
+            indexes: Vec::new(),
             looks: Vec::new(),
             amends: Vec::new(),
             keeps: None,
@@ -108,6 +110,7 @@ impl Hooks {
                     features.push(feature);
                 }
             }
+            Hook::Index(chosen) => self.indexes.push(chosen),
             Hook::Nodes(of, find) => self.nodes.push((of, find)),
             Hook::Iq { of, kind, payload, answer } => {
                 self.answers.insert((of, kind, payload.ns, payload.local), (number, answer));
@@ -150,6 +153,11 @@ impl Hooks {
     /// The disco features of an entity, in the order of the list, each once.
     pub fn features(&self, of: Of) -> &[&'static str] {
         self.features.get(&of).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether archives are searched for words.
+    pub fn indexes(&self, settings: &Settings) -> bool {
+        self.indexes.iter().any(|chosen| chosen(settings))
     }
 
     /// What stands at a node of an entity, for who asks with this iq. The first XEP that knows of

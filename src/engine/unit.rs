@@ -209,7 +209,8 @@ pub enum Change {
     Gathered(Bare, Box<Gathered>),
     /// Removes the entries of these places from a log; a place without one is nothing.
     Expunge(Bare, Vec<Pos>),
-    /// Writes the stanza of an entry anew, which has to be there still: else it does nothing.
+    /// Writes the stanza of an entry anew, which has to be there still: else it does nothing. It
+    /// is not to have words then (XEP-0424 §5): they might not be found.
     Redact(Bare, Pos, Text),
     /// Changes a cell of a table from the first value to the second; `None`: it is not there.
     /// Fails the unit when the cell is something else.

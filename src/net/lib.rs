@@ -23,6 +23,7 @@ mod hashing;
 mod housekeeping;
 mod http;
 mod inbox;
+mod indexing;
 mod keeper;
 mod limits;
 pub mod listen;

@@ -9,6 +9,7 @@ use crate::{
     hashing::Hashing,
     housekeeping,
     http::{self, Pages, Web},
+    indexing,
     keeper::Keeper,
     limits::{HTTP_RESERVE_CONNECTIONS, Limits},
     listen::{self, Gate},
@@ -143,6 +144,7 @@ impl Server {
         tokio::spawn(keeping);
         let web = Web::new(shell.clone(), queue, pages);
         let (accepting, control) = accept(listeners, &web, &stop);
+        tokio::spawn(indexing::run(shell.clone(), store.clone(), stop.clone()));
         tokio::spawn(revival::revive_all(shell.clone(), store, stop.clone()));
         tokio::spawn(http::settle(shell.clone()));
         let (sources, told) = watch::channel(keeper.sources().clone());

@@ -241,6 +241,10 @@ impl Store for Devices {
         self.store.resumable(unix_ms, after, max)
     }
 
+    fn index(&self) -> Stored<'_, u64> {
+        self.store.index()
+    }
+
     fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {
         self.store.purge(what)
     }

@@ -5,6 +5,7 @@ pub mod backup;
 mod bisect;
 mod check;
 mod devices;
+mod index;
 mod memory;
 mod migrate;
 mod options;
@@ -19,6 +20,7 @@ mod search;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+mod worded;
 
 pub use check::ROSTER_JID_BYTES_MAX;
 pub use devices::Devices;

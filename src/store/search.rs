@@ -1,5 +1,6 @@
 //! Searches of a log, as far as they are the same for both databases.
 
+use crate::worded::worded;
 use engine::{
     archive::{Found, Search},
     port::{Fault, Logged},
@@ -10,10 +11,9 @@ use engine::{
 
 /// The columns of an entry, as they are read.
 pub(crate) const COLUMNS: &str = "pos, flags, peer, key, sm, h, ext_id, stanza";
-/// How many entries are looked through for words at once.
-const PAGE_ENTRIES: usize = 200;
 
 /// A stretch of a log, and what of it is wanted.
+#[derive(Clone, Copy)]
 pub(crate) struct Stretch<'a> {
     pub(crate) log: &'a Bare,
     /// It begins behind this.
@@ -22,7 +22,7 @@ pub(crate) struct Stretch<'a> {
     pub(crate) until: Pos,
     pub(crate) flags: Flags,
     pub(crate) with: Option<&'a Bare>,
-    newest: bool,
+    pub(crate) newest: bool,
 }
 
 impl<'a> Stretch<'a> {
@@ -38,11 +38,26 @@ impl<'a> Stretch<'a> {
             with: with.as_ref(),
             newest: *newest,
         };
-        (stretch.after < stretch.until).then_some(stretch)
+        stretch.unless_empty()
+    }
+
+    fn unless_empty(self) -> Option<Self> {
+        (self.after < self.until).then_some(self)
+    }
+
+    /// What of it stands up to there, and what behind.
+    pub(crate) fn split(self, at: Pos) -> (Option<Self>, Option<Self>) {
+        let (upto, behind) = (self.until.min(at), self.after.max(at));
+        (Self { until: upto, ..self }.unless_empty(), Self { after: behind, ..self }.unless_empty())
+    }
+
+    /// Whether an entry that stands in it is wanted.
+    pub(crate) fn has(&self, entry: &Entry) -> bool {
+        entry.flags.has(self.flags) && self.with.is_none_or(|with| *with == entry.peer)
     }
 
     /// Goes on behind this entry.
-    fn pass(&mut self, pos: Pos) {
+    pub(crate) fn pass(&mut self, pos: Pos) {
         match self.newest {
             true => self.until = Pos(pos.0 - 1),
             false => self.after = pos,
@@ -79,6 +94,14 @@ pub(crate) trait Stretches {
     async fn rows(&self, of: &Stretch<'_>, max: usize) -> Result<Vec<Logged>, Fault>;
     /// How many there are, counted up to `max`.
     async fn count(&self, of: &Stretch<'_>, max: u64) -> Result<u64, Fault>;
+    /// The entries at these places, in the order of the log.
+    async fn at(&self, log: &Bare, places: &[Pos]) -> Result<Vec<Logged>, Fault>;
+    /// The number of a log, and up to where the index has its words.
+    async fn indexed(&self, log: &Bare) -> Result<Option<(i64, Pos)>, Fault>;
+    /// The first places of it that the index proposes.
+    async fn proposed(&self, of: &Stretch<'_>, asked: &str, max: usize) -> Result<Vec<Pos>, Fault>;
+    /// And, or, as the index is asked.
+    fn operators(&self) -> [&'static str; 2];
 }
 
 pub(crate) async fn search(by: &impl Stretches, log: &Bare, what: &Search) -> Result<Found, Fault> {
@@ -104,38 +127,11 @@ async fn plain(by: &impl Stretches, stretch: &Stretch<'_>, what: &Search) -> Res
     Ok(Found { entries, more, count: counted(total, what.count_max) })
 }
 
-/// Looks through the whole stretch, a page at a time, until it has enough.
-async fn worded(
-    by: &impl Stretches,
-    mut stretch: Stretch<'_>,
-    what: &Search,
-    words: &Words,
-) -> Result<Found, Fault> {
-    let (mut entries, mut total) = (Vec::new(), 0_u64);
-    loop {
-        let page = by.rows(&stretch, PAGE_ENTRIES).await?;
-        let last = page.last().map(|logged| logged.pos).filter(|_| page.len() == PAGE_ENTRIES);
-        for logged in page {
-            if says(&logged.entry, words) {
-                total += 1;
-                entries.extend(Some(logged).filter(|_| total <= what.max as u64));
-            }
-        }
-        let more = total > what.max as u64;
-        match last {
-            Some(last) if !more || (what.count_max > 0 && total <= what.count_max) => {
-                stretch.pass(last);
-            }
-            _ => return Ok(Found { entries, more, count: counted(total, what.count_max) }),
-        }
-    }
-}
-
 /// Whether this entry has all of these words.
 pub(crate) fn says(entry: &Entry, words: &Words) -> bool {
     Stanza::parse_one(&entry.stanza).is_ok_and(|stanza| words.are_in(&stanza))
 }
 
-fn counted(total: u64, count_max: u64) -> Option<u64> {
+pub(crate) fn counted(total: u64, count_max: u64) -> Option<u64> {
     Some(total).filter(|_| count_max > 0 && total <= count_max)
 }

@@ -182,6 +182,10 @@ pub trait Store: Reads {
     /// The key of this server, made at the first start and kept with the data: 32 random bytes
     /// (`fresh` is used when there is none yet).
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]>;
+    /// Goes on with the index of the words of archives, behind where it ended, by a piece between
+    /// two batches. Says how many entries it has gone through; 0: it has caught up. What is not in
+    /// it yet is found all the same.
+    fn index(&self) -> Stored<'_, u64>;
     /// Removes what is not to be kept any longer, in pieces between which the writer goes on:
     /// entries that are too old or too many; those that were only to be delivered, and are;
     /// those of logs that are no more; sessions whose `h` has been kept long enough. Says how many

@@ -11,9 +11,15 @@ mod read;
 mod search;
 mod session;
 mod steps;
+mod words;
 mod write;
 
-use crate::{Options, check::refused, purge::purge as sweep};
+use crate::{
+    Options,
+    check::refused,
+    index::{Round, index},
+    purge::purge as sweep,
+};
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
     tokio_postgres::{self, NoTls},
@@ -42,6 +48,9 @@ pub struct Postgres {
     at_hand: Vec<&'static str>,
     /// Where the log ended when it was purged last.
     purged: AtomicI64,
+    /// How far the index of words has come. It stands still while something is purged: the index
+    /// must not get what is gone.
+    round: Mutex<Round>,
 }
 
 impl Postgres {
@@ -64,7 +73,13 @@ impl Postgres {
             .build()
             .map_err(|error| refused(error.to_string()))?;
         let at_hand = options.at_hand.iter().map(|table| table.name()).collect();
-        Ok(Self { writing: Mutex::new(writing), readers, at_hand, purged: AtomicI64::new(0) })
+        Ok(Self {
+            writing: Mutex::new(writing),
+            readers,
+            at_hand,
+            purged: AtomicI64::new(0),
+            round: Mutex::default(),
+        })
     }
 
     async fn reader(&self) -> Result<Object, Fault> {
@@ -171,8 +186,13 @@ impl Store for Postgres {
         Box::pin(async move { self.writing.lock().await.secret(fresh).await })
     }
 
+    fn index(&self) -> Stored<'_, u64> {
+        Box::pin(async { index(self, &mut *self.round.lock().await).await })
+    }
+
     fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {
         Box::pin(async move {
+            let _round = self.round.lock().await;
             let (_, last) = self.last().await?;
             self.drop_partitions(what.before, last).await?;
             let looked = Pos(self.purged.load(Ordering::Relaxed));

@@ -36,7 +36,7 @@ impl Postgres {
     pub(super) async fn drop_partitions(&self, before: Pos, last: Pos) -> Result<(), Fault> {
         const SQL: &str = "
             SELECT relname::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
-            WHERE inhparent = 'entry'::regclass";
+            WHERE inhparent IN ('entry'::regclass, 'words'::regclass)";
         let client = self.reader().await?;
         for row in query(&client, SQL, &[]).await? {
             let name: String = get(&row, 0)?;

@@ -1,6 +1,9 @@
 //! Reads of a log.
 
-use super::read::{get, query};
+use super::{
+    read::{get, query},
+    words,
+};
 use crate::{
     rows::EntryRow,
     search::{self, COLUMNS, Stretch, Stretches},
@@ -56,6 +59,22 @@ impl Stretches for Object {
         let rows = ask(self, &of.count_sql(""), of, max).await?;
         let count: Option<i64> = rows.first().map(|row| get(row, 0)).transpose()?;
         Ok(count.unwrap_or_default().unsigned_abs())
+    }
+
+    async fn at(&self, log: &Bare, places: &[Pos]) -> Result<Vec<Logged>, Fault> {
+        entries(self, log, places).await
+    }
+
+    async fn indexed(&self, log: &Bare) -> Result<Option<(i64, Pos)>, Fault> {
+        words::indexed(self, log).await
+    }
+
+    async fn proposed(&self, of: &Stretch<'_>, asked: &str, max: usize) -> Result<Vec<Pos>, Fault> {
+        words::proposed(self, of, asked, max).await
+    }
+
+    fn operators(&self) -> [&'static str; 2] {
+        ["&", "|"]
     }
 }
 

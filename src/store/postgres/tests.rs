@@ -1,5 +1,6 @@
 mod cut;
 mod search;
+mod words;
 
 use super::*;
 use crate::{

@@ -6,12 +6,13 @@ use super::{
     line::{self, Line},
     partition::Partitions,
     pipeline::{self, Step},
-    steps,
+    steps, words,
 };
 use crate::{
     Options,
     bisect::Bisect,
     check::{self, check, refused},
+    index::Taken,
     migrate,
     repeats::Repeats,
 };
@@ -118,6 +119,14 @@ impl Writing {
         if !matches!(outcome, Err(Fault::Away(_))) {
             self.line = Some(line);
         }
+    }
+
+    /// Goes on with the index of words by a piece.
+    pub(super) async fn index(&mut self, behind: &[(i64, i64)]) -> Result<Taken, Fault> {
+        let line = self.line().await?;
+        let taken = within(self.answer, words::take(&line, behind)).await;
+        self.keep(line, &taken);
+        taken
     }
 
     pub(super) async fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {

@@ -9,9 +9,16 @@ mod purge;
 mod read;
 mod search;
 mod session;
+mod words;
 mod write;
 
-use crate::{Options, check::refused, migrate, purge::purge as sweep};
+use crate::{
+    Options,
+    check::refused,
+    index::{Round, index},
+    migrate,
+    purge::purge as sweep,
+};
 use engine::{
     archive::{Found, Search},
     inbox::Inbox,
@@ -46,6 +53,8 @@ pub struct Sqlite {
     at_hand: String,
     /// Where the log ended when it was purged last.
     purged: AtomicI64,
+    /// How far the index of words has come.
+    round: Mutex<Round>,
     /// Released when it is closed, and by the system when the process ends.
     _lock: File,
 }
@@ -92,6 +101,7 @@ impl Sqlite {
             readers,
             at_hand,
             purged: AtomicI64::new(0),
+            round: Mutex::default(),
             _lock: lock,
         })
     }
@@ -198,6 +208,10 @@ impl Store for Sqlite {
 
     fn secret(&self, fresh: [u8; 32]) -> Stored<'_, [u8; 32]> {
         Box::pin(async move { self.writing.lock().await.secret(fresh).await })
+    }
+
+    fn index(&self) -> Stored<'_, u64> {
+        Box::pin(async { index(self, &mut *self.round.lock().await).await })
     }
 
     fn purge<'a>(&'a self, what: &'a Retention) -> Stored<'a, u64> {

@@ -1,6 +1,6 @@
 //! Reads of a log.
 
-use super::fault;
+use super::{fault, words};
 use crate::{
     rows::EntryRow,
     search::{self, COLUMNS, Stretch, Stretches},
@@ -64,6 +64,22 @@ impl Stretches for SqlitePool {
         let rows = ask(self, of.count_sql(hint(of)), of, max).await?;
         let count = rows.first().map(|row| row.try_get::<i64, _>(0)).transpose().map_err(fault)?;
         Ok(count.unwrap_or_default().unsigned_abs())
+    }
+
+    async fn at(&self, log: &Bare, places: &[Pos]) -> Result<Vec<Logged>, Fault> {
+        entries(self, log, places).await
+    }
+
+    async fn indexed(&self, log: &Bare) -> Result<Option<(i64, Pos)>, Fault> {
+        words::indexed(self, log).await
+    }
+
+    async fn proposed(&self, of: &Stretch<'_>, asked: &str, max: usize) -> Result<Vec<Pos>, Fault> {
+        words::proposed(self, of, asked, max).await
+    }
+
+    fn operators(&self) -> [&'static str; 2] {
+        ["AND", "OR"]
     }
 }
 

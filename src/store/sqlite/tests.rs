@@ -1,4 +1,5 @@
 mod search;
+mod words;
 
 use super::*;
 use crate::suite::{self, AT_HAND, Bed, Desk, bare, said};

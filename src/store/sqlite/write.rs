@@ -1,9 +1,10 @@
 //! The writer's connection: the fence, and the units of a batch behind it.
 
-use super::{change, fault};
+use super::{change, fault, words};
 use crate::{
     bisect::Bisect,
     check::{self, check, no_log},
+    index::Taken,
     repeats::Repeats,
 };
 use engine::{
@@ -104,6 +105,13 @@ impl Writing {
         self.verdicts = (batch.number, verdicts);
         work.commit().await.map_err(fault)?;
         Ok(self.verdicts.1.clone())
+    }
+
+    /// Goes on with the index of words by a piece.
+    pub(super) async fn index(&mut self, behind: &[(i64, i64)]) -> Result<Taken, Fault> {
+        let outcome = words::take(self.line().await?, behind).await;
+        self.is_lost |= matches!(outcome, Err(Fault::Away(_)));
+        outcome
     }
 
     /// Removes a piece of what is kept no longer.

@@ -10,6 +10,7 @@ mod purge;
 mod roster;
 mod search;
 mod sessions;
+mod words;
 
 pub(crate) use accounts::*;
 pub(crate) use cells::*;
@@ -21,6 +22,7 @@ pub(crate) use purge::*;
 pub(crate) use roster::*;
 pub(crate) use search::*;
 pub(crate) use sessions::*;
+pub(crate) use words::*;
 
 use engine::{
     ctx::Moment,
@@ -116,6 +118,12 @@ macro_rules! suite {
             a_search_counts_up_to_what_it_is_told,
             an_empty_stretch_has_nothing,
             entries_are_found_by_their_places,
+            words_are_found_wherever_the_index_has_come,
+            what_is_found_by_words_is_paged_in_the_order_of_the_log,
+            whatever_is_said_and_searched_for_is_found_as_by_a_look,
+            what_goes_from_a_log_is_found_no_more,
+            many_logs_are_indexed_piece_by_piece,
+            the_writer_goes_on_while_words_are_indexed,
             what_is_too_old_goes,
             of_a_log_that_is_too_long_the_newest_stay,
             what_is_only_delivered_goes_when_it_is,
