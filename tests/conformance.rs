@@ -33,6 +33,7 @@ const SETTINGS: &str = "[server]\nadmins = [\"admin@localhost\"]\n\
     [listen]\nc2s = [\"127.0.0.1:0\"]\nc2s_tls = [\"127.0.0.1:0\"]\n\
     s2s = []\nhttp = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]\n\
     [xep.0077]\nregistration = \"open\"\naccounts_per_address_per_hour_max = 100\n\
+    [xep.0431]\nenabled = \"yes\"\n\
     [xep.0157]\nabuse = [\"mailto:abuse@localhost\", \"xmpp:abuse@localhost\"]\n";
 /// Scripts at once. Each mostly waits.
 const THREADS: usize = 8;

@@ -87,6 +87,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0045_muc::xep_0421_occupant_id::XEP,
     &xep_0424_retraction::XEP,
     &xep_0313_mam::xep_0430_inbox::XEP,
+    &xep_0313_mam::xep_0431_fulltext::XEP,
     &xep_0440_channel_binding::XEP,
     &xep_0313_mam::xep_0441_preferences::XEP,
     &xep_0474_downgrade::XEP,

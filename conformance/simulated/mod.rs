@@ -126,6 +126,8 @@ impl Simulated {
         settings.chosen.insert((157, "abuse"), Value::Texts(CONTACTS.map(String::from).into()));
         // Closed by default; scripts make accounts.
         settings.chosen.insert((77, "registration"), Value::Choice("open".into()));
+        // Off by default, too.
+        settings.chosen.insert((431, "enabled"), Value::Choice("yes".into()));
         let hooks = Hooks::of(xeps::ALL);
         settings.services = hooks.services(&settings);
         let told = Told { now_ms: 0, dice, settings, hooks };

@@ -45,6 +45,8 @@ pub enum Status {
 pub enum Hook {
     /// A line in the disco reply of this entity.
     Feature(Of, &'static str),
+    /// One that is told while the operator has chosen so.
+    FeatureIf(Of, &'static str, IsChosen),
     /// Archives are searched for words while the operator has chosen so: the store's index of them
     /// goes on then.
     Index(IsChosen),

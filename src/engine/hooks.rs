@@ -22,7 +22,7 @@ type Asked<'a> = (Of, IqKind, &'a str, &'a str);
 /// All hooks, sorted by what they wait for.
 pub struct Hooks {
     xeps: &'static [&'static Xep],
-    features: BTreeMap<Of, Vec<&'static str>>,
+    features: BTreeMap<Of, Vec<(&'static str, Option<IsChosen>)>>,
     indexes: Vec<IsChosen>,
     looks: Vec<(Station, u16, Look)>,
     amends: Vec<(Name, WorldAnswer)>,
@@ -104,12 +104,8 @@ impl Hooks {
     fn hang(&mut self, number: u16, hook: &Hook, plans: &mut Vec<Plan>) {
         match *hook {
             Hook::Setting(_) => {}
-            Hook::Feature(of, feature) => {
-                let features = self.features.entry(of).or_default();
-                if !features.contains(&feature) {
-                    features.push(feature);
-                }
-            }
+            Hook::Feature(of, feature) => self.feature(of, feature, None),
+            Hook::FeatureIf(of, feature, chosen) => self.feature(of, feature, Some(chosen)),
             Hook::Index(chosen) => self.indexes.push(chosen),
             Hook::Nodes(of, find) => self.nodes.push((of, find)),
             Hook::Iq { of, kind, payload, answer } => {
@@ -145,14 +141,27 @@ impl Hooks {
         }
     }
 
+    fn feature(&mut self, of: Of, feature: &'static str, chosen: Option<IsChosen>) {
+        let features = self.features.entry(of).or_default();
+        if !features.iter().any(|(known, _)| *known == feature) {
+            features.push((feature, chosen));
+        }
+    }
+
     /// The XEPs, in the order of the list.
     pub fn xeps(&self) -> &'static [&'static Xep] {
         self.xeps
     }
 
     /// The disco features of an entity, in the order of the list, each once.
-    pub fn features(&self, of: Of) -> &[&'static str] {
-        self.features.get(&of).map_or(&[], Vec::as_slice)
+    pub fn features<'a>(
+        &'a self,
+        of: Of,
+        settings: &'a Settings,
+    ) -> impl Iterator<Item = &'static str> + 'a {
+        let features = self.features.get(&of).into_iter().flatten();
+        let told = features.filter(|(_, chosen)| chosen.is_none_or(|chosen| chosen(settings)));
+        told.map(|&(feature, _)| feature)
     }
 
     /// Whether archives are searched for words.

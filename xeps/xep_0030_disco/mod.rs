@@ -76,7 +76,8 @@ impl Entity {
     /// What it is and can do, as the answer to a question about `node`.
     fn info(&self, node: Option<&str>, ctx: &Ctx<'_>) -> Payload {
         let identity = identity(self.category, self.kind, self.name);
-        let query = described(mirror(INFO, node), identity, ctx.hooks.features(self.of));
+        let query =
+            described(mirror(INFO, node), identity, ctx.hooks.features(self.of, ctx.settings));
         (self.form)(ctx).into_iter().fold(query, Draft::child).finish()
     }
 
@@ -94,7 +95,8 @@ fn info(entity: &Entity, iq: &Stanza, ctx: &Ctx<'_>) -> Replied {
         Some(name) if name != xep_0115_caps::node(entity, ctx) => {
             let node = entity.node(name, iq, ctx)?;
             let identity = identity(node.category, node.kind, Some(node.name));
-            described(mirror(INFO, Some(name)), identity, node.features).finish()
+            let features = node.features.iter().copied();
+            described(mirror(INFO, Some(name)), identity, features).finish()
         }
         node => entity.info(node, ctx),
     };
@@ -160,8 +162,8 @@ fn identity(category: &str, kind: &str, name: Option<&str>) -> Draft {
     }
 }
 
-fn described(query: Draft, identity: Draft, features: &[&str]) -> Draft {
-    let features = features.iter().map(|feature| Draft::new(FEATURE).attribute("var", feature));
+fn described<'a>(query: Draft, identity: Draft, features: impl Iterator<Item = &'a str>) -> Draft {
+    let features = features.map(|feature| Draft::new(FEATURE).attribute("var", feature));
     features.fold(query.child(identity), Draft::child)
 }
 

@@ -80,7 +80,7 @@ fn greet(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
 fn verification_string(entity: &Entity, ctx: &Ctx<'_>) -> String {
     let Entity { of, category, kind, name, form } = *entity;
     let name = name.unwrap_or_default();
-    let mut features = ctx.hooks.features(of).to_vec();
+    let mut features: Vec<_> = ctx.hooks.features(of, ctx.settings).collect();
     features.sort_unstable();
     let mut hashed = format!("{category}/{kind}//{name}<");
     for feature in features {

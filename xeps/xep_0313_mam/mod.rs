@@ -10,6 +10,7 @@ mod query;
 mod retry;
 pub mod xep_0359_ids;
 pub mod xep_0430_inbox;
+pub mod xep_0431_fulltext;
 pub mod xep_0441_preferences;
 
 use crate::{
@@ -28,7 +29,7 @@ use engine::{
     unit::{Flags, Pos},
     wire::*,
 };
-use query::{FORM, QUERY, Query};
+use query::{QUERY, Query};
 
 /// What was said.
 pub const XEP: Xep = Xep {
@@ -112,14 +113,16 @@ fn unnamed(message: Stanza, _: &Bare, _: Pos, _: &Ctx<'_>) -> Stanza {
 }
 
 /// Section 4.1.5.
-fn form(_: &Stanza, _: &mut Line<'_>, _: &Ctx<'_>) -> Replied {
-    Ok(Reply::Payload(Draft::new(QUERY).child(FORM.form()).finish()))
+fn form(_: &Stanza, _: &mut Line<'_>, ctx: &Ctx<'_>) -> Replied {
+    let form = query::form(ctx.settings).form();
+    Ok(Reply::Payload(Draft::new(QUERY).child(form).finish()))
 }
 
 /// Section 4.
 fn query<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
     Box::pin(async move {
-        let asked = Query::read(iq.child(QUERY).ok_or(StanzaCondition::BadRequest)?)?;
+        let asked = iq.child(QUERY).ok_or(StanzaCondition::BadRequest)?;
+        let asked = Query::read(asked, world.settings)?;
         let page = page::read(&asked, world).await?;
         let fin = Draft::new(FIN);
         // Section 4.3.2: what is committed stays as it is, so nothing is said of `stable`.

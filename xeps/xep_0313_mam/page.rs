@@ -6,7 +6,7 @@ use engine::{
     archive::{Found, Search},
     hook::World,
     port::Logged,
-    unit::{Flags, Pos},
+    unit::{Entry, Flags, Pos},
     wire::*,
 };
 
@@ -83,6 +83,7 @@ async fn found(
     let search = Search {
         with: query.with.as_ref().map(Jid::bare),
         flags: Flags::ARCHIVE,
+        words: query.words.clone(),
         newest: query.page.newest,
         ..Search::default()
     };
@@ -117,6 +118,10 @@ async fn listed(
     let with = query.with.as_ref().map(Jid::bare);
     let is_with = |peer: &Bare| with.as_ref().is_none_or(|with| peer == with);
     logged.retain(|logged| all.has(logged.pos) && is_with(&logged.entry.peer));
+    if let Some(words) = &query.words {
+        let said = |entry: &Entry| Stanza::parse_one(&entry.stanza).ok();
+        logged.retain(|logged| said(&logged.entry).is_some_and(|said| words.are_in(&said)));
+    }
     let places: Vec<_> = logged.iter().map(|logged| logged.pos).collect();
     logged.retain(|logged| part.has(logged.pos));
     let mut reading = Reading::of(query, world);

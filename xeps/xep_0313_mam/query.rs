@@ -1,11 +1,11 @@
 //! What of an archive is asked for (XEP-0313 §4.1).
 
-use super::NS;
+use super::{NS, xep_0431_fulltext as fulltext};
 use crate::{
     xep_0004_forms::{FIELD, FORM_TYPE, Field, Given, Kind, Layout, X},
     xep_0059_rsm as rsm, xep_0082_dates as dates,
 };
-use engine::{unit::Pos, wire::*};
+use engine::{settings::Settings, unit::Pos, wire::*, words::Words};
 
 /// What asks for a page, and for the form.
 pub(super) const QUERY: Name = Name::new(NS, "query");
@@ -16,21 +16,25 @@ const QUERY_ID_BYTES_MAX: usize = 256;
 /// Messages that may be asked for by their ids in one query.
 const IDS_MAX: usize = 50;
 
-/// Section 4.1.5.
-pub(super) const FORM: Layout = Layout {
-    form_type: NS,
-    title: "Archive",
-    instructions: "Which messages?",
-    fields: &[
-        Field { var: "with", kind: Kind::JidSingle, label: "From or to", required: false },
-        Field { var: "start", kind: Kind::TextSingle, label: "Not before", required: false },
-        Field { var: "end", kind: Kind::TextSingle, label: "Not after", required: false },
-        Field { var: "before-id", kind: Kind::TextSingle, label: "Before", required: false },
-        Field { var: "after-id", kind: Kind::TextSingle, label: "After", required: false },
-        Field { var: "ids", kind: Kind::ListMultiOpen, label: "Ids", required: false },
-        Field { var: GROUPCHAT, kind: Kind::Boolean, label: "Groupchat", required: false },
-    ],
-};
+/// Section 4.1.5; the last one is not always there.
+const FIELDS: &[Field] = &[
+    Field { var: "with", kind: Kind::JidSingle, label: "From or to", required: false },
+    Field { var: "start", kind: Kind::TextSingle, label: "Not before", required: false },
+    Field { var: "end", kind: Kind::TextSingle, label: "Not after", required: false },
+    Field { var: "before-id", kind: Kind::TextSingle, label: "Before", required: false },
+    Field { var: "after-id", kind: Kind::TextSingle, label: "After", required: false },
+    Field { var: "ids", kind: Kind::ListMultiOpen, label: "Ids", required: false },
+    Field { var: GROUPCHAT, kind: Kind::Boolean, label: "Groupchat", required: false },
+    fulltext::FIELD,
+];
+const FULL_FORM: Layout =
+    Layout { form_type: NS, title: "Archive", instructions: "Which messages?", fields: FIELDS };
+const FORM: Layout = Layout { fields: FIELDS.split_at(FIELDS.len() - 1).0, ..FULL_FORM };
+
+/// By which is asked.
+pub(super) fn form(settings: &Settings) -> &'static Layout {
+    if fulltext::is_enabled(settings) { &FULL_FORM } else { &FORM }
+}
 
 /// Of rooms nothing is in an account's archive: it is theirs. So whatever this says is done.
 const GROUPCHAT: &str = "include-groupchat";
@@ -50,6 +54,8 @@ pub(super) struct Query {
     pub before: Option<String>,
     /// Only these.
     pub ids: Vec<String>,
+    /// Only what has these (XEP-0431).
+    pub words: Option<Words>,
     /// Of all that.
     pub page: rsm::Asked,
     /// The newest of the page comes first.
@@ -61,7 +67,7 @@ impl Query {
     ///
     /// # Errors
     /// What the sections name, and `bad-request`.
-    pub(super) fn read(query: Element<'_>) -> Result<Self, StanzaError> {
+    pub(super) fn read(query: Element<'_>, settings: &Settings) -> Result<Self, StanzaError> {
         // Section 6.1.3: an archive of a node, and an account has none.
         if query.attribute("node").is_some() {
             return Err(StanzaCondition::ItemNotFound.into());
@@ -73,7 +79,7 @@ impl Query {
         let page = rsm::Asked::read(query)?;
         let is_flipped = query.child(FLIP_PAGE).is_some();
         let filters = match query.child(X) {
-            Some(form) => Self::filtered(form)?,
+            Some(x) => Self::filtered(submitted(x, form(settings))?)?,
             None => Self::default(),
         };
         Ok(Self { id, page, is_flipped, ..filters })
@@ -84,8 +90,7 @@ impl Query {
         self.with.as_ref().filter(|with| !with.is_bare())
     }
 
-    fn filtered(form: Element<'_>) -> Result<Self, StanzaError> {
-        let given = submitted(form)?;
+    fn filtered(given: Given) -> Result<Self, StanzaError> {
         let id = |var| given.one(var).map(str::to_owned);
         let with = given.jids("with").into_iter().next();
         let (after, before, ids) = (id("after-id"), id("before-id"), given.all("ids").to_vec());
@@ -93,23 +98,24 @@ impl Query {
             let error = StanzaError::from(StanzaCondition::PolicyViolation);
             return Err(error.with_text(format!("no more than {IDS_MAX} ids")));
         }
-        Ok(Self { with, time: time(&given)?, after, before, ids, ..Self::default() })
+        let (time, words) = (time(&given)?, fulltext::words(&given)?);
+        Ok(Self { with, time, after, before, ids, words, ..Self::default() })
     }
 }
 
 /// Section 4.1.5: a field that is not known is not ignored.
-fn submitted(form: Element<'_>) -> Result<Given, StanzaError> {
-    let vars = form.children().filter(|child| child.is(FIELD));
+fn submitted(x: Element<'_>, form: &Layout) -> Result<Given, StanzaError> {
+    let vars = x.children().filter(|child| child.is(FIELD));
     let vars: Vec<_> = vars.filter_map(|field| field.attribute("var")).collect();
     let is_typed = vars.iter().any(|var| var == FORM_TYPE);
-    if form.attribute("type").as_deref() != Some("submit") || !is_typed {
+    if x.attribute("type").as_deref() != Some("submit") || !is_typed {
         return Err(StanzaCondition::BadRequest.into());
     }
-    let is_known = |var: &str| FORM.fields.iter().any(|field| field.var == var);
+    let is_known = |var: &str| form.fields.iter().any(|field| field.var == var);
     if !vars.iter().all(|var| var == FORM_TYPE || is_known(var)) {
         return Err(StanzaCondition::FeatureNotImplemented.into());
     }
-    Ok(FORM.read(form).map_err(|_| StanzaCondition::BadRequest)?)
+    Ok(form.read(x).map_err(|_| StanzaCondition::BadRequest)?)
 }
 
 /// Section 4.1.2: both are included. A message came in the millisecond of its place.
@@ -132,12 +138,21 @@ fn first_of(ms: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{stage, xep_0313_mam::xep_0431_fulltext::tests::enabled};
     use StanzaCondition::*;
 
     fn read(attributes: &str, content: &str) -> Result<Query, StanzaCondition> {
+        read_under(&stage::settings(), attributes, content)
+    }
+
+    fn read_under(
+        settings: &Settings,
+        attributes: &str,
+        content: &str,
+    ) -> Result<Query, StanzaCondition> {
         let iq = format!("<iq><query xmlns='{NS}' {attributes}>{content}</query></iq>");
         let iq = Stanza::parse_one(&iq).unwrap();
-        Query::read(iq.child(QUERY).unwrap()).map_err(|error| error.condition)
+        Query::read(iq.child(QUERY).unwrap(), settings).map_err(|error| error.condition)
     }
 
     fn form(fields: &[(&str, &str)]) -> String {
@@ -220,5 +235,23 @@ mod tests {
         assert_eq!((query.after.as_deref(), query.before.as_deref()), (Some("a"), Some("b")));
         assert_eq!(query.ids, ["c"]);
         assert!(query.is_flipped && query.page.newest && query.page.max == Some(5));
+    }
+
+    #[test]
+    fn words_are_searched_for_where_that_is_enabled() {
+        let fulltext = |text: &str| form(&[("{urn:xmpp:fulltext:0}fulltext", text)]);
+        assert_eq!(read("", &fulltext("rose")).unwrap_err(), FeatureNotImplemented);
+        let settings = enabled();
+        let words = |text: &str| read_under(&settings, "", &fulltext(text)).map(|it| it.words);
+        assert_eq!(
+            words("rose, \"red\" &amp; NOT blue*"),
+            Ok(Some(Words::of("rose red not blue")))
+        );
+        assert_eq!(words(""), Ok(None), "XEP-0431 §2.2");
+        assert_eq!(words("?! 🌹"), Ok(Some(Words::default())));
+        assert!(words(&"x".repeat(1_024)).is_ok());
+        assert_eq!(words(&"x ".repeat(5_120)), Err(PolicyViolation));
+        let twice = fulltext("a").replace("<value>a</value>", "<value>a</value><value>b</value>");
+        assert_eq!(read_under(&settings, "", &twice).unwrap_err(), BadRequest);
     }
 }
