@@ -56,6 +56,8 @@ pub struct Living<'a> {
     /// Whether carbons and presence have been said in its session.
     begun: bool,
     cuts: u32,
+    /// How often the server had forgotten when it last tried to connect.
+    forgot: u32,
     asked: Instant,
     heard: Instant,
 }
@@ -66,6 +68,7 @@ pub fn live(part: &Part, stage: &Stage, seed: u64) {
     let mut connecting: Option<Instant> = None;
     while let Some(door) = stage.door() {
         let begun = *connecting.get_or_insert_with(Instant::now);
+        living.forgot = stage.journal.forgot();
         let opened = Link::open(door, &part.domain, &stage.tls);
         let arrived = opened.and_then(|(link, features)| living.arrive(link, &features, begun));
         let mut link = match arrived {
@@ -112,6 +115,7 @@ impl<'a> Living<'a> {
             resumed: false,
             begun: false,
             cuts: 0,
+            forgot: 0,
             asked: Instant::now(),
             heard: Instant::now(),
         }
@@ -138,7 +142,7 @@ impl<'a> Living<'a> {
         }
         self.had_session = true;
         let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.note(What::Session { device: *device, how, took_us });
+        self.note(What::Session { device: *device, how, took_us, forgot: self.forgot });
         (self.heard, self.asked) = (Instant::now(), Instant::now());
         if self.resumed {
             self.repeat(&mut link)?;

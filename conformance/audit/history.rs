@@ -49,6 +49,9 @@ pub enum What {
         how: How,
         /// From the first try to connect.
         took_us: u64,
+        /// How often the server had forgotten when it connected: what answers may be its last word
+        /// before it is made to again.
+        forgot: u32,
     },
     /// The connection of a device has ended.
     End {

@@ -18,6 +18,7 @@ pub struct Journal {
 
 struct Kept {
     events: Vec<Event>,
+    forgot: u32,
     file: BufWriter<File>,
     broken: Option<io::Error>,
 }
@@ -29,7 +30,7 @@ impl Journal {
     /// When the file cannot be made.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = BufWriter::new(File::create(path)?);
-        let kept = Mutex::new(Kept { events: Vec::new(), file, broken: None });
+        let kept = Mutex::new(Kept { events: Vec::new(), forgot: 0, file, broken: None });
         Ok(Self { begun: Instant::now(), path: path.to_owned(), kept })
     }
 
@@ -43,6 +44,8 @@ impl Journal {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock, so that times rise.
         let at_us = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let forgets = matches!(what, What::Fault { fault } if fault.forgets());
+        kept.forgot += u32::from(forgets);
         let event = Event { at_us, what };
         if let Err(error) = history::write(&event, &mut kept.file) {
             kept.broken.get_or_insert(error);
@@ -63,6 +66,11 @@ impl Journal {
     /// This was done to the server.
     pub fn fault(&self, fault: Fault) {
         self.note(What::Fault { fault });
+    }
+
+    /// How often the server has been made to forget.
+    pub fn forgot(&self) -> u32 {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).forgot
     }
 
     /// All that has happened.

@@ -41,17 +41,16 @@ struct Arrival<'a> {
 impl Facts<'_> {
     pub(super) fn check_arrivals(&self, history: &[Event], verdict: &mut Verdict) {
         let mut lives: BTreeMap<Device, Life<'_>> = BTreeMap::new();
-        let (mut kills, mut killed_us) = (0, 0);
+        let mut killed_us = 0;
         for Event { at_us, what } in history {
             match what {
                 What::Fault { fault } if fault.forgets() => {
-                    kills += 1;
                     killed_us = *at_us;
                 }
-                What::Session { device, how, .. } => {
+                What::Session { device, how, forgot, .. } => {
                     let life = lives.entry(*device).or_default();
-                    life.after_kill = *how == How::Resumed && kills > life.kills;
-                    life.kills = kills;
+                    life.after_kill = *how == How::Resumed && *forgot > life.kills;
+                    life.kills = *forgot;
                     life.online = true;
                 }
                 What::End { device } => lives.entry(*device).or_default().online = false,
