@@ -150,7 +150,8 @@ fn service(iq: &Stanza, line: &mut Line<'_>, ctx: &Ctx<'_>) -> Replied {
     };
     let is = found.identity();
     let identity = identity(is.category, is.kind, Some(is.name));
-    let told = described(mirror(INFO, None), identity, ctx.hooks.features(Of::Service));
+    let features = ctx.hooks.features(Of::Service, ctx.settings);
+    let told = described(mirror(INFO, None), identity, features);
     Ok(Reply::Payload(told.finish()))
 }
 

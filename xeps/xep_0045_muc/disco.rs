@@ -44,7 +44,7 @@ impl Room {
             "http://jabber.org/protocol/muc#stable_id",
             "http://jabber.org/protocol/muc#self-ping-optimization",
         ];
-        let features = own.iter().chain(ctx.hooks.features(Of::Room)).copied();
+        let features = own.into_iter().chain(ctx.hooks.features(Of::Room, ctx.settings));
         let features = features.chain(self.config.features());
         let features =
             features.filter(|feature| self.config.is_archived || !feature.contains(":mam:"));

@@ -140,8 +140,9 @@ fn query<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
 
 /// Whether a query leads to the end of all that there is. Who looks at one conversation, back, or
 /// only how much there is, has not caught up with the others.
-fn catches_up(iq: &Stanza) -> bool {
-    let Some(Ok(asked)) = iq.child(QUERY).map(Query::read) else { return false };
+fn catches_up(iq: &Stanza, settings: &Settings) -> bool {
+    let asked = iq.child(QUERY).map(|query| Query::read(query, settings));
+    let Some(Ok(asked)) = asked else { return false };
     let Query { with: None, time: (_, None), before: None, page, .. } = &asked else {
         return false;
     };

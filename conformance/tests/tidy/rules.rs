@@ -110,7 +110,8 @@ fn every_script_of_an_rfc_holds_a_rule() {
 fn every_item_of_the_checklist_has_its_place() {
     let repository = Repository::read();
     let (_, by_number) = repository.text(TABLE).split_once("## By number").unwrap();
-    let (items, _) = by_number.split_once("Read beside").unwrap();
+    let (_, items) = by_number.split_once("|---|---|").unwrap();
+    let (items, _) = items.split_once("Read beside").unwrap();
     let table = rules(repository.text(TABLE));
     let mut breaches = Vec::new();
     for number in 1..=ITEMS {
@@ -120,7 +121,7 @@ fn every_item_of_the_checklist_has_its_place() {
             breaches.push(Breach::new(TABLE, 1, format!("{item}has no place")));
             continue;
         };
-        let named = |part: &str| part.split(' ').filter(|word| !word.is_empty()).next_back();
+        let named = |part| str::split_whitespace(part).next_back();
         for place in places.split(", ").filter_map(named).filter(|place| *place != "later") {
             let script = place.trim_matches('`');
             let holds = table.iter().any(|rule| rule.section == place);

@@ -168,7 +168,7 @@ impl Account {
         }
         let Some(asked) = self.reads.asked.remove(&number) else { return };
         let Asked { iq, settles, released, .. } = asked;
-        let reader = settles.filter(|_| replied.is_ok() && ctx.hooks.catches_up(&iq));
+        let reader = settles.filter(|_| replied.is_ok() && ctx.hooks.catches_up(&iq, ctx.settings));
         match replied {
             Ok(Reply::Write(changes, last)) => {
                 let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
