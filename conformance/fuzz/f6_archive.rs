@@ -5,12 +5,9 @@
 
 #![no_main]
 
-mod archive;
-mod registry;
-
-use archive::{Archive, Choices};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
+use waxwing_conformance_fuzz::archive::{Archive, Choices};
 
 /// The same every time.
 static ARCHIVE: LazyLock<Archive> = LazyLock::new(|| {

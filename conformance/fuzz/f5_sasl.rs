@@ -4,7 +4,7 @@
 //! juliet's secrets are nobody's here. romeo's are the client's, sometimes: so it also comes to
 //! what is behind a login, and has tokens to use wrong.
 //!
-//! `cargo +nightly fuzz run f5_sasl` in `src/engine`.
+//! `cargo +nightly fuzz run f5_sasl` in `conformance`.
 
 #![no_main]
 

@@ -2,7 +2,7 @@
 //! are lost and the stream says and ends what it likes: every request is answered once, in time;
 //! no more of them are held than was agreed on; and the stream hears each of them once, in order.
 //!
-//! `cargo +nightly fuzz run f10_bodies` in `src/engine`.
+//! `cargo +nightly fuzz run f10_bodies` in `conformance`.
 
 #![no_main]
 

@@ -1,12 +1,12 @@
 //! A peer that sends anything at all over a WebSocket: however its bytes are cut, the same is
 //! heard; limits hold; and what is said back is frames.
 //!
-//! `cargo +nightly fuzz run f10_frames` in `src/engine`.
+//! `cargo +nightly fuzz run f10_frames` in `conformance`.
 
 #![no_main]
 
 #[rustfmt::skip] // its tests stand elsewhere, seen from here
-#[path = "../../../net/websocket.rs"]
+#[path = "../../src/net/websocket.rs"]
 mod websocket;
 
 use arbitrary::Arbitrary;
