@@ -13,13 +13,9 @@ use engine::{
     wire::{Bare, Jid, Payload, Stanza, StanzaCondition},
     writer::{Writer, WriterLimits},
 };
-use std::{
-    fmt::Write,
-    future::Future,
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
-use store::Memory;
+use std::{fmt::Write, sync::Arc};
+use store::Options;
+use tokio::runtime::{Builder, Runtime};
 
 const OWNER: &str = "juliet@localhost";
 /// More than are counted.
@@ -71,7 +67,8 @@ struct Row {
 
 /// Juliet's, in a store.
 pub struct Archive {
-    store: Memory,
+    runtime: Runtime,
+    store: Arc<dyn Store>,
     registry: Registry,
     settings: Settings,
     hooks: Hooks,
@@ -80,14 +77,18 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Filled by these choices.
-    pub fn filled(choices: &mut Choices<'_>) -> Self {
+    /// Filled by these choices, in the store at this URL, which is empty.
+    pub fn filled(url: &str, choices: &mut Choices<'_>) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let owner = Bare::parse(OWNER).unwrap();
         let (hooks, settings) =
             (Hooks::of(xeps::ALL), Settings::of(vec![Bare::host("localhost").unwrap()], [7; 32]));
-        let (store, registry) = (Memory::new(hooks.at_hand()), Registry::default());
-        let rows = Vec::new();
-        let mut archive = Self { store, registry, settings, hooks, owner, rows };
+        let at_hand = hooks.at_hand().to_vec();
+        // What is asked here does not depend on what a power cut leaves.
+        let options = Options { at_hand, relaxed: true, ..Options::default() };
+        let store = runtime.block_on(store::open(url, &options)).unwrap();
+        let (registry, rows) = (Registry::default(), Vec::new());
+        let mut archive = Self { runtime, store, registry, settings, hooks, owner, rows };
         let mut writer = Writer::resume((0, Pos(0)), WriterLimits::default());
         let create = Change::Create(archive.owner.clone(), Credentials::default());
         archive.commit(&mut writer, create.into(), BEGIN_UNIX_MS);
@@ -138,7 +139,7 @@ impl Archive {
     fn commit(&self, writer: &mut Writer<()>, unit: Unit, unix_ms: u64) -> Option<Pos> {
         writer.push((), unit, Moment(0)).map_err(|((), fault)| fault).unwrap();
         let batch = writer.next_batch(unix_ms).unwrap();
-        let answer = ready(self.store.commit(&batch));
+        let answer = self.runtime.block_on(self.store.commit(&batch));
         let outcome = writer.outcome(answer).remove(0).1.unwrap();
         outcome.places.first().map(|(_, pos)| *pos)
     }
@@ -163,14 +164,14 @@ impl Archive {
             panic!("nobody answers");
         };
         let world = World {
-            store: &self.store,
+            store: &*self.store,
             registrar: &self.registry,
             account: &self.owner,
             peer: None,
             unix_ms: BEGIN_UNIX_MS,
             settings: &self.settings,
         };
-        let replied: Replied = ready(answer(iq, &world));
+        let replied: Replied = self.runtime.block_on(answer(iq, &world));
         match replied {
             Ok(Reply::After(results, Some(fin))) => Ok(Told::read(&results, &fin)),
             Err(error) => Err(error.condition),
@@ -418,14 +419,5 @@ fn date(archive: &Archive, choices: &mut Choices<'_>, is_end: bool) -> Option<(S
         6 => Some(("0001-01-01T00:00:00Z".to_owned(), i64::MIN)),
         7 => Some(("9999-12-31T23:59:59Z".to_owned(), i64::MAX)),
         _ => None,
-    }
-}
-
-/// What awaits nothing but a store in memory is ready when it is asked.
-fn ready<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits"),
     }
 }

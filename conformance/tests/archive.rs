@@ -9,8 +9,9 @@ mod archive;
 mod registry;
 
 use archive::{Archive, Choices};
+use store::private_postgres::PrivatePostgres;
 
-/// Questions of each archive.
+/// Questions of an archive in memory; of others fewer.
 const QUESTIONS: usize = 3_000;
 
 /// Bytes that are the same every time (xorshift).
@@ -25,11 +26,28 @@ fn bytes(seed: u64, count: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(count).collect()
 }
 
-#[test]
-fn at_44_whatever_is_asked_of_an_archive_it_answers_as_a_list_would() {
-    let archive = Archive::filled(&mut Choices(&bytes(1, 40_000)));
-    let seeds = (1..=QUESTIONS as u64).map(|seed| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+fn asked(url: &str, questions: usize) {
+    let archive = Archive::filled(url, &mut Choices(&bytes(1, 40_000)));
+    let seeds = (1..=questions as u64).map(|seed| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let told: Vec<_> = seeds.map(|seed| archive.ask(&mut Choices(&bytes(seed, 400)))).collect();
     let answered = told.iter().filter(|told| **told > 0).count();
-    assert!(answered > QUESTIONS / 6, "{answered} of {QUESTIONS} were told anything");
+    assert!(answered > questions / 6, "{answered} of {questions} were told anything");
+}
+
+#[test]
+fn at_44_whatever_is_asked_of_an_archive_it_answers_as_a_list_would() {
+    asked("memory:", QUESTIONS);
+}
+
+#[test]
+fn at_44_an_archive_in_sqlite_answers_as_a_list_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waxwing.db");
+    asked(&format!("sqlite:{}", file.display()), QUESTIONS / 3);
+}
+
+#[test]
+fn at_44_an_archive_in_postgresql_answers_as_a_list_would() {
+    let server = PrivatePostgres::start(false).unwrap();
+    asked(&server.database("archive", None).unwrap(), QUESTIONS / 3);
 }
