@@ -12,6 +12,7 @@ use crate::{
     passage::{Ended, Walk, decide},
     request::{Asks, Found, Home, Line, answer, asks, stanzas},
     roster::RosterReply,
+    stream::bind,
     unit::{Change, Unit},
 };
 use wire::{Bare, Jid, Stanza, StanzaCondition};
@@ -29,6 +30,10 @@ impl Account {
                 return self.settle(by, ctx, out);
             }
         };
+        if let Some(request) = bind::request(&iq, &self.jid) {
+            self.bound_before(&request, &iq, ctx, out);
+            return self.settle(by, ctx, out);
+        }
         // RFC 6120 §10.3.3: without `to` the server answers on behalf of the account.
         let mine = iq.head.to.as_ref().is_none_or(|to| to.is_bare() && to.bare() == self.jid);
         match kind {
@@ -37,6 +42,23 @@ impl Account {
             _ => self.iq_on(iq, ctx, out),
         }
         self.settle(by, ctx, out);
+    }
+
+    /// It has its resource (RFC 6120 §7.1), and a session is nothing (RFC 3921 §3). The stream
+    /// could say so itself, but both sides count what is said here (XEP-0198 §4).
+    fn bound_before(
+        &mut self,
+        request: &bind::Request,
+        iq: &Stanza,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        match request {
+            bind::Request::Session => self.send(iq.result(), ctx, out),
+            bind::Request::Bind => {
+                self.refuse(iq, &StanzaCondition::NotAllowed.into(), ctx, out);
+            }
+        }
     }
 
     /// The client answers its account: what XEPs have asked.

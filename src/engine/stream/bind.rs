@@ -7,7 +7,7 @@ const RESOURCE: Name = Name::new(ns::BIND, "resource");
 const JID: Name = Name::new(ns::BIND, "jid");
 const SESSION: Name = Name::new(ns::SESSION, "session");
 
-/// A request that the stream answers itself.
+/// A request that is for the stream itself.
 pub enum Request {
     /// For a resource.
     Bind,

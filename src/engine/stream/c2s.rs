@@ -368,21 +368,11 @@ impl C2s {
             Some(from) if from != jid && *from != **account => return Err(Violation::FromForged),
             _ => {}
         }
-        match bind::request(&stanza, account) {
-            Some(bind::Request::Session) => {
-                self.write(&stanza.result(), out);
-            }
-            Some(bind::Request::Bind) => {
-                self.refuse(&stanza, &StanzaCondition::NotAllowed.into(), out);
-            }
-            None => {
-                stanza.head.from = Some(jid.clone());
-                if stanza.head.lang.is_none() {
-                    stanza.head.lang.clone_from(&self.lang);
-                }
-                out.acts.push(Act::Submit(account.clone(), Said::Stanza(stanza)));
-            }
+        stanza.head.from = Some(jid.clone());
+        if stanza.head.lang.is_none() {
+            stanza.head.lang.clone_from(&self.lang);
         }
+        out.acts.push(Act::Submit(account.clone(), Said::Stanza(stanza)));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Sans-IO stream machines, one file per side (RFC 6120).
 
-mod bind;
+pub(crate) mod bind;
 pub mod bosh;
 pub mod c2s;
 mod features;

@@ -300,3 +300,28 @@ fn a_message_to_ones_own_account_comes_once_to_each_resource_rfc6121_8_5_2_1_1()
         }
     }
 }
+
+#[test]
+fn a_second_bind_is_not_allowed_rfc6120_7_1() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    let bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>";
+    world.says(juliet, JULIET, &format!("<iq type='set' id='1'>{bind}</iq>"));
+    let heard = world.heard(juliet);
+    assert!(heard.len() == 1 && heard[0].contains("<not-allowed "), "{heard:?}");
+}
+
+#[test]
+fn a_session_is_granted_to_old_clients_rfc3921_3() {
+    let mut world = World::of(NONE);
+    let juliet = world.online(JULIET, 1);
+    let session = "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>";
+    for to in ["", "to='x'", "to='juliet@x'"] {
+        world.says(juliet, JULIET, &format!("<iq type='set' id='1' {to}>{session}</iq>"));
+        let heard = world.heard(juliet);
+        assert!(heard.len() == 1 && heard[0].contains("type='result'"), "{to}: {heard:?}");
+    }
+    world.says(juliet, JULIET, &format!("<iq type='set' id='1' to='romeo@x'>{session}</iq>"));
+    let heard = world.heard(juliet);
+    assert!(heard[0].contains("type='error'"), "what is for another is his to grant: {heard:?}");
+}

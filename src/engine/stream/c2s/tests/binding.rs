@@ -3,7 +3,6 @@
 use super::*;
 use wire::StanzaError;
 
-const NOT_ALLOWED: &str = "<not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>";
 const BAD_REQUEST: &str = "<bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>";
 
 #[test]
@@ -126,23 +125,14 @@ fn no_other_stanza_before_the_resource_rfc6120_7_1() {
     }
 }
 
+/// So that it is counted (XEP-0198 §4).
 #[test]
-fn a_second_bind_is_not_allowed_rfc6120_7_1() {
-    let mut peer = Peer::bound();
-    let said = peer.says(&bind("garden"));
-    assert!(said.starts_with("<iq id='b1' type='error'>"), "{said}");
-    assert!(said.contains(NOT_ALLOWED), "{said}");
-    assert!(peer.submitted().is_empty());
-}
-
-#[test]
-fn a_session_is_granted_to_old_clients_rfc3921_3() {
+fn what_is_asked_of_the_stream_when_it_has_its_resource_the_account_answers() {
     let session = "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>";
     let mut peer = Peer::bound();
-    let said = peer.says(&format!("<iq type='set' id='s' to='capulet.lit'>{session}</iq>"));
-    assert_eq!(said, "<iq id='s' type='result' from='capulet.lit'/>");
-    peer.says(&format!("<iq type='set' id='s' to='romeo@montague.lit'>{session}</iq>"));
-    assert_eq!(peer.submitted().len(), 1, "what is addressed to another is his");
+    let session = format!("<iq type='set' id='s' to='capulet.lit'>{session}</iq>");
+    assert_eq!(peer.says(&(bind("garden") + &session)), "");
+    assert_eq!(peer.submitted().len(), 2);
 }
 
 #[test]
