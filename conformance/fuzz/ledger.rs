@@ -20,13 +20,18 @@ pub struct Entry {
     from: Jid,
     to: To,
     is: Is,
-    /// Who was given it, in order of time. A stream may have ended meanwhile.
-    pub reached: BTreeSet<Link>,
+    /// Who was given it, and how often the process had been killed then. A stream may have ended
+    /// meanwhile.
+    pub reached: BTreeMap<Link, u32>,
     went_abroad: bool,
     /// How often its sender was told that it goes no further, or what was asked for.
     answered: u32,
     /// The client that was given the request has answered it.
     client_answered: Option<Link>,
+    /// Something of it was on its way to who had lost its stream.
+    is_missed: bool,
+    /// Nobody expects anything of it any more.
+    is_excused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,6 +76,14 @@ pub struct Ledger {
     written: BTreeSet<usize>,
     /// Whether every message with a body is kept before it is delivered.
     keeps: bool,
+    /// Who has said that it has got more, or less, than it has.
+    liars: BTreeSet<Link>,
+    /// Whose client has never got what it says it has.
+    forgoes: BTreeSet<Bare>,
+    /// Who was there when the process was killed.
+    shaken: BTreeSet<Link>,
+    /// How often it was.
+    kills: u32,
 }
 
 impl To {
@@ -91,8 +104,14 @@ impl Ledger {
         Self { keeps, ..Self::default() }
     }
 
-    /// Takes it down; returns what to send.
-    pub fn says(&mut self, by: Option<Link>, from: &Jid, words: &Words, head: &str) -> String {
+    /// Takes it down; returns its number, and what to send.
+    pub fn says(
+        &mut self,
+        by: Option<Link>,
+        from: &Jid,
+        words: &Words,
+        head: &str,
+    ) -> (usize, String) {
         let number = self.entries.len();
         let body = words.has_body();
         let is = match words {
@@ -121,16 +140,18 @@ impl Ledger {
             from: from.clone(),
             to,
             is,
-            reached: BTreeSet::new(),
+            reached: BTreeMap::new(),
             went_abroad: false,
             answered: 0,
             client_answered: None,
+            is_missed: false,
+            is_excused: false,
         });
-        words.xml(number, head)
+        (number, words.xml(number, head))
     }
 
     /// The entry that a stanza's id names.
-    fn number(stanza: &Stanza) -> Option<usize> {
+    pub fn number(stanza: &Stanza) -> Option<usize> {
         let id = stanza.head.id.as_ref()?;
         id.strip_prefix(['m', 'p', 'q'])?.parse().ok()
     }
@@ -202,11 +223,20 @@ impl Ledger {
     }
 
     fn delivered(&mut self, link: Link, number: usize, stanza: &Stanza) {
+        if self.liars.contains(&link) {
+            self.entries[number].reached.insert(link, self.kills);
+            return;
+        }
+        let held = stanza.child(DELAY).is_some();
         let entry = &mut self.entries[number];
-        let fresh = entry.reached.insert(link);
+        let before = entry.reached.insert(link, self.kills);
+        let fresh = before.is_none();
         match entry.is {
             Is::Message { body, .. } => {
-                assert!(fresh, "twice: {stanza:?}");
+                // Who was there when the process was killed may be told of the log again.
+                let told = before.is_some_and(|kills| kills < self.kills) && held;
+                let again = told && self.written.contains(&number);
+                assert!(fresh || again, "twice: {stanza:?}");
                 assert_eq!(entry.answered, 0, "refused before: {stanza:?}");
                 let kept = self.written.contains(&number);
                 assert!(!self.keeps || !body || kept, "before its commit: {stanza:?}");
@@ -232,7 +262,6 @@ impl Ledger {
         }
         // RFC 6120 §10.1
         let entry = &self.entries[number];
-        let held = stanza.child(DELAY).is_some();
         let last = self.order.insert((link, entry.from.clone(), entry.to, held), number);
         assert!(last.is_none_or(|last| last < number), "behind {last:?}: {stanza:?}");
     }
@@ -241,10 +270,11 @@ impl Ledger {
     fn hears_answer(&mut self, link: Link, me: &Jid, number: usize, stanza: &Stanza) {
         let entry = &mut self.entries[number];
         // XEP-0198 §4: what was not acknowledged when its session ended is given back.
-        let given = entry.reached.iter().all(|link| self.managed.contains(link));
+        let given = entry.reached.keys().all(|link| self.managed.contains(link));
         assert_eq!(entry.from, *me, "an answer for somebody else: {stanza:?}");
         entry.answered += 1;
-        assert_eq!(entry.answered, 1, "answered twice: {stanza:?}");
+        let again = self.liars.contains(&link);
+        assert!(entry.answered == 1 || again, "answered twice: {stanza:?}");
         match entry.is {
             Is::Message { .. } => assert!(given, "delivered too: {stanza:?}"),
             Is::Request { roster } => {
@@ -264,7 +294,8 @@ impl Ledger {
         if (stanza.kind(), kind, &stanza.head.id) == (Kind::Iq, "error", &None) {
             let (owed, got) = self.anonymous.entry(link).or_default();
             *got += 1;
-            assert!(got <= owed, "answered twice, or an answer: {stanza:?}");
+            let shaken = self.shaken.contains(&link) || self.liars.contains(&link);
+            assert!(got <= owed || shaken, "answered twice, or an answer: {stanza:?}");
             return;
         }
         let Some(from) = stanza.head.from.as_ref() else { return };
@@ -315,7 +346,7 @@ impl Ledger {
 
     /// Nobody believes in somebody of our accounts who has gone.
     pub fn exorcise(&self, link: Link, me: &Bare, is_there: impl Fn(&Jid) -> bool) {
-        if self.asleep.contains(&link) {
+        if self.asleep.contains(&link) || self.liars.contains(&link) {
             return;
         }
         let believed = self.believed.get(&link).into_iter().flatten();
@@ -415,6 +446,10 @@ impl Ledger {
     pub fn settled(&mut self, is_there: impl Fn(Link) -> bool) {
         for (number, entry) in self.entries.iter().enumerate() {
             let Some(by) = entry.by.filter(|by| is_there(*by)) else { continue };
+            let forgone = || entry.to.jid().is_some_and(|to| self.forgoes.contains(&to.bare()));
+            if entry.is_excused || self.liars.contains(&by) || forgone() {
+                continue;
+            }
             let answered = entry.answered == 1;
             let kept = self.written.contains(&number) || entry.went_abroad;
             let done = match entry.is {
@@ -432,7 +467,9 @@ impl Ledger {
                 entry.from, entry.is, entry.to
             );
         }
-        for (link, (owed, got)) in self.anonymous.iter().filter(|(link, _)| is_there(**link)) {
+        let exact = |link: &Link| !(self.shaken.contains(link) || self.liars.contains(link));
+        let anonymous = self.anonymous.iter().filter(|(link, _)| is_there(**link));
+        for (link, (owed, got)) in anonymous.filter(|(link, _)| exact(link)) {
             assert_eq!(owed, got, "{link:?}: requests without an id");
         }
         let seen = self.rosters.iter().filter(|(_, state)| state.from);
@@ -442,5 +479,73 @@ impl Ledger {
     /// Items of this account that the store has.
     pub fn roster_items(&self, of: &Bare) -> usize {
         self.rosters.keys().filter(|(owner, _)| owner == of).count()
+    }
+
+    /// Whether a session is managed, or is to be.
+    pub fn is_managed(&self, session: Link) -> bool {
+        self.managed.contains(&session)
+    }
+
+    /// A session is told something on a stream that its client has lost.
+    pub fn misses(&mut self, stanza: &Stanza) {
+        if let Some(number) = Self::number(stanza) {
+            self.entries[number].is_missed = true;
+        }
+    }
+
+    /// A client says that it has got more, of what is for this account, or less than it has.
+    pub fn lies(&mut self, session: Link, forgoes: Option<Bare>) {
+        self.liars.insert(session);
+        self.forgoes.extend(forgoes);
+    }
+
+    /// Whether the client that was asked has answered.
+    pub fn has_answered(&self, number: usize) -> bool {
+        self.entries[number].client_answered.is_some()
+    }
+
+    /// Whether it is to be in the log, wherever it goes.
+    pub fn must_be_kept(&self, number: usize) -> bool {
+        let entry = &self.entries[number];
+        let tells = |tone| !matches!(tone, Tone::Headline | Tone::Error);
+        let kept = matches!(entry.is, Is::Message { tone, body: true } if tells(tone));
+        kept && self.keeps && self.written.contains(&number)
+    }
+
+    /// Who said it is told that it has been dealt with; `now`, behind what it was told of it.
+    pub fn is_handled(&mut self, number: usize, now: bool) {
+        let Is::Message { tone, body: true } = self.entries[number].is else { return };
+        if !self.keeps || matches!(tone, Tone::Headline | Tone::Error) {
+            return;
+        }
+        let kept = self.written.contains(&number);
+        let entry = &mut self.entries[number];
+        // What becomes of it is looked at when all is quiet.
+        entry.is_excused = false;
+        let told = entry.answered > 0 || entry.is_missed || entry.went_abroad;
+        assert!(kept || told || !now, "{number} is acknowledged and lost: {:?}", entry.is);
+    }
+
+    /// It may not have reached the server. Whether it is said again, if it may be.
+    pub fn says_again(&mut self, number: usize, by: Link, may_be: bool) -> bool {
+        let entry = &mut self.entries[number];
+        let again = may_be && entry.answered == 0;
+        if let (Is::Anonymous, Some((owed, _))) = (entry.is, self.anonymous.get_mut(&by)) {
+            *owed = owed.saturating_sub(1);
+        }
+        (entry.by, entry.is_excused) = (Some(by), !again);
+        again
+    }
+
+    /// What is not in the store is gone, and nobody knows what of it was told.
+    pub fn is_killed(&mut self) {
+        self.kills += 1;
+        self.entries.iter_mut().for_each(|entry| entry.is_excused = true);
+        let known = self.managed.iter().chain(self.anonymous.keys()).copied();
+        self.shaken.extend(known);
+        self.order.clear();
+        self.believed.clear();
+        let seen = self.rosters.iter().filter(|(_, state)| state.from);
+        self.allowed = seen.map(|((of, jid), _)| (of.clone(), jid.bare())).collect();
     }
 }

@@ -20,21 +20,24 @@ use engine::{
         c2s::{C2s, Security},
         machine::{self, Act, Fact, Machine, Out, Question, Tls},
     },
-    unit::{Change, Credentials, ScramKeys, Unit},
+    unit::{Change, Credentials, Pos, ScramKeys, Unit},
     wire::{Bare, Content, Decoder, Frame, Framing, Jid, Limits, Stanza, StanzaCondition},
     writer::{Outcome, Writer, WriterLimits},
 };
 use std::{
     cell::Cell,
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     future::Future,
     pin::pin,
     task::{Context, Poll, Waker},
 };
 use store::Memory;
 
+mod lives;
 mod server;
 
+use lives::Life;
+pub use lives::{Count, Token, Way};
 use server::ready;
 
 const HEADER: &str = "<stream:stream to='x' xmlns='jabber:client' \
@@ -72,6 +75,8 @@ pub struct Habits {
 
 struct Stream {
     link: Link,
+    /// The first stream of its session: by that it is known in the ledger.
+    session: Link,
     seat: usize,
     machine: C2s,
     /// The client's side.
@@ -80,6 +85,14 @@ struct Stream {
     closed: bool,
     /// It has said what is no XML, or half of it: nobody knows what became of the rest.
     garbled: bool,
+    /// Its client has lost it; the server has not heard of that.
+    lost: bool,
+    /// It has told a count that may be wrong.
+    errs: bool,
+    /// It has asked for its stream to be managed, and what it has said since.
+    enabling: Option<Vec<lives::Saying>>,
+    /// The session that it claims.
+    claims: Option<lives::Claim>,
     /// Requests that it has been given, and their askers.
     asked: Vec<(usize, Stanza)>,
     said: u32,
@@ -112,6 +125,7 @@ pub struct World {
     asked: Vec<Asked>,
     registrar: Registry,
     streams: Vec<Stream>,
+    lives: Vec<Life>,
     links: u64,
     ledger: Ledger,
 }
@@ -127,7 +141,6 @@ impl World {
         settings.chosen.insert((77, "registration"), Value::Choice("open".into()));
         let store = Memory::new(habits.hooks.at_hand());
         let last = ready(store.last()).unwrap();
-        let limits = WriterLimits { batch_units_max: 2, ..WriterLimits::default() };
         let keeps = habits.keeps;
         let mut world = Self {
             now: Moment(0),
@@ -137,7 +150,7 @@ impl World {
             shard: Shard::default(),
             inbox: VecDeque::new(),
             holds: false,
-            writer: Writer::resume(last, limits),
+            writer: Writer::resume(last, server::limits()),
             store,
             taken: 0,
             loads: VecDeque::new(),
@@ -145,6 +158,7 @@ impl World {
             asked: Vec::new(),
             registrar: Registry::default(),
             streams: Vec::new(),
+            lives: Vec::new(),
             links: 0,
             ledger: Ledger::new(keeps),
         };
@@ -167,35 +181,39 @@ impl World {
     /// A client comes; where there is no room, nothing happens.
     pub fn connect(&mut self, seat: usize) {
         let seat = seat % SEATS.len();
+        let Some(link) = self.arrives(seat) else { return };
+        let login = format!("{}{}", login(seat), bind(seat));
+        self.tell(link, machine::Input::Bytes(login.as_bytes()));
+    }
+
+    /// A stream begins, under TLS.
+    fn arrives(&mut self, seat: usize) -> Option<Link> {
         if self.streams.iter().filter(|stream| !stream.closed).count() >= STREAMS_MAX {
-            return;
+            return None;
         }
         self.links += 1;
         let link = Link { node: Node(1), number: self.links };
         let machine = C2s::new(&self.ctx(), Security::Direct, Framing::Stream);
         self.streams.push(Stream {
             link,
+            session: link,
             seat,
             machine,
             decoder: Decoder::new(Content::Client, Limits::SERVER),
             jid: None,
             closed: false,
             garbled: false,
+            lost: false,
+            errs: false,
+            enabling: None,
+            claims: None,
             asked: Vec::new(),
             said: 0,
             settled: 0,
         });
-        let (name, resource) = SEATS[seat];
-        let (_, plain) = PLAIN.iter().find(|(of, _)| *of == name).unwrap();
         self.tell(link, machine::Input::Tick);
         self.tell(link, machine::Input::Secured(Tls::default()));
-        let sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
-        let auth = format!("<auth xmlns='{sasl}' mechanism='PLAIN'>{plain}</auth>");
-        let resource = format!("<resource>{resource}</resource>");
-        let bind = format!("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{resource}</bind>");
-        let bind = format!("<iq type='set' id='bind'>{bind}</iq>");
-        let login = format!("{HEADER}{auth}{HEADER}{bind}");
-        self.tell(link, machine::Input::Bytes(login.as_bytes()));
+        Some(link)
     }
 
     /// Whose a stream is.
@@ -205,7 +223,7 @@ impl World {
 
     /// The client that came last says something.
     pub fn newest_says(&mut self, words: &Words) {
-        let open = self.streams.iter().filter(|stream| !stream.closed).count();
+        let open = self.streams.iter().filter(|stream| stream.is_heard()).count();
         self.says(open.saturating_sub(1), words, "");
     }
 
@@ -213,12 +231,14 @@ impl World {
     pub fn says(&mut self, stream: usize, words: &Words, from: &str) {
         let Some(stream) = self.pick(stream) else { return };
         let Some(jid) = stream.jid.clone() else { return };
-        let (link, garbled) = (stream.link, stream.garbled);
+        let (link, session, garbled) = (stream.link, stream.session, stream.garbled);
         // What is said in the middle of something else is nothing, and nobody owes an answer.
         if garbled {
             return;
         }
-        let xml = self.ledger.says(Some(link), &jid, words, from);
+        let (number, xml) = self.ledger.says(Some(session), &jid, words, from);
+        let again = words.has_body() && from.is_empty();
+        self.noted(link, Some(number), again, &xml);
         self.tell(link, machine::Input::Bytes(xml.as_bytes()));
     }
 
@@ -237,25 +257,40 @@ impl World {
             return;
         }
         let (number, request) = stream.asked.remove(0);
+        let (link, session) = (stream.link, stream.session);
+        // Who has forgotten that it was asked is asked again.
+        if self.ledger.has_answered(number) {
+            return;
+        }
         let mut answer = match with_error {
             true => request.refused(&StanzaCondition::NotAllowed.into()).unwrap(),
             false => request.result(),
         };
         answer.head.from = None;
-        let link = stream.link;
-        self.ledger.client_answers(link, number);
-        self.tell(link, machine::Input::Bytes(answer.to_text().as_bytes()));
+        self.ledger.client_answers(session, number);
+        let xml = answer.to_text();
+        self.noted(link, None, false, &xml);
+        self.tell(link, machine::Input::Bytes(xml.as_bytes()));
     }
 
     /// A stream's machine is told something.
     pub fn stream_hears(&mut self, stream: usize, input: machine::Input<'_>) {
         let Some(stream) = self.pick(stream) else { return };
-        let link = stream.link;
-        if matches!(input, machine::Input::Bytes(bytes) if bytes.starts_with(b"<inactive ")) {
-            self.ledger.may_sleep(link);
+        let (link, session) = (stream.link, stream.session);
+        let says =
+            |what: &[u8]| matches!(input, machine::Input::Bytes(bytes) if bytes.starts_with(what));
+        if says(b"<inactive ") {
+            self.ledger.may_sleep(session);
         }
-        if matches!(input, machine::Input::Bytes(bytes) if bytes.starts_with(b"<enable ")) {
-            self.ledger.may_count(link);
+        if says(b"<enable ") {
+            self.ledger.may_count(session);
+            self.enables(link);
+        }
+        if says(b"<a ") {
+            self.stream(link).errs = true;
+        }
+        if says(b"</stream:stream>") {
+            self.leaves(link);
         }
         self.tell(link, input);
     }
@@ -267,7 +302,7 @@ impl World {
         if to.domain() != "x" {
             return;
         }
-        let xml = self.ledger.says(None, &from, words, "");
+        let (_, xml) = self.ledger.says(None, &from, words, "");
         let mut stanza = Stanza::parse_one(&xml).unwrap();
         let managing = ["subscribe", "subscribed", "unsubscribe", "unsubscribed"];
         let managing = xml.starts_with("<presence") && managing.contains(&stanza.head.type_str());
@@ -293,7 +328,8 @@ impl World {
     }
 
     fn pick(&mut self, stream: usize) -> Option<&mut Stream> {
-        let open: Vec<_> = (0..self.streams.len()).filter(|at| !self.streams[*at].closed).collect();
+        let open: Vec<_> =
+            (0..self.streams.len()).filter(|at| self.streams[*at].is_heard()).collect();
         let at = *open.get(stream.checked_rem(open.len())?)?;
         Some(&mut self.streams[at])
     }
@@ -315,37 +351,16 @@ impl World {
         streams[at].machine.handle(&ctx, input, &mut out);
         let quiet = out.bytes.is_empty() && out.acts.is_empty();
         assert!(!was_closed || quiet, "it goes on after its end: {out:?}");
-        self.reads(at, &out.bytes, known);
+        let says = match self.streams[at].lost {
+            true => Vec::new(),
+            false => self.reads(link, &out.bytes, known),
+        };
         for act in out.acts {
             self.act(link, act);
         }
-    }
-
-    /// The client reads.
-    fn reads(&mut self, at: usize, mut bytes: &[u8], mut known: bool) {
-        while let Some(frame) = self.streams[at].decoder.next(&mut bytes).expect("we write XML") {
-            match frame {
-                Frame::Element(element) if element.element().local() == "success" => {
-                    self.streams[at].decoder.restart();
-                }
-                Frame::Stanza(stanza) if !std::mem::take(&mut known) => {
-                    self.client_hears(at, &stanza);
-                }
-                _ => {}
-            }
+        for words in says {
+            self.tell(link, machine::Input::Bytes(words.as_bytes()));
         }
-    }
-
-    fn client_hears(&mut self, at: usize, stanza: &Stanza) {
-        let Stream { link, jid: Some(jid), .. } = &self.streams[at] else { return };
-        let (link, jid) = (*link, jid.clone());
-        if stanza.head.id.as_deref() == Some("bind") {
-            return;
-        }
-        let mut stanza = stanza.clone();
-        // What the machine itself answers comes from the account, to the resource.
-        stanza.head.from.get_or_insert_with(|| jid.bare().into());
-        self.ledger.hears(link, &jid, &stanza);
     }
 
     fn act(&mut self, link: Link, act: Act) {
@@ -385,6 +400,31 @@ impl World {
             Act::Tried(..) | Act::Ping | Act::Wake(_) => {}
         }
     }
+}
+
+impl Stream {
+    /// Whether what its client says reaches the server.
+    fn is_heard(&self) -> bool {
+        !self.closed && !self.lost
+    }
+}
+
+fn plain(seat: usize) -> &'static str {
+    let (name, _) = SEATS[seat];
+    PLAIN.iter().find(|(of, _)| *of == name).unwrap().1
+}
+
+/// As RFC 6120 §6 has it.
+fn login(seat: usize) -> String {
+    let (sasl, plain) = ("urn:ietf:params:xml:ns:xmpp-sasl", plain(seat));
+    format!("{HEADER}<auth xmlns='{sasl}' mechanism='PLAIN'>{plain}</auth>{HEADER}")
+}
+
+/// As RFC 6120 §7 has it.
+fn bind(seat: usize) -> String {
+    let resource = format!("<resource>{}</resource>", SEATS[seat].1);
+    let bind = format!("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{resource}</bind>");
+    format!("<iq type='set' id='bind'>{bind}</iq>")
 }
 
 /// Keys that nobody knows the password of; nobody asks for it here.

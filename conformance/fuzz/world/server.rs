@@ -2,6 +2,14 @@
 
 use super::*;
 
+/// Sessions that are over and whose count an account remembers.
+const EXPIRED_MAX: usize = 16;
+
+/// Of the writer.
+pub(super) fn limits() -> WriterLimits {
+    WriterLimits { batch_units_max: 2, ..WriterLimits::default() }
+}
+
 impl World {
     /// What waits in the inbox is handled, unless it is held.
     pub fn flow(&mut self) {
@@ -58,21 +66,27 @@ impl World {
     }
 
     fn says_to(&mut self, link: Link, say: Say) {
-        let stream = self.streams.iter_mut().find(|stream| stream.link == link);
-        let stream = stream.expect("a stream of ours");
+        let stream = self.streams.iter().position(|stream| stream.link == link);
+        let at = stream.expect("a stream of ours");
         match &say {
-            Say::Bound(jid, _) | Say::Resumed(jid, _) => stream.jid = Some(jid.clone()),
+            Say::Bound(jid, _) => self.is_bound(at, jid),
+            Say::Resumed(jid, granted) => self.is_resumed(at, jid, granted),
             Say::Settled(stanzas) => {
+                let stream = &mut self.streams[at];
                 stream.settled += stanzas;
                 assert!(stream.settled <= stream.said, "settled twice");
             }
             Say::Stanza(stanza) => {
+                let stream = &mut self.streams[at];
                 let jid = stream.jid.clone().expect("is bound");
-                let open = !stream.closed;
-                if let Some(number) = self.ledger.request(stanza).filter(|_| open) {
+                let (session, reaches) = (stream.session, stream.is_heard());
+                if let Some(number) = self.ledger.request(stanza).filter(|_| reaches) {
                     stream.asked.push((number, stanza.clone()));
                 }
-                self.ledger.hears(link, &jid, stanza);
+                match reaches || !self.ledger.is_managed(session) {
+                    true => self.ledger.hears(session, &jid, stanza),
+                    false => self.ledger.misses(stanza),
+                }
             }
             Say::Unbound(_) | Say::Unresumed(_) | Say::Nonza(_) | Say::End(_) => {}
         }
@@ -167,16 +181,26 @@ impl World {
     /// All that is under way comes to its end, and what is to be noted is.
     pub fn settle(&mut self) {
         self.holds = false;
-        // Longer than anybody could come back.
-        for ms in [700_000, 1_000] {
+        while self.hears_of_loss(0) {}
+        self.revives();
+        // Longer than anybody could come back, also those that end because they are silent.
+        loop {
+            let open = self.streams.iter().filter(|stream| !stream.closed).count();
             self.rest();
-            self.passes(ms);
+            self.passes(700_000);
+            self.rest();
+            if self.streams.iter().filter(|stream| !stream.closed).count() == open {
+                break;
+            }
         }
+        self.passes(1_000);
         self.rest();
+        self.all_are_over();
         self.judge();
     }
 
-    fn rest(&mut self) {
+    /// All that is under way comes to its end, but no time passes.
+    pub fn rest(&mut self) {
         loop {
             self.flow();
             let moved =
@@ -189,17 +213,19 @@ impl World {
 
     fn judge(&mut self) {
         let streams = &self.streams;
-        let sound = |stream: &&Stream| !stream.closed && !stream.garbled && stream.jid.is_some();
-        self.ledger.settled(|link| streams.iter().filter(sound).any(|one| one.link == link));
+        let sound = |stream: &&Stream| stream.is_heard() && !stream.garbled && stream.jid.is_some();
+        self.ledger.settled(|link| streams.iter().filter(sound).any(|one| one.session == link));
         for stream in streams.iter().filter(|stream| !stream.closed) {
             let owed = stream.said - stream.settled;
             assert_eq!(owed, 0, "credit of {:?} ({:?})", stream.link, stream.jid);
         }
         let open = || streams.iter().filter(|stream| !stream.closed);
         let there = |jid: &Jid| open().any(|stream| stream.jid.as_ref() == Some(jid));
-        for stream in open() {
+        for stream in open().filter(|stream| !stream.lost) {
             let Some(jid) = &stream.jid else { continue };
-            self.ledger.exorcise(stream.link, &jid.bare(), there);
+            self.ledger.exorcise(stream.session, &jid.bare(), there);
+            let same = |other: &&Stream| other.jid.as_ref() == Some(jid);
+            assert_eq!(open().filter(same).count(), 1, "streams of {jid}");
         }
         self.check_limits();
     }
@@ -209,11 +235,28 @@ impl World {
             let jid = Bare::parse(&format!("{name}@x")).unwrap();
             let bound = |stream: &&Stream| stream.jid.as_ref().is_some_and(|it| it.bare() == jid);
             let open = self.streams.iter().filter(|stream| !stream.closed).filter(bound);
-            assert!(open.count() <= self.settings.limits.sessions_max, "sessions of {jid}");
+            let sessions_max = self.settings.limits.sessions_max;
+            assert!(open.count() <= sessions_max, "sessions of {jid}");
+            let loaded = ready(self.store.load(&jid)).unwrap().unwrap_or_default();
+            assert!(loaded.sessions.len() <= sessions_max + EXPIRED_MAX, "rows of {jid}");
             // Those that ask are not its own.
             assert!(self.ledger.roster_items(&jid) <= self.settings.limits.roster_items_max + 4);
         }
         assert_eq!(self.writer.queue_units(), 0);
+    }
+
+    /// No log has anything twice.
+    fn check_logs(&self) {
+        for (name, _) in SEATS {
+            let jid = Bare::parse(&format!("{name}@x")).unwrap();
+            let log = ready(self.store.page(&jid, Pos(0), usize::MAX)).unwrap();
+            let mut known = BTreeSet::new();
+            for logged in log {
+                let stanza = Stanza::parse_one(&logged.entry.stanza).unwrap();
+                let Some(number) = Ledger::number(&stanza) else { continue };
+                assert!(known.insert(number), "{jid} keeps {number} twice");
+            }
+        }
     }
 
     /// When all have left, nothing of them remains.
@@ -224,6 +267,7 @@ impl World {
             self.tell(link, machine::Input::Gone);
         }
         self.settle();
+        self.check_logs();
         // They are removed: an account that nothing holds leaves at once, and what it says to its
         // contacts then brings nobody back.
         for (name, _) in SEATS {
