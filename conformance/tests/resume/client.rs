@@ -22,6 +22,7 @@ pub struct Got {
     pub delayed: bool,
     pub is_copy: bool,
     pub kills: u32,
+    pub copies: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,6 +51,8 @@ pub struct Client {
     upstream: VecDeque<Said>,
     /// Of each session that it had, what it got there.
     pub lives: Vec<Vec<Got>>,
+    /// The same with all copies: what the log has, and how often the process had been killed then.
+    pub heard: Vec<Vec<(String, u32)>>,
     /// Answers, by the id of what was asked.
     pub answers: BTreeMap<String, u32>,
     /// The process was killed while it had this session.
@@ -71,7 +74,8 @@ impl Client {
     pub fn of(jid: &str) -> Self {
         let jid = Jid::parse(jid).unwrap();
         let account = jid.bare();
-        let (previd, out, wire, upstream, lives, answers, forlorn, asked) = Default::default();
+        let (previd, out, wire, upstream, answers, forlorn, asked) = Default::default();
+        let (lives, heard) = Default::default();
         Self {
             jid,
             account,
@@ -85,6 +89,7 @@ impl Client {
             wire,
             upstream,
             lives,
+            heard,
             answers,
             killed: false,
             forlorn,
@@ -161,6 +166,7 @@ impl Client {
     fn bound(&mut self, begun: &[Payload]) {
         self.state = State::Here;
         self.lives.push(Vec::new());
+        self.heard.push(Vec::new());
         (self.counts, self.h, self.killed) = (false, 0, false);
         let before = std::mem::take(&mut self.out);
         let unknown = before.into_iter().skip(std::mem::take(&mut self.acked));
@@ -303,12 +309,18 @@ impl Client {
         let delay = Name::new("urn:xmpp:delay", "delay");
         let delayed = stanza.child(delay).is_some() || inner.child(delay).is_some();
         let kills = world.kills;
-        let got = Got { id: id.to_owned(), stanza_id, delayed, is_copy, kills };
+        let got = Got { id: id.to_owned(), stanza_id, delayed, is_copy, kills, copies: 1 };
+        if got.stanza_id.is_some() {
+            self.heard.last_mut().unwrap().push((got.id.clone(), kills));
+        }
         let life = self.lives.last_mut().unwrap();
-        if let Some(first) = life.iter().find(|first| first.id == got.id) {
-            // What no log has, nobody knows again: its sender says it once more after a kill.
-            let since = if got.stanza_id.is_some() { first.kills } else { 0 };
-            assert!(world.kills > since, "{}: twice {stanza:?}", self.jid);
+        if let Some(first) = life.iter_mut().find(|first| first.id == got.id) {
+            first.copies += 1;
+            // What no log has, nobody knows again: its sender says it once more after each kill.
+            let since = if got.stanza_id.is_some() { first.kills } else { world.said_at(id) };
+            assert!(kills > since, "{}: twice {stanza:?}", self.jid);
+            let most = 1 + kills - world.said_at(id);
+            assert!(first.copies <= most, "{}: {} copies {stanza:?}", self.jid, first.copies);
             let is_told = got.delayed && got.stanza_id == first.stanza_id;
             assert!(is_told || got.stanza_id.is_none(), "{}: {stanza:?}", self.jid);
             return;

@@ -29,14 +29,7 @@ fn judge_what_it_got(walk: &Walk, client: &Client, log: &[Stanza]) {
     };
     let due: Vec<_> = log.iter().filter(is_for).collect();
     let places: Vec<_> = due.iter().map(|message| id(message)).collect();
-    // A session that is new hears of what is for it alone before it is told what it has missed.
-    if let [life] = &client.lives[..] {
-        let got = life.iter().map(|got| &got.id);
-        let got: Vec<_> = got.filter(|id| places.contains(id)).collect();
-        let place = |id: &&String| places.iter().position(|one| one == *id);
-        let ordered = got.iter().is_sorted_by_key(place);
-        assert!(ordered, "{}: out of order: {got:?}, {places:?}", client.jid);
-    }
+    judge_order(client, &places);
     let due: BTreeSet<_> = due.into_iter().map(id).collect();
     let own: BTreeSet<_> = log.iter().filter(|message| !is_for(message)).map(id).collect();
     for life in &client.lives {
@@ -60,6 +53,15 @@ fn judge_what_it_got(walk: &Walk, client: &Client, log: &[Stanza]) {
     for message in log.iter().filter(received) {
         assert!(all.contains(&id(message)), "{}: nobody got {message:?}", client.account);
     }
+}
+
+/// What a session hears is in the order of the log, from one kill to the next; what is told again,
+/// too. One that is new hears of what is for it alone before it is told what it has missed.
+fn judge_order(client: &Client, places: &[String]) {
+    let [heard] = &client.heard[..] else { return };
+    let place = |id: &String| places.iter().position(|one| one == id);
+    let heard: Vec<_> = heard.iter().filter_map(|(id, kills)| Some((*kills, place(id)?))).collect();
+    assert!(heard.is_sorted(), "{}: out of order: {heard:?}, {places:?}", client.jid);
 }
 
 fn judge_what_it_said(walk: &Walk, client: &Client, log: &BTreeSet<&String>) {

@@ -204,7 +204,9 @@ impl Walk {
             _ => format!("<presence id='p{number}'><status>{number}</status></presence>"),
         };
         self.note(of, &xml);
-        self.clients[of].says(Stanza::parse_one(&xml).unwrap());
+        let stanza = Stanza::parse_one(&xml).unwrap();
+        self.world.is_new(stanza.head.id.as_deref().unwrap_or_default());
+        self.clients[of].says(stanza);
     }
 
     /// What streams are told is on its way to their clients.

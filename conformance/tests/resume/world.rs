@@ -16,7 +16,7 @@ use engine::{
 };
 use std::{
     cell::Cell,
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::Future,
     pin::pin,
     sync::LazyLock,
@@ -70,6 +70,8 @@ pub struct World {
     /// Ids of what is in the store.
     pub committed: BTreeSet<String>,
     pub kills: u32,
+    /// How often the process had been killed when this was said first.
+    said_at: BTreeMap<String, u32>,
     links: u64,
 }
 
@@ -81,7 +83,7 @@ impl World {
         let writer = Writer::resume(ready(store.last()).unwrap(), limits);
         let (now, dice) = (Moment(0), Dice::new(seed));
         let (shard, inbox, asked, registry, said, committed) = Default::default();
-        let (kills, links) = (0, 0);
+        let (kills, said_at, links) = (0, BTreeMap::new(), 0);
         let mut world = Self {
             now,
             dice,
@@ -95,6 +97,7 @@ impl World {
             said,
             committed,
             kills,
+            said_at,
             links,
         };
         for name in accounts {
@@ -110,6 +113,16 @@ impl World {
     pub fn link(&mut self) -> Link {
         self.links += 1;
         Link { node: Node(1), number: self.links }
+    }
+
+    /// Somebody says something new.
+    pub fn is_new(&mut self, id: &str) {
+        self.said_at.insert(id.to_owned(), self.kills);
+    }
+
+    /// How often the process had been killed when it was said.
+    pub fn said_at(&self, id: &str) -> u32 {
+        self.said_at[id]
     }
 
     pub fn unix_ms(&self) -> u64 {
