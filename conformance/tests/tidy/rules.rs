@@ -109,10 +109,10 @@ fn every_script_of_an_rfc_holds_a_rule() {
 #[test]
 fn every_item_of_the_checklist_has_its_place() {
     let repository = Repository::read();
-    let (_, by_number) = repository.text(TABLE).split_once("## By number").unwrap();
-    let (_, items) = by_number.split_once("|---|---|").unwrap();
-    let (items, _) = items.split_once("Read beside").unwrap();
-    let table = rules(repository.text(TABLE));
+    let text = repository.text(TABLE);
+    let (_, items) = text.split_once("## By number").unwrap_or_default();
+    let (items, _) = items.split_once("Read beside").unwrap_or_default();
+    let table = rules(text);
     let mut breaches = Vec::new();
     for number in 1..=ITEMS {
         let item = format!("RC-{number:02} ");
@@ -121,8 +121,8 @@ fn every_item_of_the_checklist_has_its_place() {
             breaches.push(Breach::new(TABLE, 1, format!("{item}has no place")));
             continue;
         };
-        let named = |part| str::split_whitespace(part).next_back();
-        for place in places.split(", ").filter_map(named).filter(|place| *place != "later") {
+        let named = places.split(", ").filter_map(|part| part.split_whitespace().next_back());
+        for place in named.filter(|place| *place != "later") {
             let script = place.trim_matches('`');
             let holds = table.iter().any(|rule| rule.section == place);
             let plays = repository.texts.iter().any(|(path, _)| path.ends_with(script));
