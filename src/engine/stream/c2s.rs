@@ -12,9 +12,7 @@ use crate::{
     violation::Violation,
 };
 use std::{borrow::Cow, mem};
-use wire::{
-    Bare, Content, Decoder, Frame, Framing, Jid, Limits, Stanza, StanzaCondition, Text, ns,
-};
+use wire::{Bare, Content, Decoder, Frame, Framing, Jid, Limits, Stanza, Text, ns};
 
 mod ending;
 mod entry;
