@@ -126,10 +126,10 @@ impl World {
 
     /// A client tells what it has got.
     pub fn acks(&mut self, stream: usize, count: Count) {
-        let Some(stream) = self.pick(stream) else { return };
-        stream.errs |= !matches!(count, Count::Right);
-        let link = stream.link;
-        let got = self.life(link).map_or(0, |life| life.got.len());
+        let Some(link) = self.pick(stream).map(|stream| stream.link) else { return };
+        // Who does not know yet that it has its session has nothing to tell.
+        let Some(got) = self.life(link).map(|life| life.got.len()) else { return };
+        self.stream(link).errs |= !matches!(count, Count::Right);
         let ack = format!("<a xmlns='{SM}'{}/>", attribute(count.of(got).as_deref()));
         self.tell(link, machine::Input::Bytes(ack.as_bytes()));
     }
