@@ -27,7 +27,7 @@ use crate::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use std::cell::Cell;
-use wire::{StreamCondition, StreamError};
+use wire::{StanzaCondition, StreamCondition, StreamError};
 
 pub(super) const HEADER: &str = "<?xml version='1.0'?><stream:stream to='capulet.lit' \
     xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>";
