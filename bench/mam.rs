@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -182,12 +182,13 @@ impl Ends {
     }
 
     /// Where reader `number` of `readers` begins: the first of them with the oldest, the others at
-    /// equal distances in time. The last message that is behind it.
+    /// equal distances in time, to the second: some servers tell no more of when a message came.
     async fn spot(&self, session: &mut Session, number: u32, readers: u32) -> Result<Spot> {
         let share = f64::from(number) / f64::from(readers);
-        let age_ms = (self.newest - self.oldest).num_milliseconds() as f64 * share;
-        let time = self.oldest + TimeDelta::milliseconds(age_ms as i64);
-        let text = time.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let age = (self.newest - self.oldest).num_seconds() as f64 * share;
+        let time = self.oldest.with_nanosecond(0).context("a time without a second")?;
+        let time = time + TimeDelta::seconds(age as i64);
+        let text = time.to_rfc3339_opts(SecondsFormat::Secs, true);
         let from = if number == 0 { Place::Oldest } else { Place::Since(text.clone()) };
         let page = Page::ask(session, &from, 1).await?;
         let row = page.rows.first().with_context(|| format!("nothing since {text}"))?;
