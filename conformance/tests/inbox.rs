@@ -284,7 +284,7 @@ fn what_its_author_takes_back_need_not_be_read_xep_0424() {
         let mut juliet = Account::new();
         let places: Vec<_> = (0..4).map(|_| juliet.receives(romeo)).collect();
         let nurses = juliet.receives(nurse);
-        let mut check = |juliet: &mut Account, left: u32| {
+        let check = |juliet: &mut Account, left: u32| {
             if asks {
                 let unread = juliet.unread().into_iter().find(|(peer, _)| peer == romeo);
                 assert_eq!(unread, Some((romeo.to_owned(), left)));
