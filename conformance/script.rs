@@ -363,8 +363,8 @@ impl<'a> Lines<'a> {
 /// The section that a line stands under: the first line of the nearest comment that cites one.
 pub fn section(source: &str, line: usize) -> Option<&str> {
     let above: Vec<&str> = source.lines().take(line).collect();
-    let cites =
-        |text: &str| text.starts_with("# ") && (text.contains('§') || text.contains("Section "));
+    let names = ["§", "Section ", "Sections "];
+    let cites = |text: &str| text.starts_with("# ") && names.iter().any(|one| text.contains(one));
     let cited = above.iter().rposition(|text| cites(text))?;
     let first = above[..cited].iter().rposition(|text| !text.starts_with("# "));
     Some(above[first.map_or(0, |before| before + 1)][1..].trim())
@@ -414,9 +414,10 @@ mod tests {
 
     #[test]
     fn a_line_stands_under_the_section_above_it() {
-        let source = "# RFC 6120 §4\n\nA connects\n# More,\n# as Section 4.2 has it\nA binds\n";
-        let sections: Vec<_> = [1, 3, 6].map(|line| section(source, line)).into();
-        assert_eq!(sections, [Some("RFC 6120 §4"), Some("RFC 6120 §4"), Some("More,")]);
+        let source = "# RFC 6120 §4\n\nA connects\n# More,\n# as Section 4.2 has it\nA binds\n\
+            # Sections 5, 6\nA closes\n";
+        let sections: Vec<_> = [1, 3, 6, 8].map(|line| section(source, line).unwrap()).into();
+        assert_eq!(sections, ["RFC 6120 §4", "RFC 6120 §4", "More,", "Sections 5, 6"]);
         assert_eq!(section("A connects", 1), None);
     }
 
