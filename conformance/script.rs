@@ -363,7 +363,7 @@ impl<'a> Lines<'a> {
 /// The section that a line stands under: the first line of the nearest comment that cites one.
 pub fn section(source: &str, line: usize) -> Option<&str> {
     let above: Vec<&str> = source.lines().take(line).collect();
-    let names = ["§", "Section ", "Sections "];
+    let names = ["§", "ection ", "ections "]; // with a large letter, and with a small one
     let cites = |text: &str| text.starts_with("# ") && names.iter().any(|one| text.contains(one));
     let cited = above.iter().rposition(|text| cites(text))?;
     let first = above[..cited].iter().rposition(|text| !text.starts_with("# "));

@@ -12,6 +12,7 @@ pub const STREAM: &str = "http://etherx.jabber.org/streams";
 /// The namespace of the attributes that speak to the runner.
 pub const SCANSION: &str = "scansion";
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
+const STANZAS: [&str; 3] = ["message", "presence", "iq"];
 const TOKEN_BYTES_MAX: usize = 4 << 20;
 
 /// One element with all that is in it.
@@ -60,6 +61,23 @@ impl Tree {
         self.attributes.get(&(String::new(), name.to_owned())).map(String::as_str)
     }
 
+    /// Whether it, or an element in it, tells of a language.
+    pub fn tells_language(&self) -> bool {
+        self.attributes.contains_key(&language()) || self.children().any(Self::tells_language)
+    }
+
+    /// The same without the languages of stanzas.
+    pub fn without_languages(mut self) -> Self {
+        if self.ns == CLIENT && STANZAS.contains(&self.local.as_str()) {
+            self.attributes.remove(&language());
+        }
+        let nodes = self.nodes.into_iter().map(|node| match node {
+            Node::Tree(tree) => Node::Tree(tree.without_languages()),
+            text @ Node::Text(_) => text,
+        });
+        Self { nodes: nodes.collect(), ..self }
+    }
+
     /// Its text. Between elements, white space only indents and does not count.
     pub fn text(&self) -> String {
         let text: String = self
@@ -106,6 +124,11 @@ impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(CLIENT, f)
     }
+}
+
+/// The key of `xml:lang`.
+fn language() -> (String, String) {
+    (XML.to_owned(), "lang".to_owned())
 }
 
 /// The text as it stands in XML, inside an element or in any quotes.
@@ -270,6 +293,17 @@ impl Growth {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_stanzas_lose_their_languages() {
+        let one = |block| parse_block(block).unwrap().remove(0);
+        let spoken = one("<message xml:lang='en'><body xml:lang='it'>a</body>\
+            <f xmlns='u'><iq xmlns='jabber:client' xml:lang='en'/></f></message>");
+        assert!(spoken.tells_language());
+        let plain = one("<message><body xml:lang='it'>a</body>\
+            <f xmlns='u'><iq xmlns='jabber:client'/></f></message>");
+        assert_eq!(spoken.without_languages(), plain);
+    }
 
     #[test]
     fn a_stream_cut_anywhere_gives_the_same() {
