@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 const DISCO: &str = "http://jabber.org/protocol/disco#info";
 
 /// Logs in as `character` and asks. Gives the namespaces of stream features (RFC 6120 §4.3.2), the
-/// names of SASL mechanisms, and the features of the domain and of the account (XEP-0030 §3.1).
+/// names of SASL mechanisms, and the features of the domain, of the account (XEP-0030 §3.1), and of
+/// the service at `conference.` of the domain, where scripts have their rooms.
 ///
 /// # Errors
 /// When it cannot log in.
@@ -19,7 +20,8 @@ pub fn announced(
     character: Character,
     driver: &mut dyn Driver,
 ) -> Result<BTreeSet<String>, Trouble> {
-    let asked = [character.domain().to_owned(), character.bare().to_owned()];
+    let (domain, account) = (character.domain(), character.bare());
+    let asked = [domain.to_owned(), account.to_owned(), format!("conference.{domain}")];
     let mut actor = Actor::new(character);
     actor.log_in(driver)?;
     let mut announced: BTreeSet<String> = actor.offered().iter().flat_map(names).collect();

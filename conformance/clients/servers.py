@@ -161,6 +161,9 @@ accounts_per_address_per_hour_max = 1000000
 
 [xep.0157]
 abuse = {json.dumps(self.abuse)}
+
+[xep.0431]
+enabled = "yes"
 """
         )
 
@@ -227,7 +230,10 @@ modules_enabled = {{
 allow_registration = {str(self.open).lower()}
 log = {{ info = "*console" }}
 VirtualHost "{self.domain}"
-{more}"""
+{more}
+Component "conference.{self.domain}" "muc"
+    modules_enabled = {{ "muc_mam" }}
+"""
         )
 
     def version(self):
@@ -293,6 +299,7 @@ modules:
       - {{modules: all, name: abuse-addresses, urls: {json.dumps(self.abuse)}}}
   mod_last: {{}}
   mod_mam: {{default: always}}
+  mod_muc: {{}}
   mod_offline: {{}}
   mod_ping: {{}}
   mod_privacy: {{}}
