@@ -66,6 +66,7 @@ impl Room {
     /// As it was loaded; without anything: nobody has made it yet.
     pub fn load(jid: Bare, loaded: Option<Loaded>, ctx: &Ctx<'_>) -> Self {
         let is_made = loaded.is_some();
+        let last = loaded.as_ref().map_or_else(Pos::default, |loaded| loaded.last);
         let (members, occupants, subject, whispered, line) = <_>::default();
         let (asked, unsure) = <_>::default();
         let mut room = Self {
@@ -79,7 +80,7 @@ impl Room {
             whispered,
             line,
             number: 0,
-            released: Pos::next(Pos::default(), ctx.unix_ms),
+            released: Pos::next(Pos::default(), ctx.unix_ms).max(last),
             asked,
             unsure,
             departs: false,

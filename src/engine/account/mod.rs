@@ -113,7 +113,7 @@ impl Account {
             reads: Reads::default(),
             delivered: loaded.delivered,
             delivered_noted: loaded.delivered,
-            released: Pos::next(Pos::default(), unix_ms),
+            released: Pos::next(Pos::default(), unix_ms).max(loaded.last),
             notes_at: None,
             unforgotten: Vec::new(),
             wakes: None,

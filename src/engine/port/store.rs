@@ -58,6 +58,8 @@ pub struct Loaded {
     pub sessions: Vec<Resumable>,
     /// Everything up to there has been delivered to it, or need not be.
     pub delivered: Pos,
+    /// The last place that the writer had given in any log, also by a clock that was ahead.
+    pub last: Pos,
 }
 
 /// An entry with its place.

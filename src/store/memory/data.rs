@@ -90,6 +90,7 @@ impl Data {
             cells: cells.collect(),
             sessions: log.sessions.values().map(|session| log.remembered(session)).collect(),
             delivered: log.delivered,
+            last: self.pos,
         })
     }
 

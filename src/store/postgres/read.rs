@@ -107,7 +107,7 @@ pub(super) async fn load(
         )
         SELECT 0 AS what, 0::int8 AS age, '' COLLATE "C" AS sort, '' COLLATE "C" AS jid,
             NULL::text AS name, NULL::text[] AS groups, 0::int2 AS state, FALSE AS approved,
-            NULL::bytea AS bytes, 0::int8 AS ver, FALSE AS removed,
+            NULL::bytea AS bytes, (SELECT MAX(pos) FROM writer) AS ver, FALSE AS removed,
             NULL::bytea AS token, 0::int8 AS h, 0::int8 AS out, offline AS mark, 0::int8 AS expires
         FROM mine
         UNION ALL
@@ -134,7 +134,10 @@ pub(super) async fn load(
     let mut loaded = Loaded::default();
     for row in &rows {
         match get::<i32>(row, "what")? {
-            0 => loaded.delivered = Pos(get(row, "mark")?),
+            0 => {
+                loaded.delivered = Pos(get(row, "mark")?);
+                loaded.last = Pos(get(row, "ver")?);
+            }
             3 => loaded.cells.push((get(row, "name")?, get(row, "jid")?, get(row, "bytes")?)),
             4 => loaded.sessions.push(session(row)?),
             _ => roster(row)?.put(&mut loaded)?,

@@ -79,7 +79,8 @@ pub(super) async fn load(
             GROUP BY sm
         )
         SELECT 0 AS what, 0 AS age, '' AS sort, NULL AS jid, NULL AS name, NULL AS groups,
-            NULL AS state, NULL AS approved, NULL AS bytes, NULL AS ver, NULL AS removed,
+            NULL AS state, NULL AS approved, NULL AS bytes,
+            (SELECT MAX(pos) FROM writer) AS ver, NULL AS removed,
             NULL AS token, NULL AS h, NULL AS out, offline AS mark, NULL AS expires
         FROM mine
         UNION ALL
@@ -107,7 +108,10 @@ pub(super) async fn load(
     let mut loaded = Loaded::default();
     for row in &rows {
         match row.try_get::<i64, _>("what").map_err(fault)? {
-            0 => loaded.delivered = Pos(row.try_get("mark").map_err(fault)?),
+            0 => {
+                loaded.delivered = Pos(row.try_get("mark").map_err(fault)?);
+                loaded.last = Pos(row.try_get("ver").map_err(fault)?);
+            }
             3 => loaded.cells.push(cell_at_hand(row).map_err(fault)?),
             4 => loaded.sessions.push(session(row).map_err(fault)?),
             _ => RosterRow::from_row(row).map_err(fault)?.put(&mut loaded)?,
