@@ -34,7 +34,12 @@ impl Database {
         TEMPLATE
             .get_or_init(|| async {
                 let url = server().database("template", None).unwrap();
-                Postgres::open(&url, &options()).await.unwrap();
+                // With their runtime connections end: it is copied while nobody is in it.
+                let open = move || {
+                    let runtime = tokio::runtime::Runtime::new().unwrap();
+                    drop(runtime.block_on(Postgres::open(&url, &options())).unwrap());
+                };
+                tokio::task::spawn_blocking(open).await.unwrap();
             })
             .await;
         Self::of(Some("template"))
