@@ -103,14 +103,15 @@ pub(super) async fn indexed(client: &Object, log: &Bare) -> Result<Option<(i64, 
     rows.first().map(|row| Ok((get(row, 0)?, Pos(get(row, 1)?)))).transpose()
 }
 
-/// All of them are found before the first is told, and the log is named by the tokens alone: else
-/// it could seem cheaper to walk through the whole of it until there are enough.
+/// All of them are found before the first is told, the log is named by the tokens alone, and the
+/// places are compared as no index has them: else it could seem cheaper to walk through the whole
+/// log, or all logs, until there are enough.
 pub(super) fn proposed_sql(of: &Stretch<'_>) -> String {
     let order = if of.newest { "DESC" } else { "ASC" };
     format!(
         "WITH proposed AS MATERIALIZED (
             SELECT pos FROM words
-            WHERE words @@ $1::text::tsquery AND pos > $2 AND pos <= $3
+            WHERE words @@ $1::text::tsquery AND pos + 0 > $2 AND pos + 0 <= $3
         )
         SELECT pos FROM proposed ORDER BY pos {order} LIMIT $4"
     )
