@@ -139,11 +139,11 @@ fn query<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
 }
 
 /// Whether a query leads to the end of all that there is. Who looks at one conversation, back, or
-/// only how much there is, has not caught up with the others.
+/// only how much there is, has not caught up with the others; nor who searches for words.
 fn catches_up(iq: &Stanza, settings: &Settings) -> bool {
     let asked = iq.child(QUERY).map(|query| Query::read(query, settings));
     let Some(Ok(asked)) = asked else { return false };
-    let Query { with: None, time: (_, None), before: None, page, .. } = &asked else {
+    let Query { with: None, time: (_, None), before: None, words: None, page, .. } = &asked else {
         return false;
     };
     let is_all = asked.ids.is_empty() && asked.words.is_none();

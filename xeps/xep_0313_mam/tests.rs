@@ -288,3 +288,17 @@ fn another_hears_of_preferences_what_an_account_that_does_not_exist_says() {
     }
     assert!(told(&mut juliet).contains("'always'"));
 }
+
+#[test]
+fn who_searches_for_words_has_not_caught_up() {
+    let settings = xep_0431_fulltext::tests::enabled();
+    let has = |text: &str| {
+        let field =
+            |var: &str, value: &str| format!("<field var='{var}'><value>{value}</value></field>");
+        let fields = field("FORM_TYPE", NS) + &field("{urn:xmpp:fulltext:0}fulltext", text);
+        let form = format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>");
+        let iq = format!("<iq type='set' id='1'><query xmlns='{NS}'>{form}</query></iq>");
+        catches_up(&Stanza::parse_one(&iq).unwrap(), &settings)
+    };
+    assert!(!has("rose") && !has("?!") && has(""));
+}
