@@ -46,8 +46,9 @@ impl Room {
         ];
         let features = own.into_iter().chain(ctx.hooks.features(Of::Room, ctx.settings));
         let features = features.chain(self.config.features());
-        let features =
-            features.filter(|feature| self.config.is_archived || !feature.contains(":mam:"));
+        let of_archive =
+            |feature: &str| feature.contains(":mam:") || feature.contains(":fulltext:");
+        let features = features.filter(|feature| self.config.is_archived || !of_archive(feature));
         let query = features.fold(query, |query, feature| {
             query.child(Draft::new(Name::new(INFO.ns, "feature")).attribute("var", feature))
         });

@@ -23,6 +23,7 @@ pub const XEP: Xep = Xep {
     hooks: &[
         Hook::Setting(&ENABLED),
         Hook::FeatureIf(Of::Account, NS, is_enabled),
+        Hook::FeatureIf(Of::Room, NS, is_enabled),
         Hook::Index(is_enabled),
     ],
 };
@@ -84,6 +85,12 @@ pub(super) mod tests {
             assert_eq!(ask(info).contains(&format!("<feature var='{NS}'/>")), told);
             let asks = ask(form).contains(&format!("<field var='{FULLTEXT}' type='text-single'"));
             assert_eq!(asks, told, "{}", ask(form));
+            let has = |of| {
+                stage::under(&settings, 0, |ctx| {
+                    ctx.hooks.features(of, ctx.settings).any(|it| it == NS)
+                })
+            };
+            assert_eq!([Of::Account, Of::Room, Of::Host].map(has), [told, told, false]);
         }
     }
 }
