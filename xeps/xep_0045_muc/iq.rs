@@ -97,9 +97,9 @@ impl Room {
         }
         match turn.ctx.hooks.answer(Of::Room, kind, asked) {
             Some((_, Answer::World(read))) if self.asked.len() < ASKED_MAX => {
-                self.number += 1;
-                self.asked.insert(self.number, iq.clone());
-                turn.out.push(Output::World(self.number, iq.clone(), read));
+                let number = self.line.number();
+                self.asked.insert(number, iq.clone());
+                turn.out.push(Output::World(number, iq.clone(), read));
                 Ok(())
             }
             Some((_, Answer::World(_))) => Err(StanzaCondition::ResourceConstraint.into()),

@@ -103,8 +103,7 @@ impl Line {
             self.queue.push_back((On::Nothing, step));
             return None;
         }
-        self.last += 1;
-        let (ticket, unit) = (Ticket(self.last), std::mem::take(&mut step.unit));
+        let (ticket, unit) = (Ticket(self.number()), std::mem::take(&mut step.unit));
         self.queue.push_back((On::Commit(ticket), step));
         Some((ticket, unit))
     }
@@ -112,8 +111,14 @@ impl Line {
     /// What is left of a step waits for a read, in front of all others. Under this number it is
     /// answered.
     pub fn read(&mut self, rest: Step) -> u64 {
+        let number = self.number();
+        self.queue.push_front((On::Read(number), rest));
+        number
+    }
+
+    /// A number for something that is asked beside the line: no read of the line has the same.
+    pub fn number(&mut self) -> u64 {
         self.last += 1;
-        self.queue.push_front((On::Read(self.last), rest));
         self.last
     }
 
