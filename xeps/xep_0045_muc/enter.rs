@@ -136,7 +136,7 @@ impl Room {
     /// §7.2.14: what of the history it wants.
     pub fn tell_history(&self, to: &Jid, stanza: &Stanza, step: &mut Step, ctx: &Ctx<'_>) {
         let asked = super::history::Asked::read(stanza, self.config.history_max, ctx.unix_ms);
-        if asked.max > 0 && asked.chars_max > 0 {
+        if self.config.is_archived && asked.max > 0 && asked.chars_max > 0 {
             step.effects.push(Effect::History(asked.stanza(&self.jid, to)));
         }
         step.send(self.subject.told(&self.jid, to));

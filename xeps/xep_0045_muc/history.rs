@@ -1,7 +1,7 @@
 //! What was said before, for who enters (XEP-0045 §7.2.13, §7.2.14).
 
 use super::{
-    names::{HISTORY, JOIN, MUC, delay, stanza_id},
+    names::{HISTORY, JOIN, MUC, X, delay, stanza_id},
     subject::is_subject,
 };
 use crate::xep_0082_dates as dates;
@@ -108,7 +108,7 @@ pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
 /// With its name in the archive, and when it was said.
 fn stamped(said: Stanza, room: &Bare, pos: Pos, world: &World<'_>) -> Stanza {
     let delay = delay(room, dates::date_time_ms(pos.unix_ms()));
-    said.with(stanza_id(room, pos, world.settings)).with(delay)
+    said.without(X).with(stanza_id(room, pos, world.settings)).with(delay)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use engine::{
     hook::{Answer, IqKind, Of, Replied, Reply},
     parcel::Owed,
     request::{Asks, Line, asks, stanzas, unwritten},
+    shard::WorldAnswer,
     wire::*,
 };
 
@@ -92,17 +93,16 @@ impl Room {
         let Some(asked) = iq.children().next() else {
             return Err(StanzaCondition::BadRequest.into());
         };
+        let mut question = iq.clone();
         if asked.ns() == MAM {
             self.may_read(from)?;
+            if self.shows_addresses_to(self.rank(from).role) {
+                // A request has one child (RFC 6120 §8.2.3): the second is the room's word.
+                question = question.with(Draft::new(X).finish());
+            }
         }
         match turn.ctx.hooks.answer(Of::Room, kind, asked) {
-            Some((_, Answer::World(read))) if self.asked.len() < ASKED_MAX => {
-                let number = self.line.number();
-                self.asked.insert(number, iq.clone());
-                turn.out.push(Output::World(number, iq.clone(), read));
-                Ok(())
-            }
-            Some((_, Answer::World(_))) => Err(StanzaCondition::ResourceConstraint.into()),
+            Some((_, Answer::World(read))) => self.ask_store(iq.clone(), question, read, turn),
             Some((_, Answer::Pure(think))) => {
                 let replied = think(iq, &mut Line::of_host(&self.jid), turn.ctx);
                 let answers = stanzas(iq, unwritten(replied));
@@ -113,8 +113,32 @@ impl Room {
         }
     }
 
-    /// XEP-0313 §9.1: who may enter a room may read what was said in it; of one for members, they.
+    /// The store is read beside the line, for who asked this.
+    ///
+    /// # Errors
+    /// `resource-constraint` when it is being read for too many.
+    pub fn ask_store(
+        &mut self,
+        asked: Stanza,
+        question: Stanza,
+        read: WorldAnswer,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        if self.asked.len() >= ASKED_MAX {
+            return Err(StanzaCondition::ResourceConstraint.into());
+        }
+        let number = self.line.number();
+        self.asked.insert(number, asked);
+        turn.out.push(Output::World(number, question, read));
+        Ok(())
+    }
+
+    /// XEP-0313 §6.1.2: who may enter a room may read what was said in it; of one for members,
+    /// they. What was kept before its owners wanted no archive, nobody reads while they want none.
     fn may_read(&self, from: &Jid) -> Result<(), StanzaError> {
+        if !self.config.is_archived {
+            return Err(StanzaCondition::ServiceUnavailable.into());
+        }
         let rank = self.rank(from);
         let is_here = rank.role > Role::None;
         let may = match rank.affiliation {
@@ -130,8 +154,8 @@ impl Room {
 
     /// The store has been read: for who enters, or for who asked.
     pub fn answered(&mut self, number: u64, replied: Replied, turn: &mut Turn<'_, '_>) {
-        if let Some(iq) = self.asked.remove(&number) {
-            let answers = stanzas(&iq, unwritten(replied));
+        if let Some(asked) = self.asked.remove(&number) {
+            let answers = stanzas(&asked, unwritten(replied));
             return answers.into_iter().for_each(|stanza| send(stanza, turn.out));
         }
         let read = match replied {

@@ -87,7 +87,7 @@ impl Room {
         let mut step = self.step(asker);
         let kept = turn.ctx.hooks.keeps(&stanza, &from.bare(), turn.ctx);
         if let Some(kept) = kept.filter(|_| self.config.is_archived) {
-            let mut entry = self.entry(&said);
+            let mut entry = self.entry(&self.with_author(&said, from, role));
             if let Some((key, since, repeatable)) = kept.once {
                 entry.key = Some(key);
                 let log = self.jid.clone();
@@ -130,6 +130,19 @@ impl Room {
     fn is_delayed_by_us(&self, child: Element<'_>) -> bool {
         let by = child.is(DELAY).then(|| child.attribute("from")).flatten();
         by.and_then(|by| Jid::parse(&by).ok()).is_some_and(|by| by.bare() == self.jid)
+    }
+
+    /// What everybody knew who heard it stays known (XEP-0313 §6.1.2): the archive tells it to who
+    /// may see addresses when it is asked.
+    fn with_author(&self, said: &Stanza, by: &Jid, role: Role) -> Stanza {
+        if !self.config.is_non_anonymous {
+            return said.clone();
+        }
+        let item = Draft::new(ITEM)
+            .attribute("affiliation", self.members.of(&by.bare()).as_str())
+            .attribute("role", role.as_str())
+            .attribute("jid", by.as_str());
+        said.clone().with(Draft::new(X).child(item).finish())
     }
 
     /// The entry of the room's log for what is said in it.

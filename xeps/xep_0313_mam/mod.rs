@@ -46,7 +46,7 @@ pub const XEP: Xep = Xep {
         Hook::Feature(Of::Room, NS),
         Hook::Feature(Of::Room, "urn:xmpp:mam:2#extended"),
         Hook::get(Of::Room, QUERY, Answer::Pure(form)),
-        Hook::set(Of::Room, QUERY, Answer::World(query)),
+        Hook::set(Of::Room, QUERY, Answer::World(query_of_room)),
         Hook::get(Of::Room, METADATA, Answer::World(metadata)),
         Hook::At(Station::Guard, keep_others_out),
         Hook::At(Station::Keep, keep),
@@ -64,6 +64,8 @@ const NS: &str = "urn:xmpp:mam:2";
 const RESULT: Name = Name::new(NS, "result");
 const FIN: Name = Name::new(NS, "fin");
 const METADATA: Name = Name::new(NS, "metadata");
+/// Of whom a message in a room really was. Beside a request: whoever asks may see it.
+const MUC_USER: Name = Name::new("http://jabber.org/protocol/muc#user", "x");
 
 /// Section 9.1 asks for `forbidden`; but an account that does not exist cannot say so, and the word
 /// would tell that one does (RFC 6120 §13.11).
@@ -120,22 +122,32 @@ fn form(_: &Stanza, _: &mut Line<'_>, ctx: &Ctx<'_>) -> Replied {
 
 /// Section 4.
 fn query<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
-    Box::pin(async move {
-        let asked = iq.child(QUERY).ok_or(StanzaCondition::BadRequest)?;
-        let asked = Query::read(asked, world.settings)?;
-        let page = page::read(&asked, world).await?;
-        let fin = Draft::new(FIN);
-        // Section 4.3.2: what is committed stays as it is, so nothing is said of `stable`.
-        let fin = if page.is_complete { fin.attribute("complete", "true") } else { fin };
-        let results = page.entries.iter().map(|(pos, said)| {
-            told(iq, world).with(result(*pos, said, asked.id.as_deref(), world).finish())
-        });
-        let mut results: Vec<_> = results.collect();
-        if asked.is_flipped {
-            results.reverse();
-        }
-        Ok(Reply::After(results, Some(fin.child(page.set.draft()).finish())))
-    })
+    Box::pin(answer(iq, world, |said| said))
+}
+
+/// The same of a room (section 6.1.2), which says whether addresses may be seen.
+fn query_of_room<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
+    match iq.child(MUC_USER) {
+        Some(_) => query(iq, world),
+        None => Box::pin(answer(iq, world, |said| said.without(MUC_USER))),
+    }
+}
+
+async fn answer(iq: &Stanza, world: &World<'_>, seen: fn(Stanza) -> Stanza) -> Replied {
+    let asked = iq.child(QUERY).ok_or(StanzaCondition::BadRequest)?;
+    let asked = Query::read(asked, world.settings)?;
+    let page = page::read(&asked, world).await?;
+    let fin = Draft::new(FIN);
+    // Section 4.3.2: what is committed stays as it is, so nothing is said of `stable`.
+    let fin = if page.is_complete { fin.attribute("complete", "true") } else { fin };
+    let results = page.entries.into_iter().map(|(pos, said)| {
+        told(iq, world).with(result(pos, &seen(said), asked.id.as_deref(), world).finish())
+    });
+    let mut results: Vec<_> = results.collect();
+    if asked.is_flipped {
+        results.reverse();
+    }
+    Ok(Reply::After(results, Some(fin.child(page.set.draft()).finish())))
 }
 
 /// Whether a query leads to the end of all that there is. Who looks at one conversation, back, or
