@@ -22,7 +22,9 @@ pub const XEP: Xep = Xep {
     hooks: &[
         Hook::Setting(&RETRACTED),
         Hook::Feature(Of::Account, NS),
-        Hook::Feature(Of::Account, "urn:xmpp:message-retract:1#tombstone"),
+        Hook::Feature(Of::Account, TOMBSTONES),
+        Hook::Feature(Of::Room, NS),
+        Hook::Feature(Of::Room, TOMBSTONES),
         Hook::Amend(RETRACT, retract),
     ],
 };
@@ -36,9 +38,12 @@ const RETRACTED: Setting = Setting {
 };
 
 const NS: &str = "urn:xmpp:message-retract:1";
+const TOMBSTONES: &str = "urn:xmpp:message-retract:1#tombstone";
 const RETRACT: Name = Name::new(NS, "retract");
 /// The tombstone.
 const TOMBSTONE: Name = Name::new(NS, "retracted");
+/// Who is who in a room (XEP-0421).
+const OCCUPANT_ID: Name = Name::new("urn:xmpp:occupant-id:0", "occupant-id");
 
 /// Messages with the same contact that are gone through, from the newest on, for the retracted one.
 const LOOKED_AT_ENTRIES_MAX: usize = 1_000;
@@ -52,8 +57,12 @@ fn retract<'a>(retraction: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Repl
         if world.settings.choice(&RETRACTED) != "erased" {
             return Ok(Reply::Empty);
         }
-        let Some(wanted) = Wanted::by(retraction, world.account) else { return Ok(Reply::Empty) };
-        let changes = match wanted.find(world).await? {
+        let found = match (Wanted::by(retraction, world.account), is_in_room(retraction)) {
+            (_, true) => find_in_room(retraction, world).await?,
+            (Some(wanted), false) => wanted.find(world).await?,
+            (None, false) => return Ok(Reply::Empty),
+        };
+        let changes = match found {
             Some((pos, message)) => {
                 let left = tombstone(&message, retraction, world.unix_ms);
                 vec![Change::Redact(world.account.clone(), pos, left.to_text())]
@@ -62,6 +71,31 @@ fn retract<'a>(retraction: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Repl
         };
         Ok(Reply::Write(changes, None))
     })
+}
+
+fn is_in_room(retraction: &Stanza) -> bool {
+    retraction.head.type_str() == "groupchat"
+}
+
+/// Section 5.1: it has the name by which the room knows it. Section 5: its author is the occupant
+/// who retracts it, under whichever nick.
+async fn find_in_room(
+    retraction: &Stanza,
+    world: &World<'_>,
+) -> Result<Option<(Pos, Stanza)>, StanzaError> {
+    let id = retraction.child(RETRACT).and_then(|retract| retract.attribute("id"));
+    let id = id.filter(|_| retraction.head.id.is_some());
+    let pos = id.and_then(|id| world.settings.names.pos(world.account, &id));
+    let Some(pos) = pos else { return Ok(None) };
+    let found = world.store.entries(world.account, &[pos]).await?.pop();
+    let message = found.and_then(|logged| Stanza::parse_one(&logged.entry.stanza).ok());
+    let author = |said: &Stanza| said.child(OCCUPANT_ID)?.attribute("id").map(String::from);
+    let is_it = |message: &Stanza| {
+        let is_authors = author(message).is_some() && author(message) == author(retraction);
+        let is_none = [RETRACT, TOMBSTONE].iter().any(|name| message.child(*name).is_some());
+        is_authors && !is_none
+    };
+    Ok(message.filter(is_it).map(|message| (pos, message)))
 }
 
 /// The message that is retracted.
@@ -119,9 +153,11 @@ impl Wanted {
     }
 }
 
-/// Section 5: of the message its head stays.
+/// Section 4: of the message its head stays, and in a room whose it was.
 fn tombstone(message: &Stanza, retraction: &Stanza, unix_ms: u64) -> Stanza {
     let left = Draft::new(TOMBSTONE).attribute("stamp", date_time(unix_ms));
     let left = left.attribute("id", retraction.head.id.as_deref().unwrap_or_default());
-    Stanza::new(message.head.clone()).with(left.finish())
+    let author = message.child(OCCUPANT_ID).filter(|_| is_in_room(message));
+    let head = Stanza::new(message.head.clone());
+    author.into_iter().map(Element::to_payload).fold(head, Stanza::with).with(left.finish())
 }

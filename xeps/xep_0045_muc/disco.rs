@@ -46,9 +46,8 @@ impl Room {
         ];
         let features = own.into_iter().chain(ctx.hooks.features(Of::Room, ctx.settings));
         let features = features.chain(self.config.features());
-        let of_archive =
-            |feature: &str| feature.contains(":mam:") || feature.contains(":fulltext:");
-        let features = features.filter(|feature| self.config.is_archived || !of_archive(feature));
+        let features =
+            features.filter(|feature| self.config.is_archived || !is_of_archive(feature));
         let query = features.fold(query, |query, feature| {
             query.child(Draft::new(Name::new(INFO.ns, "feature")).attribute("var", feature))
         });
@@ -119,6 +118,12 @@ impl Room {
         });
         Ok(items.fold(query, Draft::child).finish())
     }
+}
+
+/// What is told of an archive, and of what is named by its ids.
+fn is_of_archive(feature: &str) -> bool {
+    let of = [":mam:", ":fulltext:", ":message-retract:"];
+    of.iter().any(|ns| feature.contains(ns))
 }
 
 fn identity(name: &str) -> Draft {

@@ -1,6 +1,7 @@
 //! Requests to a room, and from one occupant to another (XEP-0045 §6.4–6.6, §17.4).
 
 use super::{
+    line::Asker,
     names::*,
     occupants::Seat,
     rank::{Affiliation, Role},
@@ -155,8 +156,7 @@ impl Room {
     /// The store has been read: for who enters, or for who asked.
     pub fn answered(&mut self, number: u64, replied: Replied, turn: &mut Turn<'_, '_>) {
         if let Some(asked) = self.asked.remove(&number) {
-            let answers = stanzas(&asked, unwritten(replied));
-            return answers.into_iter().for_each(|stanza| send(stanza, turn.out));
+            return self.has_read(&asked, replied, turn);
         }
         let read = match replied {
             Ok(Reply::After(stanzas, _)) => stanzas,
@@ -164,6 +164,23 @@ impl Room {
         };
         self.line.answered(number, read);
         self.advance(turn);
+    }
+
+    fn has_read(&mut self, asked: &Stanza, replied: Replied, turn: &mut Turn<'_, '_>) {
+        if asked.kind() == Kind::Message {
+            return self.amend(replied, turn);
+        }
+        let answers = stanzas(asked, unwritten(replied));
+        answers.into_iter().for_each(|stanza| send(stanza, turn.out));
+    }
+
+    /// What was said changes what had been said before, as its XEP has found out.
+    fn amend(&mut self, replied: Replied, turn: &mut Turn<'_, '_>) {
+        if let Ok(Reply::Write(changes, _)) = replied {
+            let mut step = self.step(Asker::Nobody);
+            step.unit.changes = changes;
+            self.take(step, turn);
+        }
     }
 
     /// §17.4: from one occupant to another. Its own nick answers whether it is here (XEP-0410).

@@ -4,6 +4,7 @@
 use super::show::Show;
 use engine::{
     parcel::{Owed, Ticket},
+    shard::WorldAnswer,
     unit::{Change, Committed, Pos, Unit},
     wire::*,
 };
@@ -21,6 +22,8 @@ pub enum Effect {
     Show(Box<Show>),
     /// Everybody who sat hears this; said by the session at this address.
     Tell(Stanza, Jid),
+    /// What was said may change what had been said before.
+    Amend(Stanza, WorldAnswer),
     /// Who has entered is told what was said before, and then the subject.
     History(Stanza),
     /// It is where it ought to be: the sender goes on.

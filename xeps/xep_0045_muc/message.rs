@@ -97,8 +97,11 @@ impl Room {
             entry.settles = Some((voice, 0));
             step.unit.entries.push(entry);
         }
+        let amends = turn.ctx.hooks.amends(&said).filter(|_| !step.unit.is_empty());
+        let amends = amends.map(|read| Effect::Amend(said.clone(), read));
         step.effects.push(Effect::Tell(said, from.clone()));
         Self::settle(&mut step);
+        step.effects.extend(amends);
         self.take(step, turn);
         Ok(())
     }

@@ -215,6 +215,8 @@ impl Room {
                 all.into_iter().for_each(|stanza| send(stanza, turn.out));
             }
             Effect::Tell(message, by) => self.tell(message, &by, step, turn),
+            // When too much is asked for, what it retracts stays; so does that it is retracted.
+            Effect::Amend(said, read) => drop(self.ask_store(said.clone(), said, read, turn)),
             Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
             Effect::Vanish => {
                 self.departs = true;
@@ -248,7 +250,8 @@ impl Room {
         if let Some((step, fault)) = self.line.committed(ticket, outcome) {
             refuse_asker(step.asker.clone(), &fault.into(), turn.out);
             let said = step.effects.iter().any(|effect| matches!(effect, Effect::Tell(..)));
-            if !said {
+            // Nobody waits for what amends the log, and nothing here knows of it.
+            if !said && !step.effects.is_empty() {
                 self.fall(turn);
             }
         }
