@@ -86,6 +86,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0388_sasl2::XEP,
     &xep_0045_muc::xep_0421_occupant_id::XEP,
     &xep_0424_retraction::XEP,
+    &xep_0045_muc::xep_0425_moderation::XEP,
     &xep_0313_mam::xep_0430_inbox::XEP,
     &xep_0313_mam::xep_0431_fulltext::XEP,
     &xep_0440_channel_binding::XEP,

@@ -122,7 +122,7 @@ impl Room {
 
 /// What is told of an archive, and of what is named by its ids.
 fn is_of_archive(feature: &str) -> bool {
-    let of = [":mam:", ":fulltext:", ":message-retract:"];
+    let of = [":mam:", ":fulltext:", ":message-retract:", ":message-moderate:"];
     of.iter().any(|ns| feature.contains(ns))
 }
 

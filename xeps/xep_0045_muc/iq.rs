@@ -6,6 +6,7 @@ use super::{
     occupants::Seat,
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
+    xep_0425_moderation as moderation,
 };
 use engine::{
     account::Output,
@@ -77,6 +78,7 @@ impl Room {
             IqKind::Set if asked.is(REGISTER) => return self.register(iq, from, asked, turn),
             IqKind::Get if asked.is(INFO) => self.info(from, asked, turn.ctx)?,
             IqKind::Get if asked.is(ITEMS) => self.items(from, asked)?,
+            IqKind::Set if moderation::is_request(asked) => return self.moderate(iq, from, turn),
             _ => return self.ask_hooks(from, kind, iq, turn),
         };
         send(iq.result().with(told), turn.out);
@@ -169,6 +171,10 @@ impl Room {
     fn has_read(&mut self, asked: &Stanza, replied: Replied, turn: &mut Turn<'_, '_>) {
         if asked.kind() == Kind::Message {
             return self.amend(replied, turn);
+        }
+        if let Some(request) = moderation::Request::of(asked) {
+            let done = self.moderated(asked, &request, replied, turn);
+            return done.unwrap_or_else(|error| refuse(asked, &error, turn));
         }
         let answers = stanzas(asked, unwritten(replied));
         answers.into_iter().for_each(|stanza| send(stanza, turn.out));

@@ -27,6 +27,7 @@ mod subject;
 mod voice;
 mod whisper;
 pub mod xep_0421_occupant_id;
+pub mod xep_0425_moderation;
 
 use engine::{
     hook::*,
