@@ -95,5 +95,6 @@ pub const ALL: &[&Xep] = &[
     &xep_0478_limits::XEP,
     &xep_0388_sasl2::xep_0480_upgrade::XEP,
     &xep_0388_sasl2::xep_0484_fast::XEP,
+    &xep_0045_muc::xep_0486_avatar::XEP,
     &xep_0494_clients::XEP,
 ];

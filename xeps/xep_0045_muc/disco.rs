@@ -67,6 +67,8 @@ impl Room {
         let config = &self.config;
         let occupants = self.occupants.len().to_string();
         let history = config.history_max.to_string();
+        let (var, label) = ("muc#roominfo_avatarhash", "Hashes of the pictures");
+        let avatar = Field { var, kind: Kind::TextMulti, label, required: false };
         [
             text("muc#roominfo_description", "Description", &config.description),
             text("muc#roominfo_subject", "Subject", &self.subject.text()),
@@ -87,6 +89,7 @@ impl Room {
             flag("muc#roomconfig_allowinvites", "Occupants may invite others", config.may_invite),
         ]
         .into_iter()
+        .chain((!self.avatar.is_empty()).then(|| avatar.told(&self.avatar)))
         .fold(forms::result(FORM_TYPE), Draft::child)
     }
 

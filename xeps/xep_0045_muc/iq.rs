@@ -7,6 +7,7 @@ use super::{
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
     xep_0425_moderation as moderation,
+    xep_0486_avatar::VCARD,
 };
 use engine::{
     account::Output,
@@ -78,6 +79,7 @@ impl Room {
             IqKind::Set if asked.is(REGISTER) => return self.register(iq, from, asked, turn),
             IqKind::Get if asked.is(INFO) => self.info(from, asked, turn.ctx)?,
             IqKind::Get if asked.is(ITEMS) => self.items(from, asked)?,
+            IqKind::Set if asked.is(VCARD) => return self.set_vcard(iq, from, asked, turn),
             IqKind::Set if moderation::is_request(asked) => return self.moderate(iq, from, turn),
             _ => return self.ask_hooks(from, kind, iq, turn),
         };

@@ -28,6 +28,7 @@ mod voice;
 mod whisper;
 pub mod xep_0421_occupant_id;
 pub mod xep_0425_moderation;
+pub mod xep_0486_avatar;
 
 use engine::{
     hook::*,

@@ -101,7 +101,13 @@ impl Room {
             status::NOW_NON_ANONYMOUS,
             status::NOW_SEMI_ANONYMOUS,
         );
-        let codes = [Some(status::CONFIGURED), seen].into_iter().flatten();
+        let codes: Vec<_> = [Some(status::CONFIGURED), seen].into_iter().flatten().collect();
+        self.tell_statuses(&codes, step);
+    }
+
+    /// §10.2.1: everybody who is here hears that this has become of the room.
+    pub fn tell_statuses(&self, codes: &[u16], step: &mut Step) {
+        let codes = codes.iter();
         let codes = codes.map(|code| Draft::new(STATUS).attribute("code", code.to_string()));
         let x = codes.fold(Draft::new(X), Draft::child).finish();
         let head = Head::new(Kind::Message).with_type("groupchat").with_from(self.jid.clone());

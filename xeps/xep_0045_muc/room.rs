@@ -11,7 +11,7 @@ use super::{
     show::{Show, Word},
     subject::Subject,
     whisper::Whispered,
-    xep_0421_occupant_id as occupant_id,
+    xep_0421_occupant_id as occupant_id, xep_0486_avatar as avatar,
 };
 use engine::{
     account::{Input, Output},
@@ -41,6 +41,8 @@ pub struct Room {
     pub occupants: Occupants,
     pub subject: Subject,
     pub whispered: Whispered,
+    /// The hashes of its pictures (XEP-0486).
+    pub avatar: Vec<String>,
     pub line: Line,
     /// The last number of a step.
     pub number: u64,
@@ -68,7 +70,7 @@ impl Room {
         let is_made = loaded.is_some();
         let last = loaded.as_ref().map_or_else(Pos::default, |loaded| loaded.last);
         let (members, occupants, subject, whispered, line) = <_>::default();
-        let (asked, unsure) = <_>::default();
+        let (asked, unsure, avatar) = <_>::default();
         let mut room = Self {
             jid,
             is_made,
@@ -78,6 +80,7 @@ impl Room {
             occupants,
             subject,
             whispered,
+            avatar,
             line,
             number: 0,
             released: Pos::next(Pos::default(), ctx.unix_ms).max(last),
@@ -110,6 +113,10 @@ impl Room {
                 }
                 "subject" => self.subject = text().and_then(Subject::load).unwrap_or_default(),
                 "locked" => self.is_locked = true,
+                avatar::HASHES => {
+                    let hashes = text().unwrap_or_default().split(' ');
+                    self.avatar = hashes.map(String::from).collect();
+                }
                 _ => {}
             }
         }
