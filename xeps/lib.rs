@@ -97,4 +97,5 @@ pub const ALL: &[&Xep] = &[
     &xep_0388_sasl2::xep_0484_fast::XEP,
     &xep_0045_muc::xep_0486_avatar::XEP,
     &xep_0494_clients::XEP,
+    &xep_0045_muc::xep_0500_slow_mode::XEP,
 ];

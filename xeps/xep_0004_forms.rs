@@ -59,6 +59,11 @@ pub enum Kind {
     JidMulti,
     /// One of these.
     ListSingle(&'static [&'static str]),
+    /// A whole number, from 0 on (XEP-0122).
+    Number {
+        /// The greatest.
+        max: u64,
+    },
     /// Lines of text.
     TextMulti,
     /// A line of text that nobody may look at.
@@ -94,7 +99,7 @@ impl Kind {
             Self::ListSingle(_) => "list-single",
             Self::TextMulti => "text-multi",
             Self::TextPrivate => "text-private",
-            Self::TextSingle => "text-single",
+            Self::Number { .. } | Self::TextSingle => "text-single",
         }
     }
 
@@ -108,6 +113,7 @@ impl Kind {
         match self {
             Self::JidSingle | Self::JidMulti => Jid::parse(value).is_ok(),
             Self::ListSingle(options) => options.contains(&value),
+            Self::Number { max } => value.parse().is_ok_and(|number: u64| number <= max),
             Self::Boolean => ["0", "1", "false", "true"].contains(&value),
             Self::ListMultiOpen | Self::TextMulti | Self::TextPrivate | Self::TextSingle => true,
         }
@@ -168,6 +174,7 @@ impl Field {
         let options = match self.kind {
             Kind::ListSingle(options) => options,
             Kind::ListMultiOpen => return field.child(any_text()),
+            Kind::Number { max } => return field.child(number_up_to(max)),
             _ => return field,
         };
         let options = options.iter().map(|option| {
@@ -255,6 +262,13 @@ fn any_text() -> Draft {
     validate.child(Draft::new(Name::new(VALIDATE.ns, "open")))
 }
 
+/// From 0 on (XEP-0122 §3).
+fn number_up_to(max: u64) -> Draft {
+    let range = Draft::new(Name::new(VALIDATE.ns, "range"));
+    let range = range.attribute("min", "0").attribute("max", max.to_string());
+    Draft::new(VALIDATE).attribute("datatype", "xs:integer").child(range)
+}
+
 fn values(field: Element<'_>) -> Vec<String> {
     let values = field.children().filter(|child| child.is(VALUE));
     values.map(|value| value.text().into_owned()).collect()
@@ -281,6 +295,7 @@ mod tests {
             Field { var: "secret", kind: Kind::TextPrivate, label: "Secret", required: false },
             Field { var: "ids", kind: Kind::ListMultiOpen, label: "Ids", required: false },
             Field { var: "public", kind: Kind::Boolean, label: "Public", required: false },
+            Field { var: "age", kind: Kind::Number { max: 99 }, label: "Age", required: false },
         ],
     };
 
@@ -310,7 +325,10 @@ mod tests {
             <field var='secret' type='text-private' label='Secret'/>\
             <field var='ids' type='list-multi' label='Ids'>\
             <validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'>\
-            <open/></validate></field><field var='public' type='boolean' label='Public'/></x>";
+            <open/></validate></field><field var='public' type='boolean' label='Public'/>\
+            <field var='age' type='text-single' label='Age'>\
+            <validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:integer'>\
+            <range min='0' max='99'/></validate></field></x>";
         assert_eq!(form.as_str(), wanted);
     }
 
@@ -364,6 +382,10 @@ mod tests {
         assert_eq!(with(&field("guests", &["", "a@b"])), Ok(()));
         assert_eq!(with(&field("ids", &["x", "y"])), Ok(()));
         assert_eq!(with(&field("public", &["yes"])), Err(Wrong::Invalid("public")));
+        assert_eq!(with(&field("age", &["99"])), Ok(()));
+        for value in ["100", "-1", "old", "1.5"] {
+            assert_eq!(with(&field("age", &[value])), Err(Wrong::Invalid("age")));
+        }
         for value in ["0", "1", "true", "false"] {
             assert_eq!(with(&field("public", &[value])), Ok(()));
         }

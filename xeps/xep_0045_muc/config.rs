@@ -1,5 +1,6 @@
 //! What the owners of a room have chosen (XEP-0045 §10.2, §15.5.3).
 
+use super::xep_0500_slow_mode as slow_mode;
 use crate::xep_0004_forms::{self as forms, Field, Given, Kind, Layout};
 use engine::wire::*;
 
@@ -61,6 +62,12 @@ pub const LAYOUT: Layout = Layout {
         },
         yes(REGISTRATION, "Who enters may register as a member"),
         yes(VOICE, "Visitors may ask for voice"),
+        Field {
+            var: slow_mode::CONFIGURED,
+            kind: Kind::Number { max: slow_mode::PAUSE_SECONDS_MAX },
+            label: "Seconds between two messages of one occupant; 0: any number",
+            required: false,
+        },
     ],
 };
 
@@ -117,6 +124,8 @@ pub struct Config {
     pub shows_members: bool,
     pub may_register: bool,
     pub may_ask_for_voice: bool,
+    /// Between two messages of the same (XEP-0500); 0: none.
+    pub slow_mode_seconds: u64,
 }
 
 impl Default for Config {
@@ -140,6 +149,7 @@ impl Default for Config {
             shows_members: true,
             may_register: true,
             may_ask_for_voice: true,
+            slow_mode_seconds: 0,
         }
     }
 }
@@ -212,6 +222,7 @@ impl Config {
             MEMBERS => vec!["moderator".into()],
             REGISTRATION => flag(self.may_register),
             VOICE => flag(self.may_ask_for_voice),
+            slow_mode::CONFIGURED => vec![self.slow_mode_seconds.to_string()],
             _ => Vec::new(),
         }
     }
@@ -261,6 +272,10 @@ impl Config {
             HISTORY => {
                 let max: usize = value.parse().map_err(|_| var)?;
                 self.history_max = max.min(HISTORY_ENTRIES_MAX);
+                return Ok(());
+            }
+            slow_mode::CONFIGURED => {
+                self.slow_mode_seconds = value.parse().unwrap_or_default();
                 return Ok(());
             }
             MEMBERS => {

@@ -4,6 +4,7 @@ use super::{
     names::*,
     rank::{Affiliation, Role},
     room::Room,
+    xep_0500_slow_mode as slow_mode,
 };
 use crate::xep_0004_forms::{self as forms, Field, Kind};
 use engine::{
@@ -67,6 +68,7 @@ impl Room {
         let config = &self.config;
         let occupants = self.occupants.len().to_string();
         let history = config.history_max.to_string();
+        let pause = config.slow_mode_seconds.to_string();
         let (var, label) = ("muc#roominfo_avatarhash", "Hashes of the pictures");
         let avatar = Field { var, kind: Kind::TextMulti, label, required: false };
         [
@@ -87,6 +89,7 @@ impl Room {
                 config.whispers.as_str(),
             ),
             flag("muc#roomconfig_allowinvites", "Occupants may invite others", config.may_invite),
+            text(slow_mode::TOLD, "Seconds between two messages of one occupant", &pause),
         ]
         .into_iter()
         .chain((!self.avatar.is_empty()).then(|| avatar.told(&self.avatar)))

@@ -84,6 +84,7 @@ impl Room {
         if role < Role::Participant {
             return Err(StanzaCondition::Forbidden.into());
         }
+        self.keeps_pace(&said, &from.bare(), turn.ctx)?;
         let mut step = self.step(asker);
         let kept = turn.ctx.hooks.keeps(&stanza, &from.bare(), turn.ctx);
         if let Some(kept) = kept.filter(|_| self.config.is_archived) {

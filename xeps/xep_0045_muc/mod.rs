@@ -29,6 +29,7 @@ mod whisper;
 pub mod xep_0421_occupant_id;
 pub mod xep_0425_moderation;
 pub mod xep_0486_avatar;
+pub mod xep_0500_slow_mode;
 
 use engine::{
     hook::*,

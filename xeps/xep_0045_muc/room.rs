@@ -12,6 +12,7 @@ use super::{
     subject::Subject,
     whisper::Whispered,
     xep_0421_occupant_id as occupant_id, xep_0486_avatar as avatar,
+    xep_0500_slow_mode::Spoke,
 };
 use engine::{
     account::{Input, Output},
@@ -43,6 +44,8 @@ pub struct Room {
     pub whispered: Whispered,
     /// The hashes of its pictures (XEP-0486).
     pub avatar: Vec<String>,
+    /// Who spoke last when (XEP-0500).
+    pub spoke: Spoke,
     pub line: Line,
     /// The last number of a step.
     pub number: u64,
@@ -70,7 +73,7 @@ impl Room {
         let is_made = loaded.is_some();
         let last = loaded.as_ref().map_or_else(Pos::default, |loaded| loaded.last);
         let (members, occupants, subject, whispered, line) = <_>::default();
-        let (asked, unsure, avatar) = <_>::default();
+        let (asked, unsure, avatar, spoke) = <_>::default();
         let mut room = Self {
             jid,
             is_made,
@@ -81,6 +84,7 @@ impl Room {
             subject,
             whispered,
             avatar,
+            spoke,
             line,
             number: 0,
             released: Pos::next(Pos::default(), ctx.unix_ms).max(last),
