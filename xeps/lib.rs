@@ -89,6 +89,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0045_muc::xep_0425_moderation::XEP,
     &xep_0313_mam::xep_0430_inbox::XEP,
     &xep_0313_mam::xep_0431_fulltext::XEP,
+    &xep_0045_muc::xep_0433_search::XEP,
     &xep_0440_channel_binding::XEP,
     &xep_0313_mam::xep_0441_preferences::XEP,
     &xep_0474_downgrade::XEP,

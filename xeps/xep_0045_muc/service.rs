@@ -1,6 +1,6 @@
 //! The service at which rooms are (XEP-0045 §6.1–6.3).
 
-use super::{HOSTS, line::Step, room::Room};
+use super::{HOSTS, line::Step, room::Room, xep_0433_search::Listed};
 use crate::xep_0059_rsm as rsm;
 use engine::{
     ctx::Ctx,
@@ -12,8 +12,8 @@ use engine::{
     wire::*,
 };
 
-/// With a host: the rooms that everybody may find; their names, by local part.
-const ROOMS_AT: Table = Table::named("rooms");
+/// With a host: the rooms that everybody may find, by local part.
+pub const ROOMS_AT: Table = Table::named("rooms");
 
 pub const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
 
@@ -47,7 +47,7 @@ impl Room {
     pub fn list(&self, step: &mut Step) {
         let Some((host, local)) = self.place() else { return };
         step.write(match self.config.is_public {
-            true => Change::Put(ROOMS_AT, host, local, self.config.name.clone().into_bytes()),
+            true => Change::Put(ROOMS_AT, host, local, Listed::of(&self.config).save()),
             false => Change::Cut(ROOMS_AT, host, local),
         });
     }
@@ -78,11 +78,11 @@ pub fn items<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         let asked = rsm::Asked::read(query)?;
         let rooms = world.store.cells(ROOMS_AT, world.account).await?;
         let page = page(&rooms, &asked)?;
-        let items = page.iter().map(|(local, name)| {
+        let items = page.iter().map(|(local, kept)| {
             let jid = format!("{local}@{}", world.account.domain());
-            let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty());
+            let name = Listed::load(kept).map(|room| room.name).filter(|name| !name.is_empty());
             let item = Draft::new(Name::new(ITEMS.ns, "item")).attribute("jid", jid);
-            item.attribute("name", name.unwrap_or(local))
+            item.attribute("name", name.as_ref().unwrap_or(local))
         });
         let told = items.fold(Draft::new(ITEMS), Draft::child);
         if !is_paged && page.len() == rooms.len() {
@@ -97,7 +97,10 @@ pub fn items<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
 }
 
 /// Of the rooms, which are in order, those that are asked for.
-fn page<'a>(
+///
+/// # Errors
+/// `item-not-found` for a name that is not among them.
+pub fn page<'a>(
     rooms: &'a [(String, Vec<u8>)],
     asked: &rsm::Asked,
 ) -> Result<&'a [(String, Vec<u8>)], StanzaError> {
