@@ -158,8 +158,7 @@ fn catches_up(iq: &Stanza, settings: &Settings) -> bool {
     let Query { with: None, time: (_, None), before: None, words: None, page, .. } = &asked else {
         return false;
     };
-    let is_all = asked.ids.is_empty() && asked.words.is_none();
-    is_all && page.before.is_none() && page.max != Some(0)
+    asked.ids.is_empty() && page.before.is_none() && page.max != Some(0)
 }
 
 /// What the account tells who asks.
