@@ -139,7 +139,7 @@ impl Room {
         let Some(occupant) = self.occupants.get(old) else { return Ok(()) };
         let (role, voice) = (occupant.role, occupant.seat(from).map_or(0, |seat| seat.voice));
         let shares = self.occupants.get(&new).is_some();
-        if let Some(mut gone) = self.rise(from, &mut step, turn.ctx) {
+        if let Some(mut gone) = self.rise(from, None, &mut step, turn.ctx) {
             gone.role = role;
             gone.word.nick = Some(new.clone());
             gone.statuses.push(status::NICK_CHANGED);
@@ -179,7 +179,9 @@ impl Room {
         if self.occupants.nick_of(from).is_none() {
             return;
         }
-        if let Some(mut show) = self.rise(from, &mut step, turn.ctx) {
+        // Clients know by it of what it is the end.
+        let id = stanza.head.id.clone().filter(|_| !is_lost);
+        if let Some(mut show) = self.rise(from, id, &mut step, turn.ctx) {
             if is_lost {
                 show.statuses.extend([status::KICKED, status::LOST]);
             } else {
@@ -210,7 +212,7 @@ impl Room {
     /// Somebody is not there any more, and did not say so.
     pub fn drop_lost(&mut self, jid: &Jid, turn: &mut Turn<'_, '_>) {
         let mut step = self.step(Asker::Nobody);
-        if let Some(mut show) = self.rise(jid, &mut step, turn.ctx) {
+        if let Some(mut show) = self.rise(jid, None, &mut step, turn.ctx) {
             show.statuses.push(status::LOST);
             step.show(show);
         }

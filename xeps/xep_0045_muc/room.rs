@@ -171,11 +171,18 @@ impl Room {
         })
     }
 
-    /// A session rises from its nick; what is shown of that, when it was the last there. The
-    /// session itself always hears of it.
-    pub fn rise(&mut self, jid: &Jid, step: &mut Step, ctx: &Ctx<'_>) -> Option<Show> {
+    /// A session rises from its nick, by a stanza of this id if it said so itself; what is shown of
+    /// that, when it was the last there. The session itself always hears of it.
+    pub fn rise(
+        &mut self,
+        jid: &Jid,
+        id: Option<Text>,
+        step: &mut Step,
+        ctx: &Ctx<'_>,
+    ) -> Option<Show> {
         let nick = self.occupants.nick_of(jid)?.clone();
         let mut show = self.show(&nick, ctx)?;
+        show.stanza_id = id;
         let (.., seat, is_last) = self.occupants.rise(jid)?;
         step.write(occupants::forgotten(&self.jid, seat.since));
         (show.is_gone, show.jid) = (true, jid.clone());
@@ -279,7 +286,7 @@ impl Room {
             .collect();
         let mut step = self.step(Asker::Nobody);
         for jid in seats {
-            if let Some(mut show) = self.rise(&jid, &mut step, turn.ctx) {
+            if let Some(mut show) = self.rise(&jid, None, &mut step, turn.ctx) {
                 show.statuses.push(super::names::status::LOST);
                 step.show(show);
             }
