@@ -64,6 +64,8 @@ pub enum Kind {
         /// The greatest.
         max: u64,
     },
+    /// One of these, or another text (XEP-0122).
+    ListSingleOpen(&'static [&'static str]),
     /// Lines of text.
     TextMulti,
     /// A line of text that nobody may look at.
@@ -96,7 +98,7 @@ impl Kind {
             Self::ListMultiOpen => "list-multi",
             Self::JidSingle => "jid-single",
             Self::JidMulti => "jid-multi",
-            Self::ListSingle(_) => "list-single",
+            Self::ListSingle(_) | Self::ListSingleOpen(_) => "list-single",
             Self::TextMulti => "text-multi",
             Self::TextPrivate => "text-private",
             Self::Number { .. } | Self::TextSingle => "text-single",
@@ -115,7 +117,8 @@ impl Kind {
             Self::ListSingle(options) => options.contains(&value),
             Self::Number { max } => value.parse().is_ok_and(|number: u64| number <= max),
             Self::Boolean => ["0", "1", "false", "true"].contains(&value),
-            Self::ListMultiOpen | Self::TextMulti | Self::TextPrivate | Self::TextSingle => true,
+            Self::ListMultiOpen | Self::ListSingleOpen(_) => true,
+            Self::TextMulti | Self::TextPrivate | Self::TextSingle => true,
         }
     }
 }
@@ -171,8 +174,9 @@ impl Field {
             true => field.child(Draft::new(Name::new(NS, "required"))),
             false => field,
         };
-        let options = match self.kind {
-            Kind::ListSingle(options) => options,
+        let (field, options) = match self.kind {
+            Kind::ListSingle(options) => (field, options),
+            Kind::ListSingleOpen(options) => (field.child(any_text()), options),
             Kind::ListMultiOpen => return field.child(any_text()),
             Kind::Number { max } => return field.child(number_up_to(max)),
             _ => return field,
@@ -330,6 +334,17 @@ mod tests {
             <validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:integer'>\
             <range min='0' max='99'/></validate></field></x>";
         assert_eq!(form.as_str(), wanted);
+    }
+
+    #[test]
+    fn an_open_list_offers_some_and_takes_others() {
+        let kind = Kind::ListSingleOpen(&["10"]);
+        let field = Field { var: "max", kind, label: "Max", required: false };
+        let wanted = "<field xmlns='jabber:x:data' var='max' type='list-single' label='Max'>\
+            <validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'>\
+            <open/></validate><option label='10'><value>10</value></option></field>";
+        assert_eq!(field.asked().finish().as_str(), wanted);
+        assert_eq!(field.check(vec!["11".into()]), Ok(vec!["11".into()]));
     }
 
     #[test]

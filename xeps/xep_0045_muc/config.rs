@@ -51,7 +51,12 @@ pub const LAYOUT: Layout = Layout {
         yes(SUBJECT, "Occupants may change the subject"),
         yes(INVITES, "Occupants may invite others"),
         list(PRIVATE, WHOM, "Who may send private messages"),
-        list(OCCUPANTS_MAX, SIZES, "How many may be in the room"),
+        Field {
+            var: OCCUPANTS_MAX,
+            kind: Kind::ListSingleOpen(SIZES),
+            label: "How many may be in the room",
+            required: false,
+        },
         yes(ARCHIVED, "What is said is kept in the archive"),
         text(HISTORY, "How many messages who enters is told at most"),
         Field {
@@ -266,7 +271,10 @@ impl Config {
                 return Ok(());
             }
             OCCUPANTS_MAX => {
-                self.occupants_max = value.parse().ok().filter(|max| *max > 0);
+                self.occupants_max = match value {
+                    "" | "none" => None,
+                    size => Some(size.parse().ok().filter(|max| *max > 0).ok_or(var)?),
+                };
                 return Ok(());
             }
             HISTORY => {

@@ -83,7 +83,8 @@ impl Room {
         let spare = if affiliation >= Affiliation::Admin { SPARE_OCCUPANTS } else { 0 };
         match self.occupants.len() < most + spare {
             true => Ok(()),
-            false => Err(StanzaCondition::ServiceUnavailable.into()), // §7.2.10
+            // §7.2.10: there may be room later.
+            false => Err(StanzaError::new(ErrorType::Wait, StanzaCondition::ServiceUnavailable)),
         }
     }
 
