@@ -5,6 +5,8 @@
 mod catalogue;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod stage_room;
 
 pub mod xep_0004_forms;
 pub mod xep_0012_last;

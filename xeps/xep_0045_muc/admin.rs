@@ -2,15 +2,17 @@
 //! address. Of a request all is done or nothing.
 
 use super::{
-    line::{Asker, Step},
-    members::Member,
+    line::{Asker, Effect, Step},
+    members::{Member, Members},
     names::*,
-    occupants,
+    occupants::{self, look},
+    presence::NICK_BYTES_MAX,
     rank::{Affiliation, Rank, Role},
     room::{Room, Turn},
-    show::{Show, Word},
+    show::{Audience, Show, Word},
 };
 use engine::{ctx::Ctx, wire::*};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Items of one request.
 const ITEMS_MAX: usize = 1_000;
@@ -47,7 +49,7 @@ impl Room {
             }
             (None, Some(name)) => {
                 let wanted = Role::parse(&name).ok_or(StanzaCondition::BadRequest)?;
-                if rank.role != Role::Moderator && rank.affiliation < Affiliation::Admin {
+                if !rank.moderates() {
                     return Err(StanzaCondition::Forbidden.into());
                 }
                 let all = self.occupants.iter().filter(|(_, occupant)| occupant.role == wanted);
@@ -105,7 +107,8 @@ impl Room {
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
         let items = query.children().filter(|child| child.is(ADMIN_ITEM));
-        let changes = items.map(read_item).collect::<Result<Vec<_>, _>>()?;
+        let changes =
+            items.map(|item| read_item(item, &self.jid)).collect::<Result<Vec<_>, _>>()?;
         if changes.is_empty() {
             return Err(StanzaCondition::BadRequest.into());
         }
@@ -115,13 +118,13 @@ impl Room {
         for change in &changes {
             self.may_do(from, change)?;
         }
-        self.keeps_an_owner(&changes)?;
+        self.are_consistent(&changes)?;
         let actor = self.occupants.nick_of(from).cloned();
         let mut step = self.step(Asker::Sender(iq.clone()));
         for change in changes {
-            self.change(change, actor.as_ref(), &mut step, turn.ctx)?;
+            self.change(change, from, actor.as_ref(), &mut step, turn.ctx)?;
         }
-        step.send(iq.result());
+        report(iq.result(), &mut step);
         self.close_if_empty(&mut step, turn.ctx);
         self.take(step, turn);
         Ok(())
@@ -131,18 +134,12 @@ impl Room {
         let rank = self.rank(from);
         match change {
             Change::Role { nick, role, .. } => {
-                if rank.role != Role::Moderator && rank.affiliation < Affiliation::Admin {
+                if !rank.moderates() {
                     return Err(StanzaCondition::Forbidden.into());
                 }
-                let Some(occupant) = self.occupants.get(nick) else {
-                    return Err(StanzaCondition::ItemNotFound.into());
-                };
+                let occupant = self.occupants.get(nick).ok_or(StanzaCondition::ItemNotFound)?;
                 let affiliation = self.members.of(&occupant.who);
-                let to = Rank { affiliation, role: occupant.role };
-                match rank.may_give(*role, to) {
-                    true => Ok(()),
-                    false => Err(StanzaCondition::NotAllowed.into()),
-                }
+                Ok(rank.may_give(*role, Rank { affiliation, role: occupant.role })?)
             }
             Change::Affiliation { who, to, nick, .. } => {
                 if rank.affiliation < Affiliation::Admin {
@@ -152,11 +149,9 @@ impl Room {
                 if *who == from.bare() && *to == Affiliation::Outcast {
                     return Err(StanzaCondition::Conflict.into());
                 }
-                if !rank.affiliation.may_change(self.members.of(who), *to) {
-                    return Err(StanzaCondition::NotAllowed.into());
-                }
-                let reserved = nick.as_deref().and_then(|nick| self.members.reserved(nick));
-                match reserved.is_some_and(|other| other != who) {
+                Members::can_keep(who)?;
+                rank.affiliation.may_change(self.members.of(who), *to)?;
+                match nick.as_deref().is_some_and(|nick| self.members.is_reserved(nick, who)) {
                     true => Err(StanzaCondition::Conflict.into()),
                     false => Ok(()),
                 }
@@ -164,19 +159,29 @@ impl Room {
         }
     }
 
-    /// §10.4: a room without an owner is nobody's to mend.
-    fn keeps_an_owner(&self, changes: &[Change]) -> Result<(), StanzaError> {
-        let (mut gone, mut comes) = (Vec::new(), false);
+    /// One request says of each what it becomes, once; no two get one nick; and a room without an
+    /// owner would be nobody's to mend (§10.4).
+    fn are_consistent(&self, changes: &[Change]) -> Result<(), StanzaError> {
+        let (mut nicks, mut whom, mut looks) =
+            <(BTreeSet<_>, BTreeMap<_, _>, BTreeSet<_>)>::default();
         for change in changes {
-            match change {
-                Change::Affiliation { who, to: Affiliation::Owner, .. } => {
-                    comes |= who.local().is_some();
+            let is_new = match change {
+                Change::Role { nick, .. } => nicks.insert(nick),
+                Change::Affiliation { who, to, nick, .. } => {
+                    let nick = nick.as_deref().filter(|nick| !nick.is_empty());
+                    if nick.is_some_and(|nick| !looks.insert(look(nick))) {
+                        return Err(StanzaCondition::Conflict.into());
+                    }
+                    whom.insert(who, *to).is_none()
                 }
-                Change::Affiliation { who, .. } => gone.push(who),
-                Change::Role { .. } => {}
+            };
+            if !is_new {
+                return Err(StanzaCondition::BadRequest.into());
             }
         }
-        match gone.is_empty() || comes || self.has_another_owner(&gone) {
+        let gone: Vec<&Bare> = whom.keys().copied().collect();
+        let stays = whom.is_empty() || whom.values().any(|to| *to == Affiliation::Owner);
+        match stays || self.has_another_owner(&gone) {
             true => Ok(()),
             false => Err(StanzaCondition::Conflict.into()),
         }
@@ -185,6 +190,7 @@ impl Room {
     fn change(
         &mut self,
         change: Change,
+        from: &Jid,
         actor: Option<&Text>,
         step: &mut Step,
         ctx: &Ctx<'_>,
@@ -199,109 +205,39 @@ impl Room {
             }
             Change::Affiliation { who, to, nick, mut word } => {
                 word.actor = actor.cloned();
+                let was_nothing = self.members.of(&who) < Affiliation::Member;
+                let reason = word.reason.clone();
                 self.affiliate(&who, to, nick, word, step, ctx)?;
+                // §9.5
+                let joins = was_nothing && to >= Affiliation::Member;
+                if joins && self.config.is_members_only {
+                    step.send(self.invite_member(from, &who, reason.as_ref()));
+                }
             }
         }
         Ok(())
     }
-
-    /// Somebody becomes this to the room, and what follows from it for who is in it.
-    ///
-    /// # Errors
-    /// An address that cannot be kept.
-    pub fn affiliate(
-        &mut self,
-        who: &Bare,
-        to: Affiliation,
-        nick: Option<Text>,
-        word: Word,
-        step: &mut Step,
-        ctx: &Ctx<'_>,
-    ) -> Result<(), StanzaError> {
-        let before = self.members.of(who);
-        // §9.1: who is cast out has no nick here. Else it stays until another is given; "" is none.
-        let kept = self.members.get(who).and_then(|member| member.nick.clone());
-        let nick = nick.or(kept).filter(|nick| !nick.is_empty() && to > Affiliation::None);
-        let reason = word.reason.clone();
-        let member = Member { affiliation: to, nick, reason };
-        step.write(self.members.change(&self.jid, who, member)?);
-        let is_domain = who.local().is_none();
-        let is_theirs = |occupant: &occupants::Occupant| match is_domain {
-            true => occupant.who.domain() == who.domain(),
-            false => occupant.who == *who,
-        };
-        let nicks = self.occupants.iter().filter(|(_, occupant)| is_theirs(occupant));
-        let nicks: Vec<Text> = nicks.map(|(nick, _)| nick.clone()).collect();
-        for nick in nicks {
-            let Some(occupant) = self.occupants.get(&nick) else { continue };
-            let (now, role) = (self.members.of(&occupant.who), occupant.role);
-            let word = word.clone();
-            if now == Affiliation::Outcast {
-                self.remove(&nick, &[status::BANNED], word, step, ctx);
-            } else if self.config.is_members_only && now < Affiliation::Member {
-                self.remove(&nick, &[status::REMOVED], word, step, ctx); // §9.4
-            } else {
-                let role = role_after(before, now, role, self.config.is_moderated);
-                self.give_role(&nick, role, word, step, ctx);
-            }
-        }
-        Ok(())
-    }
-
-    /// All sessions of a nick go, for these reasons.
-    pub fn remove(
-        &mut self,
-        nick: &str,
-        codes: &[u16],
-        word: Word,
-        step: &mut Step,
-        ctx: &Ctx<'_>,
-    ) {
-        let Some(occupant) = self.occupants.get(nick) else { return };
-        let seats: Vec<Jid> = occupant.seats.iter().map(|seat| seat.jid.clone()).collect();
-        let Some(mut show) = self.show(nick, ctx) else { return };
-        for jid in &seats {
-            if let Some((.., seat, _)) = self.occupants.rise(jid) {
-                step.write(occupants::forgotten(&self.jid, seat.since));
-            }
-        }
-        (show.is_gone, show.role, show.word) = (true, Role::None, word);
-        show.risen = seats;
-        show.shown = Stanza::new(Head::new(Kind::Presence));
-        show.statuses = codes.to_vec();
-        step.show(show);
-    }
-
-    /// An occupant has this role now.
-    pub fn give_role(
-        &mut self,
-        nick: &str,
-        role: Role,
-        word: Word,
-        step: &mut Step,
-        ctx: &Ctx<'_>,
-    ) {
-        let Some(occupant) = self.occupants.get_mut(nick) else { return };
-        if occupant.role != role {
-            occupant.role = role;
-            for seat in &occupant.seats {
-                step.write(occupants::kept(&self.jid, nick, role, seat));
-            }
-        }
-        if let Some(show) = self.show(nick, ctx) {
-            step.show(Show { word, ..show });
-        }
-    }
 }
 
-/// §5.1.3: what comes with an affiliation comes and goes with it; what was given stays.
-fn role_after(before: Affiliation, now: Affiliation, role: Role, is_moderated: bool) -> Role {
-    let at_first = Role::at_first(now, is_moderated);
-    let lost_power = before >= Affiliation::Admin && now < Affiliation::Admin;
-    if lost_power { at_first } else { role.max(at_first) }
+/// §8.2 to §9.7: who goes is told so first, then who asked that it is done, then the others.
+fn report(done: Stanza, step: &mut Step) {
+    let effects = std::mem::take(&mut step.effects);
+    let mut others = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Show(show) if show.is_gone => {
+                step.show(Show { audience: Audience::Own, ..(*show).clone() });
+                others.push(Effect::Show(Box::new(Show { audience: Audience::Others, ..*show })));
+            }
+            effect => others.push(effect),
+        }
+    }
+    step.send(done);
+    step.effects.extend(others);
 }
 
-fn read_item(item: Element<'_>) -> Result<Change, StanzaError> {
+/// What one item asks for, in this room.
+fn read_item(item: Element<'_>, room: &Bare) -> Result<Change, StanzaError> {
     let bad = || StanzaError::from(StanzaCondition::BadRequest);
     let reason = item.child(ADMIN_REASON).map(|reason| Text::from(reason.text().into_owned()));
     if reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
@@ -309,19 +245,17 @@ fn read_item(item: Element<'_>) -> Result<Change, StanzaError> {
     }
     let reason = reason.filter(|reason| !reason.is_empty());
     let word = Word { reason, ..Word::default() };
-    let nick = item.attribute("nick").map(|nick| Text::from(nick.into_owned()));
+    let nick = item.attribute("nick").map(|nick| read_nick(&nick, room)).transpose()?;
     match (item.attribute("role"), item.attribute("affiliation")) {
         (Some(role), None) => {
             let role = Role::parse(&role).ok_or_else(bad)?;
-            Ok(Change::Role { nick: nick.ok_or_else(bad)?, role, word })
+            let nick = nick.filter(|nick| !nick.is_empty()).ok_or_else(bad)?;
+            Ok(Change::Role { nick, role, word })
         }
         (None, Some(affiliation)) => {
             let to = Affiliation::parse(&affiliation).ok_or_else(bad)?;
             let jid = item.attribute("jid").ok_or_else(bad)?;
             let who = Jid::parse(&jid).map_err(|_| StanzaCondition::JidMalformed)?.bare();
-            if nick.as_ref().is_some_and(|nick| nick.len() > super::enter::NICK_BYTES_MAX) {
-                return Err(StanzaCondition::NotAcceptable.into());
-            }
             // Of a domain nobody can be but an outcast.
             match who.local().is_some() || to <= Affiliation::None {
                 true => Ok(Change::Affiliation { who, to, nick, word }),
@@ -329,5 +263,18 @@ fn read_item(item: Element<'_>) -> Result<Change, StanzaError> {
             }
         }
         _ => Err(bad()),
+    }
+}
+
+/// A nick as it would be in an address; the empty one says that there shall be none (§9.5).
+fn read_nick(nick: &str, room: &Bare) -> Result<Text, StanzaError> {
+    if nick.is_empty() {
+        return Ok(Text::new());
+    }
+    let jid = room.with_resource(nick).map_err(|_| StanzaCondition::NotAcceptable)?;
+    let nick = Text::from(jid.resource().unwrap_or_default());
+    match nick.len() > NICK_BYTES_MAX || look(&nick).is_empty() {
+        true => Err(StanzaCondition::NotAcceptable.into()),
+        false => Ok(nick),
     }
 }

@@ -19,6 +19,8 @@ const SECRET: &str = "muc#roomconfig_roomsecret";
 const WHOIS: &str = "muc#roomconfig_whois";
 const SUBJECT: &str = "muc#roomconfig_changesubject";
 const INVITES: &str = "muc#roomconfig_allowinvites";
+/// Prosody's name, by which clients know it.
+const MEMBERS_INVITE: &str = "{http://prosody.im/protocol/muc}roomconfig_allowmemberinvites";
 const PRIVATE: &str = "muc#roomconfig_allowpm";
 const OCCUPANTS_MAX: &str = "muc#roomconfig_maxusers";
 const ARCHIVED: &str = "muc#roomconfig_enablearchiving";
@@ -29,8 +31,6 @@ const VOICE: &str = "muc#roomconfig_allowvoicerequests";
 
 /// Who may be sent to, or may send, privately (§15.5.3).
 const WHOM: &[&str] = &["anyone", "participants", "moderators", "none"];
-/// Choices of how many may be in a room.
-const SIZES: &[&str] = &["10", "20", "50", "100", "200", "500", "1000", "5000", "none"];
 
 /// As it is asked for.
 pub const LAYOUT: Layout = Layout {
@@ -50,6 +50,7 @@ pub const LAYOUT: Layout = Layout {
         list(WHOIS, &["moderators", "anyone"], "Who may see the addresses of occupants"),
         yes(SUBJECT, "Occupants may change the subject"),
         yes(INVITES, "Occupants may invite others"),
+        yes(MEMBERS_INVITE, "Members may invite others where only members may enter"),
         list(PRIVATE, WHOM, "Who may send private messages"),
         Field {
             var: OCCUPANTS_MAX,
@@ -119,6 +120,8 @@ pub struct Config {
     pub is_non_anonymous: bool,
     pub may_change_subject: bool,
     pub may_invite: bool,
+    /// Members may, where that makes members (§9.5).
+    pub may_members_invite: bool,
     pub whispers: Whispers,
     /// `None`: as many as the service allows.
     pub occupants_max: Option<usize>,
@@ -147,6 +150,7 @@ impl Default for Config {
             is_non_anonymous: false,
             may_change_subject: false,
             may_invite: true,
+            may_members_invite: false,
             whispers: Whispers::Anyone,
             occupants_max: None,
             is_archived: true,
@@ -215,6 +219,7 @@ impl Config {
             WHOIS => text(if self.is_non_anonymous { "anyone" } else { "moderators" }),
             SUBJECT => flag(self.may_change_subject),
             INVITES => flag(self.may_invite),
+            MEMBERS_INVITE => flag(self.may_members_invite),
             PRIVATE => text(self.whispers.as_str()),
             OCCUPANTS_MAX => {
                 vec![self.occupants_max.map_or_else(|| "none".into(), |max| max.to_string())]
@@ -272,8 +277,8 @@ impl Config {
             }
             OCCUPANTS_MAX => {
                 self.occupants_max = match value {
-                    "" | "none" => None,
-                    size => Some(size.parse().ok().filter(|max| *max > 0).ok_or(var)?),
+                    "" | "none" | "0" => None,
+                    size => Some(size.parse().map_err(|_| var)?),
                 };
                 return Ok(());
             }
@@ -296,6 +301,7 @@ impl Config {
             MODERATED => &mut self.is_moderated,
             SUBJECT => &mut self.may_change_subject,
             INVITES => &mut self.may_invite,
+            MEMBERS_INVITE => &mut self.may_members_invite,
             ARCHIVED => &mut self.is_archived,
             REGISTRATION => &mut self.may_register,
             VOICE => &mut self.may_ask_for_voice,

@@ -13,10 +13,6 @@ use super::{
 };
 use engine::{ctx::Ctx, unit::Change, wire::*};
 
-/// The longest nick, in bytes.
-pub const NICK_BYTES_MAX: usize = 256;
-/// Sessions of one person in a room.
-const SEATS_MAX: usize = 32;
 /// The room of a full house that is kept for owners and admins (§7.2.10).
 const SPARE_OCCUPANTS: usize = 20;
 
@@ -33,22 +29,18 @@ impl Room {
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
         let who = from.bare();
-        if nick.len() > NICK_BYTES_MAX || nick.trim().is_empty() {
-            return Err(StanzaCondition::NotAcceptable.into());
-        }
         let creates = !self.is_made;
-        let mut step = self.step(Asker::Sender(stanza.clone()));
-        if creates {
-            self.may_make(&who, turn.ctx)?;
-            self.make(&who, &mut step, turn.ctx)?;
-        } else {
-            self.may_enter(&from, stanza, turn.ctx)?;
+        match creates {
+            true => self.may_make(&who, turn.ctx)?,
+            false => self.may_enter(&from, &nick, stanza, turn.ctx)?,
         }
         self.may_be_called(&nick, &from)?;
-        let (affiliation, there) = (self.members.of(&who), self.occupants.get(&nick));
-        if there.is_some_and(|occupant| occupant.seats.len() >= SEATS_MAX) {
-            return Err(StanzaCondition::ResourceConstraint.into());
+        self.has_room_for_a_session(&nick)?;
+        let mut step = self.step(Asker::Sender(stanza.clone()));
+        if creates {
+            self.make(&who, &mut step, turn.ctx)?;
         }
+        let (affiliation, there) = (self.members.of(&who), self.occupants.get(&nick));
         let at_first = Role::at_first(affiliation, self.config.is_moderated);
         let role = there.map_or(at_first, |occupant| occupant.role);
         let (voice, presence) = (turn.ctx.number(), for_all(stanza));
@@ -61,7 +53,13 @@ impl Room {
         Ok(())
     }
 
-    fn may_enter(&self, from: &Jid, stanza: &Stanza, ctx: &Ctx<'_>) -> Result<(), StanzaError> {
+    fn may_enter(
+        &self,
+        from: &Jid,
+        nick: &str,
+        stanza: &Stanza,
+        ctx: &Ctx<'_>,
+    ) -> Result<(), StanzaError> {
         let affiliation = self.members.of(&from.bare());
         if affiliation == Affiliation::Outcast {
             return Err(StanzaCondition::Forbidden.into()); // §7.2.8
@@ -74,14 +72,14 @@ impl Room {
         }
         let given = stanza.child(JOIN).and_then(|join| join.child(PASSWORD));
         let given = given.map(|password| password.text().into_owned());
-        let is_owner = affiliation == Affiliation::Owner;
-        if !is_owner && self.config.password.is_some() && given != self.config.password {
+        if self.config.password.is_some() && given != self.config.password {
             return Err(StanzaCondition::NotAuthorized.into()); // §7.2.6
         }
         let most = ctx.settings.number(&OCCUPANTS_MAX) as usize;
         let most = self.config.occupants_max.map_or(most, |max| max.min(most));
         let spare = if affiliation >= Affiliation::Admin { SPARE_OCCUPANTS } else { 0 };
-        match self.occupants.len() < most + spare {
+        // One more session under a nick is nobody more.
+        match self.occupants.len() < most + spare || self.occupants.get(nick).is_some() {
             true => Ok(()),
             // §7.2.10: there may be room later.
             false => Err(StanzaError::new(ErrorType::Wait, StanzaCondition::ServiceUnavailable)),

@@ -2,9 +2,9 @@
 
 use super::{
     line::Asker,
-    members::Member,
+    members::{Member, Members},
     names::*,
-    rank::{Affiliation, Role},
+    rank::{Affiliation, Rank, Role},
     room::{Room, Turn},
 };
 use engine::wire::*;
@@ -29,10 +29,7 @@ impl Room {
         if rank.role == Role::None && rank.affiliation < Affiliation::Admin {
             return Err(StanzaCondition::NotAcceptable.into());
         }
-        let is_admin = rank.affiliation >= Affiliation::Admin;
-        let is_free = self.config.may_invite && !self.config.is_members_only;
-        let may = is_admin || rank.role == Role::Moderator || is_free;
-        if !may || rank.role == Role::Visitor && !is_admin {
+        if !self.may_invite(rank) {
             return Err(StanzaCondition::Forbidden.into());
         }
         let invites = stanza.children().filter(|child| child.is(X));
@@ -47,32 +44,49 @@ impl Room {
             let to = Jid::parse(&to).map_err(|_| StanzaCondition::JidMalformed)?;
             whom.push((to, invite));
         }
+        whom.iter().try_for_each(|(to, _)| Members::can_keep(&to.bare()))?;
         let mut step = self.step(asker);
         for (to, invite) in whom {
-            // §7.8.2: who is invited to a room for members becomes one.
+            // §7.8.2, §9.5: who is invited to a room for members becomes one.
             let is_nothing = self.members.of(&to.bare()) == Affiliation::None;
             if self.config.is_members_only && is_nothing {
                 let member = Member { affiliation: Affiliation::Member, ..Member::default() };
                 step.write(self.members.change(&self.jid, &to.bare(), member)?);
             }
-            step.send(self.invitation(from, &to, invite));
+            let words = [REASON, CONTINUE].into_iter().filter_map(|name| invite.child(name));
+            let words = words.map(Element::to_payload).collect();
+            step.send(self.invitation(from, &to, words));
         }
         Self::settle(&mut step);
         self.take(step, turn);
         Ok(())
     }
 
-    fn invitation(&self, from: &Jid, to: &Jid, invite: Element<'_>) -> Stanza {
+    /// §7.8.2, §9.5: to invite to a room for members is to make one, which its admins do; unless
+    /// its owners let members do it.
+    fn may_invite(&self, rank: Rank) -> bool {
+        let may = match self.config.is_members_only {
+            true => self.config.may_members_invite,
+            false => self.config.may_invite || rank.role == Role::Moderator,
+        };
+        rank.affiliation >= Affiliation::Admin || may && rank.role >= Role::Participant
+    }
+
+    /// §9.5: of who has become a member of a room for members.
+    pub fn invite_member(&self, from: &Jid, who: &Bare, reason: Option<&Text>) -> Stanza {
+        let words = reason.map(|reason| Draft::new(REASON).text(reason).finish());
+        self.invitation(from, &who.clone().into(), words.into_iter().collect())
+    }
+
+    fn invitation(&self, from: &Jid, to: &Jid, words: Vec<Payload>) -> Stanza {
         let by = match self.occupants.nick_of(from) {
             // Who may not see addresses does not learn one by being invited.
             Some(nick) if !self.config.is_non_anonymous => self.occupant(nick),
             _ => from.bare().into(),
         };
         let mut told = Draft::new(INVITE).attribute("from", by.as_str());
-        for part in [REASON, CONTINUE] {
-            if let Some(part) = invite.child(part) {
-                told = told.payload(&part.to_payload());
-            }
+        for part in &words {
+            told = told.payload(part);
         }
         let x = Draft::new(X).child(told);
         let x = match &self.config.password {
@@ -86,7 +100,8 @@ impl Room {
     /// Who was invited does not want to come.
     ///
     /// # Errors
-    /// `jid-malformed` for whom nobody is, `item-not-found` for an inviter who is not here.
+    /// `jid-malformed` for whom nobody is, `item-not-found` for an inviter who is not here,
+    /// `forbidden` for who may not come at all.
     pub fn decline(
         &mut self,
         from: &Jid,
@@ -96,6 +111,9 @@ impl Room {
     ) -> Result<(), StanzaError> {
         let to = decline.attribute("to").ok_or(StanzaCondition::BadRequest)?;
         let to = Jid::parse(&to).map_err(|_| StanzaCondition::JidMalformed)?;
+        if self.members.of(&from.bare()) == Affiliation::Outcast {
+            return Err(StanzaCondition::Forbidden.into());
+        }
         let inviters: Vec<Jid> = match to.resource() {
             Some(nick) if to.bare() == self.jid => {
                 let inviter = self.occupants.get(nick).ok_or(StanzaCondition::ItemNotFound)?;

@@ -6,6 +6,7 @@ use super::{
     occupants::Seat,
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
+    whisper::error_of,
     xep_0425_moderation as moderation,
     xep_0486_avatar::VCARD,
 };
@@ -22,6 +23,7 @@ const PING: Name = Name::new("urn:xmpp:ping", "ping");
 const REGISTER: Name = Name::new("jabber:iq:register", "query");
 const INFO: Name = Name::new("http://jabber.org/protocol/disco#info", "query");
 const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
+const VCARD: Name = Name::new("vcard-temp", "vCard");
 const MAM: &str = "urn:xmpp:mam:2";
 /// Requests that the store may be being read for, for one room.
 const ASKED_MAX: usize = 64;
@@ -214,21 +216,21 @@ impl Room {
         }
         let asker = self.occupants.by(from).and_then(|(_, occupant)| occupant.seat(from));
         let asker = asker.map(|seat| seat.since).unwrap_or_default();
-        let Some(Seat { jid, .. }) = self.occupants.get(nick).and_then(|one| one.seats.last())
-        else {
-            return Err(StanzaCondition::ItemNotFound.into());
-        };
+        let other = self.occupants.get(nick).ok_or(StanzaCondition::ItemNotFound)?;
+        let Some(Seat { jid, since, .. }) = other.seats.last() else { return Ok(()) };
         let mut passed = iq.clone();
         passed.head.from = Some(self.occupant(own));
-        passed.head.to = Some(jid.clone());
+        // What an account answers for its owner, its clients are not asked for.
+        let is_of_account = iq.child(VCARD).is_some() && iq.head.type_str() == "get";
+        passed.head.to = Some(if is_of_account { jid.bare().into() } else { jid.clone() });
         let id = iq.head.id.as_deref().unwrap_or_default();
         // Several sessions may have one nick: the answer finds the one that asked.
-        passed.head.id = Some(format!("{asker:x}/{id}").into());
+        passed.head.id = Some(format!("{asker:x}/{since:x}/{id}").into());
         send(passed, turn.out);
         Ok(())
     }
 
-    /// What an occupant answers another.
+    /// What an occupant answers another. Neither learns who the other is (§17.4).
     fn answer_passes(
         &mut self,
         from: &Jid,
@@ -236,14 +238,29 @@ impl Room {
         iq: Stanza,
         turn: &mut Turn<'_, '_>,
     ) {
-        let Some((own, _)) = self.occupants.by(from) else { return };
-        let occupant = nick.as_deref().and_then(|nick| self.occupants.get(nick));
-        let id = iq.head.id.as_deref().and_then(|id| id.split_once('/'));
-        let (Some(occupant), Some((asker, id))) = (occupant, id) else { return };
-        let asker = u64::from_str_radix(asker, 16).ok();
-        let seat = occupant.seats.iter().find(|seat| Some(seat.since) == asker);
-        let Some(seat) = seat else { return };
-        let mut passed = iq.clone();
+        let Some(asker) = nick.as_deref().and_then(|nick| self.occupants.get(nick)) else { return };
+        let mut parts = iq.head.id.as_deref().unwrap_or_default().splitn(3, '/');
+        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
+        let (Some(to), Some(by)) = (number(), number()) else { return };
+        let (Some(id), Some(seat)) = (parts.next(), asker.seats.iter().find(|one| one.since == to))
+        else {
+            return;
+        };
+        let is_it = |seat: &Seat| {
+            seat.since == by
+                && (seat.jid == *from || from.is_bare() && seat.jid.bare() == from.bare())
+        };
+        let mut occupants = self.occupants.iter();
+        let Some((own, _)) = occupants.find(|(_, occupant)| occupant.seats.iter().any(is_it))
+        else {
+            return;
+        };
+        let mut passed = match iq.head.type_str() {
+            "error" => {
+                Stanza::new(Head::new(Kind::Iq).with_type("error")).with(error_of(&iq).to_payload())
+            }
+            _ => iq.clone(),
+        };
         passed.head.from = Some(self.occupant(own));
         passed.head.to = Some(seat.jid.clone());
         passed.head.id = Some(id.into());

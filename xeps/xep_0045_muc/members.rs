@@ -1,11 +1,11 @@
 //! The affiliations of a room (XEP-0045 §5.2), and the nicks that are reserved with them.
 
-use super::rank::Affiliation;
+use super::{occupants::look, rank::Affiliation};
 use engine::{
     unit::{Change, KEY_BYTES_MAX, Table},
     wire::*,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// With a room: what each is to it, by bare address.
 pub const AFFILIATIONS: Table = Table::named("affiliation");
@@ -24,6 +24,8 @@ pub struct Member {
 #[derive(Debug, Default)]
 pub struct Members {
     by_address: BTreeMap<Bare, Member>,
+    /// How the nicks look that are reserved, and whose each is.
+    by_look: BTreeMap<String, BTreeSet<Bare>>,
     bytes: usize,
 }
 
@@ -55,10 +57,11 @@ impl Members {
         self.by_address.iter().filter(move |(_, member)| member.affiliation == affiliation)
     }
 
-    /// Whose this nick is.
-    pub fn reserved(&self, nick: &str) -> Option<&Bare> {
-        let is_it = |(_, member): &(&Bare, &Member)| member.nick.as_deref() == Some(nick);
-        self.by_address.iter().find(is_it).map(|(who, _)| who)
+    /// Whether this nick, or one that looks like it, is kept for another.
+    pub fn is_reserved(&self, nick: &str, who: &Bare) -> bool {
+        let looks = look(nick);
+        let mut alike = self.by_look.get(&looks).into_iter().flatten();
+        alike.any(|other| other != who)
     }
 
     /// How many there are.
@@ -71,14 +74,23 @@ impl Members {
         self.bytes
     }
 
+    /// Whether this can be the address of somebody who is anything.
+    ///
+    /// # Errors
+    /// An address that is too long to be kept.
+    pub fn can_keep(who: &Bare) -> Result<(), StanzaError> {
+        match who.as_str().len() > KEY_BYTES_MAX {
+            true => Err(StanzaCondition::NotAcceptable.into()),
+            false => Ok(()),
+        }
+    }
+
     /// Somebody becomes this; what is written for it.
     ///
     /// # Errors
     /// An address that is too long to be kept.
     pub fn change(&mut self, room: &Bare, who: &Bare, to: Member) -> Result<Change, StanzaError> {
-        if who.as_str().len() > KEY_BYTES_MAX {
-            return Err(StanzaCondition::NotAcceptable.into());
-        }
+        Self::can_keep(who)?;
         let key = who.as_str().to_owned();
         let change = match to.is_nothing() {
             true => Change::Cut(AFFILIATIONS, room.clone(), key),
@@ -96,12 +108,21 @@ impl Members {
         };
         if let Some(old) = self.by_address.get(&who) {
             self.bytes -= bytes(&who, old);
+            if let Some(nick) = old.nick.as_deref().map(look) {
+                let theirs = self.by_look.get_mut(&nick);
+                if theirs.is_some_and(|all| all.remove(&who) && all.is_empty()) {
+                    self.by_look.remove(&nick);
+                }
+            }
         }
         if member.is_nothing() {
             self.by_address.remove(&who);
             return;
         }
         self.bytes += bytes(&who, &member);
+        if let Some(nick) = &member.nick {
+            self.by_look.entry(look(nick)).or_default().insert(who.clone());
+        }
         self.by_address.insert(who, member);
     }
 }

@@ -6,6 +6,7 @@ use super::{
     rank::Role,
     room::{Room, Turn, refuse_asker},
     subject::is_subject,
+    whisper::error_of,
     xep_0421_occupant_id as occupant_id,
 };
 use crate::xep_0004_forms as forms;
@@ -37,6 +38,7 @@ impl Room {
         let from = stanza.head.from.clone().ok_or(StanzaCondition::BadRequest)?;
         if stanza.head.type_str() == "error" {
             // §18.2: who cannot be reached is not there.
+            self.pass_error(&from, &stanza, turn);
             self.bounced(&from, &stanza, turn);
             self.done(asker, turn);
             return Ok(());
@@ -111,7 +113,7 @@ impl Room {
     /// what only the room may say (AT-34).
     pub fn said(&self, stanza: &Stanza, nick: &str, ctx: &Ctx<'_>) -> Stanza {
         let is_forged = |child: Element<'_>| {
-            let is_ours = child.ns() == USER && child.is(X) || occupant_id::is_one(child);
+            let is_ours = child.ns() == USER || occupant_id::is_one(child);
             is_ours || self.is_named_by_us(child) || self.is_delayed_by_us(child)
         };
         let mut said = stanza.clone().retain(|child| !is_forged(child));
@@ -130,10 +132,17 @@ impl Room {
         by.and_then(|by| Jid::parse(&by).ok()).is_some_and(|by| by.bare() == self.jid)
     }
 
-    /// Nobody but the room says when it kept something (§7.2.13).
+    /// Nobody but the room, or its service, says when it kept something (§7.2.13); that nobody is
+    /// named would be taken for the room. What somebody else has kept may be told (§7.9).
     fn is_delayed_by_us(&self, child: Element<'_>) -> bool {
-        let by = child.is(DELAY).then(|| child.attribute("from")).flatten();
-        by.and_then(|by| Jid::parse(&by).ok()).is_some_and(|by| by.bare() == self.jid)
+        if child.ns() == "jabber:x:delay" {
+            return true; // what came before XEP-0203
+        }
+        let by = child.attribute("from").and_then(|by| Jid::parse(&by).ok());
+        let is_ours = by.is_none_or(|by| {
+            by.bare() == self.jid || by.domain() == self.jid.domain() && by.local().is_none()
+        });
+        child.is(DELAY) && is_ours
     }
 
     /// What everybody knew who heard it stays known (XEP-0313 §6.1.2): the archive tells it to who
@@ -202,11 +211,7 @@ impl Room {
             StanzaCondition::JidMalformed,
             StanzaCondition::ServiceUnavailable,
         ];
-        let error = stanza.child(Name::new(ns::CLIENT, "error"));
-        let conditions = error.into_iter().flat_map(|error| error.children());
-        let conditions =
-            conditions.filter_map(|condition| StanzaCondition::from_name(condition.local()));
-        if conditions.into_iter().any(|condition| GONE.contains(&condition)) {
+        if GONE.contains(&error_of(stanza).condition) {
             self.drop_lost(from, turn);
         }
     }

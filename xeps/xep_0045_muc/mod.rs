@@ -23,7 +23,10 @@ mod register;
 mod room;
 mod service;
 mod show;
+mod standing;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod voice;
 mod whisper;
 pub mod xep_0421_occupant_id;

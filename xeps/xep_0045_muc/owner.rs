@@ -8,7 +8,7 @@ use super::{
     room::{ROOM, Room, Turn},
     show::Word,
 };
-use crate::xep_0004_forms as forms;
+use crate::xep_0004_forms::{self as forms, Wrong};
 use engine::{ctx::Ctx, unit::Change, wire::*};
 
 impl Room {
@@ -63,14 +63,17 @@ impl Room {
         match form.attribute("type").as_deref() {
             // §10.1.3: of a room that has just been made there is nothing to keep.
             Some("cancel") if self.is_locked => {
-                self.destroy_for(None, step, ctx);
+                self.destroy_for(Draft::new(DESTROYED).finish(), step, ctx);
                 return Ok(());
             }
             Some("cancel") => return Ok(()),
             Some("submit") => {}
             _ => return Err(StanzaCondition::BadRequest.into()),
         }
-        let given = LAYOUT.read(form).map_err(|_| StanzaCondition::NotAcceptable)?;
+        let given = LAYOUT.read(form).map_err(|wrong| match wrong {
+            Wrong::Malformed(_) => StanzaCondition::BadRequest,
+            Wrong::Missing(_) | Wrong::Invalid(_) => StanzaCondition::NotAcceptable,
+        })?;
         let new = self.config.changed(&given).map_err(|field| {
             let error = StanzaError::from(StanzaCondition::NotAcceptable);
             error.with_text(format!("nothing can be made of {field}"))
@@ -155,12 +158,12 @@ impl Room {
                 told = told.child(Draft::new(name).text(word.text()));
             }
         }
-        self.destroy_for(Some(told.finish()), step, ctx);
+        self.destroy_for(told.finish(), step, ctx);
         Ok(())
     }
 
     /// Everybody goes, and nothing of it stays.
-    fn destroy_for(&mut self, told: Option<Payload>, step: &mut Step, ctx: &Ctx<'_>) {
+    fn destroy_for(&mut self, told: Payload, step: &mut Step, ctx: &Ctx<'_>) {
         let nicks: Vec<Text> = self.occupants.iter().map(|(nick, _)| nick.clone()).collect();
         // Each hears of its own end: of the others there is nobody to tell.
         let mut shows = Vec::new();
@@ -168,7 +171,7 @@ impl Room {
             let Some(mut show) = self.show(nick, ctx) else { continue };
             (show.is_gone, show.role, show.affiliation) = (true, Role::None, Affiliation::None);
             show.shown = Stanza::new(Head::new(Kind::Presence));
-            show.destroyed.clone_from(&told);
+            show.destroyed = Some(told.clone());
             show.risen.clone_from(&show.own);
             shows.push(show);
         }

@@ -4,14 +4,18 @@
 use super::{
     line::{Asker, Step},
     names::*,
-    occupants::{self, Seat},
+    occupants::{self, Seat, look},
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
-    show::{Show, Viewer, Word, addressed},
+    show::{Audience, Show, Viewer, Word, addressed},
     xep_0421_occupant_id as occupant_id,
 };
 use engine::{ctx::Ctx, wire::*};
 
+/// The longest nick, in bytes.
+pub const NICK_BYTES_MAX: usize = 256;
+/// Sessions of one person under one nick.
+const SEATS_MAX: usize = 32;
 /// Bytes of what one session shows.
 const PRESENCE_BYTES_MAX: usize = 16 << 10;
 
@@ -70,6 +74,7 @@ impl Room {
             own: Vec::new(),
             risen: Vec::new(),
             word: Word::default(),
+            audience: Audience::Own,
             statuses: vec![status::KICKED, status::LOST],
             own_statuses: Vec::new(),
             destroyed: None,
@@ -137,57 +142,92 @@ impl Room {
         self.may_be_called(&new, from)?;
         let mut step = self.step(Asker::Sender(stanza.clone()));
         let Some(occupant) = self.occupants.get(old) else { return Ok(()) };
-        let (role, voice) = (occupant.role, occupant.seat(from).map_or(0, |seat| seat.voice));
-        let shares = self.occupants.get(&new).is_some();
+        let Some(seat) = occupant.seat(from).cloned() else { return Ok(()) };
+        let role = occupant.role;
+        self.has_room_for_a_session(&new)?;
         if let Some(mut gone) = self.rise(from, None, &mut step, turn.ctx) {
             gone.role = role;
             gone.word.nick = Some(new.clone());
             gone.statuses.push(status::NICK_CHANGED);
             step.show(gone);
         }
-        let presence = for_all(stanza);
-        let seat = Seat { jid: from.clone(), since: step.number, voice, presence };
+        // It sits since it came: what is still to be told of before is for it, too.
+        let seat = Seat { presence: for_all(stanza), ..seat };
         step.write(occupants::kept(&self.jid, &new, role, &seat));
         self.occupants.sit(new.clone(), role, seat);
         if let Some(mut show) = self.show(&new, turn.ctx) {
-            if shares {
-                // The others have it already; but one more session is theirs.
-                show.own = vec![from.clone()];
-            }
             show.stanza_id.clone_from(&stanza.head.id);
             step.show(show);
+        }
+        // Who stays under the old one is another to it now.
+        if let Some(other) = self.show(old, turn.ctx) {
+            let sees_address = self.shows_addresses_to(role);
+            step.send(addressed(&other.to(Viewer { sees_address, is_own: false }), from));
         }
         self.take(step, turn);
         Ok(())
     }
 
-    /// §7.2.9: a nick is not somebody else's, be it there or reserved.
+    /// §7.2.9: a nick is not somebody else's, be it there or reserved; §17.1: it can be seen.
+    ///
+    /// # Errors
+    /// `not-acceptable` for what is no nick, `conflict` for another's.
     pub fn may_be_called(&self, nick: &str, jid: &Jid) -> Result<(), StanzaError> {
-        let who = jid.bare();
-        let taken = self.occupants.get(nick).is_some_and(|occupant| occupant.who != who);
-        let reserved = self.members.reserved(nick).is_some_and(|other| *other != who);
-        if taken || reserved || self.occupants.has_like(nick, &who) {
-            return Err(StanzaCondition::Conflict.into());
+        if nick.len() > NICK_BYTES_MAX || look(nick).is_empty() {
+            return Err(StanzaCondition::NotAcceptable.into());
         }
-        Ok(())
+        let who = jid.bare();
+        match self.members.is_reserved(nick, &who) || self.occupants.has_like(nick, &who) {
+            true => Err(StanzaCondition::Conflict.into()),
+            false => Ok(()),
+        }
     }
 
-    /// §7.14: by its own will, or because nothing can be sent to it (§18.2).
+    /// # Errors
+    /// `resource-constraint`, where as many sessions as may share a nick have it.
+    pub fn has_room_for_a_session(&self, nick: &str) -> Result<(), StanzaError> {
+        let there = self.occupants.get(nick);
+        match there.is_some_and(|occupant| occupant.seats.len() >= SEATS_MAX) {
+            true => Err(StanzaCondition::ResourceConstraint.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// §7.14: by its own will, or because nothing can be sent to it (§11.1, §18.2).
     fn leave(&mut self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
         let is_lost = stanza.head.type_str() == "error";
-        let mut step = self.step(Asker::Nobody);
-        if self.occupants.nick_of(from).is_none() {
-            return;
-        }
         // Clients know by it of what it is the end.
         let id = stanza.head.id.clone().filter(|_| !is_lost);
-        if let Some(mut show) = self.rise(from, id, &mut step, turn.ctx) {
-            if is_lost {
-                show.statuses.extend([status::KICKED, status::LOST]);
-            } else {
-                // §7.14: with what it says at parting.
-                show.shown = for_all(stanza);
+        self.go(from, id, turn, |show| match is_lost {
+            true => show.statuses.push(status::LOST),
+            // With what it says at parting.
+            false => show.shown = for_all(stanza),
+        });
+    }
+
+    /// A session is not here any more; `say` says why.
+    fn go(
+        &mut self,
+        jid: &Jid,
+        id: Option<Text>,
+        turn: &mut Turn<'_, '_>,
+        say: impl FnOnce(&mut Show),
+    ) {
+        let Some((nick, occupant)) = self.occupants.by(jid) else { return };
+        let (nick, is_one) = (nick.clone(), occupant.seats.len() == 1);
+        let was_shown = occupant.seats.last().is_some_and(|seat| seat.jid == *jid);
+        let mut step = self.step(Asker::Nobody);
+        let is_alone = self.occupants.len() == 1 && is_one;
+        if let Some(mut show) = self.rise(jid, id, &mut step, turn.ctx) {
+            say(&mut show);
+            if is_alone && self.is_locked {
+                // §10.1.3: who made it and did not configure it.
+                show.destroyed = Some(Draft::new(DESTROYED).finish());
             }
+            step.show(show);
+        }
+        // What another session of the same nick shows is seen from now on.
+        if let Some(show) = self.show(&nick, turn.ctx).filter(|_| was_shown) {
             step.show(show);
         }
         self.close_if_empty(&mut step, turn.ctx);
@@ -211,13 +251,7 @@ impl Room {
 
     /// Somebody is not there any more, and did not say so.
     pub fn drop_lost(&mut self, jid: &Jid, turn: &mut Turn<'_, '_>) {
-        let mut step = self.step(Asker::Nobody);
-        if let Some(mut show) = self.rise(jid, None, &mut step, turn.ctx) {
-            show.statuses.push(status::LOST);
-            step.show(show);
-        }
-        self.close_if_empty(&mut step, turn.ctx);
-        self.take(step, turn);
+        self.go(jid, None, turn, |show| show.statuses.push(status::LOST));
     }
 
     /// Asks the accounts of who sat when the process began whether they are there still.

@@ -1,5 +1,6 @@
 //! Roles and affiliations, and what each may do (XEP-0045 §5).
 
+use engine::wire::StanzaCondition;
 use std::fmt;
 
 /// What somebody is to a room, whether there or not (§5.2). In order of power.
@@ -44,12 +45,16 @@ impl Affiliation {
     }
 
     /// Whether who is this may make somebody `to` who is `from` (§5.2.2).
-    pub fn may_change(self, from: Self, to: Self) -> bool {
+    ///
+    /// # Errors
+    /// `forbidden` for who is not an admin (§9), and for what is an owner's alone to do (§10.3 to
+    /// §10.8); `not-allowed` for an admin who bans whom he may not (§9.1).
+    pub fn may_change(self, from: Self, to: Self) -> Result<(), StanzaCondition> {
         match self {
-            Self::Owner => true,
-            // Of those above and beside it an admin changes none, and makes none.
-            Self::Admin => from < Self::Admin && to < Self::Admin,
-            Self::Outcast | Self::None | Self::Member => false,
+            Self::Owner => Ok(()),
+            Self::Admin if from < Self::Admin && to < Self::Admin => Ok(()),
+            Self::Admin if to == Self::Outcast => Err(StanzaCondition::NotAllowed),
+            _ => Err(StanzaCondition::Forbidden),
         }
     }
 }
@@ -92,24 +97,41 @@ pub struct Rank {
 }
 
 impl Rank {
-    /// Whether who has this may give `role` to somebody of that rank (§5.1.3, §8, §9.6, §9.7):
-    /// a moderator gives and takes voice and kicks, but nobody who stands above it; to make or
-    /// unmake moderators takes an admin, and who is one by affiliation stays one.
-    pub fn may_give(self, role: Role, to: Self) -> bool {
+    /// Whether who has this does what moderators do (§8): by its role, or as an admin by its
+    /// affiliation, be it here or not.
+    pub fn moderates(self) -> bool {
+        self.role == Role::Moderator || self.affiliation >= Affiliation::Admin
+    }
+
+    /// Whether who has this may give `role` to somebody of that rank.
+    ///
+    /// # Errors
+    /// `forbidden` for who is no moderator (§8), and for what is an admin's to do (§9);
+    /// `not-allowed` for whom it may not be done to.
+    pub fn may_give(self, role: Role, to: Self) -> Result<(), StanzaCondition> {
+        if !self.moderates() {
+            return Err(StanzaCondition::Forbidden);
+        }
         let is_admin = self.affiliation >= Affiliation::Admin;
-        let unmakes = to.role == Role::Moderator && role != Role::Moderator;
-        if role == Role::Moderator && to.role != Role::Moderator {
-            return is_admin;
-        }
-        if self.role != Role::Moderator && !is_admin || to.affiliation > self.affiliation {
-            return false;
-        }
-        // §5.1.2: the role that comes with an affiliation is not taken without it.
-        let is_fixed = to.affiliation >= Affiliation::Admin;
-        match role {
-            Role::None => !unmakes || is_admin && !is_fixed,
-            _ => !unmakes || is_admin && !is_fixed,
-        }
+        let unmakes = to.role == Role::Moderator;
+        let may = match role {
+            // §9.6
+            Role::Moderator => return is_admin.then_some(()).ok_or(StanzaCondition::Forbidden),
+            // §9.7: of an admin nobody takes what comes with being one.
+            Role::Participant if unmakes && !is_admin => return Err(StanzaCondition::Forbidden),
+            Role::Participant => !unmakes || to.affiliation < Affiliation::Admin,
+            Role::Visitor => self.may_silence(to) && (!unmakes || is_admin),
+            // §8.2, §5.1.3
+            Role::None => to.affiliation <= self.affiliation && (!unmakes || is_admin),
+        };
+        may.then_some(()).ok_or(StanzaCondition::NotAllowed)
+    }
+
+    /// §8.4: voice is not revoked from an admin, nor from whoever is at least as much to the room.
+    /// Who is nothing to it, is not at anybody's level.
+    fn may_silence(self, to: Self) -> bool {
+        let is_above = to.affiliation < self.affiliation || to.affiliation == Affiliation::None;
+        to.affiliation < Affiliation::Admin && is_above
     }
 }
 

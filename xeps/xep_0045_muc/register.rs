@@ -1,8 +1,8 @@
 //! Who registers with a room becomes a member, with a nick of its own (XEP-0045 §7.10).
 
 use super::{
-    enter::NICK_BYTES_MAX,
     line::Asker,
+    presence::NICK_BYTES_MAX,
     rank::Affiliation,
     room::{Room, Turn},
     show::Word,
@@ -79,7 +79,10 @@ impl Room {
 
     fn wanted_nick(&self, from: &Jid, query: Element<'_>) -> Result<Text, StanzaError> {
         let form = query.child(forms::X).ok_or(StanzaCondition::BadRequest)?;
-        let given = LAYOUT.read(form).map_err(|_| StanzaCondition::NotAcceptable)?;
+        let given = LAYOUT.read(form).map_err(|_| StanzaCondition::BadRequest)?;
+        if form.attribute("type").as_deref() != Some("submit") {
+            return Err(StanzaCondition::BadRequest.into());
+        }
         let nick = given.one(NICK).unwrap_or_default();
         let jid = self.jid.with_resource(nick).map_err(|_| StanzaCondition::NotAcceptable)?;
         let nick = Text::from(jid.resource().unwrap_or_default());

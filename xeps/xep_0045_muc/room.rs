@@ -8,7 +8,7 @@ use super::{
     names::stanza_id,
     occupants::{self, Occupants, Seat},
     rank::{Affiliation, Rank, Role},
-    show::{Show, Word},
+    show::{Audience, Show, Word},
     subject::Subject,
     whisper::Whispered,
     xep_0421_occupant_id as occupant_id, xep_0486_avatar as avatar,
@@ -166,13 +166,14 @@ impl Room {
             word: Word::default(),
             statuses: Vec::new(),
             own_statuses: Vec::new(),
+            audience: Audience::Everybody,
             destroyed: None,
             stanza_id: None,
         })
     }
 
     /// A session rises from its nick, by a stanza of this id if it said so itself; what is shown of
-    /// that, when it was the last there. The session itself always hears of it.
+    /// that: to itself alone, when others of the same nick are there still.
     pub fn rise(
         &mut self,
         jid: &Jid,
@@ -185,14 +186,11 @@ impl Room {
         show.stanza_id = id;
         let (.., seat, is_last) = self.occupants.rise(jid)?;
         step.write(occupants::forgotten(&self.jid, seat.since));
-        (show.is_gone, show.jid) = (true, jid.clone());
+        self.unsure.remove(&seat.since);
+        (show.is_gone, show.jid, show.role) = (true, jid.clone(), Role::None);
         (show.own, show.risen) = (vec![jid.clone()], vec![jid.clone()]);
-        show.role = Role::None;
         if !is_last {
-            // The nick is there still: nobody else need know.
-            let own = show.to(super::show::Viewer { sees_address: true, is_own: true });
-            step.send(super::show::addressed(&own, jid));
-            return None;
+            show.audience = Audience::Own;
         }
         Some(show)
     }
@@ -291,10 +289,14 @@ impl Room {
                 step.show(show);
             }
         }
-        // Of what is not there nothing can be taken back.
-        step.unit = Unit::default();
-        step.effects.push(Effect::Vanish);
+        let unit = std::mem::take(&mut step.unit);
         self.take(step, turn);
+        // They are told in any case. That they are out is written, too; if not even that can be,
+        // they are asked when the room is read.
+        let mut last = self.step(Asker::Nobody);
+        last.unit = unit;
+        last.effects.push(Effect::Vanish);
+        self.take(last, turn);
     }
 
     /// The asker is told that it is done.

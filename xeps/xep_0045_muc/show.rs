@@ -31,12 +31,25 @@ pub struct Show {
     pub statuses: Vec<u16>,
     /// What they alone are told whose it is.
     pub own_statuses: Vec<u16>,
+    /// Who is told.
+    pub audience: Audience,
     /// Of a room that is no more (§10.9).
     pub destroyed: Option<Payload>,
     /// The id that is its own in this room (XEP-0421).
     pub id: Payload,
     /// The stanza of the occupant that it answers, if it said which (§7.2.2).
     pub stanza_id: Option<Text>,
+}
+
+/// Who of a room is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    #[default]
+    Everybody,
+    /// Those alone whose presence it is.
+    Own,
+    /// All but those.
+    Others,
 }
 
 /// What an item says besides.
@@ -107,19 +120,22 @@ impl Show {
             let form = forms[place].get_or_insert_with(|| self.to(viewer));
             addressed(form, to)
         };
-        let mut all = Vec::new();
-        for (_, occupant) in occupants.iter() {
-            let sat = occupant.seats.iter().filter(|seat| seat.since <= seated);
-            for Seat { jid, .. } in sat {
-                if !self.own.contains(jid) {
-                    all.push(form(jid, sees(occupant.role)));
-                }
+        let (mut others, mut own) = (Vec::new(), Vec::new());
+        if self.audience != Audience::Own {
+            for (_, occupant) in occupants.iter() {
+                let sat = occupant.seats.iter().filter(|seat| seat.since <= seated);
+                let sat = sat.filter(|seat| !self.own.contains(&seat.jid));
+                others.extend(sat.map(|Seat { jid, .. }| form(jid, sees(occupant.role))));
             }
         }
-        // §7.2.2: to who it is about, last.
-        let sits = |jid: &&Jid| occupants.by(jid).is_some() || self.risen.contains(jid);
-        all.extend(self.own.iter().filter(sits).map(|jid| form(jid, false)));
-        all
+        if self.audience != Audience::Others {
+            let sits = |jid: &&Jid| occupants.by(jid).is_some() || self.risen.contains(jid);
+            own.extend(self.own.iter().filter(sits).map(|jid| form(jid, false)));
+        }
+        // Who comes hears of itself last (§7.2.2), who goes first (§7.14, §8.2).
+        let (mut first, then) = if self.is_gone { (own, others) } else { (others, own) };
+        first.extend(then);
+        first
     }
 }
 

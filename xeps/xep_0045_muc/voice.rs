@@ -53,6 +53,9 @@ impl Room {
             return Err(StanzaCondition::BadRequest.into());
         }
         match (given.one(ALLOW), role) {
+            (None, Role::Visitor) if !self.config.may_ask_for_voice => {
+                return Err(StanzaCondition::Forbidden.into());
+            }
             (None, Role::Visitor) => self.ask_for_voice(from, &nick, asker, turn),
             (None, _) => self.done(asker, turn),
             (Some(allow), Role::Moderator) => {
@@ -67,24 +70,22 @@ impl Room {
 
     fn ask_for_voice(&mut self, from: &Jid, nick: &Text, asker: Asker, turn: &mut Turn<'_, '_>) {
         let mut step = self.step(asker);
-        if self.config.may_ask_for_voice {
-            let values = [Role::Participant.as_str(), from.as_str(), nick, "0"];
-            let fields = LAYOUT.fields.iter().zip(values);
-            let fields = fields.map(|(field, value)| field.filled([value]));
-            let hidden = Draft::new(forms::FIELD)
-                .attribute("var", forms::FORM_TYPE)
-                .attribute("type", "hidden")
-                .child(Draft::new(forms::VALUE).text(FORM_TYPE));
-            let title = Draft::new(Name::new(forms::NS, "title")).text(LAYOUT.title);
-            let form = Draft::new(forms::X).attribute("type", "form").child(title).child(hidden);
-            let form = fields.fold(form, Draft::child).finish();
-            for (_, occupant) in self.occupants.iter() {
-                let seats = occupant.seats.iter().filter(|_| occupant.role == Role::Moderator);
-                for seat in seats {
-                    let head = Head::new(Kind::Message).with_from(self.jid.clone());
-                    let asked = Stanza::new(head.with_to(seat.jid.clone()));
-                    step.send(asked.with(form.clone()));
-                }
+        let values = [Role::Participant.as_str(), from.as_str(), nick, "0"];
+        let fields = LAYOUT.fields.iter().zip(values);
+        let fields = fields.map(|(field, value)| field.filled([value]));
+        let hidden = Draft::new(forms::FIELD)
+            .attribute("var", forms::FORM_TYPE)
+            .attribute("type", "hidden")
+            .child(Draft::new(forms::VALUE).text(FORM_TYPE));
+        let title = Draft::new(Name::new(forms::NS, "title")).text(LAYOUT.title);
+        let form = Draft::new(forms::X).attribute("type", "form").child(title).child(hidden);
+        let form = fields.fold(form, Draft::child).finish();
+        for (_, occupant) in self.occupants.iter() {
+            let seats = occupant.seats.iter().filter(|_| occupant.role == Role::Moderator);
+            for seat in seats {
+                let head = Head::new(Kind::Message).with_from(self.jid.clone());
+                let asked = Stanza::new(head.with_to(seat.jid.clone()));
+                step.send(asked.with(form.clone()));
             }
         }
         Self::settle(&mut step);
@@ -105,9 +106,7 @@ impl Room {
         let to = Rank { affiliation, role: asked.role };
         let mut step = self.step(asker);
         if is_allowed && to.role == Role::Visitor {
-            if !rank.may_give(Role::Participant, to) {
-                return Err(StanzaCondition::NotAllowed.into());
-            }
+            rank.may_give(Role::Participant, to)?;
             self.give_role(nick, Role::Participant, Word::default(), &mut step, turn.ctx);
         }
         Self::settle(&mut step);

@@ -8,7 +8,6 @@ use super::{
     occupants::Occupant,
     rank::Role,
     room::{Room, Turn, send},
-    xep_0421_occupant_id as occupant_id,
 };
 use crate::xep_0334_hints::{NO_COPY, NO_STORE};
 use engine::{
@@ -64,12 +63,7 @@ impl Room {
         if !self.config.whispers.allow(sender, other) {
             return Err(StanzaCondition::Forbidden.into());
         }
-        let from_room = self.occupant(own);
-        let is_forged = |child: Element<'_>| child.is(X) || occupant_id::is_one(child);
-        let mut said = stanza.retain(|child| !is_forged(child));
-        said.head.from = Some(from_room);
-        let id = occupant_id::of(&self.jid, &sender.who, turn.ctx);
-        let said = said.with(Draft::new(X).finish()).with(id);
+        let said = self.said(&stanza, own, turn.ctx).with(Draft::new(X).finish());
         let to = other.who.clone();
         let mut seats = other.seats.iter().rev();
         let Some(first) = seats.next() else { return Ok(()) };
@@ -98,6 +92,20 @@ impl Room {
         Ok(())
     }
 
+    /// That something private did not arrive is told to who wrote it: what is wrong, and not who
+    /// says so (§17.4).
+    pub fn pass_error(&self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
+        let nick = stanza.head.to.as_ref().and_then(Jid::resource);
+        let (Some((own, _)), Some(nick)) = (self.occupants.by(from), nick) else { return };
+        let Some(other) = self.occupants.get(nick) else { return };
+        let mut head = Head::new(Kind::Message).with_type("error").with_from(self.occupant(own));
+        head.id.clone_from(&stanza.head.id);
+        let told = Stanza::new(head).with(error_of(stanza).to_payload());
+        for seat in &other.seats {
+            send(super::show::addressed(&told, &seat.jid), turn.out);
+        }
+    }
+
     /// The units of both are committed, or not.
     pub fn release(
         &mut self,
@@ -112,6 +120,20 @@ impl Room {
             copies.into_iter().for_each(|copy| send(copy, turn.out));
         }
     }
+}
+
+/// What an error says, without what could tell whose it is: the address of who generated it, and
+/// any words.
+pub fn error_of(stanza: &Stanza) -> StanzaError {
+    let error = stanza.child(Name::new(ns::CLIENT, "error"));
+    let mut conditions = error.into_iter().flat_map(Element::children);
+    let condition = conditions.find_map(|child| {
+        StanzaCondition::from_name(child.local()).filter(|_| child.ns() == ns::STANZA_ERRORS)
+    });
+    let condition = condition.unwrap_or(StanzaCondition::UndefinedCondition);
+    let kind = error.and_then(|error| error.attribute("type"));
+    let kind = kind.and_then(|kind| ErrorType::from_name(&kind));
+    StanzaError::new(kind.unwrap_or_else(|| condition.default_type()), condition)
 }
 
 impl Whispers {

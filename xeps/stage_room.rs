@@ -1,0 +1,328 @@
+//! Where the tests of rooms play: one room, its store, and the accounts of those who are in it. The
+//! store commits at once, or when it is told to, or not.
+
+use engine::{
+    account::{Input, Output},
+    ctx::{Ctx, Moment, Random},
+    hook::{Reply, Xep},
+    hooks::Hooks,
+    parcel::{Owed, Parcel, Ticket},
+    port::{Fault, Loaded},
+    room::Room,
+    settings::Settings,
+    unit::{Change, Committed, Entry, Pos, Unit},
+    wire::*,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+pub const ROOM: &str = "garden@conference.wax.example";
+/// 2006-12-19T17:58:35.999Z.
+const NOW: u64 = 1_166_551_115_999;
+const MUC: &str = "http://jabber.org/protocol/muc";
+
+/// Numbers are never the same.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Random for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+        if let Ok(number) = <&mut [u8; 8]>::try_from(bytes) {
+            *number = (1 + self.0.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
+        }
+    }
+}
+
+type Cells = BTreeMap<(&'static str, Bare, String), Vec<u8>>;
+
+/// A room, what the store has of it, and what the accounts of others know.
+pub struct House {
+    pub jid: Bare,
+    /// `None`: it is not in memory.
+    room: Option<Box<dyn Room>>,
+    leaves: bool,
+    hooks: Hooks,
+    /// What the operator chose.
+    pub settings: Settings,
+    random: Counting,
+    /// Whether the store has it.
+    pub is_made: bool,
+    pub cells: Cells,
+    pub log: Vec<(Pos, Entry)>,
+    /// Whether the store does things only when it is told to.
+    pub late: bool,
+    commits: VecDeque<(Ticket, Unit)>,
+    reads: VecDeque<(u64, Stanza)>,
+    /// Where each session has sent its presence (RFC 6121 §4.6).
+    directed: BTreeMap<Jid, BTreeSet<Jid>>,
+    /// Whether messages come from other servers: nobody waits for them.
+    pub is_foreign: bool,
+    /// What the senders' accounts wait for.
+    waiting: BTreeMap<Ticket, Stanza>,
+    last: u64,
+    /// So many of the messages have been taken.
+    pub settled: usize,
+}
+
+impl House {
+    /// Nobody has made it yet.
+    pub fn empty(xeps: &'static [&'static Xep]) -> Self {
+        let domains = vec![Bare::host("wax.example").expect("a host")];
+        let (hooks, mut settings) = (Hooks::of(xeps), Settings::of(domains, [7; 32]));
+        settings.services = hooks.services(&settings);
+        let jid = Bare::parse(ROOM).expect("an address");
+        let (cells, log, commits, reads, directed, waiting, random) = <_>::default();
+        Self {
+            jid,
+            room: None,
+            leaves: false,
+            hooks,
+            settings,
+            random,
+            is_made: false,
+            cells,
+            log,
+            late: false,
+            commits,
+            reads,
+            directed,
+            is_foreign: false,
+            waiting,
+            last: 0,
+            settled: 0,
+        }
+    }
+
+    /// A session says this. Returns all that leaves the room, and what the sender's account makes
+    /// of its answer.
+    pub fn says(&mut self, from: &str, xml: &str) -> Vec<Stanza> {
+        let mut stanza = Stanza::parse_one(xml).expect("a stanza");
+        stanza.head.from = Some(Jid::parse(from).expect("an address"));
+        if stanza.head.to.is_none() {
+            stanza.head.to = Some(self.jid.clone().into());
+        }
+        self.takes(stanza)
+    }
+
+    pub fn takes(&mut self, stanza: Stanza) -> Vec<Stanza> {
+        let Head { from, to, .. } = &stanza.head;
+        let (Some(from), Some(to)) = (from.clone(), to.clone()) else { return Vec::new() };
+        if stanza.kind() == Kind::Presence {
+            match stanza.head.type_str() {
+                "" => self.directed.entry(from).or_default().insert(to),
+                "unavailable" => self.directed.entry(from).or_default().remove(&to),
+                _ => false,
+            };
+            return self.plays(Input::Routed(stanza, None));
+        }
+        let mut owed = None;
+        if stanza.kind() == Kind::Message && !self.is_foreign {
+            self.last += 1;
+            owed = Some(Owed { sender: from.bare(), ticket: Ticket(self.last) });
+            self.waiting.insert(Ticket(self.last), stanza.clone());
+        }
+        self.plays(Input::Routed(stanza, owed))
+    }
+
+    /// How much waits for the store.
+    pub fn waits(&self) -> usize {
+        self.commits.len() + self.reads.len()
+    }
+
+    /// Whether the room is in memory.
+    pub fn is_loaded(&self) -> bool {
+        self.room.is_some()
+    }
+
+    /// The store does what it was told first, or does not; what is to be read, is read first.
+    pub fn goes_on(&mut self, outcome: Result<(), Fault>) -> Vec<Stanza> {
+        if let Some((number, asked)) = self.reads.pop_front() {
+            let read = self.read(&asked);
+            return self.plays(Input::Answered(number, Ok(read)));
+        }
+        let Some((ticket, unit)) = self.commits.pop_front() else { return Vec::new() };
+        let outcome = outcome.and_then(|()| self.write(unit));
+        self.plays(Input::Committed(ticket, outcome))
+    }
+
+    /// The room is loaded, if it is not there.
+    pub fn wakes(&mut self) -> Vec<Stanza> {
+        self.plays(Input::Tick)
+    }
+
+    /// The process ends, and begins again. What was not committed has not happened. These sessions
+    /// are not there any more.
+    pub fn restarts(&mut self, lost: &[Jid]) -> Vec<Stanza> {
+        (self.room, self.leaves) = (None, false);
+        self.commits.clear();
+        self.reads.clear();
+        self.waiting.clear();
+        lost.iter().for_each(|jid| drop(self.directed.remove(jid)));
+        if !self.cells.keys().any(|(table, ..)| *table == engine::unit::OCCUPANTS.name()) {
+            return Vec::new();
+        }
+        self.wakes()
+    }
+
+    fn plays(&mut self, input: Input) -> Vec<Stanza> {
+        let (mut inputs, mut left) = (VecDeque::from([input]), Vec::new());
+        while let Some(input) = inputs.pop_front() {
+            let mut out = Vec::new();
+            let room = self.room.take();
+            let unix_ms = NOW;
+            let Self { random, settings, hooks, .. } = &*self;
+            let ctx = Ctx { now: Moment(0), unix_ms, random, settings, hooks };
+            let mut room = room.unwrap_or_else(|| self.load(&ctx));
+            room.handle(&ctx, input, &mut out);
+            self.leaves |= out.iter().any(|output| matches!(output, Output::Leave));
+            self.room = Some(room).filter(|room| !(self.leaves && room.is_idle()));
+            self.leaves &= self.room.is_some();
+            out.into_iter().for_each(|output| self.cause(output, &mut inputs, &mut left));
+        }
+        left
+    }
+
+    fn load(&self, ctx: &Ctx<'_>) -> Box<dyn Room> {
+        let service = self.hooks.service(self.jid.domain(), &self.settings).expect("a service");
+        let own = self.cells.iter().filter(|((_, of, _), _)| *of == self.jid);
+        let cells =
+            own.map(|((table, _, key), value)| ((*table).into(), key.clone(), value.clone()));
+        let loaded = Loaded { cells: cells.collect(), ..Loaded::default() };
+        service.room(self.jid.clone(), self.is_made.then_some(loaded), ctx)
+    }
+
+    fn cause(&mut self, output: Output, inputs: &mut VecDeque<Input>, left: &mut Vec<Stanza>) {
+        match output {
+            Output::Commit(ticket, unit, _) if self.late => self.commits.push_back((ticket, unit)),
+            Output::Commit(ticket, unit, _) => {
+                let outcome = self.write(unit);
+                inputs.push_back(Input::Committed(ticket, outcome));
+            }
+            Output::World(number, asked, _) if self.late => self.reads.push_back((number, asked)),
+            Output::World(number, asked, _) => {
+                inputs.push_back(Input::Answered(number, Ok(self.read(&asked))));
+            }
+            Output::Parcel(Parcel::Half { ticket, half, .. }) => {
+                let asked = self.waiting.remove(&ticket);
+                match half {
+                    Ok(_) => self.settled += 1,
+                    Err(error) => left.extend(asked.and_then(|asked| asked.refused(&error))),
+                }
+            }
+            Output::Parcel(Parcel::Routed { stanza, owed, .. }) => {
+                if let Some(owed) = owed {
+                    self.waiting.remove(&owed.ticket);
+                    inputs.push_back(Input::Release(owed, Ok(Committed::default())));
+                }
+                inputs.extend(self.reaches(&stanza));
+                left.push(stanza);
+            }
+            _ => {}
+        }
+    }
+
+    /// What an account does with a stanza of the room's, as far as the room hears of it.
+    fn reaches(&mut self, stanza: &Stanza) -> Option<Input> {
+        let Head { from: Some(from), to: Some(to), .. } = &stanza.head else { return None };
+        if stanza.kind() != Kind::Presence {
+            return None;
+        }
+        let directed = self.directed.entry(to.clone()).or_default();
+        match stanza.head.type_str() {
+            "unavailable" | "error" => {
+                directed.remove(from);
+                None
+            }
+            "probe" => {
+                let is_there = directed.contains(from);
+                let (kind, by) =
+                    if is_there { ("", to.clone()) } else { ("unsubscribed", to.bare().into()) };
+                let mut head = Head::new(Kind::Presence).with_from(by);
+                head = head.with_to(if is_there { from.clone() } else { from.bare().into() });
+                if !is_there {
+                    head = head.with_type(kind);
+                    head.id.clone_from(&stanza.head.id);
+                }
+                Some(Input::Routed(Stanza::new(head), None))
+            }
+            _ => None,
+        }
+    }
+
+    /// As the writer and the store do.
+    fn write(&mut self, unit: Unit) -> Result<Committed, Fault> {
+        if let Some(place) = unit.once.as_ref().and_then(|once| {
+            let is_it = |(pos, entry): &&(Pos, Entry)| {
+                let by = entry.settles.map(|(session, _)| session);
+                let is_other = once.besides.is_none() || by != once.besides;
+                entry.key == Some(once.key) && *pos > once.since && is_other
+            };
+            self.log.iter().find(is_it).map(|(pos, entry)| (entry.log.clone(), *pos))
+        }) {
+            return Ok(Committed { places: vec![place], repeated: true });
+        }
+        let (mut is_made, mut cells, mut is_deleted) = (self.is_made, self.cells.clone(), false);
+        for change in unit.changes {
+            match change {
+                Change::Room(jid) if jid == self.jid => is_made = true,
+                Change::Delete(jid) if jid == self.jid => {
+                    (is_made, is_deleted) = (false, true);
+                    cells.retain(|(_, of, _), _| *of != self.jid);
+                }
+                Change::Put(_, of, ..) | Change::Cut(_, of, _) if of == self.jid && !is_made => {
+                    return Err(Fault::Refused("there is no such log".into()));
+                }
+                Change::Put(table, of, key, value) => {
+                    cells.insert((table.name(), of, key), value);
+                }
+                Change::Cut(table, of, key) => {
+                    cells.remove(&(table.name(), of, key));
+                }
+                other => panic!("a room does not write {other:?}"),
+            }
+        }
+        if !is_made && !unit.entries.is_empty() {
+            return Err(Fault::Refused("there is no such log".into()));
+        }
+        if is_deleted {
+            self.log.clear();
+        }
+        (self.is_made, self.cells) = (is_made, cells);
+        let mut committed = Committed::default();
+        for entry in unit.entries {
+            let last = self.log.last().map_or_else(Pos::default, |(pos, _)| *pos);
+            let pos = Pos::next(last, NOW);
+            committed.places.push((entry.log.clone(), pos));
+            self.log.push((pos, entry));
+        }
+        Ok(committed)
+    }
+
+    /// What was said up to there, to who has entered; of an archive, that it is empty.
+    fn read(&self, asked: &Stanza) -> Reply {
+        let until = asked.child(Name::new(MUC, "until"));
+        let Some(until) = until.and_then(|until| until.text().parse::<i64>().ok()) else {
+            return Reply::Empty;
+        };
+        let said = self.log.iter().take_while(|(pos, _)| pos.0 <= until).map(|(_, entry)| {
+            let mut said = Stanza::parse_one(&entry.stanza).expect("what was said");
+            said.head.to.clone_from(&asked.head.from);
+            let delay = Draft::new(Name::new("urn:xmpp:delay", "delay"));
+            said.with(delay.attribute("from", self.jid.as_str()).finish())
+        });
+        let says_more = |said: &Stanza| said.child(Name::new(ns::CLIENT, "body")).is_some();
+        Reply::After(said.filter(says_more).collect(), None)
+    }
+}
+
+/// The condition of the error that somebody hears.
+pub fn refusal(heard: &[Stanza], by: &str) -> Option<String> {
+    let by = Jid::parse(by).expect("an address");
+    let mut to_it = heard.iter().filter(|one| one.head.to.as_ref() == Some(&by));
+    let refused = to_it.find(|one| one.head.type_str() == "error")?;
+    let error = refused.child(Name::new(ns::CLIENT, "error"))?;
+    error.children().find(|child| child.ns() == ns::STANZA_ERRORS).map(|it| it.local().to_owned())
+}

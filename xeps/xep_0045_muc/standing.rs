@@ -1,0 +1,128 @@
+//! What follows for who is in a room when roles and affiliations change, or when it is removed
+//! (XEP-0045 §5.1.3, §5.2.2, §8.2, §9.1).
+
+use super::{
+    line::Step,
+    members::Member,
+    names::*,
+    occupants,
+    rank::{Affiliation, Role},
+    room::Room,
+    show::{Show, Viewer, Word, addressed},
+};
+use engine::{ctx::Ctx, wire::*};
+
+impl Room {
+    /// Somebody becomes this to the room, and what follows from it for who is in it.
+    ///
+    /// # Errors
+    /// An address that cannot be kept.
+    pub fn affiliate(
+        &mut self,
+        who: &Bare,
+        to: Affiliation,
+        nick: Option<Text>,
+        word: Word,
+        step: &mut Step,
+        ctx: &Ctx<'_>,
+    ) -> Result<(), StanzaError> {
+        let before: Vec<(Text, Affiliation)> = self.theirs(who);
+        // §9.1: who is cast out has no nick here. Else it stays until another is given; "" is none.
+        let kept = self.members.get(who).and_then(|member| member.nick.clone());
+        let nick = nick.or(kept).filter(|nick| !nick.is_empty() && to > Affiliation::None);
+        let reason = word.reason.clone();
+        let member = Member { affiliation: to, nick, reason };
+        step.write(self.members.change(&self.jid, who, member)?);
+        for (nick, before) in before {
+            let Some(occupant) = self.occupants.get(&nick) else { continue };
+            let (now, role) = (self.members.of(&occupant.who), occupant.role);
+            let word = word.clone();
+            if now == Affiliation::Outcast {
+                self.remove(&nick, &[status::BANNED], word, step, ctx);
+            } else if self.config.is_members_only && now < Affiliation::Member {
+                self.remove(&nick, &[status::REMOVED], word, step, ctx); // §9.4
+            } else if now != before {
+                let role = role_after(before, now, role, self.config.is_moderated);
+                self.give_role(&nick, role, word, step, ctx);
+            }
+        }
+        Ok(())
+    }
+
+    /// The nicks of somebody, or of everybody of a domain, and what each is.
+    fn theirs(&self, who: &Bare) -> Vec<(Text, Affiliation)> {
+        let is_theirs = |occupant: &occupants::Occupant| match who.local() {
+            None => occupant.who.domain() == who.domain(),
+            Some(_) => occupant.who == *who,
+        };
+        let theirs = self.occupants.iter().filter(|(_, occupant)| is_theirs(occupant));
+        theirs.map(|(nick, one)| (nick.clone(), self.members.of(&one.who))).collect()
+    }
+
+    /// All sessions of a nick go, for these reasons.
+    pub fn remove(
+        &mut self,
+        nick: &str,
+        codes: &[u16],
+        word: Word,
+        step: &mut Step,
+        ctx: &Ctx<'_>,
+    ) {
+        let Some(occupant) = self.occupants.get(nick) else { return };
+        let seats: Vec<Jid> = occupant.seats.iter().map(|seat| seat.jid.clone()).collect();
+        let Some(mut show) = self.show(nick, ctx) else { return };
+        for jid in &seats {
+            if let Some((.., seat, _)) = self.occupants.rise(jid) {
+                step.write(occupants::forgotten(&self.jid, seat.since));
+            }
+        }
+        (show.is_gone, show.role, show.word) = (true, Role::None, word);
+        show.risen = seats;
+        show.shown = Stanza::new(Head::new(Kind::Presence));
+        show.statuses = codes.to_vec();
+        step.show(show);
+    }
+
+    /// An occupant has this role now.
+    pub fn give_role(
+        &mut self,
+        nick: &str,
+        role: Role,
+        word: Word,
+        step: &mut Step,
+        ctx: &Ctx<'_>,
+    ) {
+        let Some(occupant) = self.occupants.get_mut(nick) else { return };
+        let becomes_moderator = role == Role::Moderator && occupant.role != role;
+        if occupant.role != role {
+            occupant.role = role;
+            for seat in &occupant.seats {
+                step.write(occupants::kept(&self.jid, nick, role, seat));
+            }
+        }
+        if let Some(show) = self.show(nick, ctx) {
+            step.show(Show { word, ..show });
+        }
+        if becomes_moderator && !self.config.is_non_anonymous {
+            self.tell_addresses(nick, step, ctx);
+        }
+    }
+
+    /// §8: a moderator knows whose each nick is.
+    fn tell_addresses(&self, nick: &str, step: &mut Step, ctx: &Ctx<'_>) {
+        let Some(occupant) = self.occupants.get(nick) else { return };
+        let viewer = Viewer { sees_address: true, is_own: false };
+        for (other, _) in self.occupants.iter().filter(|(other, _)| &***other != nick) {
+            let Some(show) = self.show(other, ctx) else { continue };
+            let seen = show.to(viewer);
+            occupant.seats.iter().for_each(|seat| step.send(addressed(&seen, &seat.jid)));
+        }
+    }
+}
+
+/// §5.1.3: what comes with an affiliation comes and goes with it; what was given stays.
+fn role_after(before: Affiliation, now: Affiliation, role: Role, is_moderated: bool) -> Role {
+    let at_first = Role::at_first(now, is_moderated);
+    let lost_power = before >= Affiliation::Admin && now < Affiliation::Admin;
+    if lost_power { at_first } else { role.max(at_first) }
+}

@@ -1,0 +1,148 @@
+//! In which order things are told (XEP-0045 §7.1, §7.14, §8.2), and to which sessions (§7.2.9).
+
+use super::{FOUNDER, affiliate, codes, enter, founded, give_role, item, leave, refusal, say, to};
+use engine::wire::*;
+
+const JULIET: &str = "juliet@wax.example/balcony";
+const PHONE: &str = "juliet@wax.example/phone";
+const ROMEO: &str = "romeo@wax.example/orchard";
+
+fn kinds(heard: &[&Stanza]) -> Vec<String> {
+    let kind = |one: &&Stanza| {
+        let own = if codes(one).contains(&110) { "own " } else { "" };
+        let from = one.head.from.as_ref().and_then(|from| from.resource()).unwrap_or("room");
+        let subject = one.child(Name::new(ns::CLIENT, "subject")).map_or("", |_| " subject");
+        format!("{own}{from} {}{subject}", one.head.type_str())
+    };
+    heard.iter().map(kind).collect()
+}
+
+#[test]
+fn who_enters_hears_of_the_others_of_itself_of_what_was_said_and_of_the_subject_section_7_1() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    say(&mut house, ROMEO, "one");
+    house.late = true;
+    let mut heard = enter(&mut house, JULIET, "juliet");
+    heard.extend(say(&mut house, ROMEO, "two"));
+    assert!(heard.is_empty(), "nothing is told before it is durable: {heard:?}");
+    while house.waits() > 0 {
+        heard.extend(house.goes_on(Ok(())));
+    }
+    let wanted = [
+        "founder ",
+        "romeo ",
+        "own juliet ",
+        "romeo groupchat",
+        "room groupchat subject",
+        "romeo groupchat",
+    ];
+    assert_eq!(kinds(&to(&heard, JULIET)), wanted);
+    let again = enter(&mut house, JULIET, "juliet");
+    house.late = false;
+    let mut again = again;
+    while house.waits() > 0 {
+        again.extend(house.goes_on(Ok(())));
+    }
+    let wanted = [
+        "founder ",
+        "romeo ",
+        "own juliet ",
+        "romeo groupchat",
+        "romeo groupchat",
+        "room groupchat subject",
+    ];
+    assert_eq!(
+        kinds(&to(&again, JULIET)),
+        wanted,
+        "and so again, when it asks again (section 7.2.1)"
+    );
+}
+
+#[test]
+fn who_is_kicked_goes_then_it_is_done_then_the_others_hear_section_8_2() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    enter(&mut house, JULIET, "juliet");
+    let heard = give_role(&mut house, FOUNDER, "romeo", "none");
+    let whom: Vec<_> = heard.iter().map(|one| one.head.to.as_ref().unwrap().as_str()).collect();
+    assert_eq!(whom, [ROMEO, FOUNDER, FOUNDER, JULIET]);
+    assert_eq!(heard[1].kind(), Kind::Iq);
+    let actor = heard[0].to_text();
+    assert!(actor.contains("<actor nick='founder'/>"), "{actor}");
+}
+
+#[test]
+fn sessions_of_one_person_share_a_nick_until_the_last_goes_section_7_2_9() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    enter(&mut house, JULIET, "juliet");
+    assert_eq!(refusal(&enter(&mut house, PHONE, "juliet"), PHONE), None);
+    assert_eq!(refusal(&enter(&mut house, ROMEO, "Juliet"), ROMEO).as_deref(), Some("conflict"));
+    for who in [JULIET, PHONE] {
+        assert_eq!(to(&say(&mut house, ROMEO, who), who).len(), 1);
+        assert_eq!(to(&say(&mut house, who, &format!("by {who}")), ROMEO).len(), 1);
+    }
+    let private =
+        "<message type='chat' to='garden@conference.wax.example/juliet'><body>b</body></message>";
+    let heard = house.says(ROMEO, private);
+    assert_eq!((to(&heard, JULIET).len(), to(&heard, PHONE).len()), (1, 1));
+    // One of them takes another nick: it alone, and the other stays.
+    let renamed = house.says(PHONE, "<presence to='garden@conference.wax.example/capulet'/>");
+    let own = to(&renamed, PHONE);
+    assert_eq!((codes(own[0]), item(own[0], "nick").as_deref()), (vec![303, 110], Some("capulet")));
+    assert_eq!(kinds(&to(&renamed, PHONE)), ["own juliet unavailable", "own capulet ", "juliet "]);
+    assert_eq!(kinds(&to(&renamed, ROMEO)), ["capulet "]);
+    leave(&mut house, PHONE, "capulet");
+    enter(&mut house, PHONE, "juliet");
+    let gone = leave(&mut house, JULIET, "juliet");
+    assert_eq!(kinds(&to(&gone, JULIET)), ["own juliet unavailable"]);
+    assert!(to(&gone, ROMEO).is_empty(), "{gone:?}");
+    let gone = leave(&mut house, PHONE, "juliet");
+    assert_eq!(kinds(&to(&gone, ROMEO)), ["juliet unavailable"]);
+}
+
+#[test]
+fn a_session_whose_presence_was_seen_gives_way_to_the_other_section_7_2_9() {
+    let mut house = founded(&[]);
+    enter(&mut house, JULIET, "juliet");
+    house.says(
+        JULIET,
+        "<presence to='garden@conference.wax.example/juliet'><show>dnd</show></presence>",
+    );
+    enter(&mut house, PHONE, "juliet");
+    let heard = leave(&mut house, PHONE, "juliet");
+    assert!(to(&heard, FOUNDER)[0].to_text().contains("<show>dnd</show>"), "{heard:?}");
+}
+
+#[test]
+fn who_is_made_a_member_of_a_room_for_members_is_invited_section_9_5() {
+    let mut house = founded(&[("membersonly", "1")]);
+    let heard = affiliate(&mut house, FOUNDER, JULIET, "member");
+    let invited = heard.iter().find(|one| one.kind() == Kind::Message).unwrap();
+    assert_eq!(invited.head.to.as_ref().unwrap().as_str(), "juliet@wax.example");
+    assert!(
+        affiliate(&mut house, FOUNDER, JULIET, "admin")
+            .iter()
+            .all(|one| one.kind() != Kind::Message)
+    );
+    let mut open = founded(&[]);
+    let heard = affiliate(&mut open, FOUNDER, JULIET, "member");
+    assert!(heard.iter().all(|one| one.kind() != Kind::Message), "{heard:?}");
+}
+
+#[test]
+fn a_room_that_is_never_configured_goes_with_who_made_it_section_10_1_3() {
+    let mut house = crate::stage_room::House::empty(crate::ALL);
+    enter(&mut house, FOUNDER, "founder");
+    assert!(house.is_made);
+    let heard = leave(&mut house, FOUNDER, "founder");
+    assert!(heard[0].to_text().contains("<destroy"), "{heard:?}");
+    assert!(!house.is_made && !house.is_loaded());
+    enter(&mut house, FOUNDER, "founder");
+    let cancel = "<iq type='set' id='c'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+        <x xmlns='jabber:x:data' type='cancel'/></query></iq>";
+    let heard = house.says(FOUNDER, cancel);
+    assert!(heard[0].to_text().contains("<destroy"), "{heard:?}");
+    assert!(!house.is_made && house.cells.is_empty(), "{:?}", house.cells);
+}

@@ -1,0 +1,206 @@
+//! Who loses a right while it acts (AT-41), and what is heard after one has been removed (AT-42):
+//! what is told of the loss is told before nothing that it would have allowed.
+
+use super::{FOUNDER, affiliate, codes, configure, enter, founded, give_role, item, refusal, to};
+use crate::stage_room::House;
+use engine::{port::Fault, wire::*};
+
+const ROUNDS: usize = 10_000;
+const NURSE: &str = "nurse@wax.example/chamber";
+const JULIET: [&str; 3] =
+    ["juliet@wax.example/balcony", "juliet@wax.example/phone", "juliet@far.example/tomb"];
+const ROMEO: &str = "romeo@wax.example/orchard";
+
+/// The same numbers every time (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, number: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from((self.0 >> 33) % number as u64).unwrap()
+    }
+}
+
+fn full() -> House {
+    let mut house = founded(&[("moderatedroom", "1")]);
+    affiliate(&mut house, FOUNDER, NURSE, "admin");
+    enter(&mut house, NURSE, "nurse");
+    enter(&mut house, ROMEO, "romeo");
+    enter(&mut house, JULIET[0], "juliet");
+    enter(&mut house, JULIET[1], "juliet");
+    enter(&mut house, JULIET[2], "capulet");
+    for nick in ["juliet", "capulet"] {
+        give_role(&mut house, FOUNDER, nick, "moderator");
+    }
+    house
+}
+
+/// What somebody does who may be losing the right to.
+fn acts(house: &mut House, who: &str, dice: &mut Dice) -> Vec<Stanza> {
+    let body = "<message type='groupchat'><body>I act</body></message>";
+    match dice.below(5) {
+        0 => house.says(who, body),
+        1 => give_role(house, who, "romeo", "participant"),
+        2 => give_role(house, who, "romeo", "visitor"),
+        3 => affiliate(house, who, "paris@wax.example/x", "member"),
+        _ => house.says(who, "<message type='groupchat'><subject>I act</subject></message>"),
+    }
+}
+
+/// Whether it shows that somebody of this nick has acted.
+fn is_act(heard: &Stanza, nick: &str) -> bool {
+    let from = heard.head.from.as_ref().and_then(|from| from.resource());
+    let is_his = heard.head.type_str() == "groupchat" && from == Some(nick);
+    is_his || heard.to_text().contains(&format!("<actor nick='{nick}'/>"))
+}
+
+/// Everything that waits for the store happens; some of it does not.
+fn flush(house: &mut House, dice: &mut Dice, refuses: bool) -> Vec<Stanza> {
+    let mut heard = Vec::new();
+    while house.waits() > 0 {
+        let fails = refuses && dice.below(12) == 0;
+        let outcome = if fails { Err(Fault::Refused("full".into())) } else { Ok(()) };
+        heard.extend(house.goes_on(outcome));
+    }
+    heard
+}
+
+#[test]
+fn at_41_nobody_acts_after_its_demotion_has_been_told() {
+    let mut dice = Dice(0x4111);
+    let (mut house, mut acted, mut lost) = (full(), 0, 0);
+    for round in 0..ROUNDS {
+        house.late = true;
+        let mut heard = Vec::new();
+        let demotes = dice.below(8);
+        for turn in 0..8 {
+            if turn == demotes {
+                let heard_now = give_role(&mut house, FOUNDER, "juliet", "visitor");
+                heard.extend(heard_now);
+            } else {
+                heard.extend(acts(&mut house, JULIET[dice.below(2)], &mut dice));
+            }
+            for _ in 0..dice.below(3) {
+                heard.extend(house.goes_on(Ok(())));
+            }
+        }
+        heard.extend(flush(&mut house, &mut dice, false));
+        for witness in [FOUNDER, ROMEO, JULIET[0], JULIET[1]] {
+            let heard = to(&heard, witness);
+            let told = |one: &&&Stanza| {
+                let from = one.head.from.as_ref().and_then(|from| from.resource());
+                from == Some("juliet") && item(one, "role").as_deref() == Some("visitor")
+            };
+            let at = heard.iter().position(|one| told(&one)).unwrap_or_else(|| panic!("{round}"));
+            let late = heard[at + 1..].iter().find(|one| is_act(one, "juliet"));
+            assert!(late.is_none(), "{round}: {late:?}");
+            acted += heard[..at].iter().filter(|one| is_act(one, "juliet")).count();
+        }
+        lost += heard.iter().filter(|one| one.head.type_str() == "error").count();
+        house.late = false;
+        give_role(&mut house, FOUNDER, "juliet", "moderator");
+        if house.log.len() > 500 {
+            house = full();
+        }
+    }
+    assert!(acted > ROUNDS && lost > ROUNDS, "{acted} before, {lost} refused");
+}
+
+#[test]
+fn at_41_who_is_banned_from_all_sessions_does_and_hears_nothing_after_that_was_told() {
+    let mut dice = Dice(0x4112);
+    for round in 0..ROUNDS / 10 {
+        let mut house = full();
+        house.late = true;
+        let mut heard = Vec::new();
+        let bans = dice.below(8);
+        for turn in 0..8 {
+            if turn == bans {
+                let both = "<item jid='juliet@wax.example' affiliation='outcast'/>\
+                    <item jid='far.example' affiliation='outcast'/>";
+                heard.extend(super::admin(&mut house, FOUNDER, both));
+            } else if dice.below(3) == 0 {
+                heard.extend(super::say(&mut house, ROMEO, "hark"));
+            } else {
+                let who = JULIET[dice.below(3)];
+                heard.extend(acts(&mut house, who, &mut dice));
+            }
+            for _ in 0..dice.below(3) {
+                heard.extend(house.goes_on(Ok(())));
+            }
+        }
+        heard.extend(flush(&mut house, &mut dice, false));
+        for (who, nick) in JULIET.into_iter().zip(["juliet", "juliet", "capulet"]) {
+            let own = to(&heard, who);
+            let at = own.iter().position(|one| codes(one).contains(&301)).unwrap();
+            let after = own[at + 1..].iter().find(|one| one.head.type_str() != "error");
+            assert!(after.is_none(), "{round}: {who} hears {after:?}");
+            let seen = to(&heard, FOUNDER);
+            let gone = |one: &&Stanza| {
+                let from = one.head.from.as_ref().and_then(|from| from.resource());
+                from == Some(nick) && codes(one).contains(&301)
+            };
+            let at = seen.iter().position(gone).unwrap();
+            assert!(!seen[at + 1..].iter().any(|one| is_act(one, nick)), "{round}: {who}");
+            house.late = false;
+            assert_eq!(refusal(&enter(&mut house, who, nick), who).as_deref(), Some("forbidden"));
+            house.late = true;
+        }
+    }
+}
+
+#[test]
+fn at_42_who_was_removed_reads_and_hears_nothing_more() {
+    let archive = "<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>";
+    for how in ["ban", "members only"] {
+        let mut house = founded(&[]);
+        enter(&mut house, ROMEO, "romeo");
+        super::say(&mut house, ROMEO, "before");
+        match how {
+            "ban" => drop(affiliate(&mut house, FOUNDER, ROMEO, "outcast")),
+            _ => drop(configure(&mut house, FOUNDER, &[("membersonly", "1")])),
+        }
+        let heard = super::say(&mut house, FOUNDER, "after");
+        assert!(to(&heard, ROMEO).is_empty(), "{how}");
+        assert_eq!(
+            refusal(&house.says(ROMEO, archive), ROMEO).as_deref(),
+            Some("forbidden"),
+            "{how}"
+        );
+        for list in ["member", "owner"] {
+            let asked = format!(
+                "<iq type='get' id='l'><query xmlns='http://jabber.org/protocol/muc#admin'>\
+                 <item affiliation='{list}'/></query></iq>"
+            );
+            assert_eq!(refusal(&house.says(ROMEO, &asked), ROMEO).as_deref(), Some("forbidden"));
+        }
+    }
+}
+
+#[test]
+fn what_the_store_refuses_nobody_is_told_and_who_asked_is_refused() {
+    let mut dice = Dice(0x4113);
+    for round in 0..300 {
+        let mut house = full();
+        house.late = true;
+        for _ in 0..6 {
+            let who = JULIET[dice.below(2)];
+            acts(&mut house, who, &mut dice);
+        }
+        let heard = flush(&mut house, &mut dice, true);
+        house.late = false;
+        house.wakes();
+        // Who was told that it is out, is; who was not, is in.
+        for (who, nick) in [(FOUNDER, "founder"), (ROMEO, "romeo"), (JULIET[0], "juliet")] {
+            let is_out = to(&heard, who).iter().any(|one| codes(one).contains(&333));
+            let ping = format!(
+                "<iq type='get' id='p' to='{}/{nick}'><ping xmlns='urn:xmpp:ping'/></iq>",
+                house.jid
+            );
+            let refused = refusal(&house.says(who, &ping), who);
+            assert_eq!(refused.is_some(), is_out, "{round}: {who} {refused:?}");
+        }
+    }
+}
