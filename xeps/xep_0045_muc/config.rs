@@ -32,6 +32,9 @@ const VOICE: &str = "muc#roomconfig_allowvoicerequests";
 /// Who may be sent to, or may send, privately (§15.5.3).
 const WHOM: &[&str] = &["anyone", "participants", "moderators", "none"];
 
+/// Choices of how many may be in a room; others may be given, too.
+const SIZES: &[&str] = &["10", "20", "50", "100", "200", "500", "1000", "5000", "none"];
+
 /// As it is asked for.
 pub const LAYOUT: Layout = Layout {
     form_type: FORM_TYPE,

@@ -23,7 +23,6 @@ const PING: Name = Name::new("urn:xmpp:ping", "ping");
 const REGISTER: Name = Name::new("jabber:iq:register", "query");
 const INFO: Name = Name::new("http://jabber.org/protocol/disco#info", "query");
 const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
-const VCARD: Name = Name::new("vcard-temp", "vCard");
 const MAM: &str = "urn:xmpp:mam:2";
 /// Requests that the store may be being read for, for one room.
 const ASKED_MAX: usize = 64;
