@@ -232,6 +232,8 @@ impl House {
         }
         let directed = self.directed.entry(to.clone()).or_default();
         match stanza.head.type_str() {
+            // Of another who leaves the nick that it has just taken, it hears, too.
+            "unavailable" if !stanza.to_text().contains("code='110'") => None,
             "unavailable" | "error" => {
                 directed.remove(from);
                 None

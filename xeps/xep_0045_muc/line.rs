@@ -52,6 +52,8 @@ pub struct Step {
     pub asker: Asker,
     pub unit: Unit,
     pub effects: Vec<Effect>,
+    /// Whether it changes what the room is: then the room is not what it thinks when it is refused.
+    pub is_change: bool,
     /// Where the log has the message of it.
     pub committed: Committed,
 }
@@ -106,6 +108,7 @@ impl Line {
             self.queue.push_back((On::Nothing, step));
             return None;
         }
+        step.is_change = !step.unit.changes.is_empty();
         let (ticket, unit) = (Ticket(self.number()), std::mem::take(&mut step.unit));
         self.queue.push_back((On::Commit(ticket), step));
         Some((ticket, unit))

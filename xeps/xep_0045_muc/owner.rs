@@ -172,7 +172,6 @@ impl Room {
             (show.is_gone, show.role, show.affiliation) = (true, Role::None, Affiliation::None);
             show.shown = Stanza::new(Head::new(Kind::Presence));
             show.destroyed = Some(told.clone());
-            show.risen.clone_from(&show.own);
             shows.push(show);
         }
         for show in &shows {

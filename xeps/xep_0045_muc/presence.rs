@@ -64,25 +64,28 @@ impl Room {
 
     /// §7.2.17: presence of who thinks that it is here and is not tells it so.
     fn is_not_here(&self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
+        let told = self.not_here(from, nick, vec![status::KICKED, status::LOST], turn.ctx);
+        send(told, turn.out);
+    }
+
+    fn not_here(&self, jid: &Jid, nick: &str, statuses: Vec<u16>, ctx: &Ctx<'_>) -> Stanza {
         let show = Show {
             from: self.occupant(nick),
             shown: Stanza::new(Head::new(Kind::Presence)),
             is_gone: true,
-            affiliation: self.members.of(&from.bare()).max(Affiliation::None),
+            affiliation: self.members.of(&jid.bare()).max(Affiliation::None),
             role: Role::None,
-            jid: from.clone(),
+            jid: jid.clone(),
             own: Vec::new(),
-            risen: Vec::new(),
             word: Word::default(),
             audience: Audience::Own,
-            statuses: vec![status::KICKED, status::LOST],
+            statuses,
             own_statuses: Vec::new(),
             destroyed: None,
-            id: occupant_id::of(&self.jid, &from.bare(), turn.ctx),
+            id: occupant_id::of(&self.jid, &jid.bare(), ctx),
             stanza_id: None,
         };
-        let own = show.to(Viewer { sees_address: true, is_own: true });
-        send(addressed(&own, from), turn.out);
+        addressed(&show.to(Viewer { sees_address: true, is_own: true }), jid)
     }
 
     /// §7.7, and §7.2.2 of a client that has lost its sight of the room.
@@ -264,6 +267,14 @@ impl Room {
                 probe.head.id = Some(seat.since.to_string().into());
                 send(probe, turn.out);
             }
+        }
+        let mut step = self.step(Asker::Nobody);
+        for (nick, seat) in std::mem::take(&mut self.unseated) {
+            step.write(occupants::forgotten(&self.jid, seat.since));
+            step.send(self.not_here(&seat.jid, &nick, vec![status::LOST], turn.ctx));
+        }
+        if !step.effects.is_empty() {
+            self.take(step, turn);
         }
     }
 

@@ -55,6 +55,9 @@ pub struct Room {
     pub asked: BTreeMap<u64, Stanza>,
     /// Sessions that sat when the process began, by number: whether they are there still.
     pub unsure: BTreeSet<u64>,
+    /// Sessions that the store has under a nick that is another's, as can be after it has refused
+    /// something.
+    pub unseated: Vec<(Text, Seat)>,
     /// What it holds is not what the store has: it is read anew once nothing waits for it.
     departs: bool,
     /// It has been asked nothing since it was loaded.
@@ -90,6 +93,7 @@ impl Room {
             released: Pos::next(Pos::default(), ctx.unix_ms).max(last),
             asked,
             unsure,
+            unseated: Vec::new(),
             departs: false,
             is_new: true,
         };
@@ -107,7 +111,11 @@ impl Room {
             if let Some((nick, role, seat)) = occupants::load(key, value) {
                 self.number = self.number.max(seat.since);
                 self.unsure.insert(seat.since);
-                self.occupants.sit(nick, role, Seat { voice: ctx.number(), ..seat });
+                let seat = Seat { voice: ctx.number(), ..seat };
+                match self.occupants.get(&nick).is_some_and(|one| one.who != seat.jid.bare()) {
+                    true => self.unseated.push((nick, seat)),
+                    false => self.occupants.sit(nick, role, seat),
+                }
             }
         } else if table == ROOM.name() {
             match key {
@@ -162,7 +170,6 @@ impl Room {
             id: occupant_id::of(&self.jid, &occupant.who, ctx),
             jid,
             own: occupant.seats.iter().map(|seat| seat.jid.clone()).collect(),
-            risen: Vec::new(),
             word: Word::default(),
             statuses: Vec::new(),
             own_statuses: Vec::new(),
@@ -188,7 +195,7 @@ impl Room {
         step.write(occupants::forgotten(&self.jid, seat.since));
         self.unsure.remove(&seat.since);
         (show.is_gone, show.jid, show.role) = (true, jid.clone(), Role::None);
-        (show.own, show.risen) = (vec![jid.clone()], vec![jid.clone()]);
+        show.own = vec![jid.clone()];
         if !is_last {
             show.audience = Audience::Own;
         }
@@ -234,10 +241,7 @@ impl Room {
             // When too much is asked for, what it retracts stays; so does that it is retracted.
             Effect::Amend(said, read) => drop(self.ask_store(said.clone(), said, read, turn)),
             Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
-            Effect::Vanish => {
-                self.departs = true;
-                turn.out.push(Output::Leave);
-            }
+            Effect::Vanish => turn.out.push(Output::Leave),
             Effect::History(_) => {}
         }
     }
@@ -265,9 +269,8 @@ impl Room {
     ) {
         if let Some((step, fault)) = self.line.committed(ticket, outcome) {
             refuse_asker(step.asker.clone(), &fault.into(), turn.out);
-            let said = step.effects.iter().any(|effect| matches!(effect, Effect::Tell(..)));
             // Nobody waits for what amends the log, and nothing here knows of it.
-            if !said && !step.effects.is_empty() {
+            if step.is_change && !step.effects.is_empty() {
                 self.fall(turn);
             }
         }
@@ -282,6 +285,7 @@ impl Room {
             .iter()
             .flat_map(|(_, occupant)| occupant.seats.iter().map(|seat| seat.jid.clone()))
             .collect();
+        self.departs = true;
         let mut step = self.step(Asker::Nobody);
         for jid in seats {
             if let Some(mut show) = self.rise(&jid, None, &mut step, turn.ctx) {
@@ -326,6 +330,12 @@ impl engine::room::Room for Room {
             self.look_around(&mut turn);
         }
         match input {
+            // What it would say of that it does not know any more: it may be asked again.
+            Input::Routed(stanza, owed) if self.departs => {
+                let asker = owed.map_or(Asker::Sender(stanza), Asker::Owed);
+                let error = StanzaError::new(ErrorType::Wait, StanzaCondition::ResourceConstraint);
+                refuse_asker(asker, &error, turn.out);
+            }
             Input::Routed(stanza, owed) => self.routed(stanza, owed, &mut turn),
             Input::Committed(ticket, outcome) => self.committed(ticket, outcome, &mut turn),
             Input::Release(owed, outcome) => self.release(owed, outcome, &mut turn),

@@ -23,8 +23,6 @@ pub struct Show {
     pub jid: Jid,
     /// Whose presence it is: they are told so.
     pub own: Vec<Jid>,
-    /// They do not sit any more, and hear of it all the same.
-    pub risen: Vec<Jid>,
     /// What else is said in the item.
     pub word: Word,
     /// What everybody is told of it.
@@ -129,8 +127,8 @@ impl Show {
             }
         }
         if self.audience != Audience::Others {
-            let sits = |jid: &&Jid| occupants.by(jid).is_some() || self.risen.contains(jid);
-            own.extend(self.own.iter().filter(sits).map(|jid| form(jid, false)));
+            // Be it that they have left since: of that they hear behind this.
+            own.extend(self.own.iter().map(|jid| form(jid, false)));
         }
         // Who comes hears of itself last (§7.2.2), who goes first (§7.14, §8.2).
         let (mut first, then) = if self.is_gone { (own, others) } else { (others, own) };

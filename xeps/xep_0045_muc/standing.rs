@@ -77,7 +77,6 @@ impl Room {
             }
         }
         (show.is_gone, show.role, show.word) = (true, Role::None, word);
-        show.risen = seats;
         show.shown = Stanza::new(Head::new(Kind::Presence));
         show.statuses = codes.to_vec();
         step.show(show);
