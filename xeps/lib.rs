@@ -94,6 +94,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0045_muc::xep_0433_search::XEP,
     &xep_0440_channel_binding::XEP,
     &xep_0313_mam::xep_0441_preferences::XEP,
+    &xep_0045_muc::xep_0463_versions::XEP,
     &xep_0474_downgrade::XEP,
     &xep_0478_limits::XEP,
     &xep_0388_sasl2::xep_0480_upgrade::XEP,

@@ -62,7 +62,10 @@ impl Room {
 
     /// §9.5: in a room whose members see each other, members may know who else is one. XEP-0045
     /// lists owners and admins to nobody else; clients of members ask for those, too.
-    fn may_list(&self, rank: Rank, wanted: Affiliation) -> Result<(), StanzaError> {
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn may_list(&self, rank: Rank, wanted: Affiliation) -> Result<(), StanzaError> {
         let is_admin = rank.affiliation >= Affiliation::Admin;
         let is_member = rank.affiliation >= Affiliation::Member || rank.role >= Role::Participant;
         let is_open = self.config.is_non_anonymous && self.config.shows_members;

@@ -10,6 +10,7 @@ use super::{
     presence::for_all,
     rank::{Affiliation, Role},
     room::{ROOM, Room, Turn},
+    xep_0463_versions as versions,
 };
 use engine::{ctx::Ctx, unit::Change, wire::*};
 
@@ -44,7 +45,9 @@ impl Room {
         let at_first = Role::at_first(affiliation, self.config.is_moderated);
         let role = there.map_or(at_first, |occupant| occupant.role);
         let (voice, presence) = (turn.ctx.number(), for_all(stanza));
-        let seat = Seat { jid: from.clone(), since: step.number, voice, presence };
+        let wants_versions = versions::is_wanted(stanza);
+        let jid = from.clone();
+        let seat = Seat { jid, since: step.number, voice, presence, wants_versions };
         step.write(occupants::kept(&self.jid, &nick, role, &seat));
         self.occupants.sit(nick.clone(), role, seat);
         let codes = if creates { vec![status::CREATED] } else { Vec::new() };

@@ -1,6 +1,6 @@
 //! The affiliations of a room (XEP-0045 §5.2), and the nicks that are reserved with them.
 
-use super::{occupants::look, rank::Affiliation};
+use super::{occupants::look, rank::Affiliation, xep_0463_versions as versions};
 use engine::{
     unit::{Change, KEY_BYTES_MAX, Table},
     wire::*,
@@ -27,6 +27,8 @@ pub struct Members {
     /// How the nicks look that are reserved, and whose each is.
     by_look: BTreeMap<String, BTreeSet<Bare>>,
     bytes: usize,
+    /// Of a part for each, in whichever order (XEP-0463).
+    sum: u128,
 }
 
 impl Members {
@@ -67,6 +69,16 @@ impl Members {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_address.len()
+    }
+
+    /// All, by address.
+    pub fn iter(&self) -> impl Iterator<Item = (&Bare, &Member)> {
+        self.by_address.iter()
+    }
+
+    /// The same whenever everybody is the same to the room.
+    pub fn sum(&self) -> u128 {
+        self.sum
     }
 
     /// About what they take, in bytes.
@@ -114,6 +126,7 @@ impl Members {
                     self.by_look.remove(&nick);
                 }
             }
+            self.sum = self.sum.wrapping_sub(versions::part(&who, old.affiliation));
         }
         if member.is_nothing() {
             self.by_address.remove(&who);
@@ -123,6 +136,7 @@ impl Members {
         if let Some(nick) = &member.nick {
             self.by_look.entry(look(nick)).or_default().insert(who.clone());
         }
+        self.sum = self.sum.wrapping_add(versions::part(&who, member.affiliation));
         self.by_address.insert(who, member);
     }
 }

@@ -32,6 +32,7 @@ mod whisper;
 pub mod xep_0421_occupant_id;
 pub mod xep_0425_moderation;
 pub mod xep_0433_search;
+pub mod xep_0463_versions;
 pub mod xep_0486_avatar;
 pub mod xep_0500_slow_mode;
 

@@ -28,6 +28,9 @@ pub struct Seat {
     pub voice: i64,
     /// What it shows: the children of its presence that are for everybody.
     pub presence: Stanza,
+    /// Whether it wants to know of which version an affiliation is (XEP-0463). Forgotten with the
+    /// process: who enters next time asks again.
+    pub wants_versions: bool,
 }
 
 /// All who are in a room.
@@ -168,7 +171,7 @@ pub fn load(key: &str, value: &[u8]) -> Option<(Text, Role, Seat)> {
     let jid = Jid::parse(lines.next()?).ok()?;
     let nick = Text::from(lines.next()?);
     let presence = Stanza::parse_one(lines.next()?).ok()?;
-    Some((nick, role, Seat { jid, since, voice: 0, presence }))
+    Some((nick, role, Seat { jid, since, voice: 0, presence, wants_versions: false }))
 }
 
 #[cfg(test)]
@@ -177,7 +180,7 @@ mod tests {
 
     fn seat(jid: &str, since: u64) -> Seat {
         let presence = Stanza::parse_one("<presence><show>away</show></presence>").unwrap();
-        Seat { jid: Jid::parse(jid).unwrap(), since, voice: 0, presence }
+        Seat { jid: Jid::parse(jid).unwrap(), since, voice: 0, presence, wants_versions: false }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use super::{
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
     show::{Audience, Show, Viewer, Word, addressed},
-    xep_0421_occupant_id as occupant_id,
+    xep_0421_occupant_id as occupant_id, xep_0463_versions as versions,
+    xep_0463_versions::Versions,
 };
 use engine::{ctx::Ctx, wire::*};
 
@@ -85,7 +86,8 @@ impl Room {
             id: occupant_id::of(&self.jid, &jid.bare(), ctx),
             stanza_id: None,
         };
-        addressed(&show.to(Viewer { sees_address: true, is_own: true }), jid)
+        let own = Viewer { sees_address: true, is_own: true, wants_versions: false };
+        addressed(&show.to(own), jid)
     }
 
     /// §7.7, and §7.2.2 of a client that has lost its sight of the room.
@@ -129,6 +131,7 @@ impl Room {
         let Some(place) = occupant.seats.iter().position(|seat| seat.jid == *from) else { return };
         let mut seat = occupant.seats.remove(place);
         seat.presence = for_all(stanza);
+        seat.wants_versions |= versions::is_wanted(stanza);
         step.write(occupants::kept(&self.jid, nick, occupant.role, &seat));
         occupant.seats.push(seat);
     }
@@ -165,7 +168,10 @@ impl Room {
         // Who stays under the old one is another to it now.
         if let Some(other) = self.show(old, turn.ctx) {
             let sees_address = self.shows_addresses_to(role);
-            step.send(addressed(&other.to(Viewer { sees_address, is_own: false }), from));
+            step.send(addressed(
+                &other.to(Viewer { sees_address, is_own: false, wants_versions: false }),
+                from,
+            ));
         }
         self.take(step, turn);
         Ok(())
@@ -312,15 +318,18 @@ impl Room {
     ) {
         let Some(occupant) = self.occupants.get(nick) else { return };
         let sees_address = self.shows_addresses_to(occupant.role);
+        self.tell_affiliations(stanza, from, step, ctx);
         for (other, _) in self.occupants.iter().filter(|(other, _)| &***other != nick) {
             if let Some(show) = self.show(other, ctx) {
-                let seen = show.to(Viewer { sees_address, is_own: false });
+                let seen = show.to(Viewer { sees_address, is_own: false, wants_versions: false });
                 step.send(addressed(&seen, from));
             }
         }
         let Some(mut show) = self.show(nick, ctx) else { return };
         show.stanza_id.clone_from(&stanza.head.id);
         show.own_statuses = self.entry_statuses(codes);
+        show.word.versions =
+            versions::is_wanted(stanza).then(|| Versions { since: None, until: self.version(ctx) });
         step.show(show);
         self.tell_history(from, stanza, step, ctx);
     }

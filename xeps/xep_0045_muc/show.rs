@@ -5,6 +5,7 @@ use super::{
     names::{ACTOR, ITEM, REASON, STATUS, X, status},
     occupants::{Occupants, Seat},
     rank::{Affiliation, Role},
+    xep_0463_versions::Versions,
 };
 use engine::wire::*;
 
@@ -59,6 +60,8 @@ pub struct Word {
     pub actor: Option<Text>,
     /// Why.
     pub reason: Option<Text>,
+    /// Of all affiliations, before it and behind it (XEP-0463).
+    pub versions: Option<Versions>,
 }
 
 /// Who looks.
@@ -66,6 +69,7 @@ pub struct Word {
 pub struct Viewer {
     pub sees_address: bool,
     pub is_own: bool,
+    pub wants_versions: bool,
 }
 
 impl Show {
@@ -100,8 +104,18 @@ impl Show {
         };
         let codes = self.statuses.iter().chain(own_statuses).chain(own);
         let codes = codes.map(|code| Draft::new(STATUS).attribute("code", code.to_string()));
-        let x = codes.fold(Draft::new(X).child(item), Draft::child);
+        let x = match self.versions(viewer) {
+            Some(versions) => Draft::new(X).child(versions.draft()),
+            None => Draft::new(X),
+        };
+        let x = codes.fold(x.child(item), Draft::child);
         self.destroyed.iter().fold(x, |x, destroyed| x.payload(destroyed))
+    }
+
+    /// Without a change before it, the version is for who has just come (XEP-0463 §5.2.1).
+    fn versions(&self, viewer: Viewer) -> Option<&Versions> {
+        let versions = self.word.versions.as_ref().filter(|_| viewer.wants_versions);
+        versions.filter(|versions| viewer.is_own || versions.since.is_some())
     }
 
     /// Everybody who sees it, as they see it; `sees` says of a role whether it sees addresses.
@@ -111,10 +125,17 @@ impl Show {
         seated: u64,
         sees: impl Fn(Role) -> bool,
     ) -> Vec<Stanza> {
-        let mut forms: [Option<Stanza>; 4] = Default::default();
+        let mut forms: [Option<Stanza>; 8] = Default::default();
+        let wants_versions = |to: &Jid| {
+            let seat = occupants.by(to).and_then(|(_, occupant)| occupant.seat(to));
+            seat.is_some_and(|seat| seat.wants_versions)
+        };
         let mut form = |to: &Jid, sees_address: bool| {
-            let viewer = Viewer { sees_address, is_own: self.own.contains(to) };
+            // Few are told versions: of nothing else they see another form.
+            let wants_versions = self.word.versions.is_some() && wants_versions(to);
+            let viewer = Viewer { sees_address, is_own: self.own.contains(to), wants_versions };
             let place = usize::from(viewer.sees_address) + 2 * usize::from(viewer.is_own);
+            let place = place + 4 * usize::from(viewer.wants_versions);
             let form = forms[place].get_or_insert_with(|| self.to(viewer));
             addressed(form, to)
         };

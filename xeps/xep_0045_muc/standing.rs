@@ -9,6 +9,7 @@ use super::{
     rank::{Affiliation, Role},
     room::Room,
     show::{Show, Viewer, Word, addressed},
+    xep_0463_versions::Versions,
 };
 use engine::{ctx::Ctx, wire::*};
 
@@ -27,12 +28,18 @@ impl Room {
         ctx: &Ctx<'_>,
     ) -> Result<(), StanzaError> {
         let before: Vec<(Text, Affiliation)> = self.theirs(who);
+        let (was, since) = (self.members.of(who), self.version(ctx));
         // §9.1: who is cast out has no nick here. Else it stays until another is given; "" is none.
         let kept = self.members.get(who).and_then(|member| member.nick.clone());
         let nick = nick.or(kept).filter(|nick| !nick.is_empty() && to > Affiliation::None);
         let reason = word.reason.clone();
         let member = Member { affiliation: to, nick, reason };
         step.write(self.members.change(&self.jid, who, member)?);
+        let versions = Versions { since: Some(since), until: self.version(ctx) };
+        if was != to && before.is_empty() {
+            self.tell_absent(who, (was, to), &versions, step);
+        }
+        let word = Word { versions: (was != to).then_some(versions), ..word };
         for (nick, before) in before {
             let Some(occupant) = self.occupants.get(&nick) else { continue };
             let (now, role) = (self.members.of(&occupant.who), occupant.role);
@@ -110,7 +117,7 @@ impl Room {
     /// §8: a moderator knows whose each nick is.
     fn tell_addresses(&self, nick: &str, step: &mut Step, ctx: &Ctx<'_>) {
         let Some(occupant) = self.occupants.get(nick) else { return };
-        let viewer = Viewer { sees_address: true, is_own: false };
+        let viewer = Viewer { sees_address: true, is_own: false, wants_versions: false };
         for (other, _) in self.occupants.iter().filter(|(other, _)| &***other != nick) {
             let Some(show) = self.show(other, ctx) else { continue };
             let seen = show.to(viewer);

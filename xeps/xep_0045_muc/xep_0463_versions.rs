@@ -1,0 +1,179 @@
+//! XEP-0463: MUC Affiliations Versioning. <https://xmpp.org/extensions/xep-0463.html>
+//!
+//! A version is made of what everybody is to the room: the same again when that is the same again,
+//! and nothing is kept for it. Who has another gets all.
+
+use super::{
+    line::Step,
+    members::Member,
+    names::*,
+    occupants::Seat,
+    rank::{Affiliation, Rank},
+    room::Room,
+    show::addressed,
+};
+use engine::{ctx::Ctx, hook::*, wire::*};
+use sha2::{Digest, Sha256};
+
+/// Who is what to a room, told when it has changed.
+pub const XEP: Xep = Xep {
+    number: 463,
+    name: "MUC Affiliations Versioning",
+    version: "0.2.0",
+    status: Status::Complete,
+    hooks: &[Hook::Feature(Of::Room, MAV.ns)],
+};
+
+/// A version, or two and what lies between them.
+const MAV: Name = Name::new("urn:xmpp:muc:affiliations:1", "mav");
+/// What one message tells (section 5.2.1), so that none is too big for anybody's stream.
+const ITEMS_MAX: usize = 500;
+
+/// A version before a change, if there was one, and behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// Before it; `None`: all is told.
+    pub since: Option<String>,
+    /// Behind it.
+    pub until: String,
+}
+
+impl Versions {
+    /// As it is told.
+    pub fn draft(&self) -> Draft {
+        let mav = match &self.since {
+            Some(since) => Draft::new(MAV).attribute("since", since),
+            None => Draft::new(MAV),
+        };
+        mav.attribute("until", &self.until)
+    }
+}
+
+/// Whether who enters wants versions (section 5.1).
+pub fn is_wanted(join: &Stanza) -> bool {
+    join.child(JOIN).is_some_and(|join| join.child(MAV).is_some())
+}
+
+/// What one affiliation is to the sum of all: the sum is the same in whichever order they came.
+pub fn part(who: &Bare, affiliation: Affiliation) -> u128 {
+    let hash = Sha256::new().chain_update(affiliation.as_str()).chain_update("\n");
+    let hash = hash.chain_update(who.as_str()).finalize();
+    hash[..16].iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+}
+
+impl Room {
+    /// The version of now. Of what it is made nobody learns (section 7).
+    pub fn version(&self, ctx: &Ctx<'_>) -> String {
+        let mut hash = Sha256::new_with_prefix(ctx.settings.secret);
+        for part in ["affiliations", self.jid.as_str()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update(self.members.sum().to_be_bytes());
+        hash.finalize()[..10].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Section 5.2.1: who enters is told before anything else, unless it has the version of now.
+    /// By lists of XEP-0045 it would learn no more.
+    pub fn tell_affiliations(&self, join: &Stanza, to: &Jid, step: &mut Step, ctx: &Ctx<'_>) {
+        let Some(mav) = join.child(JOIN).and_then(|join| join.child(MAV)) else { return };
+        let rank = self.rank(to);
+        if self.may_list(rank, Affiliation::Member).is_err() {
+            let head = Head::new(Kind::Message).with_type("error").with_from(self.jid.clone());
+            let error = StanzaError::from(StanzaCondition::Forbidden).to_payload();
+            let mut refused = Stanza::new(head.with_to(to.clone())).with(error);
+            refused.head.id.clone_from(&join.head.id);
+            return step.send(refused);
+        }
+        let version = self.version(ctx);
+        if mav.attribute("since").is_some_and(|since| since == version) {
+            return;
+        }
+        let known = self.members.iter().filter(|(_, member)| self.sees(rank, member.affiliation));
+        let known: Vec<_> = known.collect();
+        let last = known.len().div_ceil(ITEMS_MAX).max(1);
+        let piece = |n: usize| format!("{version}.{n}");
+        for n in 1..=last {
+            let items = known.iter().skip((n - 1) * ITEMS_MAX).take(ITEMS_MAX);
+            let items = items.map(|(who, Member { affiliation, .. })| item(who, *affiliation));
+            let versions = Versions {
+                since: (n > 1).then(|| piece(n - 1)),
+                until: if n == last { version.clone() } else { piece(n) },
+            };
+            let x = items.fold(Draft::new(X).child(versions.draft()), Draft::child);
+            step.send(addressed(&self.said_by_itself(x), to));
+        }
+    }
+
+    fn sees(&self, rank: Rank, affiliation: Affiliation) -> bool {
+        self.may_list(rank, affiliation).is_ok()
+    }
+
+    /// Section 5.2.2: of who is not here nobody would hear else. Who wants versions does, if it may
+    /// know what became of somebody, or what he was.
+    pub fn tell_absent(
+        &self,
+        who: &Bare,
+        (before, now): (Affiliation, Affiliation),
+        versions: &Versions,
+        step: &mut Step,
+    ) {
+        let x = Draft::new(X).child(versions.draft());
+        let x = x.child(item(who, now).attribute("role", "none"));
+        let told = self.said_by_itself(x);
+        for (_, occupant) in self.occupants.iter() {
+            let rank = Rank { affiliation: self.members.of(&occupant.who), role: occupant.role };
+            let may = self.sees(rank, now) || self.sees(rank, before);
+            let seats = occupant.seats.iter().filter(|seat| may && seat.wants_versions);
+            seats.for_each(|Seat { jid, .. }| step.send(addressed(&told, jid)));
+        }
+    }
+
+    fn said_by_itself(&self, x: Draft) -> Stanza {
+        let head = Head::new(Kind::Message).with_from(self.jid.clone());
+        Stanza::new(head).with(x.finish())
+    }
+}
+
+fn item(who: &Bare, affiliation: Affiliation) -> Draft {
+    let item = Draft::new(ITEM).attribute("jid", who.as_str());
+    item.attribute("affiliation", affiliation.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xep_0045_muc::members::Members;
+
+    #[test]
+    fn a_version_is_the_same_when_everybody_is_the_same() {
+        let room = Bare::parse("garden@rooms.x").unwrap();
+        let becomes = |members: &mut Members, who: &str, affiliation| {
+            let member = Member { affiliation, ..Member::default() };
+            members.change(&room, &Bare::parse(who).unwrap(), member).unwrap();
+        };
+        let (mut one, mut other) = (Members::default(), Members::default());
+        becomes(&mut one, "juliet@x", Affiliation::Member);
+        becomes(&mut one, "romeo@x", Affiliation::Owner);
+        becomes(&mut other, "romeo@x", Affiliation::Outcast);
+        assert_ne!(one.sum(), other.sum());
+        becomes(&mut other, "romeo@x", Affiliation::Owner);
+        becomes(&mut other, "juliet@x", Affiliation::Member);
+        assert_eq!(one.sum(), other.sum());
+        becomes(&mut one, "juliet@x", Affiliation::None);
+        becomes(&mut one, "romeo@x", Affiliation::None);
+        assert_eq!(one.sum(), Members::default().sum());
+    }
+
+    #[test]
+    fn versions_are_wanted_by_who_says_so_as_it_enters_section_5_1() {
+        let wants =
+            |x: &str| is_wanted(&Stanza::parse_one(&format!("<presence>{x}</presence>")).unwrap());
+        assert!(wants(
+            "<x xmlns='http://jabber.org/protocol/muc'>\
+             <mav xmlns='urn:xmpp:muc:affiliations:1' since='1'/></x>"
+        ));
+        assert!(!wants("<x xmlns='http://jabber.org/protocol/muc'><mav/></x>"));
+        assert!(!wants("<mav xmlns='urn:xmpp:muc:affiliations:1'/>"));
+    }
+}
