@@ -149,10 +149,12 @@ impl Room {
         let mut step = self.step(Asker::Sender(stanza.clone()));
         let Some(occupant) = self.occupants.get(old) else { return Ok(()) };
         let Some(seat) = occupant.seat(from).cloned() else { return Ok(()) };
-        let role = occupant.role;
+        // Under a nick that is its owner's already it has the role that goes with that one.
+        let role = self.occupants.get(&new).map_or(occupant.role, |there| there.role);
+        let was = occupant.role;
         self.has_room_for_a_session(&new)?;
         if let Some(mut gone) = self.rise(from, None, &mut step, turn.ctx) {
-            gone.role = role;
+            gone.role = was;
             gone.word.nick = Some(new.clone());
             gone.statuses.push(status::NICK_CHANGED);
             step.show(gone);

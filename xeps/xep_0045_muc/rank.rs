@@ -117,13 +117,10 @@ impl Rank {
         let may = match role {
             // §9.6
             Role::Moderator => return is_admin.then_some(()).ok_or(StanzaCondition::Forbidden),
-            // §9.7, but not of who is more to the room (§5.1.3): there Smack's tests, as the tables
-            // of the document, want to hear that it is not allowed.
-            Role::Participant if unmakes && !is_admin && to.affiliation <= self.affiliation => {
-                return Err(StanzaCondition::Forbidden);
-            }
-            // Of an admin nobody takes what comes with being one.
-            Role::Participant => !unmakes || is_admin && to.affiliation < Affiliation::Admin,
+            // §9.7: of an admin nobody takes what comes with being one.
+            Role::Participant if unmakes && to.affiliation >= Affiliation::Admin => false,
+            Role::Participant if unmakes && !is_admin => return Err(StanzaCondition::Forbidden),
+            Role::Participant => true,
             Role::Visitor => self.may_silence(to) && (!unmakes || is_admin),
             // §8.2, §5.1.3
             Role::None => to.affiliation <= self.affiliation && (!unmakes || is_admin),

@@ -49,9 +49,9 @@ pub fn role(by: Rank, of: Rank, to: &str) -> Result<(), &'static str> {
         // §9: moderators are made, and unmade, by admins.
         "moderator" if !is_admin(by.0) => Err("forbidden"),
         "moderator" => Ok(()),
-        "participant" if of.1 == "moderator" && !is_admin(by.0) => Err("forbidden"),
         // §9.7: not of an owner or admin
         "participant" if of.1 == "moderator" && is_admin(of.0) => Err("not-allowed"),
+        "participant" if of.1 == "moderator" && !is_admin(by.0) => Err("forbidden"),
         // §8.3
         "participant" => Ok(()),
         // §8.4: the voice of an admin or owner nobody takes.

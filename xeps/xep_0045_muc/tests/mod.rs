@@ -6,6 +6,7 @@ mod orders;
 mod races;
 mod tables;
 mod visible;
+mod walk;
 
 use crate::stage_room::{House, refusal};
 use engine::wire::*;

@@ -1,0 +1,643 @@
+//! Five people walk through a room at random, some of them with two sessions, beside a model that
+//! knows no more than the document: whoever is in the room sees who else is, as they are; all hear
+//! the same in the same order; who is out hears nothing.
+
+use super::document;
+use crate::stage_room::House;
+use engine::{hook::Xep, port::Fault, wire::*};
+use std::collections::BTreeMap;
+
+/// The sessions, and whose each is. The first person makes the room, and stays its owner.
+pub const SESSIONS: [(&str, usize); 7] = [
+    ("ann@wax.example/desk", 0),
+    ("ann@wax.example/phone", 0),
+    ("bob@wax.example/desk", 1),
+    ("bob@wax.example/phone", 1),
+    ("cyd@wax.example/desk", 2),
+    ("dan@far.example/desk", 3),
+    ("eve@far.example/desk", 4),
+];
+const PEOPLE: [&str; 5] =
+    ["ann@wax.example", "bob@wax.example", "cyd@wax.example", "dan@far.example", "eve@far.example"];
+/// The fourth looks like the third.
+const NICKS: [&str; 5] = ["ann", "bob", "cyd", "Cyd", "dan"];
+/// Which fields of the configuration change.
+const FIELDS: [&str; 3] = ["membersonly", "moderatedroom", "whois"];
+const USER: &str = "http://jabber.org/protocol/muc#user";
+
+/// Somebody who is in the room.
+#[derive(Clone, Debug)]
+struct Occupant {
+    person: usize,
+    role: &'static str,
+    sessions: Vec<usize>,
+}
+
+/// What the document says that the room is.
+#[derive(Clone, Debug)]
+struct Model {
+    affiliations: [&'static str; 5],
+    occupants: BTreeMap<String, Occupant>,
+    is_for_members: bool,
+    is_moderated: bool,
+    is_open: bool,
+}
+
+/// What a session has been told.
+#[derive(Clone, Debug, Default)]
+struct Client {
+    /// Its nick, when it is in.
+    nick: Option<String>,
+    /// Who else is, with affiliation and role.
+    seen: BTreeMap<String, (String, String)>,
+    /// What it heard said since the last look.
+    said: Vec<String>,
+}
+
+/// What is being done.
+enum Deed {
+    Enter(usize, &'static str),
+    Shows(usize),
+    Leave(usize),
+    Rename(usize, &'static str),
+    Say(usize, u32),
+    Role(usize, &'static str, &'static str),
+    Affiliation(usize, usize, &'static str),
+    Configure(usize, &'static str, bool),
+}
+
+/// A room, its model, and what each client knows.
+pub struct Walk {
+    house: House,
+    model: Model,
+    clients: [Client; 7],
+    words: u32,
+    /// What was done last.
+    trail: Vec<String>,
+    /// So many deeds were allowed, and refused.
+    pub done: usize,
+    pub refused: usize,
+}
+
+impl Model {
+    fn seat(&self, session: usize) -> Option<(&String, &Occupant)> {
+        self.occupants.iter().find(|(_, occupant)| occupant.sessions.contains(&session))
+    }
+
+    fn rank(&self, session: usize) -> document::Rank {
+        let role = self.seat(session).map_or("none", |(_, occupant)| occupant.role);
+        (self.affiliations[SESSIONS[session].1], role)
+    }
+
+    /// §7.2.9: whether a nick is somebody else's, or looks like it.
+    fn is_taken(&self, nick: &str, person: usize) -> bool {
+        let is_like = |other: &str| other.to_lowercase() == nick.to_lowercase();
+        self.occupants.iter().any(|(other, one)| is_like(other) && one.person != person)
+    }
+
+    fn rise(&mut self, session: usize) {
+        for occupant in self.occupants.values_mut() {
+            occupant.sessions.retain(|one| *one != session);
+        }
+        self.occupants.retain(|_, occupant| !occupant.sessions.is_empty());
+    }
+
+    fn sit(&mut self, session: usize, nick: &str, role: &'static str) {
+        let person = SESSIONS[session].1;
+        let new = || Occupant { person, role, sessions: Vec::new() };
+        let occupant = self.occupants.entry(nick.into()).or_insert_with(new);
+        occupant.sessions.push(session);
+    }
+
+    /// Whether it may be done, and what is then.
+    fn does(&mut self, deed: &Deed) -> Result<(), &'static str> {
+        match *deed {
+            Deed::Enter(session, nick) => self.enters(session, nick),
+            Deed::Rename(session, nick) => {
+                let (old, role) = match self.seat(session) {
+                    Some((old, occupant)) => (old.clone(), occupant.role),
+                    None => return Ok(()),
+                };
+                if self.is_taken(nick, SESSIONS[session].1) {
+                    return Err("conflict");
+                }
+                if old != nick {
+                    self.rise(session);
+                    self.sit(session, nick, role);
+                }
+                Ok(())
+            }
+            Deed::Shows(_) => Ok(()),
+            Deed::Leave(session) => {
+                self.rise(session);
+                Ok(())
+            }
+            Deed::Say(session, _) => match self.rank(session).1 {
+                "none" => Err("not-acceptable"),
+                "visitor" => Err("forbidden"),
+                _ => Ok(()),
+            },
+            Deed::Role(session, nick, to) => {
+                let of = self.occupants.get(nick);
+                let of = of.map_or(("none", "none"), |of| (self.affiliations[of.person], of.role));
+                document::role(self.rank(session), of, to)?;
+                match to {
+                    "none" => drop(self.occupants.remove(nick)),
+                    to => self.occupants.get_mut(nick).expect("an occupant").role = to,
+                }
+                Ok(())
+            }
+            Deed::Affiliation(session, person, to) => self.affiliates(session, person, to),
+            Deed::Configure(session, field, is) => self.configures(session, field, is),
+        }
+    }
+
+    fn enters(&mut self, session: usize, nick: &str) -> Result<(), &'static str> {
+        let person = SESSIONS[session].1;
+        if let Some((old, occupant)) = self.seat(session) {
+            let (old, role) = (old.clone(), occupant.role);
+            if self.is_taken(nick, person) {
+                return Err("conflict");
+            }
+            if old != nick {
+                self.rise(session);
+                self.sit(session, nick, role);
+            }
+            return Ok(());
+        }
+        match self.affiliations[person] {
+            "outcast" => return Err("forbidden"),
+            "none" if self.is_for_members => return Err("registration-required"),
+            _ if self.is_taken(nick, person) => return Err("conflict"),
+            _ => {}
+        }
+        let role = document::role_at_first(self.affiliations[person], self.is_moderated);
+        self.sit(session, nick, role);
+        Ok(())
+    }
+
+    fn affiliates(
+        &mut self,
+        session: usize,
+        person: usize,
+        to: &'static str,
+    ) -> Result<(), &'static str> {
+        let (by, before) = (self.affiliations[SESSIONS[session].1], self.affiliations[person]);
+        if !["admin", "owner"].contains(&by) {
+            return Err("forbidden");
+        }
+        if SESSIONS[session].1 == person && to == "outcast" {
+            return Err("conflict");
+        }
+        document::affiliation(by, before, to)?;
+        self.affiliations[person] = to;
+        let (is_moderated, is_for_members) = (self.is_moderated, self.is_for_members);
+        let goes = to == "outcast" || is_for_members && to == "none";
+        self.occupants.retain(|_, one| one.person != person || !goes);
+        if before != to {
+            for one in self.occupants.values_mut().filter(|one| one.person == person) {
+                one.role = document::role_after(before, to, one.role, is_moderated);
+            }
+        }
+        Ok(())
+    }
+
+    fn configures(&mut self, session: usize, field: &str, is: bool) -> Result<(), &'static str> {
+        if self.affiliations[SESSIONS[session].1] != "owner" {
+            return Err("forbidden");
+        }
+        let affiliations = self.affiliations;
+        let is_none = |one: &Occupant| affiliations[one.person] == "none";
+        match field {
+            "membersonly" => {
+                self.is_for_members = is;
+                self.occupants.retain(|_, one| !(is && is_none(one)));
+            }
+            "moderatedroom" if self.is_moderated != is => {
+                self.is_moderated = is;
+                for one in self.occupants.values_mut() {
+                    match (is, one.role) {
+                        (true, "participant") if is_none(one) => one.role = "visitor",
+                        (false, "visitor") => one.role = "participant",
+                        _ => {}
+                    }
+                }
+            }
+            "whois" => self.is_open = is,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Deed {
+    fn by(&self) -> usize {
+        match *self {
+            Self::Enter(by, _) | Self::Shows(by) | Self::Leave(by) | Self::Rename(by, _) => by,
+            Self::Say(by, _) | Self::Role(by, ..) | Self::Affiliation(by, ..) => by,
+            Self::Configure(by, ..) => by,
+        }
+    }
+
+    fn xml(&self, own: &str) -> String {
+        const ROOM: &str = crate::stage_room::ROOM;
+        let admin = |item: String| {
+            format!(
+                "<iq type='set' id='a'><query xmlns='http://jabber.org/protocol/muc#admin'>{item}\
+                 </query></iq>"
+            )
+        };
+        match self {
+            Self::Enter(_, nick) => format!(
+                "<presence to='{ROOM}/{nick}'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+            ),
+            Self::Rename(_, nick) => format!("<presence to='{ROOM}/{nick}'/>"),
+            Self::Shows(_) => format!("<presence to='{ROOM}/{own}'><show>away</show></presence>"),
+            Self::Leave(_) => format!("<presence type='unavailable' to='{ROOM}/{own}'/>"),
+            Self::Say(_, word) => {
+                format!("<message type='groupchat' id='w{word}'><body>w{word}</body></message>")
+            }
+            Self::Role(_, nick, to) => admin(format!("<item nick='{nick}' role='{to}'/>")),
+            Self::Affiliation(_, person, to) => {
+                admin(format!("<item jid='{}' affiliation='{to}'/>", PEOPLE[*person]))
+            }
+            Self::Configure(_, field, is) => {
+                let value = match (*field, is) {
+                    ("whois", true) => "anyone",
+                    ("whois", false) => "moderators",
+                    (_, true) => "1",
+                    (_, false) => "0",
+                };
+                format!(
+                    "<iq type='set' id='c'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+                     <x xmlns='jabber:x:data' type='submit'><field var='muc#roomconfig_{field}'>\
+                     <value>{value}</value></field></x></query></iq>"
+                )
+            }
+        }
+    }
+}
+
+impl Client {
+    /// It hears this.
+    fn hears(&mut self, stanza: &Stanza) {
+        let from = stanza.head.from.as_ref().expect("an address");
+        let kind = stanza.head.type_str();
+        if stanza.kind() == Kind::Message && kind == "groupchat" {
+            let body = stanza.child(Name::new(ns::CLIENT, "body"));
+            assert!(self.nick.is_some(), "who is out hears {}", stanza.to_text());
+            // What is told with a delay had been said before it came.
+            let is_told_again = stanza.child(Name::new("urn:xmpp:delay", "delay")).is_some();
+            let body = body.filter(|_| !is_told_again);
+            self.said.extend(body.map(|body| body.text().into_owned()));
+        }
+        let (Kind::Presence, Some(nick)) = (stanza.kind(), from.resource()) else { return };
+        let Some(x) = stanza.child(Name::new(USER, "x")) else { return };
+        let all: Vec<_> =
+            stanza.children().filter(|child| child.is(Name::new(USER, "x"))).collect();
+        assert_eq!(all.len(), 1, "§7.2.2: {}", stanza.to_text());
+        let codes = x.children().filter(|child| child.local() == "status");
+        let codes: Vec<_> =
+            codes.filter_map(|one| one.attribute("code").map(|it| it.into_owned())).collect();
+        let has = |code: &str| codes.iter().any(|one| one == code);
+        let item = x.children().find(|child| child.local() == "item").expect("an item");
+        let word = |name| item.attribute(name).unwrap_or_default().into_owned();
+        match kind {
+            "" => {
+                self.seen.insert(nick.into(), (word("affiliation"), word("role")));
+                if has("110") {
+                    self.nick = Some(nick.into());
+                }
+            }
+            "unavailable" if has("110") && !has("303") => {
+                *self = Self { said: std::mem::take(&mut self.said), ..Self::default() }
+            }
+            "unavailable" => {
+                assert!(has("303") || word("role") == "none", "§7.14: {}", stanza.to_text());
+                self.seen.remove(nick);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Walk {
+    /// The room has just been made, and its owner is in it.
+    pub fn begin(xeps: &'static [&'static Xep]) -> Self {
+        let model = Model {
+            affiliations: ["owner", "none", "none", "none", "none"],
+            occupants: BTreeMap::new(),
+            is_for_members: false,
+            is_moderated: false,
+            is_open: false,
+        };
+        let clients = <[Client; 7]>::default();
+        let house = House::empty(xeps);
+        let mut walk =
+            Self { house, model, clients, words: 0, trail: Vec::new(), done: 0, refused: 0 };
+        let config = Deed::Configure(0, "membersonly", false);
+        walk.plays(&Deed::Enter(0, "ann"));
+        walk.plays(&config);
+        walk
+    }
+
+    /// One of the things that can happen; `choose` gives a number below another.
+    pub fn step(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
+        let deed = self.choose(choose);
+        match choose(40) {
+            0 => self.restarts(choose),
+            1 | 2 => self.is_late(deed, choose),
+            _ => self.plays(&deed),
+        }
+    }
+
+    fn choose(&mut self, choose: &mut dyn FnMut(usize) -> usize) -> Deed {
+        let (by, nick) = (choose(SESSIONS.len()), NICKS[choose(NICKS.len())]);
+        match choose(13) {
+            0..3 => Deed::Enter(by, nick),
+            3 => Deed::Leave(by),
+            4 => Deed::Rename(by, nick),
+            5 => Deed::Shows(by),
+            6..8 => {
+                self.words += 1;
+                Deed::Say(by, self.words)
+            }
+            8..10 => Deed::Role(by, nick, document::ROLES[choose(4)]),
+            10..12 => {
+                // The founder remains what it is.
+                Deed::Affiliation(by, 1 + choose(4), document::AFFILIATIONS[choose(5)])
+            }
+            _ => Deed::Configure(choose(2), FIELDS[choose(3)], choose(3) == 0),
+        }
+    }
+
+    /// It is done, and all is as the model says.
+    fn plays(&mut self, deed: &Deed) {
+        let before = self.model.clone();
+        let heard = self.says(deed);
+        let outcome = self.model.does(deed);
+        match outcome {
+            Ok(()) => self.done += 1,
+            Err(_) => self.refused += 1,
+        }
+        self.is_answered(deed, &before, outcome, &heard);
+        self.names_whom_it_may(&before, &heard);
+        self.hear(&heard);
+        let said = match (deed, outcome) {
+            (Deed::Say(_, word), Ok(())) => vec![format!("w{word}")],
+            _ => Vec::new(),
+        };
+        for (session, client) in self.clients.iter_mut().enumerate() {
+            let wanted = if self.model.seat(session).is_some() { &said[..] } else { &[] };
+            assert_eq!(std::mem::take(&mut client.said), wanted, "{}", SESSIONS[session].0);
+        }
+        self.agrees();
+    }
+
+    fn says(&mut self, deed: &Deed) -> Vec<Stanza> {
+        let by = deed.by();
+        let own = self.model.seat(by).map_or("nobody", |(nick, _)| nick).to_owned();
+        let xml = deed.xml(&own);
+        self.trail.push(format!("{} says {xml}", SESSIONS[by].0));
+        self.house.says(SESSIONS[by].0, &xml)
+    }
+
+    fn hear(&mut self, heard: &[Stanza]) {
+        for stanza in heard {
+            let to = stanza.head.to.as_ref().map(Jid::as_str);
+            let session = SESSIONS.iter().position(|(jid, _)| Some(*jid) == to);
+            if let Some(session) = session {
+                self.clients[session].hears(stanza);
+            }
+        }
+    }
+
+    /// Who asks is answered once, as the document says.
+    fn is_answered(
+        &self,
+        deed: &Deed,
+        before: &Model,
+        outcome: Result<(), &str>,
+        heard: &[Stanza],
+    ) {
+        let by = SESSIONS[deed.by()].0;
+        let to_it =
+            heard.iter().filter(|one| one.head.to.as_ref().is_some_and(|to| to.as_str() == by));
+        let errors: Vec<_> = to_it.filter(|one| one.head.type_str() == "error").collect();
+        let is_presence = matches!(deed, Deed::Shows(_) | Deed::Rename(..));
+        let was_out = before.seat(deed.by()).is_none();
+        let case = || format!("{} {} {before:?} {heard:?}", by, deed.xml("own"));
+        match outcome {
+            _ if is_presence && was_out => {
+                // §7.2.17: whoever believes that it is in is told that it is not.
+                let text = heard.first().map(|one| one.to_text()).unwrap_or_default();
+                assert!(text.contains("'333'") && text.contains("'307'"), "{}", case());
+            }
+            Ok(()) => assert!(errors.is_empty(), "{}", case()),
+            Err(condition) => {
+                assert_eq!(heard.len(), 1, "{}", case());
+                assert_eq!(errors.len(), 1, "{}", case());
+                assert!(errors[0].to_text().contains(condition), "{condition}: {}", case());
+            }
+        }
+    }
+
+    /// §7.2.4: an address is told to whom it may be told, and to whose it is.
+    fn names_whom_it_may(&self, before: &Model, heard: &[Stanza]) {
+        for stanza in heard {
+            let Some(to) = stanza.head.to.as_ref().map(Jid::as_str) else { continue };
+            let Some(session) = SESSIONS.iter().position(|(jid, _)| *jid == to) else { continue };
+            let person = SESSIONS[session].1;
+            let may = [before, &self.model]
+                .iter()
+                .any(|model| model.is_open || model.rank(session).1 == "moderator");
+            let mut told = stanza.clone();
+            told.head.to = None;
+            let text = told.to_text();
+            let names = |other: usize| other != person && text.contains(PEOPLE[other]);
+            assert!(may || !(0..PEOPLE.len()).any(names), "{to} is told {text}");
+        }
+    }
+
+    fn last(&self) -> &[String] {
+        &self.trail[self.trail.len().saturating_sub(20)..]
+    }
+
+    /// Every client sees what is.
+    fn agrees(&self) {
+        let Model { occupants, affiliations, .. } = &self.model;
+        let all: BTreeMap<String, (String, String)> = occupants
+            .iter()
+            .map(|(nick, one)| (nick.clone(), (affiliations[one.person].into(), one.role.into())))
+            .collect();
+        for (session, client) in self.clients.iter().enumerate() {
+            let name = SESSIONS[session].0;
+            match self.model.seat(session) {
+                Some((nick, _)) => {
+                    assert_eq!(client.nick.as_ref(), Some(nick), "{name} after {:#?}", self.last());
+                    assert_eq!(client.seen, all, "{name} after {:#?}", self.last());
+                }
+                None => {
+                    let is_out = client.nick.is_none() && client.seen.is_empty();
+                    assert!(is_out, "{name}: {client:?} after {:#?}", self.last());
+                }
+            }
+        }
+    }
+
+    /// The process ends; some sessions do not come back.
+    fn restarts(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
+        let lost: Vec<usize> = (0..SESSIONS.len()).filter(|_| choose(5) == 0).collect();
+        let gone: Vec<Jid> =
+            lost.iter().map(|one| Jid::parse(SESSIONS[*one].0).expect("an address")).collect();
+        self.trail.push(format!("a restart without {gone:?}"));
+        let heard = self.house.restarts(&gone);
+        self.hear(&heard);
+        for session in lost {
+            self.model.rise(session);
+            self.clients[session] = Client::default();
+        }
+        self.agrees();
+    }
+
+    /// The store is late: several things are asked before anything is done. All are told the same
+    /// in the same order; when all is done, what each sees is what the model says, unless the store
+    /// has refused something.
+    fn is_late(&mut self, first: Deed, choose: &mut dyn FnMut(usize) -> usize) {
+        self.house.late = true;
+        self.trail.push("the store is late".into());
+        let fails = choose(3) == 0;
+        let mut has_failed = false;
+        let mut deed = Some(first);
+        for _ in 0..2 + choose(6) {
+            let next = deed.take().unwrap_or_else(|| self.choose(choose));
+            let heard = self.says(&next);
+            self.hear(&heard);
+            let _ = self.model.does(&next);
+            for _ in 0..choose(3) {
+                has_failed |= self.goes_on(fails && !has_failed && choose(4) == 0);
+            }
+        }
+        while self.house.waits() > 0 {
+            has_failed |= self.goes_on(fails && !has_failed && choose(4) == 0);
+        }
+        self.house.late = false;
+        self.hear_the_same();
+        match has_failed {
+            true => self.find_out(),
+            false => self.agrees(),
+        }
+    }
+
+    fn goes_on(&mut self, fails: bool) -> bool {
+        let outcome = if fails { Err(Fault::Refused("full".into())) } else { Ok(()) };
+        self.trail.push(format!("the store does it: {outcome:?}"));
+        let heard = self.house.goes_on(outcome);
+        self.hear(&heard);
+        fails
+    }
+
+    /// What two have both heard they have heard in one order.
+    fn hear_the_same(&mut self) {
+        let said: Vec<_> =
+            self.clients.iter_mut().map(|one| std::mem::take(&mut one.said)).collect();
+        for one in &said {
+            for other in &said {
+                let common = |of: &[String], in_: &[String]| -> Vec<String> {
+                    of.iter().filter(|word| in_.contains(word)).cloned().collect()
+                };
+                assert_eq!(common(one, other), common(other, one));
+            }
+        }
+    }
+
+    /// What the room is after the store has refused something, it says itself; and everybody knows
+    /// whether it is in (XEP-0410).
+    fn find_out(&mut self) {
+        let heard = self.house.wakes();
+        self.hear(&heard);
+        for session in 0..SESSIONS.len() {
+            let nick = self.clients[session].nick.clone();
+            let own = nick.clone().unwrap_or_else(|| "ann".into());
+            let ping = format!(
+                "<iq type='get' id='p' to='{}/{own}'><ping xmlns='urn:xmpp:ping'/></iq>",
+                crate::stage_room::ROOM
+            );
+            let heard = self.house.says(SESSIONS[session].0, &ping);
+            let answer = heard.iter().find(|one| one.head.id.as_deref() == Some("p"));
+            let is_in = answer.is_some_and(|one| one.head.type_str() == "result");
+            let name = SESSIONS[session].0;
+            assert_eq!(is_in, nick.is_some(), "{name} after {:#?}", self.last());
+            self.hear(&heard);
+            if is_in {
+                let leave = Deed::Leave(session);
+                let heard = self.says(&leave);
+                self.hear(&heard);
+            }
+        }
+        self.model.occupants.clear();
+        let form = self.house.says(
+            SESSIONS[0].0,
+            "<iq type='get' id='f'><query xmlns='http://jabber.org/protocol/muc#owner'/></iq>",
+        );
+        let form = form.first().map(|form| form.to_text().to_string()).unwrap_or_default();
+        let value = |field: &str| {
+            let from = form.find(&format!("muc#roomconfig_{field}'")).expect("a field");
+            let end = form[from..].find("</field>").map_or(form.len(), |end| from + end);
+            // Options have values, too; the field's own are behind them.
+            let field = &form[from..end];
+            let own = field.rfind("</option>").unwrap_or_default();
+            field[own..]
+                .split_once("<value>")
+                .and_then(|(_, rest)| rest.split_once('<'))
+                .map(|it| it.0.to_owned())
+        };
+        self.model.is_for_members = value("membersonly").as_deref() == Some("1");
+        self.model.is_moderated = value("moderatedroom").as_deref() == Some("1");
+        self.model.is_open = value("whois").as_deref() == Some("anyone");
+        self.model.affiliations = ["none"; 5];
+        for affiliation in document::AFFILIATIONS {
+            let list = self.house.says(
+                SESSIONS[0].0,
+                &format!(
+                    "<iq type='get' id='l'><query xmlns='http://jabber.org/protocol/muc#admin'>\
+                 <item affiliation='{affiliation}'/></query></iq>"
+                ),
+            );
+            let list = list.first().map(|list| list.to_text().to_string()).unwrap_or_default();
+            for (person, jid) in PEOPLE.iter().enumerate() {
+                if list.contains(&format!("jid='{jid}'")) {
+                    self.model.affiliations[person] = affiliation;
+                }
+            }
+        }
+        self.agrees();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps of all walks together.
+    const STEPS: usize = 100_000;
+    const STEPS_OF_ONE: usize = 2_000;
+
+    #[test]
+    fn whoever_walks_through_a_room_sees_what_is_there() {
+        let (mut done, mut refused) = (0, 0);
+        for seed in 1..=STEPS / STEPS_OF_ONE {
+            let mut dice = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed as u64);
+            let mut choose = |below: usize| {
+                dice ^= dice << 13;
+                dice ^= dice >> 7;
+                dice ^= dice << 17;
+                usize::try_from((dice >> 33) % below as u64).unwrap()
+            };
+            let mut walk = Walk::begin(crate::ALL);
+            (0..STEPS_OF_ONE).for_each(|_| walk.step(&mut choose));
+            (done, refused) = (done + walk.done, refused + walk.refused);
+        }
+        assert!(done > STEPS / 4 && refused > STEPS / 8, "{done} done, {refused} refused");
+    }
+}
