@@ -134,7 +134,8 @@ impl Occupant {
     }
 }
 
-/// How a nick looks (RFC 8266 §2.4): in lower case, in compatibility form, without what nobody sees.
+/// How a nick looks (RFC 8266 §2.4): in lower case, in compatibility form, without what nobody
+/// sees.
 pub fn look(nick: &str) -> String {
     let seen = nick.nfkc().filter(|c| !c.is_whitespace() && !is_unseen(*c));
     seen.flat_map(char::to_lowercase).collect()

@@ -19,8 +19,10 @@ fn at_34_nobody_but_the_room_says_what_only_a_room_says() {
         <stanza-id xmlns='urn:xmpp:sid:0' by='garden@conference.wax.example/romeo' id='3'/>\
         <o:occupant-id xmlns:o='urn:xmpp:occupant-id:0' id='4'/>\
         <occupant-id xmlns='urn:xmpp:occupant-id:0' id='5'/>\
-        <delay xmlns='urn:xmpp:delay' from='garden@conference.wax.example' stamp='1970-01-01T00:00:00Z'/>\
-        <d:delay xmlns:d='urn:xmpp:delay' from='conference.wax.example' stamp='1970-01-01T00:00:00Z'/>\
+        <delay xmlns='urn:xmpp:delay' from='garden@conference.wax.example' \
+         stamp='1970-01-01T00:00:00Z'/>\
+        <d:delay xmlns:d='urn:xmpp:delay' from='conference.wax.example' \
+         stamp='1970-01-01T00:00:00Z'/>\
         <delay xmlns='urn:xmpp:delay' stamp='1970-01-01T00:00:00Z'/>\
         <x xmlns='jabber:x:delay' stamp='19700101T00:00:00'/>\
         <x xmlns='http://jabber.org/protocol/muc#user'><status code='307'/></x>\
@@ -44,7 +46,8 @@ fn at_34_nobody_but_the_room_says_what_only_a_room_says() {
     }
     assert_eq!(house.log.last().unwrap().1.stanza.matches("delay").count(), 0, "nor in the log");
     let chat = format!(
-        "<message type='chat' to='garden@conference.wax.example/romeo'><body>b</body>{forged}</message>"
+        "<message type='chat' \
+         to='garden@conference.wax.example/romeo'><body>b</body>{forged}</message>"
     );
     let heard = house.says(TYBALT, &chat);
     let seen = to(&heard, ROMEO)[0];
@@ -300,12 +303,23 @@ fn at_43_presence_with_a_hole_in_it_enters_or_is_refused() {
         assert!(is_told, "{presence}: {heard:?}");
     }
     let mut house = full();
-    let no_nick = house.says(ROMEO, "<presence to='garden@conference.wax.example'><x xmlns='http://jabber.org/protocol/muc'/></presence>");
+    let no_nick = house.says(
+        ROMEO,
+        "<presence to='garden@conference.wax.example'><x \
+     xmlns='http://jabber.org/protocol/muc'/></presence>",
+    );
     assert_eq!(refusal(&no_nick, ROMEO).as_deref(), Some("jid-malformed"));
     let unasked = house.says(ROMEO, "<presence to='garden@conference.wax.example/romeo'/>");
     assert_eq!(codes(to(&unasked, ROMEO)[0]), [307, 333, 110], "section 7.2.17");
     for kind in ["probe", "subscribe", "subscribed", "unsubscribe", "unavailable"] {
-        let heard = house.says(ROMEO, &format!("<presence type='{kind}' to='garden@conference.wax.example/romeo'><x xmlns='http://jabber.org/protocol/muc'/></presence>"));
+        let heard = house.says(
+            ROMEO,
+            &format!(
+                "<presence type='{kind}' \
+         to='garden@conference.wax.example/romeo'><x \
+         xmlns='http://jabber.org/protocol/muc'/></presence>"
+            ),
+        );
         assert!(heard.iter().all(|one| !codes(one).contains(&110)), "{kind} enters (section 17.3)");
     }
 }
@@ -410,14 +424,55 @@ fn of_a_request_all_is_done_or_nothing_section_9_2() {
     let mut house = full();
     let before = house.cells.clone();
     for (items, wanted) in [
-        ("<item jid='a@x' affiliation='outcast'/><item jid='founder@wax.example' affiliation='outcast'/>".to_owned(), "conflict"),
-        ("<item jid='a@x' affiliation='owner'/><item jid='a@x' affiliation='none'/>".into(), "bad-request"),
-        ("<item jid='a@x' affiliation='owner'/><item jid='founder@wax.example' affiliation='none'/><item jid='a@x' affiliation='none'/>".into(), "bad-request"),
-        ("<item nick='tybalt' role='none'/><item nick='nobody' role='none'/>".into(), "item-not-found"),
-        ("<item nick='tybalt' role='none'/><item nick='tybalt' role='visitor'/>".into(), "bad-request"),
-        ("<item jid='a@x' affiliation='member' nick='n'/><item jid='b@x' affiliation='member' nick='N'/>".into(), "conflict"),
-        (format!("<item jid='a@x' affiliation='member'/><item jid='{long}' affiliation='member'/>"), "not-acceptable"),
-        ("<item jid='a@x' affiliation='member' role='visitor' nick='tybalt'/>".into(), "bad-request"),
+        (
+            "<item jid='a@x' affiliation='outcast'/><item jid='founder@wax.example' \
+         affiliation='outcast'/>"
+                .to_owned(),
+            "conflict",
+        ),
+        (
+            "<item jid='a@x' affiliation='owner'/><item jid='a@x' \
+         affiliation='none'/>"
+                .into(),
+            "bad-request",
+        ),
+        (
+            "<item jid='a@x' affiliation='owner'/><item jid='founder@wax.example' \
+         affiliation='none'/><item jid='a@x' affiliation='none'/>"
+                .into(),
+            "bad-request",
+        ),
+        (
+            "<item nick='tybalt' role='none'/><item nick='nobody' \
+         role='none'/>"
+                .into(),
+            "item-not-found",
+        ),
+        (
+            "<item nick='tybalt' role='none'/><item nick='tybalt' \
+         role='visitor'/>"
+                .into(),
+            "bad-request",
+        ),
+        (
+            "<item jid='a@x' affiliation='member' nick='n'/><item jid='b@x' affiliation='member' \
+         nick='N'/>"
+                .into(),
+            "conflict",
+        ),
+        (
+            format!(
+                "<item jid='a@x' affiliation='member'/><item jid='{long}' \
+         affiliation='member'/>"
+            ),
+            "not-acceptable",
+        ),
+        (
+            "<item jid='a@x' affiliation='member' role='visitor' \
+         nick='tybalt'/>"
+                .into(),
+            "bad-request",
+        ),
         ("<item jid='x' affiliation='owner'/>".into(), "not-acceptable"),
         ("<item jid='founder@wax.example' affiliation='admin'/>".into(), "conflict"),
         (String::new(), "bad-request"),
@@ -462,7 +517,8 @@ fn a_password_is_asked_of_everybody_section_7_2_6() {
     affiliate(&mut house, FOUNDER, ROMEO, "owner");
     let with = |password: &str| {
         format!(
-            "<presence to='garden@conference.wax.example/romeo'><x xmlns='http://jabber.org/protocol/muc'>\
+            "<presence to='garden@conference.wax.example/romeo'><x \
+             xmlns='http://jabber.org/protocol/muc'>\
          <password>{password}</password></x></presence>"
         )
     };

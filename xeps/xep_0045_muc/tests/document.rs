@@ -61,7 +61,8 @@ pub fn role(by: Rank, of: Rank, to: &str) -> Result<(), &'static str> {
         // §5.1.3: from moderator to visitor, by an admin or owner
         "visitor" if of.1 == "moderator" && !is_admin(by.0) => Err("not-allowed"),
         "visitor" => Ok(()),
-        // §8.2: not by a moderator with a lower affiliation; §5.1.3: moderators by admins and owners
+        // §8.2: not by a moderator with a lower affiliation; §5.1.3: moderators by admins and
+        // owners
         "none" if level(of.0) > level(by.0) => Err("not-allowed"),
         "none" if of.1 == "moderator" && !is_admin(by.0) => Err("not-allowed"),
         "none" => Ok(()),

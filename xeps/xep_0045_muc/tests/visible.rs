@@ -133,12 +133,19 @@ fn at_40_lists_disco_forms_and_invitations_name_nobody() {
         for disco in ["info", "items"] {
             let ns = format!("http://jabber.org/protocol/disco#{disco}");
             room.says(who, &format!("<iq type='get' id='d'><query xmlns='{ns}'/></iq>"));
-            room.says(who, &format!("<iq type='get' id='d' to='garden@conference.wax.example/romeo'><query xmlns='{ns}'/></iq>"));
+            room.says(
+                who,
+                &format!(
+                    "<iq type='get' id='d' \
+             to='garden@conference.wax.example/romeo'><query xmlns='{ns}'/></iq>"
+                ),
+            );
         }
     }
     let invite = |whom: &str| {
         format!(
-            "<message><x xmlns='http://jabber.org/protocol/muc#user'><invite to='{whom}'/></x></message>"
+            "<message><x xmlns='http://jabber.org/protocol/muc#user'><invite \
+             to='{whom}'/></x></message>"
         )
     };
     let invited = room.says(JULIET, &invite(bare(PARIS)));
@@ -201,11 +208,13 @@ fn at_40_requests_pass_between_occupants_and_neither_learns_who_the_other_is() {
 fn at_40_an_error_of_a_private_message_does_not_tell_whose_it_is() {
     let mut room = room("moderators");
     room.house.is_foreign = true;
-    let message = "<message type='chat' id='p' to='garden@conference.wax.example/romeo'><body>b</body></message>";
+    let message = "<message type='chat' id='p' \
+     to='garden@conference.wax.example/romeo'><body>b</body></message>";
     let passed = room.says(TYBALT, message);
     let error = Stanza::parse_one(
         "<message type='error' id='p'><body>b</body><error type='cancel' by='romeo@wax.example'>\
-         <policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text xmlns='urn:ietf:params:\
+         <policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text \
+         xmlns='urn:ietf:params:\
          xml:ns:xmpp-stanzas'>romeo@wax.example wants none</text></error></message>",
     );
     let mut error = error.unwrap();

@@ -249,7 +249,8 @@ impl Deed {
         };
         match self {
             Self::Enter(_, nick) => format!(
-                "<presence to='{ROOM}/{nick}'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+                "<presence to='{ROOM}/{nick}'><x \
+                 xmlns='http://jabber.org/protocol/muc'/></presence>"
             ),
             Self::Rename(_, nick) => format!("<presence to='{ROOM}/{nick}'/>"),
             Self::Shows(_) => format!("<presence to='{ROOM}/{own}'><show>away</show></presence>"),
@@ -556,18 +557,17 @@ impl Walk {
     fn find_out(&mut self) {
         let heard = self.house.wakes();
         self.hear(&heard);
-        for session in 0..SESSIONS.len() {
+        for (session, (jid, _)) in SESSIONS.into_iter().enumerate() {
             let nick = self.clients[session].nick.clone();
             let own = nick.clone().unwrap_or_else(|| "ann".into());
             let ping = format!(
                 "<iq type='get' id='p' to='{}/{own}'><ping xmlns='urn:xmpp:ping'/></iq>",
                 crate::stage_room::ROOM
             );
-            let heard = self.house.says(SESSIONS[session].0, &ping);
+            let heard = self.house.says(jid, &ping);
             let answer = heard.iter().find(|one| one.head.id.as_deref() == Some("p"));
             let is_in = answer.is_some_and(|one| one.head.type_str() == "result");
-            let name = SESSIONS[session].0;
-            assert_eq!(is_in, nick.is_some(), "{name} after {:#?}", self.last());
+            assert_eq!(is_in, nick.is_some(), "{jid} after {:#?}", self.last());
             self.hear(&heard);
             if is_in {
                 let leave = Deed::Leave(session);
