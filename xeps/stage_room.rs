@@ -22,6 +22,7 @@ pub const ROOM: &str = "garden@conference.wax.example";
 /// 2006-12-19T17:58:35.999Z.
 const NOW: u64 = 1_166_551_115_999;
 const MUC: &str = "http://jabber.org/protocol/muc";
+const USER: &str = "http://jabber.org/protocol/muc#user";
 
 /// Numbers are never the same.
 #[derive(Default)]
@@ -313,6 +314,7 @@ impl House {
             let mut said = Stanza::parse_one(&entry.stanza).expect("what was said");
             said.head.to.clone_from(&asked.head.from);
             let delay = Draft::new(Name::new("urn:xmpp:delay", "delay"));
+            let said = said.without(Name::new(USER, "x"));
             said.with(delay.attribute("from", self.jid.as_str()).finish())
         });
         let says_more = |said: &Stanza| said.child(Name::new(ns::CLIENT, "body")).is_some();
