@@ -7,13 +7,12 @@
 #![no_main]
 
 #[path = "../../xeps/xep_0045_muc/tests/document.rs"]
-#[allow(dead_code, reason = "some of it is for the tests that go through the tables")]
+#[expect(dead_code, reason = "some of it is for the tests that go through the tables")]
 mod document;
 #[path = "../../xeps/stage_room.rs"]
-#[allow(dead_code, reason = "what goes wrong is no part of this")]
+#[expect(dead_code, reason = "what goes wrong is no part of this")]
 mod stage_room;
 #[path = "../../xeps/xep_0045_muc/tests/walk.rs"]
-#[allow(dead_code, reason = "nobody counts here")]
 mod walk;
 
 use libfuzzer_sys::fuzz_target;
