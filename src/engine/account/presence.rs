@@ -224,7 +224,10 @@ impl Account {
             }
             return self.ask_received(ask, walked.stanza, ctx, out);
         }
-        if let "error" | "unavailable" = kind {
+        // In a room somebody else may leave the name that a session is just taking.
+        let from = walked.stanza.head.from.as_ref();
+        let is_room = from.is_some_and(|from| ctx.settings.service(from.domain()).is_some());
+        if kind == "error" || kind == "unavailable" && !is_room {
             self.forget_directed(&walked.stanza);
         }
         if self.is_withdrawn(&walked.stanza) {

@@ -33,6 +33,7 @@ mod limits;
 mod order;
 mod presence;
 mod pushes;
+mod storm;
 mod subscriptions;
 mod turns;
 
