@@ -5,11 +5,11 @@ use super::*;
 /// What a contact has seen last of her: whether she is there.
 fn last_seen(world: &mut World, by: Link) -> Option<bool> {
     let heard = world.heard(by).into_iter().filter_map(|xml| Stanza::parse_one(&xml).ok());
-    let hers = heard.filter(|stanza| {
+    let mut hers = heard.filter(|stanza| {
         let from = stanza.head.from.as_ref().map(Jid::as_str);
         stanza.kind() == Kind::Presence && from == Some(JULIET)
     });
-    hers.last().map(|stanza| stanza.head.type_str().is_empty())
+    hers.next_back().map(|stanza| stanza.head.type_str().is_empty())
 }
 
 /// Whoever binds last has it (RFC 6120 §7.7.2.2, third option); those before hear of a conflict,
