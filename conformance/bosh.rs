@@ -20,15 +20,13 @@ pub const HTTPBIND: &str = "http://jabber.org/protocol/httpbind";
 /// Sessions with a server.
 pub struct Bosh {
     server: Server,
-    post: Arc<Post>,
     sessions: Vec<Option<Session>>,
 }
 
 impl Bosh {
     /// No session yet.
     pub fn new(server: Server) -> Self {
-        let post = Arc::new(Post::new(&server));
-        Self { server, post, sessions: Vec::new() }
+        Self { server, sessions: Vec::new() }
     }
 }
 
@@ -38,7 +36,8 @@ impl Driver for Bosh {
     }
 
     fn open(&mut self, _: Door) -> Result<Link, Broken> {
-        self.sessions.push(Some(Session::new(self.post.clone())));
+        // On connections of its own: those of one that the server has ended may be closing.
+        self.sessions.push(Some(Session::new(Arc::new(Post::new(&self.server)))));
         Ok(Link(self.sessions.len() - 1))
     }
 
