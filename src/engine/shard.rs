@@ -226,7 +226,9 @@ impl Shard {
             }
             Some(Hosted::Here { .. }) => self.run(&jid, input, ctx, out),
             Some(Hosted::Loading(parked)) => parked.put(&jid, input, total, out),
-            None if !is_room(&jid, ctx) && !parked::wakes(&input) => {
+            None if !parked::wakes(&input)
+                && (!is_room(&jid, ctx) || parked::concludes(&input)) =>
+            {
                 to_nobody(&jid, input, ctx, out);
             }
             None => {

@@ -3,7 +3,7 @@
 
 use super::{
     line::{Asker, Effect, Step},
-    members::{Member, Members},
+    members::{MEMBERS_MAX, Member, Members},
     names::*,
     occupants::{self, look},
     presence::NICK_BYTES_MAX,
@@ -18,8 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const ITEMS_MAX: usize = 1_000;
 /// The longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 1_024;
-/// What somebody may be to a room of those who are anything to it.
-const MEMBERS_MAX: usize = 100_000;
 
 /// One thing that is asked for.
 enum Change {
@@ -115,7 +113,8 @@ impl Room {
         if changes.is_empty() {
             return Err(StanzaCondition::BadRequest.into());
         }
-        if changes.len() > ITEMS_MAX || self.members.len() + changes.len() > MEMBERS_MAX {
+        let new = changes.iter().filter(|change| self.is_new(change)).count();
+        if changes.len() > ITEMS_MAX || new > 0 && self.members.len() + new > MEMBERS_MAX {
             return Err(StanzaCondition::PolicyViolation.into());
         }
         for change in &changes {
@@ -131,6 +130,16 @@ impl Room {
         self.close_if_empty(&mut step, turn.ctx);
         self.take(step, turn);
         Ok(())
+    }
+
+    /// Whether somebody becomes something to the room who is nothing to it.
+    fn is_new(&self, change: &Change) -> bool {
+        match change {
+            Change::Role { .. } => false,
+            Change::Affiliation { who, to, .. } => {
+                *to != Affiliation::None && self.members.get(who).is_none()
+            }
+        }
     }
 
     fn may_do(&self, from: &Jid, change: &Change) -> Result<(), StanzaError> {

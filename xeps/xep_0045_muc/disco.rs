@@ -23,7 +23,7 @@ impl Room {
     /// §6.4, and the reserved nick of who asks (§7.12).
     ///
     /// # Errors
-    /// `item-not-found` for a node that is not there, and of a room that hides from who asks.
+    /// `item-not-found` for a node that is not there.
     pub fn info(
         &self,
         from: &Jid,
@@ -52,11 +52,11 @@ impl Room {
         let query = features.fold(query, |query, feature| {
             query.child(Draft::new(Name::new(INFO.ns, "feature")).attribute("var", feature))
         });
-        Ok(query.child(self.roominfo()).finish())
+        Ok(query.child(self.roominfo(self.may_read(from).is_ok())).finish())
     }
 
-    /// §15.5.4.
-    fn roominfo(&self) -> Draft {
+    /// §15.5.4; what is said in the room, and by how many, for who may read that (§13.4).
+    fn roominfo(&self, may_read: bool) -> Draft {
         let text = |var, label, value: &str| {
             let field = Field { var, kind: Kind::TextSingle, label, required: false };
             field.told((!value.is_empty()).then_some(value))
@@ -66,14 +66,17 @@ impl Room {
             field.told([if is { "1" } else { "0" }])
         };
         let config = &self.config;
-        let occupants = self.occupants.len().to_string();
+        let (occupants, subject) = match may_read {
+            true => (self.occupants.len().to_string(), self.subject.text()),
+            false => <_>::default(),
+        };
         let history = config.history_max.to_string();
         let pause = config.slow_mode_seconds.to_string();
         let (var, label) = ("muc#roominfo_avatarhash", "Hashes of the pictures");
         let avatar = Field { var, kind: Kind::TextMulti, label, required: false };
         [
             text("muc#roominfo_description", "Description", &config.description),
-            text("muc#roominfo_subject", "Subject", &self.subject.text()),
+            text("muc#roominfo_subject", "Subject", &subject),
             flag(
                 "muc#roominfo_changesubject",
                 "Occupants may change the subject",

@@ -2,7 +2,7 @@
 
 use super::{
     line::Asker,
-    members::{Member, Members},
+    members::{MEMBERS_MAX, Member, Members},
     names::*,
     rank::{Affiliation, Rank, Role},
     room::{Room, Turn},
@@ -45,6 +45,9 @@ impl Room {
             whom.push((to, invite));
         }
         whom.iter().try_for_each(|(to, _)| Members::can_keep(&to.bare()))?;
+        if self.config.is_members_only && self.members.len() + whom.len() > MEMBERS_MAX {
+            return Err(StanzaCondition::PolicyViolation.into());
+        }
         let mut step = self.step(asker);
         for (to, invite) in whom {
             // §7.8.2, §9.5: who is invited to a room for members becomes one.
@@ -119,9 +122,11 @@ impl Room {
                 let inviter = self.occupants.get(nick).ok_or(StanzaCondition::ItemNotFound)?;
                 inviter.seats.iter().map(|seat| seat.jid.clone()).collect()
             }
-            // Nobody writes to whoever he likes in the room's name.
+            // Nobody writes to whoever he likes in the room's name, and nobody is told whose
+            // addresses are here.
             _ if self.occupants.nicks_of(&to.bare()).is_empty() => {
-                return Err(StanzaCondition::ItemNotFound.into());
+                self.done(asker, turn);
+                return Ok(());
             }
             _ => vec![to.bare().into()],
         };

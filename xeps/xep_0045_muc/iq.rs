@@ -141,7 +141,7 @@ impl Room {
 
     /// XEP-0313 §6.1.2: who may enter a room may read what was said in it; of one for members,
     /// they. What was kept before its owners wanted no archive, nobody reads while they want none.
-    fn may_read(&self, from: &Jid) -> Result<(), StanzaError> {
+    pub fn may_read(&self, from: &Jid) -> Result<(), StanzaError> {
         if !self.config.is_archived {
             return Err(StanzaCondition::ServiceUnavailable.into());
         }

@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// With a room: what each is to it, by bare address.
 pub const AFFILIATIONS: Table = Table::named("affiliation");
 
+/// How many may be anything to a room.
+pub const MEMBERS_MAX: usize = 100_000;
+
 /// What somebody is to a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Member {
@@ -103,6 +106,10 @@ impl Members {
     /// An address that is too long to be kept.
     pub fn change(&mut self, room: &Bare, who: &Bare, to: Member) -> Result<Change, StanzaError> {
         Self::can_keep(who)?;
+        let is_new = !to.is_nothing() && !self.by_address.contains_key(who);
+        if is_new && self.by_address.len() >= MEMBERS_MAX {
+            return Err(StanzaCondition::PolicyViolation.into());
+        }
         let key = who.as_str().to_owned();
         let change = match to.is_nothing() {
             true => Change::Cut(AFFILIATIONS, room.clone(), key),

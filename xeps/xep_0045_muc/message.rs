@@ -40,7 +40,10 @@ impl Room {
             // §18.2: who cannot be reached is not there.
             self.pass_error(&from, &stanza, turn);
             self.bounced(&from, &stanza, turn);
-            self.done(asker, turn);
+            // Nobody else waits for anything.
+            if matches!(asker, Asker::Owed(_)) {
+                self.done(asker, turn);
+            }
             return Ok(());
         }
         if !self.is_made {
@@ -114,6 +117,9 @@ impl Room {
     pub fn said(&self, stanza: &Stanza, nick: &str, ctx: &Ctx<'_>) -> Stanza {
         let is_forged = |child: Element<'_>| {
             let is_ours = child.ns() == USER || occupant_id::is_one(child);
+            // That something was taken back, the archive says (XEP-0424, XEP-0425).
+            let is_ours =
+                is_ours || [RETRACTED, MODERATED, MODERATED_0].iter().any(|it| child.is(*it));
             is_ours || self.is_named_by_us(child) || self.is_delayed_by_us(child)
         };
         let mut said = stanza.clone().retain(|child| !is_forged(child));

@@ -47,6 +47,11 @@ pub const STANZA_ID: Name = Name::new("urn:xmpp:sid:0", "stanza-id");
 /// When it was said (XEP-0203).
 pub const DELAY: Name = Name::new("urn:xmpp:delay", "delay");
 
+/// What is left of a message that was taken back (XEP-0424), and by whom (XEP-0425).
+pub const RETRACTED: Name = Name::new("urn:xmpp:message-retract:1", "retracted");
+pub const MODERATED: Name = Name::new("urn:xmpp:message-moderate:1", "moderated");
+pub const MODERATED_0: Name = Name::new("urn:xmpp:message-moderate:0", "moderated");
+
 /// The name of a place in the log of a room.
 pub fn stanza_id(room: &Bare, pos: Pos, settings: &Settings) -> Payload {
     let id = settings.names.name(room, pos);

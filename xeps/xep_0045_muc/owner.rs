@@ -34,6 +34,7 @@ impl Room {
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
         self.is_owner(from)?;
+        let was_empty = self.occupants.is_empty();
         let mut step = self.step(Asker::Sender(iq.clone()));
         if let Some(destroy) = query.child(DESTROY) {
             self.destroy(destroy, &mut step, turn.ctx)?;
@@ -42,6 +43,9 @@ impl Room {
             let form = query.child(forms::X).ok_or(StanzaCondition::BadRequest)?;
             self.configure(form, &mut step, turn.ctx)?;
             step.send(iq.result());
+            if !was_empty {
+                self.close_if_empty(&mut step, turn.ctx);
+            }
         }
         self.take(step, turn);
         Ok(())

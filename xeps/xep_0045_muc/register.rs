@@ -70,9 +70,13 @@ impl Room {
             Some(_) => (affiliation, Text::new()),
             None => (affiliation.max(Affiliation::Member), self.wanted_nick(from, query)?),
         };
+        let was_empty = self.occupants.is_empty();
         let mut step = self.step(Asker::Sender(iq.clone()));
         self.affiliate(&who, to, Some(nick), Word::default(), &mut step, turn.ctx)?;
         step.send(iq.result());
+        if !was_empty {
+            self.close_if_empty(&mut step, turn.ctx);
+        }
         self.take(step, turn);
         Ok(())
     }

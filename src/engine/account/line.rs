@@ -8,13 +8,13 @@ use super::{
 use crate::{
     ctx::Ctx,
     delivery::{Untaken, untaken},
-    parcel::{Owed, Ticket},
+    parcel::{Owed, Parcel, Ticket},
     passage::{Walked, release},
     port::Fault,
     request::{Home, Line},
     unit::{Change, Committed, Table, Unit},
 };
-use wire::{Kind, Stanza, StanzaError, StreamCondition};
+use wire::{Bare, Kind, Stanza, StanzaError, StreamCondition};
 
 impl Account {
     /// Puts something into the line; lets it go at once when it waits for nothing.
@@ -71,12 +71,18 @@ impl Account {
         }
         match half {
             Ok(theirs) if wait.unit.is_some() || !theirs.is_empty() => {
+                let is_late = wait.unit.is_none();
                 let ours = wait.unit.take().unwrap_or_default();
                 (wait.place, wait.unit) = (Place::Mine, Some(ours.join(theirs)));
+                if is_late {
+                    self.waiting.has_unit(ticket);
+                }
             }
+            // Nothing is written, and so nobody else tells whoever took it on that it may go on.
             Ok(_) => {
+                let (to, pair) = (wait.recipient.take(), wait.pair.clone());
                 wait.place = Place::Ready(Ok(Committed::default()));
-                let pair = wait.pair.clone();
+                self.tell_recipient(to, ticket, Ok(Committed::default()), out);
                 self.advance(&pair, ctx, out);
             }
             Err(error) => {
@@ -84,15 +90,31 @@ impl Account {
                     let refused: Vec<_> = walked.stanza.refused(&error).into_iter().collect();
                     wait.then = Then::Send(refused.into());
                 }
-                (wait.unit, wait.recipient) = (None, None);
-                wait.place = Place::Ready(Ok(Committed::default()));
+                let room = wait.recipient.take();
+                let room = room.filter(|to| ctx.settings.service(to.domain()).is_some());
+                (wait.unit, wait.place) = (None, Place::Ready(Ok(Committed::default())));
                 let pair = wait.pair.clone();
+                // A room may have passed it on, and heard nothing of the refusal.
+                let refused = Fault::Refused("the recipient has refused it".into());
+                self.tell_recipient(room, ticket, Err(refused), out);
                 self.waiting.lesson(ticket);
                 self.advance(&pair, ctx, out);
                 self.ask_on(ctx, out);
             }
         }
         self.give_units(out);
+    }
+
+    fn tell_recipient(
+        &self,
+        to: Option<Bare>,
+        ticket: Ticket,
+        outcome: Result<Committed, Fault>,
+        out: &mut Vec<Output>,
+    ) {
+        let owed = Owed { sender: self.jid.clone(), ticket };
+        let release = to.map(|to| Parcel::Release { to, owed, outcome });
+        out.extend(release.map(Output::Parcel));
     }
 
     /// A unit of this account's has been committed, or not.

@@ -190,6 +190,11 @@ impl Waiting {
         self.line.push_back(Some(Box::new(wait)));
     }
 
+    /// What had nothing to write has something now: all of it is the other half.
+    pub fn has_unit(&mut self, Ticket(number): Ticket) {
+        self.unsent.push_back(number);
+    }
+
     pub fn at(&mut self, Ticket(number): Ticket) -> Option<&mut Wait> {
         let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
         self.line.get_mut(place)?.as_deref_mut()
