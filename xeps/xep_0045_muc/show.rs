@@ -151,8 +151,10 @@ impl Show {
             // Be it that they have left since: of that they hear behind this.
             own.extend(self.own.iter().map(|jid| form(jid, false)));
         }
-        // Who comes hears of itself last (§7.2.2), who goes first (§7.14, §8.2).
-        let (mut first, then) = if self.is_gone { (own, others) } else { (others, own) };
+        // Who comes hears of itself last (§7.2.2), who goes first (§7.14, §8.2). Who only changes
+        // its nick does not go: when it hears of that, the others have.
+        let goes = self.is_gone && self.word.nick.is_none();
+        let (mut first, then) = if goes { (own, others) } else { (others, own) };
         first.extend(then);
         first
     }
