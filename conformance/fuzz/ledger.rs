@@ -344,9 +344,10 @@ impl Ledger {
         self.asleep.insert(link);
     }
 
-    /// Nobody believes in somebody of our accounts who has gone.
+    /// Nobody believes in somebody of our accounts who has gone. After a kill some may: what of
+    /// presence waited for who was away, no log has, and who was there is not told it again.
     pub fn exorcise(&self, link: Link, me: &Bare, is_there: impl Fn(&Jid) -> bool) {
-        if self.asleep.contains(&link) || self.liars.contains(&link) {
+        if self.kills > 0 || self.asleep.contains(&link) || self.liars.contains(&link) {
             return;
         }
         let believed = self.believed.get(&link).into_iter().flatten();

@@ -131,9 +131,12 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let session = &self.sessions[place];
-        let (link, jid) = (session.link, session.jid.clone());
+        let session = &mut self.sessions[place];
+        let (link, jid, settled) = (session.link, session.jid.clone(), session.handled.settled());
         let granted = claims.granted(claim, session.h().unwrap_or_default());
+        // It is told that now: from here on never less.
+        session.managed.iter_mut().for_each(|managed| managed.keeps(settled));
+        let session = &self.sessions[place];
         out.push(Output::Parcel(Parcel::ToSocket(link, Say::Resumed(jid, granted))));
         let unacked = session.managed.iter().flat_map(|managed| managed.unacked.iter());
         for stanza in unacked.filter_map(|sent| sent.stanza.clone()) {
