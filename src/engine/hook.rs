@@ -150,7 +150,7 @@ pub type Hear = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Result<Vec<Output>, S
 /// What a session answers to an element that it begins with.
 pub type Begin = fn(Element<'_>, &mut Session, &Ctx<'_>) -> Vec<Payload>;
 /// Whether this request is such a one.
-pub type CatchUp = fn(&Stanza, &Settings) -> bool;
+pub type CatchUp = fn(&Stanza, &Reply, &Settings) -> bool;
 /// Of this account, whose archive shows something from the first of these places to the last;
 /// `None`: it shows nothing.
 pub type Ends = fn(&Bare, Option<(Pos, Pos)>, &Settings) -> Payload;

@@ -256,8 +256,8 @@ impl Hooks {
     }
 
     /// Whether who asks this catches up with the archive.
-    pub fn catches_up(&self, iq: &Stanza, settings: &Settings) -> bool {
-        self.catch_ups.iter().any(|is_it| is_it(iq, settings))
+    pub fn catches_up(&self, iq: &Stanza, reply: &Reply, settings: &Settings) -> bool {
+        self.catch_ups.iter().any(|is_it| is_it(iq, reply, settings))
     }
 
     /// What is told of the ends of an archive, if there are archives.

@@ -151,14 +151,20 @@ async fn answer(iq: &Stanza, world: &World<'_>, seen: fn(Stanza) -> Stanza) -> R
 }
 
 /// Whether a query leads to the end of all that there is. Who looks at one conversation, back, or
-/// only how much there is, has not caught up with the others; nor who searches for words.
-fn catches_up(iq: &Stanza, settings: &Settings) -> bool {
+/// only how much there is, has not caught up with the others; nor who searches for words, who
+/// begins at a time, before which something may wait, or who has not been told the last of it.
+fn catches_up(iq: &Stanza, reply: &Reply, settings: &Settings) -> bool {
+    let Reply::After(_, Some(fin)) = reply else { return false };
+    if fin.element().attribute("complete").as_deref() != Some("true") {
+        return false;
+    }
     let asked = iq.child(QUERY).map(|query| Query::read(query, settings));
     let Some(Ok(asked)) = asked else { return false };
-    let Query { with: None, time: (_, None), before: None, words: None, page, .. } = &asked else {
+    let Query { with: None, time: (from, None), before: None, words: None, page, .. } = &asked
+    else {
         return false;
     };
-    asked.ids.is_empty() && page.before.is_none() && page.max != Some(0)
+    *from == Pos::default() && asked.ids.is_empty() && page.before.is_none() && page.max != Some(0)
 }
 
 /// What the account tells who asks.

@@ -168,7 +168,8 @@ impl Account {
         }
         let Some(asked) = self.reads.asked.remove(&number) else { return };
         let Asked { iq, settles, released, .. } = asked;
-        let reader = settles.filter(|_| replied.is_ok() && ctx.hooks.catches_up(&iq, ctx.settings));
+        let has_all = |reply: &Reply| ctx.hooks.catches_up(&iq, reply, ctx.settings);
+        let reader = settles.filter(|_| replied.as_ref().is_ok_and(has_all));
         match replied {
             Ok(Reply::Write(changes, last)) => {
                 let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
