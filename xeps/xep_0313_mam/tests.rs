@@ -289,16 +289,28 @@ fn another_hears_of_preferences_what_an_account_that_does_not_exist_says() {
     assert!(told(&mut juliet).contains("'always'"));
 }
 
+/// Whether somebody who submits this field has caught up, by an answer that says this of itself.
+fn has_caught_up(var: &str, value: &str, complete: &str) -> bool {
+    let settings = xep_0431_fulltext::tests::enabled();
+    let field =
+        |var: &str, value: &str| format!("<field var='{var}'><value>{value}</value></field>");
+    let fields = field("FORM_TYPE", NS) + &field(var, value);
+    let form = format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>");
+    let iq = format!("<iq type='set' id='1'><query xmlns='{NS}'>{form}</query></iq>");
+    let fin = Draft::new(FIN).attribute("complete", complete).finish();
+    let reply = Reply::After(Vec::new(), Some(fin));
+    catches_up(&Stanza::parse_one(&iq).unwrap(), &reply, &settings)
+}
+
 #[test]
 fn who_searches_for_words_has_not_caught_up() {
-    let settings = xep_0431_fulltext::tests::enabled();
-    let has = |text: &str| {
-        let field =
-            |var: &str, value: &str| format!("<field var='{var}'><value>{value}</value></field>");
-        let fields = field("FORM_TYPE", NS) + &field("{urn:xmpp:fulltext:0}fulltext", text);
-        let form = format!("<x xmlns='jabber:x:data' type='submit'>{fields}</x>");
-        let iq = format!("<iq type='set' id='1'><query xmlns='{NS}'>{form}</query></iq>");
-        catches_up(&Stanza::parse_one(&iq).unwrap(), &settings)
-    };
+    let has = |text: &str| has_caught_up("{urn:xmpp:fulltext:0}fulltext", text, "true");
     assert!(!has("rose") && !has("?!") && has(""));
+}
+
+#[test]
+fn who_has_not_come_to_the_end_or_begins_at_a_time_has_not_caught_up() {
+    assert!(has_caught_up("after-id", "a", "true"));
+    assert!(!has_caught_up("after-id", "a", "false"));
+    assert!(!has_caught_up("start", "2026-01-01T00:00:00Z", "true"));
 }
