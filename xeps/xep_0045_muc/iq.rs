@@ -1,7 +1,6 @@
 //! Requests to a room, and from one occupant to another (XEP-0045 §6.4–6.6, §17.4).
 
 use super::{
-    line::Asker,
     names::*,
     occupants::Seat,
     rank::{Affiliation, Role},
@@ -163,33 +162,25 @@ impl Room {
         if let Some(asked) = self.asked.remove(&number) {
             return self.has_read(&asked, replied, turn);
         }
-        let read = match replied {
-            Ok(Reply::After(stanzas, _)) => stanzas,
-            _ => Vec::new(),
+        let (read, changes) = match replied {
+            Ok(Reply::After(stanzas, _)) => (stanzas, Vec::new()),
+            Ok(Reply::Write(changes, _)) => (Vec::new(), changes),
+            _ => <_>::default(),
         };
         self.line.answered(number, read);
+        for (ticket, unit) in self.line.drafted(number, changes) {
+            turn.out.push(Output::Commit(ticket, unit, None));
+        }
         self.advance(turn);
     }
 
     fn has_read(&mut self, asked: &Stanza, replied: Replied, turn: &mut Turn<'_, '_>) {
-        if asked.kind() == Kind::Message {
-            return self.amend(replied, turn);
-        }
         if let Some(request) = moderation::Request::of(asked) {
             let done = self.moderated(asked, &request, replied, turn);
             return done.unwrap_or_else(|error| refuse(asked, &error, turn));
         }
         let answers = stanzas(asked, unwritten(replied));
         answers.into_iter().for_each(|stanza| send(stanza, turn.out));
-    }
-
-    /// What was said changes what had been said before, as its XEP has found out.
-    fn amend(&mut self, replied: Replied, turn: &mut Turn<'_, '_>) {
-        if let Ok(Reply::Write(changes, _)) = replied {
-            let mut step = self.step(Asker::Nobody);
-            step.unit.changes = changes;
-            self.take(step, turn);
-        }
     }
 
     /// §17.4: from one occupant to another. Its own nick answers whether it is here (XEP-0410).

@@ -4,7 +4,6 @@
 use super::show::Show;
 use engine::{
     parcel::{Owed, Ticket},
-    shard::WorldAnswer,
     unit::{Change, Committed, Pos, Unit},
     wire::*,
 };
@@ -22,8 +21,6 @@ pub enum Effect {
     Show(Box<Show>),
     /// Everybody who sat hears this; said by the session at this address.
     Tell(Stanza, Jid),
-    /// What was said may change what had been said before.
-    Amend(Stanza, WorldAnswer),
     /// Who has entered is told what was said before, and then the subject.
     History(Stanza),
     /// It is where it ought to be: the sender goes on.
@@ -83,6 +80,8 @@ enum On {
     Nothing,
     Commit(Ticket),
     Read(u64),
+    /// Before it is written: for a read of its own, or for a step in front of it that does.
+    Draft(Option<u64>),
 }
 
 /// The line.
@@ -102,16 +101,51 @@ impl Line {
         self.queue.len() >= WAITING_STEPS_MAX
     }
 
-    /// A step behind all others. What it writes is to be given to the writer under this ticket.
+    /// A step behind all others. What it writes is to be given to the writer under this ticket,
+    /// now or when no step in front of it is a draft: the log is in the order of the line.
     pub fn push(&mut self, mut step: Step) -> Option<(Ticket, Unit)> {
-        if step.unit.is_empty() {
-            self.queue.push_back((On::Nothing, step));
-            return None;
-        }
         step.is_change = !step.unit.changes.is_empty();
-        let (ticket, unit) = (Ticket(self.number()), std::mem::take(&mut step.unit));
-        self.queue.push_back((On::Commit(ticket), step));
-        Some((ticket, unit))
+        let on = match step.unit.is_empty() {
+            true => On::Nothing,
+            false => On::Draft(None),
+        };
+        self.queue.push_back((on, step));
+        self.written().pop()
+    }
+
+    /// A step behind all others that writes more than it knows now: what else, is answered under
+    /// this number.
+    pub fn draft(&mut self, step: Step) -> u64 {
+        let number = self.number();
+        self.queue.push_back((On::Draft(Some(number)), step));
+        number
+    }
+
+    /// What else the draft of this number writes. What is to be given to the writer now, in order.
+    pub fn drafted(&mut self, number: u64, changes: Vec<Change>) -> Vec<(Ticket, Unit)> {
+        let waits = |(on, _): &&mut (On, Step)| *on == On::Draft(Some(number));
+        if let Some((on, step)) = self.queue.iter_mut().find(waits) {
+            *on = On::Draft(None);
+            step.unit.changes.extend(changes);
+        }
+        self.written()
+    }
+
+    /// All that no draft holds back.
+    fn written(&mut self) -> Vec<(Ticket, Unit)> {
+        let (last, mut written) = (&mut self.last, Vec::new());
+        for (on, step) in &mut self.queue {
+            match on {
+                On::Draft(Some(_)) => break,
+                On::Draft(None) => {
+                    *last += 1;
+                    written.push((Ticket(*last), std::mem::take(&mut step.unit)));
+                    *on = On::Commit(Ticket(*last));
+                }
+                On::Nothing | On::Commit(_) | On::Read(_) => {}
+            }
+        }
+        written
     }
 
     /// What is left of a step waits for a read, in front of all others. Under this number it is

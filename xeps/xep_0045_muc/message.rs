@@ -104,11 +104,12 @@ impl Room {
             step.unit.entries.push(entry);
         }
         let amends = turn.ctx.hooks.amends(&said).filter(|_| !step.unit.is_empty());
-        let amends = amends.map(|read| Effect::Amend(said.clone(), read));
-        step.effects.push(Effect::Tell(said, from.clone()));
+        step.effects.push(Effect::Tell(said.clone(), from.clone()));
         Self::settle(&mut step);
-        step.effects.extend(amends);
-        self.take(step, turn);
+        match amends {
+            Some(amends) => self.take_amended(step, said, amends, turn),
+            None => self.take(step, turn),
+        }
         Ok(())
     }
 

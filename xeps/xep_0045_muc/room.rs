@@ -19,6 +19,7 @@ use engine::{
     ctx::Ctx,
     parcel::{Owed, Parcel, Ticket},
     port::{Fault, Loaded},
+    shard::WorldAnswer,
     unit::{Change, Committed, Pos, Table, Unit},
     wire::*,
 };
@@ -210,6 +211,19 @@ impl Room {
         self.advance(turn);
     }
 
+    /// What was said changes what had been said before: both are written at once, so that nobody
+    /// who has heard the one finds the other unchanged.
+    pub fn take_amended(
+        &mut self,
+        step: Step,
+        said: Stanza,
+        read: WorldAnswer,
+        turn: &mut Turn<'_, '_>,
+    ) {
+        let number = self.line.draft(step);
+        turn.out.push(Output::World(number, said, read));
+    }
+
     pub fn advance(&mut self, turn: &mut Turn<'_, '_>) {
         while let Some(mut step) = self.line.ready() {
             if let Some(pos) = step.pos(&self.jid) {
@@ -238,8 +252,6 @@ impl Room {
                 all.into_iter().for_each(|stanza| send(stanza, turn.out));
             }
             Effect::Tell(message, by) => self.tell(message, &by, step, turn),
-            // When too much is asked for, what it retracts stays; so does that it is retracted.
-            Effect::Amend(said, read) => drop(self.ask_store(said.clone(), said, read, turn)),
             Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
             Effect::Vanish => turn.out.push(Output::Leave),
             Effect::History(_) => {}
@@ -269,8 +281,7 @@ impl Room {
     ) {
         if let Some((step, fault)) = self.line.committed(ticket, outcome) {
             refuse_asker(step.asker.clone(), &fault.into(), turn.out);
-            // Nobody waits for what amends the log, and nothing here knows of it.
-            if step.is_change && !step.effects.is_empty() {
+            if step.is_change {
                 self.fall(turn);
             }
         }

@@ -60,6 +60,26 @@ fn who_enters_hears_of_the_others_of_itself_of_what_was_said_and_of_the_subject_
 }
 
 #[test]
+fn what_takes_something_back_is_written_with_it_and_before_what_is_said_then_xep_0424() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    house.late = true;
+    let retracts = "<message type='groupchat' id='r'>\
+        <retract xmlns='urn:xmpp:message-retract:1' id='x'/><body>retracts</body></message>";
+    let mut heard = house.says(ROMEO, retracts);
+    heard.extend(say(&mut house, FOUNDER, "two"));
+    assert_eq!(house.waits(), 1, "what it takes back is looked for, nothing is written yet");
+    heard.extend(house.goes_on(Ok(())));
+    assert_eq!(house.waits(), 2, "then both are");
+    while house.waits() > 0 {
+        heard.extend(house.goes_on(Ok(())));
+    }
+    assert_eq!(kinds(&to(&heard, ROMEO)), ["romeo groupchat", "founder groupchat"]);
+    let said = |text: &str| house.log.iter().position(|(_, entry)| entry.stanza.contains(text));
+    assert!(said("retracts") < said("two"), "{:?}", house.log);
+}
+
+#[test]
 fn who_is_kicked_goes_then_it_is_done_then_the_others_hear_section_8_2() {
     let mut house = founded(&[]);
     enter(&mut house, ROMEO, "romeo");
