@@ -4,6 +4,7 @@
 use engine::{
     account::{Input, Output},
     ctx::{Ctx, Moment, Random},
+    hearing::Attends,
     hook::{Reply, Xep},
     hooks::Hooks,
     parcel::{Owed, Parcel, Ticket},
@@ -59,6 +60,8 @@ pub struct House {
     reads: VecDeque<(u64, Stanza)>,
     /// Where each session has sent its presence (RFC 6121 §4.6).
     directed: BTreeMap<Jid, BTreeSet<Jid>>,
+    /// The last that each session has heard of the room's log.
+    heard: BTreeMap<Jid, Pos>,
     /// Whether messages come from other servers: nobody waits for them.
     pub is_foreign: bool,
     /// What the senders' accounts wait for.
@@ -75,7 +78,7 @@ impl House {
         let (hooks, mut settings) = (Hooks::of(xeps), Settings::of(domains, [7; 32]));
         settings.services = hooks.services(&settings);
         let jid = Bare::parse(ROOM).expect("an address");
-        let (cells, log, commits, reads, directed, waiting, random) = <_>::default();
+        let (cells, log, commits, reads, directed, heard, waiting, random) = <_>::default();
         Self {
             jid,
             room: None,
@@ -90,6 +93,7 @@ impl House {
             commits,
             reads,
             directed,
+            heard,
             is_foreign: false,
             waiting,
             last: 0,
@@ -114,7 +118,10 @@ impl House {
         if stanza.kind() == Kind::Presence {
             match stanza.head.type_str() {
                 "" => self.directed.entry(from).or_default().insert(to),
-                "unavailable" => self.directed.entry(from).or_default().remove(&to),
+                "unavailable" => {
+                    self.heard.remove(&from);
+                    self.directed.entry(from).or_default().remove(&to)
+                }
                 _ => false,
             };
             return self.plays(Input::Routed(stanza, None));
@@ -165,7 +172,14 @@ impl House {
         if !self.cells.keys().any(|(table, ..)| *table == engine::unit::OCCUPANTS.name()) {
             return Vec::new();
         }
-        self.wakes()
+        let mut left = self.wakes();
+        let there = self.directed.iter().filter(|(_, to)| !to.is_empty());
+        let there: Vec<_> = there.map(|(jid, _)| jid.clone()).collect();
+        for jid in there {
+            let back = Attends::Back(self.heard.get(&jid).copied());
+            left.extend(self.plays(Input::Attends(jid, back)));
+        }
+        left
     }
 
     fn plays(&mut self, input: Input) -> Vec<Stanza> {
@@ -211,6 +225,16 @@ impl House {
                 match half {
                     Ok(_) => self.settled += 1,
                     Err(error) => left.extend(asked.and_then(|asked| asked.refused(&error))),
+                }
+            }
+            Output::Parcel(Parcel::Told { message, told, .. }) => {
+                let Some(to) = message.head.to.clone() else { return };
+                let last = self.heard.entry(to.clone()).or_insert(told.after);
+                if told.after > *last {
+                    inputs.push_back(Input::Attends(to, Attends::Back(Some(*last))));
+                } else if told.pos > *last {
+                    *last = told.pos;
+                    left.push(message);
                 }
             }
             Output::Parcel(Parcel::Routed { stanza, owed, .. }) => {
@@ -306,16 +330,19 @@ impl House {
 
     /// What was said up to there, to who has entered; of an archive, that it is empty.
     fn read(&self, asked: &Stanza) -> Reply {
-        let until = asked.child(Name::new(MUC, "until"));
-        let Some(until) = until.and_then(|until| until.text().parse::<i64>().ok()) else {
-            return Reply::Empty;
-        };
-        let said = self.log.iter().take_while(|(pos, _)| pos.0 <= until).map(|(_, entry)| {
+        let place = |name| asked.child(Name::new(MUC, name))?.text().parse::<i64>().ok();
+        let Some(until) = place("until") else { return Reply::Empty };
+        let after = place("after");
+        let between = |(pos, _): &&(Pos, Entry)| pos.0 <= until && Some(pos.0) > after;
+        let said = self.log.iter().filter(between).map(|(pos, entry)| {
             let mut said = Stanza::parse_one(&entry.stanza).expect("what was said");
             said.head.to.clone_from(&asked.head.from);
             let delay = Draft::new(Name::new("urn:xmpp:delay", "delay"));
             let said = said.without(Name::new(USER, "x"));
-            said.with(delay.attribute("from", self.jid.as_str()).finish())
+            let said = said.with(delay.attribute("from", self.jid.as_str()).finish());
+            let id = Draft::new(Name::new("urn:xmpp:sid:0", "stanza-id"));
+            let id = id.attribute("by", self.jid.as_str());
+            said.with(id.attribute("id", self.settings.names.name(&self.jid, *pos)).finish())
         });
         let says_more = |said: &Stanza| said.child(Name::new(ns::CLIENT, "body")).is_some();
         Reply::After(said.filter(says_more).collect(), None)

@@ -2,6 +2,7 @@
 
 use crate::{
     ctx::Ctx,
+    hearing::Told,
     parcel::Claim,
     passage::{Passage, Stamp},
     port::{Pending, Reads, Registrar},
@@ -267,11 +268,20 @@ pub struct Leaving {
     pub stanza: Stanza,
     /// Where the account's log has it, if it does.
     pub pos: Option<Pos>,
+    /// Where the log of the room that tells it has it, if it does.
+    pub told: Option<Told>,
+}
+
+impl Leaving {
+    /// The room that tells it, and where its log has it.
+    pub(crate) fn room(&self) -> Option<(Bare, Pos)> {
+        Some((self.stanza.head.from.as_ref()?.bare(), self.told?.pos))
+    }
 }
 
 impl From<Stanza> for Leaving {
     fn from(stanza: Stanza) -> Self {
-        Self { stanza, pos: None }
+        Self { stanza, pos: None, told: None }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod departure;
 pub mod device;
 pub mod handled;
+pub mod hearing;
 pub mod hook;
 pub mod hooks;
 pub mod inbox;

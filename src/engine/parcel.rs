@@ -2,6 +2,7 @@
 //! nobody assumes that the other is in this process.
 
 use crate::{
+    hearing::{Attends, Told},
     port::{Fault, Node},
     unit::{Committed, Unit},
 };
@@ -55,6 +56,24 @@ pub enum Parcel {
         /// Whether it is in the store now, and where.
         outcome: Result<Committed, Fault>,
     },
+    /// A room tells an occupant of this server's what its log has.
+    Told {
+        /// The occupant's account.
+        to: Bare,
+        /// The message, as the occupant hears it.
+        message: Stanza,
+        /// Where it stands.
+        told: Told,
+    },
+    /// An occupant's session tells a room whether it takes what is said there.
+    Attends {
+        /// The room.
+        room: Bare,
+        /// The session.
+        session: Jid,
+        /// Whether it does.
+        attends: Attends,
+    },
     /// The operator did something to the account.
     Order(Bare, Order),
 }
@@ -65,6 +84,7 @@ impl Parcel {
         match self {
             Self::FromSocket(account, ..) | Self::Order(account, _) => Some(account),
             Self::Routed { to, .. } | Self::Half { to, .. } | Self::Release { to, .. } => Some(to),
+            Self::Told { to, .. } | Self::Attends { room: to, .. } => Some(to),
             Self::ToSocket(..) => None,
         }
     }

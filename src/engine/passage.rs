@@ -4,6 +4,7 @@
 use crate::{
     account::{Account, Output},
     ctx::Ctx,
+    hearing::Told,
     hook::{Leaving, Station, Verdict, Why},
     session::Session,
     unit::{Change, Committed, Entry, Flags, KEY_BYTES_MAX, Once, Pos, Table, Unit},
@@ -59,6 +60,8 @@ pub struct Walked {
     pub kept: Option<Stamp>,
     /// It waits in a cell of this account, at this key.
     pub held: Option<String>,
+    /// Where the log of the room that tells it has it.
+    pub told: Option<Told>,
 }
 
 /// A stanza that went no further.
@@ -199,7 +202,7 @@ impl<'a> Passage<'a> {
     /// Sends what this stanza says to a session of this account, in another form: what the log has
     /// of it has reached that session with this.
     pub fn copy(&mut self, to: &Jid, stanza: Stanza) {
-        self.also.push((to.clone(), Leaving { stanza, pos: self.pos }));
+        self.also.push((to.clone(), Leaving { pos: self.pos, ..Leaving::from(stanza) }));
     }
 }
 
@@ -261,7 +264,7 @@ fn walk_on(mut passage: Passage<'_>, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Bo
         return Err(Box::new(Ended { stanza: passage.stanza, error }));
     }
     let Passage { walk, stanza, unit, stamp: kept, held, .. } = passage;
-    Ok((unit, Walked { walk, stanza, kept, held }))
+    Ok((unit, Walked { walk, stanza, kept, held, told: None }))
 }
 
 /// A stanza that the server makes for the account, or tells again, if it may leave: Guard and Mark
@@ -309,7 +312,7 @@ pub fn release(
     ctx: &Ctx<'_>,
     out: &mut Vec<Output>,
 ) -> Option<Stanza> {
-    let Walked { walk, mut stanza, kept, held } = walked;
+    let Walked { walk, mut stanza, kept, held, told } = walked;
     let refusable = kept.is_none() && held.is_none();
     let pos = committed.in_log(&account.jid).filter(|_| kept.is_some());
     if let (Some(stamp), Some(pos)) = (kept, pos) {
@@ -330,14 +333,14 @@ pub fn release(
             return Some(stanza).filter(|_| refusable);
         };
         for &place in others {
-            account.deliver(place, Leaving { stanza: stanza.clone(), pos }, ctx, out);
+            account.deliver(place, Leaving { stanza: stanza.clone(), pos, told }, ctx, out);
         }
-        account.deliver(last, Leaving { stanza, pos }, ctx, out);
+        account.deliver(last, Leaving { stanza, pos, told }, ctx, out);
         return None;
     }
     for &place in &takers {
         passage.reached.push(passage.account.sessions[place].jid.clone());
-        let leaving = Leaving { stanza: passage.stanza.clone(), pos };
+        let leaving = Leaving { stanza: passage.stanza.clone(), pos, told };
         passage.account.deliver(place, leaving, ctx, out);
     }
     if takers.is_empty() {

@@ -9,7 +9,7 @@ use crate::{
     unacked::{Sent, Unacked},
     unit::Pos,
 };
-use wire::{Jid, Stanza};
+use wire::{Bare, Jid, Stanza};
 
 /// The first byte.
 const VERSION: u8 = 1;
@@ -25,6 +25,10 @@ const RESUMABLE_MS: u8 = 6;
 /// One that has been sent: where the log has it, and the stanza where it has not.
 const LOGGED: u8 = 7;
 const UNLOGGED: u8 = 8;
+/// One that has been sent: where the log of a room has it, and the room.
+const LOGGED_BY_ROOM: u8 = 10;
+/// Up to where a session has been told what the log of a room has, and the room.
+const HEARING: u8 = 11;
 /// What contacts saw before it was away for too long.
 const HIDDEN: u8 = 9;
 
@@ -59,13 +63,29 @@ pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
         put(RESUMABLE_MS, &resumption.ms.to_be_bytes());
     }
     for sent in managed.unacked.iter() {
-        match (sent.pos, &sent.stanza) {
-            (Some(pos), _) => put(LOGGED, &pos.0.to_be_bytes()),
-            (None, Some(stanza)) => put(UNLOGGED, stanza.to_text().as_bytes()),
-            (None, None) => {}
+        match (sent.pos, &sent.room, &sent.stanza) {
+            (Some(pos), ..) => put(LOGGED, &pos.0.to_be_bytes()),
+            (None, Some((room, pos)), _) => put(LOGGED_BY_ROOM, &at_room(room, *pos)),
+            (None, None, Some(stanza)) => put(UNLOGGED, stanza.to_text().as_bytes()),
+            (None, None, None) => {}
         }
     }
+    for (room, pos) in session.hearings.kept() {
+        put(HEARING, &at_room(room, pos));
+    }
     out
+}
+
+fn at_room(room: &Bare, pos: Pos) -> Vec<u8> {
+    let mut bytes = pos.0.to_be_bytes().to_vec();
+    bytes.extend_from_slice(room.as_str().as_bytes());
+    bytes
+}
+
+fn read_at_room(bytes: &[u8]) -> Option<(Bare, Pos)> {
+    let (pos, room) = bytes.split_first_chunk()?;
+    let room = Bare::parse(std::str::from_utf8(room).ok()?).ok()?;
+    Some((room, Pos(i64::from_be_bytes(*pos))))
 }
 
 /// What was kept of a session.
@@ -79,6 +99,7 @@ pub(crate) struct Saved {
     slots: Vec<(String, Vec<u8>)>,
     ms: u64,
     sent: Vec<Sent>,
+    hearings: Vec<(Bare, Pos)>,
 }
 
 impl Saved {
@@ -117,9 +138,16 @@ impl Saved {
             RESUMABLE_MS => self.ms = u64::from_be_bytes(bytes.try_into().ok()?),
             LOGGED => {
                 let pos = Pos(i64::from_be_bytes(bytes.try_into().ok()?));
-                self.sent.push(Sent { pos: Some(pos), stanza: None });
+                self.sent.push(Sent { pos: Some(pos), room: None, stanza: None });
             }
-            UNLOGGED => self.sent.push(Sent { pos: None, stanza: Some(stanza()?) }),
+            UNLOGGED => {
+                self.sent.push(Sent { pos: None, room: None, stanza: Some(stanza()?) });
+            }
+            LOGGED_BY_ROOM => {
+                let room = Some(read_at_room(bytes)?);
+                self.sent.push(Sent { pos: None, room, stanza: None });
+            }
+            HEARING => self.hearings.push(read_at_room(bytes)?),
             _ => return None,
         }
         Some(())
@@ -134,6 +162,7 @@ impl Saved {
         session.priority = self.priority;
         session.interested = self.interested;
         session.directed = self.directed.into_iter().collect();
+        self.hearings.into_iter().for_each(|(room, pos)| session.hearings.load(room, pos));
         let resumption = Resumption { token, ms: self.ms };
         let unacked = Unacked::of(acked, self.sent);
         let mut again = Managed::again(h, unacked, resumption);
@@ -167,8 +196,16 @@ mod tests {
         let resumption = Resumption::by("id", 3_600_000);
         let mut managed = Managed::from_now(&before.handled, Some(resumption.clone()));
         managed.hidden = Some(stanza("<presence><show>xa</show></presence>"));
-        managed.unacked.push(&Leaving { stanza: stanza("<message id='1'/>"), pos: Some(Pos(9)) });
-        managed.unacked.push(&Leaving { stanza: stanza("<iq id='2' type='get'/>"), pos: None });
+        managed.unacked.push(&Leaving {
+            stanza: stanza("<message id='1'/>"),
+            pos: Some(Pos(9)),
+            told: None,
+        });
+        managed.unacked.push(&Leaving {
+            stanza: stanza("<iq id='2' type='get'/>"),
+            pos: None,
+            told: None,
+        });
         let state = save(&before, &managed);
 
         let mut after = session();
@@ -202,8 +239,8 @@ mod tests {
     /// Whatever bytes these are, reading them ends, and what is read is no more than they are.
     fn reads(bytes: &[u8]) -> bool {
         let Some(saved) = Saved::read(bytes) else { return false };
-        let Saved { directed, slots, sent, .. } = saved;
-        assert!((directed.len() + slots.len() + sent.len()) * 5 <= bytes.len());
+        let Saved { directed, slots, sent, hearings, .. } = saved;
+        assert!((directed.len() + slots.len() + sent.len() + hearings.len()) * 5 <= bytes.len());
         let told: usize = slots.iter().map(|(key, value)| key.len() + value.len()).sum();
         let stanzas = sent.iter().filter_map(|sent| sent.stanza.as_ref());
         assert!(told + stanzas.map(Stanza::wire_len).sum::<usize>() <= 4 * bytes.len());
@@ -216,8 +253,16 @@ mod tests {
         before.presence = Some(stanza("<presence><show>away</show></presence>"));
         before.directed = [Jid::parse("room@y/nick").unwrap()].into();
         let mut managed = Managed::from_now(&before.handled, Some(Resumption::by("id", 1)));
-        managed.unacked.push(&Leaving { stanza: stanza("<message id='1'/>"), pos: None });
-        managed.unacked.push(&Leaving { stanza: stanza("<message id='2'/>"), pos: Some(Pos(9)) });
+        managed.unacked.push(&Leaving {
+            stanza: stanza("<message id='1'/>"),
+            pos: None,
+            told: None,
+        });
+        managed.unacked.push(&Leaving {
+            stanza: stanza("<message id='2'/>"),
+            pos: Some(Pos(9)),
+            told: None,
+        });
         let state = save(&before, &managed);
         let (mut word, mut read) = (1_u64, 0);
         let mut roll = |sides: usize| {

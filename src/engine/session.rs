@@ -4,6 +4,7 @@ use crate::{
     account::Recipients,
     ctx::{Ctx, Moment},
     handled::Handled,
+    hearing::Hearings,
     hook::{Desk, Leaving, Output},
     managed::{Managed, Resumption},
     parcel::Link,
@@ -54,6 +55,8 @@ pub struct Session {
     pub(crate) had: Vec<Pos>,
     /// Where the first of what the log has stands that a hook has held back.
     pub(crate) held: Option<Pos>,
+    /// What it hears of the rooms that it is in.
+    pub(crate) hearings: Hearings,
     plans: Arc<[Plan]>,
     slots: Box<[Option<Kept>]>,
 }
@@ -88,6 +91,7 @@ impl Session {
             told: Pos::default(),
             had: Vec::new(),
             held: None,
+            hearings: Hearings::default(),
             plans: plans.clone(),
             slots: plans.iter().map(|_| None).collect(),
         }
@@ -191,13 +195,14 @@ impl Session {
 
     /// Writes what of a stanza, and of what was held before it, reaches the socket now.
     pub fn write(&mut self, leaving: Leaving, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
-        let (pos, mut passes) = (leaving.pos, false);
+        let (pos, room, mut passes) = (leaving.pos, leaving.room(), false);
         self.pass(Desk::Hold, leaving, ctx, &mut |written| {
             passes = true;
             to(written);
         });
         // What passes takes along what was held before it.
         self.held = if passes { None } else { self.held.or(pos) };
+        self.hearings.holds(room.as_ref().map(|(room, pos)| (room, *pos)), passes);
     }
 
     /// What a hook says to an element that is not a stanza; it goes on to [`Session::say`].
@@ -223,6 +228,7 @@ impl Session {
             match output {
                 Output::Nonza(payload) => to(Written::Nonza(payload)),
                 Output::Stanza(leaving) => {
+                    self.hearings.holds(None, true);
                     self.held.take_if(|held| leaving.pos >= Some(*held));
                     self.pass(Desk::Count, leaving, ctx, to);
                 }
@@ -284,7 +290,7 @@ mod tests {
 
     fn message(kind: &str, pos: i64) -> Leaving {
         let stanza = Stanza::parse_one(&format!("<message type='{kind}'/>")).unwrap();
-        Leaving { stanza, pos: Some(Pos(pos)) }
+        Leaving { pos: Some(Pos(pos)), ..Leaving::from(stanza) }
     }
 
     #[test]

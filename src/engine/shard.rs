@@ -12,16 +12,13 @@ use crate::{
     session::Session,
     unit::{Committed, Unit},
 };
+use idle::Idle;
+pub use idle::{IDLE_ACCOUNTS_MAX, IDLE_BYTES_MAX};
 use parked::{Parked, to_nobody, turn_away};
 use questions::Questions;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use value::Value;
 use wire::{Bare, Kind, Stanza, StanzaCondition};
-
-/// Accounts kept in memory though nobody uses them, the least recently used forgotten first.
-pub const IDLE_ACCOUNTS_MAX: usize = 10_000;
-/// What those accounts may weigh together, in bytes.
-pub const IDLE_BYTES_MAX: usize = 64 << 20;
 
 /// The function of an `Answer::World`.
 pub type WorldAnswer = for<'a> fn(&'a Stanza, &'a World<'a>) -> Pending<'a, Replied>;
@@ -121,13 +118,6 @@ impl Hosted {
     }
 }
 
-/// Since when nobody uses an account, and what it weighs.
-#[derive(Clone, Copy)]
-struct Idle {
-    since: u64,
-    bytes: usize,
-}
-
 /// The values of one core.
 #[derive(Default)]
 pub struct Shard {
@@ -201,6 +191,10 @@ impl Shard {
             Parcel::Routed { to, stanza, owed } => (to, account::Input::Routed(stanza, owed)),
             Parcel::Half { to, ticket, half } => (to, account::Input::Half(ticket, half)),
             Parcel::Release { to, owed, outcome } => (to, account::Input::Release(owed, outcome)),
+            Parcel::Told { to, message, told } => (to, account::Input::Told(message, told)),
+            Parcel::Attends { room, session, attends } => {
+                (room, account::Input::Attends(session, attends))
+            }
             Parcel::Order(jid, order) => (jid, account::Input::Order(order)),
             elsewhere @ Parcel::ToSocket(..) => return out.push(Output::Parcel(elsewhere)),
         };
@@ -324,28 +318,6 @@ impl Shard {
         }
     }
 
-    fn wake(&mut self, idle: Option<Idle>) {
-        let Some(Idle { since, bytes }) = idle else { return };
-        self.idle.remove(&since);
-        self.idle_bytes -= bytes;
-    }
-
-    /// Nobody uses it: it stays until there are too many of its kind.
-    fn lull(&mut self, jid: &Bare, bytes: usize) {
-        self.turn += 1;
-        if let Some(Hosted::Here { idle, .. }) = self.hosted.get_mut(jid) {
-            *idle = Some(Idle { since: self.turn, bytes });
-        }
-        self.idle.insert(self.turn, jid.clone());
-        self.idle_bytes += bytes;
-        while self.idle.len() > IDLE_ACCOUNTS_MAX || self.idle_bytes > IDLE_BYTES_MAX {
-            let Some((_, jid)) = self.idle.pop_first() else { return };
-            if let Some(Hosted::Here { idle: Some(idle), .. }) = self.hosted.remove(&jid) {
-                self.idle_bytes -= idle.bytes;
-            }
-        }
-    }
-
     /// RFC 6120 §10.5.1: a host answers iqs; messages and presence to it are nobody's.
     fn ask_host(&mut self, host: &Bare, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let bare = stanza.head.to.as_ref().is_some_and(|to| to.is_bare());
@@ -392,6 +364,7 @@ fn carry_all(stanzas: Vec<Stanza>, out: &mut Vec<Output>) {
     }
 }
 
+mod idle;
 mod online;
 mod parked;
 mod questions;

@@ -1,8 +1,8 @@
 //! What has been sent on a stream and the client has not acknowledged (XEP-0198 §4, §5).
 
 use crate::{hook::Leaving, unit::Pos};
-use std::collections::VecDeque;
-use wire::{Kind, Stanza};
+use std::collections::{BTreeMap, VecDeque};
+use wire::{Bare, Kind, Stanza};
 
 /// Stanzas of one session that are kept whole until they are acknowledged. Of more than that the
 /// log has most, and tells them again.
@@ -18,8 +18,17 @@ pub const UNACKED_PLACES_MAX: usize = 4096;
 pub struct Sent {
     /// Where the log has it, if it does.
     pub pos: Option<Pos>,
-    /// None: there was no room for it, but the log has it.
+    /// Where the log of a room has it, if one does.
+    pub room: Option<(Bare, Pos)>,
+    /// None: there was no room for it, but a log has it.
     pub stanza: Option<Stanza>,
+}
+
+impl Sent {
+    /// Whether a log has it.
+    pub fn is_logged(&self) -> bool {
+        self.pos.is_some() || self.room.is_some()
+    }
 }
 
 /// What has been sent and not acknowledged, in order.
@@ -108,19 +117,20 @@ impl Unacked {
     /// One more is sent.
     pub fn push(&mut self, leaving: &Leaving) {
         self.supersede(&leaving.stanza);
-        self.keep(Sent { pos: leaving.pos, stanza: Some(leaving.stanza.clone()) });
+        let (pos, room) = (leaving.pos, leaving.room());
+        self.keep(Sent { pos, room, stanza: Some(leaving.stanza.clone()) });
     }
 
     fn keep(&mut self, mut sent: Sent) {
         let bytes = sent.stanza.as_ref().map_or(0, Stanza::wire_len);
         let full = self.stanzas >= UNACKED_STANZAS_MAX || self.bytes + bytes > UNACKED_BYTES_MAX;
-        if full && sent.pos.is_some() {
+        if full && sent.is_logged() {
             sent.stanza = None;
         }
-        self.overrun |= self.queue.len() >= UNACKED_PLACES_MAX || full && sent.pos.is_none();
+        self.overrun |= self.queue.len() >= UNACKED_PLACES_MAX || full && !sent.is_logged();
         if self.overrun {
             // Only how many there are matters now.
-            sent = Sent { pos: sent.pos, stanza: None };
+            sent.stanza = None;
         }
         if sent.stanza.is_some() {
             (self.stanzas, self.bytes) = (self.stanzas + 1, self.bytes + bytes);
@@ -132,6 +142,25 @@ impl Unacked {
     pub fn places(&self, h: u32) -> Vec<Pos> {
         let news = usize::try_from(h.wrapping_sub(self.acked)).unwrap_or(usize::MAX);
         self.queue.iter().take(news).filter_map(|sent| sent.pos).collect()
+    }
+
+    /// Takes out what rooms have told from the first on that is not kept whole: their logs tell it
+    /// again. Of each room where that stands.
+    pub fn take_lacking_of_rooms(&mut self) -> BTreeMap<Bare, Pos> {
+        let mut lacking = BTreeMap::new();
+        let (mut stanzas, mut bytes) = (0, 0);
+        self.queue.retain(|sent| {
+            let Some((room, pos)) = &sent.room else { return true };
+            let is_first = sent.stanza.is_none() && !lacking.contains_key(room);
+            is_first.then(|| lacking.insert(room.clone(), *pos));
+            let stays = !lacking.contains_key(room);
+            if let Some(stanza) = sent.stanza.as_ref().filter(|_| !stays) {
+                (stanzas, bytes) = (stanzas + 1, bytes + stanza.wire_len());
+            }
+            stays
+        });
+        (self.stanzas, self.bytes) = (self.stanzas - stanzas, self.bytes - bytes);
+        lacking
     }
 
     /// Takes out what is not kept whole, which the log tells again. Where it stands there.
@@ -177,7 +206,7 @@ mod tests {
     fn leaving(pos: Option<i64>, body: usize) -> Leaving {
         let body = "x".repeat(body);
         let stanza = Stanza::parse_one(&format!("<message><body>{body}</body></message>"));
-        Leaving { stanza: stanza.unwrap(), pos: pos.map(Pos) }
+        Leaving { stanza: stanza.unwrap(), pos: pos.map(Pos), told: None }
     }
 
     #[test]

@@ -17,6 +17,11 @@ impl Pos {
         Self(clock.max(last.0 + 1))
     }
 
+    /// Before every position that is given from now on, if the clock has not stepped back.
+    pub fn before(unix_ms: u64) -> Self {
+        Self(Self::next(Self::default(), unix_ms).0 - 1)
+    }
+
     /// When it was given, in milliseconds since 1970; not exactly where the clock stepped back.
     pub fn unix_ms(self) -> u64 {
         u64::try_from(self.0 >> 20).unwrap_or_default()

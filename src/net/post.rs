@@ -3,6 +3,7 @@
 
 use crate::{limits::Limits, mailbox::Mailboxes};
 use engine::{
+    hearing::Attends,
     parcel::{Owed, Parcel},
     port::Node,
     shard,
@@ -79,6 +80,18 @@ impl Post {
                     let routed = |to| Parcel::Routed { to, stanza: refusal, owed: None };
                     self.put(sender, routed);
                 }
+            }
+            Parcel::Told { to, message, told } => {
+                if self.inbox(&to).len() < self.inbox_parcels_max {
+                    return self.put(to, |to| Parcel::Told { to, message, told });
+                }
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                let (Some(from), Some(session)) = (message.head.from, message.head.to) else {
+                    return;
+                };
+                // The room has it, and tells it again.
+                let (room, attends) = (from.bare(), Attends::Back(Some(told.after)));
+                self.put(room, |room| Parcel::Attends { room, session, attends });
             }
             other => {
                 if let Some(of) = other.account().cloned() {

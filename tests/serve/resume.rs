@@ -1,6 +1,9 @@
 //! Sessions that outlive the process (XEP-0198 §5): over every transport and both stores, after it
 //! was killed and after it was told to stop.
 
+#[path = "resume/rooms.rs"]
+mod rooms;
+
 use crate::{
     browser::Browser,
     client::{Client, HEADER},

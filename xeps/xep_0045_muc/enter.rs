@@ -12,7 +12,11 @@ use super::{
     room::{ROOM, Room, Turn},
     xep_0463_versions as versions,
 };
-use engine::{ctx::Ctx, unit::Change, wire::*};
+use engine::{
+    ctx::Ctx,
+    unit::{Change, Pos},
+    wire::*,
+};
 
 /// The room of a full house that is kept for owners and admins (§7.2.10).
 const SPARE_OCCUPANTS: usize = 20;
@@ -47,7 +51,10 @@ impl Room {
         let (voice, presence) = (turn.ctx.number(), for_all(stanza));
         let wants_versions = versions::is_wanted(stanza);
         let jid = from.clone();
-        let seat = Seat { jid, since: step.number, voice, presence, wants_versions };
+        // Whatever it was told when it was here before: it begins anew.
+        let (start, told, is_away) = (self.released, Pos::default(), false);
+        let since = step.number;
+        let seat = Seat { jid, since, start, told, is_away, voice, presence, wants_versions };
         step.write(occupants::kept(&self.jid, &nick, role, &seat));
         self.occupants.sit(nick.clone(), role, seat);
         let codes = if creates { vec![status::CREATED] } else { Vec::new() };

@@ -16,6 +16,13 @@ use engine::{
 /// Up to which place; said by the room to itself.
 const UNTIL: Name = Name::new(MUC, "until");
 
+/// Behind which place; said likewise.
+const AFTER: Name = Name::new(MUC, "after");
+/// There is more.
+const MORE: Name = Name::new(MUC, "more");
+/// Messages that a session which comes back is told at once.
+const MISSED_ENTRIES: usize = 100;
+
 /// What of it somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -102,6 +109,38 @@ pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
         }
         told.reverse();
         Ok(Reply::After(told, None))
+    })
+}
+
+/// The question of a session, what it has missed behind this place.
+pub fn missed_by(room: &Bare, to: &Jid, after: Pos) -> Stanza {
+    let head = Head::new(Kind::Iq).with_from(to.clone()).with_to(room.clone());
+    Stanza::new(head).with(Draft::new(AFTER).text(after.0.to_string()).finish())
+}
+
+/// The first of it, oldest first; with something behind them when there is more.
+pub fn missed<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
+    Box::pin(async move {
+        let place = |name| Some(Pos(asked.child(name)?.text().parse::<i64>().ok()?));
+        let (Some(after), Some(until)) = (place(AFTER), place(UNTIL)) else {
+            return Err(StanzaCondition::BadRequest.into());
+        };
+        let search = Search {
+            after,
+            before: Some(Pos(until.0.saturating_add(1))),
+            flags: Flags::ARCHIVE,
+            max: MISSED_ENTRIES,
+            ..Search::default()
+        };
+        let found = world.store.search(world.account, &search).await?;
+        let read = found.entries.into_iter().filter_map(|logged| {
+            let said = Stanza::parse_one(&logged.entry.stanza).ok()?;
+            let mut said = stamped(said, world.account, logged.pos, world);
+            said.head.to.clone_from(&asked.head.from);
+            Some(said)
+        });
+        let more = found.more.then(|| Draft::new(MORE).finish());
+        Ok(Reply::After(read.collect(), more))
     })
 }
 

@@ -1,6 +1,7 @@
 //! Requests to a room, and from one occupant to another (XEP-0045 §6.4–6.6, §17.4).
 
 use super::{
+    line::Effect,
     names::*,
     occupants::Seat,
     rank::{Affiliation, Role},
@@ -162,10 +163,14 @@ impl Room {
         if let Some(asked) = self.asked.remove(&number) {
             return self.has_read(&asked, replied, turn);
         }
-        let (read, changes) = match replied {
-            Ok(Reply::After(stanzas, _)) => (stanzas, Vec::new()),
-            Ok(Reply::Write(changes, _)) => (Vec::new(), changes),
-            _ => <_>::default(),
+        let catches_up = self.catches_up.take_if(|_| self.line.reads(number));
+        let (read, changes) = match (catches_up, replied) {
+            (Some(catches_up), replied) => (self.missed(&catches_up, replied), Vec::new()),
+            (None, Ok(Reply::After(stanzas, _))) => {
+                (stanzas.into_iter().map(Effect::Send).collect(), Vec::new())
+            }
+            (None, Ok(Reply::Write(changes, _))) => (Vec::new(), changes),
+            (None, _) => <_>::default(),
         };
         self.line.answered(number, read);
         for (ticket, unit) in self.line.drafted(number, changes) {

@@ -21,6 +21,10 @@ pub enum Effect {
     Show(Box<Show>),
     /// Everybody who sat hears this; said by the session at this address.
     Tell(Stanza, Jid),
+    /// A session takes what is said again: first what the log has behind this place.
+    CatchUp(Jid, Option<Pos>),
+    /// A session is told what it has missed; whether there is more that it must ask for.
+    Retell(Stanza, bool),
     /// Who has entered is told what was said before, and then the subject.
     History(Stanza),
     /// It is where it ought to be: the sender goes on.
@@ -180,12 +184,17 @@ impl Line {
         }
     }
 
+    /// Whether this is the read that all others wait for.
+    pub fn reads(&self, number: u64) -> bool {
+        self.queue.front().is_some_and(|(on, _)| *on == On::Read(number))
+    }
+
     /// What was read comes before the rest of its step.
-    pub fn answered(&mut self, number: u64, read: Vec<Stanza>) {
+    pub fn answered(&mut self, number: u64, read: Vec<Effect>) {
         let waits = |(on, _): &&mut (On, Step)| *on == On::Read(number);
         if let Some((on, step)) = self.queue.iter_mut().find(waits) {
             *on = On::Nothing;
-            step.effects.splice(0..0, read.into_iter().map(Effect::Send));
+            step.effects.splice(0..0, read);
         }
     }
 

@@ -5,6 +5,7 @@
 //! chapter of the document has a file of its own.
 
 mod admin;
+mod attends;
 mod config;
 mod disco;
 mod enter;

@@ -2,7 +2,7 @@
 
 use super::rank::Role;
 use engine::{
-    unit::{Change, OCCUPANTS},
+    unit::{Change, OCCUPANTS, Pos},
     wire::*,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,12 @@ pub struct Seat {
     pub since: u64,
     /// By what the log knows what it said: another after the room has been loaded.
     pub voice: i64,
+    /// What the log has up to here was said before it came in.
+    pub start: Pos,
+    /// The last that it was told of what the log has.
+    pub told: Pos,
+    /// It has no stream: what the log has, it is told when it comes back.
+    pub is_away: bool,
     /// What it shows: the children of its presence that are for everybody.
     pub presence: Stanza,
     /// Whether it wants to know of which version an affiliation is (XEP-0463). Forgotten with the
@@ -74,6 +80,17 @@ impl Occupants {
     /// All, by nick.
     pub fn iter(&self) -> impl Iterator<Item = (&Text, &Occupant)> {
         self.by_nick.iter()
+    }
+
+    /// Each session that is in the room.
+    pub fn seats_mut(&mut self) -> impl Iterator<Item = &mut Seat> {
+        self.by_nick.values_mut().flat_map(|occupant| &mut occupant.seats)
+    }
+
+    /// The session at this address.
+    pub fn seat_mut(&mut self, jid: &Jid) -> Option<&mut Seat> {
+        let occupant = self.by_nick.get_mut(self.nicks.get(jid)?)?;
+        occupant.seats.iter_mut().find(|seat| seat.jid == *jid)
     }
 
     /// The nicks of somebody.
@@ -150,7 +167,7 @@ fn is_unseen(c: char) -> bool {
 /// What is written of a session that sits.
 pub fn kept(room: &Bare, nick: &str, role: Role, seat: &Seat) -> Change {
     let shown = seat.presence.to_text();
-    let value = format!("{role}\n{}\n{nick}\n{shown}", seat.jid);
+    let value = format!("{role} {}\n{}\n{nick}\n{shown}", seat.start.0, seat.jid);
     Change::Put(OCCUPANTS, room.clone(), key(seat.since), value.into_bytes())
 }
 
@@ -164,15 +181,18 @@ fn key(since: u64) -> String {
     format!("{since:016x}")
 }
 
-/// A session that sat when this was written; `None`: nobody can read it.
+/// A session that sat when this was written; `None`: nobody can read it. It has no stream yet.
 pub fn load(key: &str, value: &[u8]) -> Option<(Text, Role, Seat)> {
     let since = u64::from_str_radix(key, 16).ok()?;
     let mut lines = std::str::from_utf8(value).ok()?.splitn(4, '\n');
-    let role = Role::parse(lines.next()?)?;
+    let (role, start) = lines.next()?.split_once(' ')?;
+    let (role, start) = (Role::parse(role)?, Pos(start.parse().ok()?));
     let jid = Jid::parse(lines.next()?).ok()?;
     let nick = Text::from(lines.next()?);
     let presence = Stanza::parse_one(lines.next()?).ok()?;
-    Some((nick, role, Seat { jid, since, voice: 0, presence, wants_versions: false }))
+    let (told, is_away, voice, wants_versions) = (start, true, 0, false);
+    let seat = Seat { jid, since, start, told, is_away, voice, presence, wants_versions };
+    Some((nick, role, seat))
 }
 
 #[cfg(test)]
@@ -181,7 +201,9 @@ mod tests {
 
     fn seat(jid: &str, since: u64) -> Seat {
         let presence = Stanza::parse_one("<presence><show>away</show></presence>").unwrap();
-        Seat { jid: Jid::parse(jid).unwrap(), since, voice: 0, presence, wants_versions: false }
+        let (jid, told) = (Jid::parse(jid).unwrap(), Pos(7));
+        let (start, is_away, voice, wants_versions) = (told, false, 0, false);
+        Seat { jid, since, start, told, is_away, voice, presence, wants_versions }
     }
 
     #[test]
@@ -193,9 +215,10 @@ mod tests {
         };
         let (nick, role, after) = load(&key, &value).unwrap();
         assert_eq!((&*nick, role), ("Jul iet", Role::Moderator));
-        assert_eq!((after.jid, after.since), (before.jid, before.since));
+        assert_eq!((after.jid, after.since, after.start), (before.jid, before.since, Pos(7)));
+        assert!(after.is_away);
         assert_eq!(after.presence.to_text(), before.presence.to_text());
-        for damaged in [&value[..value.len() - 1], b"king\na@b/c\nn\n<presence/>", b"", &[0xff]] {
+        for damaged in [&value[..value.len() - 1], b"king 7\na@b/c\nn\n<presence/>", b"", &[0xff]] {
             assert!(load(&key, damaged).is_none());
         }
     }

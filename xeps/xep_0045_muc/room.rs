@@ -5,7 +5,6 @@ use super::{
     history,
     line::{Asker, Effect, Line, Step},
     members::Members,
-    names::stanza_id,
     occupants::{self, Occupants, Seat},
     rank::{Affiliation, Rank, Role},
     show::{Audience, Show, Word},
@@ -54,6 +53,8 @@ pub struct Room {
     pub released: Pos,
     /// Requests that the store is read for.
     pub asked: BTreeMap<u64, Stanza>,
+    /// Who is being told what it has missed.
+    pub catches_up: Option<Jid>,
     /// Sessions that sat when the process began, by number: whether they are there still.
     pub unsure: BTreeSet<u64>,
     /// Sessions that the store has under a nick that is another's, as can be after it has refused
@@ -77,7 +78,7 @@ impl Room {
         let is_made = loaded.is_some();
         let last = loaded.as_ref().map_or_else(Pos::default, |loaded| loaded.last);
         let (members, occupants, subject, whispered, line) = <_>::default();
-        let (asked, unsure, avatar, spoke) = <_>::default();
+        let (asked, unsure, avatar, spoke, catches_up) = <_>::default();
         let mut room = Self {
             jid,
             is_made,
@@ -91,8 +92,9 @@ impl Room {
             spoke,
             line,
             number: 0,
-            released: Pos::next(Pos::default(), ctx.unix_ms).max(last),
+            released: Pos::before(ctx.unix_ms).max(last),
             asked,
+            catches_up,
             unsure,
             unseated: Vec::new(),
             departs: false,
@@ -112,7 +114,9 @@ impl Room {
             if let Some((nick, role, seat)) = occupants::load(key, value) {
                 self.number = self.number.max(seat.since);
                 self.unsure.insert(seat.since);
-                let seat = Seat { voice: ctx.number(), ..seat };
+                // Who is of another server has a stream of its own.
+                let is_away = ctx.settings.hosts(seat.jid.domain());
+                let seat = Seat { voice: ctx.number(), is_away, ..seat };
                 match self.occupants.get(&nick).is_some_and(|one| one.who != seat.jid.bare()) {
                     true => self.unseated.push((nick, seat)),
                     false => self.occupants.sit(nick, role, seat),
@@ -231,20 +235,29 @@ impl Room {
             }
             let mut effects = std::mem::take(&mut step.effects).into_iter();
             while let Some(effect) = effects.next() {
-                if let Effect::History(asked) = effect {
-                    step.effects = effects.collect();
-                    let asked = history::until(asked, self.released);
-                    let number = self.line.read(step);
-                    turn.out.push(Output::World(number, asked, history::read));
-                    return;
-                }
-                self.do_it(effect, &step, turn);
+                let Some((asked, read)) = self.do_it(effect, &step, turn) else { continue };
+                step.effects = effects.collect();
+                let asked = history::until(asked, self.released);
+                let number = self.line.read(step);
+                turn.out.push(Output::World(number, asked, read));
+                return;
             }
         }
     }
 
-    fn do_it(&mut self, effect: Effect, step: &Step, turn: &mut Turn<'_, '_>) {
+    /// What must be read before anything else is done.
+    fn do_it(
+        &mut self,
+        effect: Effect,
+        step: &Step,
+        turn: &mut Turn<'_, '_>,
+    ) -> Option<(Stanza, WorldAnswer)> {
         match effect {
+            Effect::History(asked) => return Some((asked, history::read)),
+            Effect::CatchUp(session, after) => {
+                return Some((self.catch_up(session, after)?, history::missed));
+            }
+            Effect::Retell(message, more) => self.retell(message, more, turn),
             Effect::Send(stanza) => send(stanza, turn.out),
             Effect::Show(show) => {
                 let sees = |role| self.shows_addresses_to(role);
@@ -254,23 +267,8 @@ impl Room {
             Effect::Tell(message, by) => self.tell(message, &by, step, turn),
             Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
             Effect::Vanish => turn.out.push(Output::Leave),
-            Effect::History(_) => {}
         }
-    }
-
-    /// To all who sat when it was said; what had been said before, to its sender alone.
-    fn tell(&self, message: Stanza, by: &Jid, step: &Step, turn: &mut Turn<'_, '_>) {
-        let message = match step.pos(&self.jid) {
-            Some(pos) => message.with(stanza_id(&self.jid, pos, turn.ctx.settings)),
-            None => message,
-        };
-        if step.committed.repeated {
-            return send(super::show::addressed(&message, by), turn.out);
-        }
-        for (_, occupant) in self.occupants.iter() {
-            let sat = occupant.seats.iter().filter(|seat| seat.since <= step.number);
-            sat.for_each(|seat| send(super::show::addressed(&message, &seat.jid), turn.out));
-        }
+        None
     }
 
     fn committed(
@@ -348,11 +346,13 @@ impl engine::room::Room for Room {
                 refuse_asker(asker, &error, turn.out);
             }
             Input::Routed(stanza, owed) => self.routed(stanza, owed, &mut turn),
+            Input::Attends(session, attends) => self.attends(session, attends, &mut turn),
             Input::Committed(ticket, outcome) => self.committed(ticket, outcome, &mut turn),
             Input::Release(owed, outcome) => self.release(owed, outcome, &mut turn),
             Input::Answered(number, replied) => self.answered(number, replied, &mut turn),
             Input::Tick
             | Input::Said(..)
+            | Input::Told(..)
             | Input::Half(..)
             | Input::Order(_)
             | Input::Revive(_)

@@ -1,6 +1,7 @@
 //! One account at its home: its sessions, its roster, its line of uncommitted units.
 //! A value with one synchronous verb, [`Account::handle`].
 
+mod delivery;
 mod iq;
 mod last_presence;
 mod line;
@@ -13,6 +14,7 @@ mod reads;
 mod recipients;
 mod replay;
 mod resume;
+mod rooms;
 mod streams;
 mod subscribe;
 mod verb;
@@ -22,7 +24,7 @@ mod waiting;
 use crate::{
     cells::Cells,
     ctx::{Ctx, Moment},
-    hook::{IqKind, Leaving},
+    hook::IqKind,
     parcel::{End, Link, Owed, Parcel, Said, Say},
     passage::Ended,
     port::Loaded,
@@ -39,7 +41,7 @@ use std::collections::VecDeque;
 use streams::Wish;
 use wait::{By, Place, Then, Wait};
 use waiting::Waiting;
-use wire::{Bare, Jid, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
+use wire::{Bare, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
 pub use last_presence::{LAST_PRESENCE, LastPresence};
 pub(crate) use readers::READERS;
@@ -113,7 +115,7 @@ impl Account {
             reads: Reads::default(),
             delivered: loaded.delivered,
             delivered_noted: loaded.delivered,
-            released: Pos::next(Pos::default(), unix_ms).max(loaded.last),
+            released: Pos::before(unix_ms).max(loaded.last),
             notes_at: None,
             unforgotten: Vec::new(),
             wakes: None,
@@ -152,6 +154,7 @@ impl Account {
         match input {
             Input::Said(link, said) => self.said(link, said, ctx, out),
             Input::Routed(stanza, owed) => self.routed(stanza, owed, ctx, out),
+            Input::Told(message, told) => self.told(message, told, ctx, out),
             Input::Half(ticket, half) => self.half(ticket, half, ctx, out),
             Input::Release(owed, outcome) => self.released(&owed, outcome, ctx, out),
             Input::Committed(ticket, outcome) => self.committed(ticket, outcome, ctx, out),
@@ -161,6 +164,7 @@ impl Account {
             Input::Seen(session, page) => self.page_seen(session, page, ctx, out),
             Input::Tick => self.tick(ctx, out),
             Input::Note => self.note_all(ctx, out),
+            Input::Attends(..) => {}
         }
         if !self.paced.is_empty() {
             self.replay_paced(ctx, out);
@@ -267,66 +271,6 @@ impl Account {
 
     pub(crate) fn session(&mut self, link: Link) -> Option<&mut Session> {
         self.sessions.iter_mut().find(|session| session.link == link)
-    }
-
-    /// Writes to a session of this account, if it is still there.
-    pub(crate) fn write(
-        &mut self,
-        to: &Jid,
-        leaving: impl Into<Leaving>,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        if let Some(place) = self.sessions.iter().position(|session| session.jid == *to) {
-            self.deliver(place, leaving.into(), ctx, out);
-        }
-    }
-
-    /// Writes to the session at this place.
-    pub(crate) fn deliver(
-        &mut self,
-        place: usize,
-        leaving: Leaving,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(session) = self.sessions.get_mut(place) else { return };
-        let full = session.managed.as_ref().is_some_and(|managed| managed.unacked.is_full());
-        if let Some(pos) = leaving.pos {
-            if full && !session.is_attached() && session.replay.is_none() {
-                session.falls_behind(pos);
-            }
-            if self.is_for_replay(place, pos) {
-                return;
-            }
-            self.sessions[place].gets(pos);
-        }
-        let session = &self.sessions[place];
-        let counts = session.managed.is_none() && session.replay.is_none();
-        let got = leaving.pos.filter(|_| counts);
-        self.put_out(place, leaving, ctx, out);
-        if let Some(pos) = got {
-            self.has_got(place, pos, ctx, out);
-        }
-    }
-
-    /// The same, whatever it is told of the log.
-    fn put_out(&mut self, place: usize, leaving: Leaving, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Some(session) = self.sessions.get_mut(place) else { return };
-        let (link, attached) = (session.link, session.is_attached());
-        let only_here = leaving.pos.is_none() && leaving.stanza.kind() != Kind::Presence;
-        session.write(leaving, ctx, &mut |written| {
-            if attached {
-                out.push(to_socket(link, written));
-            }
-        });
-        if session.managed.is_none() {
-            return;
-        }
-        match attached {
-            true => self.feel(link, ctx.hooks.sent(), ctx, out),
-            false => self.put_aside(place, only_here, ctx, out),
-        }
     }
 
     /// Sends a stanza of ours to where it is addressed: a session here, another account, a host.

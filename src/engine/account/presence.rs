@@ -186,7 +186,10 @@ impl Account {
                     return refused(stanza, StanzaCondition::ResourceConstraint);
                 }
                 "" => session.directed.insert(to.clone()),
-                "unavailable" => session.directed.remove(&to),
+                "unavailable" => {
+                    session.hearings.forget(&to.bare());
+                    session.directed.remove(&to)
+                }
                 _ => false,
             };
         }

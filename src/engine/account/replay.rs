@@ -205,7 +205,7 @@ impl Account {
             replay.told |= logged.pos <= replay.news;
         }
         let bytes = stanza.wire_len();
-        self.put_out(place, Leaving { stanza, pos: Some(logged.pos) }, ctx, out);
+        self.put_out(place, Leaving { pos: Some(logged.pos), ..Leaving::from(stanza) }, ctx, out);
         bytes
     }
 

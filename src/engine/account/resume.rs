@@ -5,6 +5,7 @@ use super::{Account, Output, to_socket};
 use crate::{
     ctx::Ctx,
     delivery::{Untaken, untaken},
+    hearing::Attends,
     hook::Claims,
     managed::token,
     parcel::{Claim, Link, Parcel, Say},
@@ -34,6 +35,7 @@ impl Account {
         let shown = ctx.now.after(ctx.settings.limits.detached_shown_ms);
         (managed.detached, managed.shown, managed.changed) = (Some(until), Some(shown), true);
         managed.unacked.is_away(true);
+        self.tell_rooms(link, |_| Attends::Away, ctx, out);
         self.feel(link, ctx.hooks.detached(), ctx, out);
         self.note_now(ctx, out);
         self.wake(until.min(shown), out);
@@ -117,6 +119,7 @@ impl Account {
         managed.unacked.is_away(false);
         (managed.detached, managed.shown, managed.changed) = (None, None, true);
         session.link = link;
+        session.lacks_of_rooms();
         session.catch_up(got, self.released);
         self.take_acks(place, ctx, out);
         self.resumed(place, &claim, claims, ctx, out);
@@ -145,6 +148,7 @@ impl Account {
         self.feel(link, ctx.hooks.resumed(), ctx, out);
         self.note_now(ctx, out);
         self.look_on(place, out);
+        self.tell_rooms(link, Attends::Back, ctx, out);
         self.show_again(place, ctx, out);
     }
 
@@ -214,6 +218,7 @@ impl Account {
             self.has_got(place, got, ctx, out);
         }
         self.replay_acked(place, out);
+        self.hear_on(place, out);
         if !is_noted {
             self.note(ctx, out);
         }
@@ -266,7 +271,7 @@ impl Account {
     /// was for the account is not given back while another may have got it.
     pub(super) fn give_back(&mut self, session: &Session, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(managed) = &session.managed else { return };
-        let unlogged = managed.unacked.iter().filter(|sent| sent.pos.is_none());
+        let unlogged = managed.unacked.iter().filter(|sent| !sent.is_logged());
         let is_alone = self.sessions.is_empty();
         let lost = |stanza: &&Stanza| is_alone || stanza.head.to.as_ref() == Some(&session.jid);
         for stanza in unlogged.filter_map(|sent| sent.stanza.as_ref()).filter(lost) {

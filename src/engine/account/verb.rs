@@ -2,13 +2,14 @@
 
 use crate::{
     ctx::Moment,
+    hearing::{Attends, Told},
     hook::Replied,
     parcel::{Link, Order, Owed, Parcel, Said, Ticket},
     port::{Fault, Logged},
     shard::WorldAnswer,
     unit::{Committed, Pos, Resumable, Unit},
 };
-use wire::{Bare, Stanza, StanzaError};
+use wire::{Bare, Jid, Stanza, StanzaError};
 
 /// What happens to an account.
 #[derive(Debug)]
@@ -17,6 +18,10 @@ pub enum Input {
     Said(Link, Said),
     /// A stanza for it.
     Routed(Stanza, Option<Owed>),
+    /// A message to one of its sessions, that the log of a room has there.
+    Told(Stanza, Told),
+    /// To a room: whether a session of an occupant's takes what is said there.
+    Attends(Jid, Attends),
     /// The recipient's half of one of its units.
     Half(Ticket, Result<Unit, StanzaError>),
     /// A unit that it gave half of to a sender has been committed, or not.

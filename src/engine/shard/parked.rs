@@ -70,6 +70,7 @@ fn weight(input: &Input) -> usize {
     INPUT_OVERHEAD_BYTES
         + match input {
             Input::Routed(stanza, _) | Input::Said(_, Said::Stanza(stanza)) => stanza.wire_len(),
+            Input::Told(message, _) => message.wire_len(),
             _ => 0,
         }
 }
@@ -106,7 +107,7 @@ pub(super) fn concludes(input: &Input) -> bool {
         Input::Seen(..) | Input::Revive(_) | Input::Tick | Input::Note => true,
         Input::Said(_, said) => matches!(said, Said::Stanza(_) | Said::Nonza(_)),
         Input::Order(_) => true,
-        Input::Routed(..) => false,
+        Input::Routed(..) | Input::Told(..) | Input::Attends(..) => false,
     }
 }
 
@@ -126,7 +127,7 @@ pub(super) fn to_nobody(jid: &Bare, input: Input, ctx: &Ctx<'_>, out: &mut Vec<s
         }
         // It was there when the stream logged in.
         Input::Said(link, Said::Bind { .. } | Said::Resume { .. }) => not_authorized(link, out),
-        Input::Routed(stanza, None) => {
+        Input::Routed(stanza, None) | Input::Told(stanza, _) => {
             carry_all(nobody(&stanza).into_iter().collect(), out);
         }
         // What an account that is away would ignore must look the same (RFC 6120 §13.11).

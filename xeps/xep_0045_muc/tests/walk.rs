@@ -390,7 +390,9 @@ impl Walk {
         };
         for (session, client) in self.clients.iter_mut().enumerate() {
             let wanted = if self.model.seat(session).is_some() { &said[..] } else { &[] };
-            assert_eq!(std::mem::take(&mut client.said), wanted, "{}", SESSIONS[session].0);
+            let heard = std::mem::take(&mut client.said);
+            let trail = &self.trail[self.trail.len().saturating_sub(20)..];
+            assert_eq!(heard, wanted, "{} after {trail:#?}", SESSIONS[session].0);
         }
         self.agrees();
     }

@@ -1,0 +1,77 @@
+//! What reaches the sessions: in the order of the log, and counted.
+
+use super::{Account, Output, to_socket};
+use crate::{ctx::Ctx, hook::Leaving};
+use wire::{Jid, Kind};
+
+impl Account {
+    /// Writes to a session of this account, if it is still there.
+    pub(crate) fn write(
+        &mut self,
+        to: &Jid,
+        leaving: impl Into<Leaving>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some(place) = self.sessions.iter().position(|session| session.jid == *to) {
+            self.deliver(place, leaving.into(), ctx, out);
+        }
+    }
+
+    /// Writes to the session at this place.
+    pub(crate) fn deliver(
+        &mut self,
+        place: usize,
+        leaving: Leaving,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.sessions.get_mut(place) else { return };
+        let full = session.managed.as_ref().is_some_and(|managed| managed.unacked.is_full());
+        if let Some(pos) = leaving.pos {
+            if full && !session.is_attached() && session.replay.is_none() {
+                session.falls_behind(pos);
+            }
+            if self.is_for_replay(place, pos) {
+                return;
+            }
+            self.sessions[place].gets(pos);
+        }
+        if !self.is_next_of_room(place, &leaving, out) {
+            return;
+        }
+        let session = &self.sessions[place];
+        let counts = session.managed.is_none() && session.replay.is_none();
+        let got = leaving.pos.filter(|_| counts);
+        self.put_out(place, leaving, ctx, out);
+        if let Some(pos) = got {
+            self.has_got(place, pos, ctx, out);
+        }
+    }
+
+    /// The same, whatever it is told of the log.
+    pub(super) fn put_out(
+        &mut self,
+        place: usize,
+        leaving: Leaving,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.sessions.get_mut(place) else { return };
+        let (link, attached) = (session.link, session.is_attached());
+        let is_logged = leaving.pos.is_some() || leaving.told.is_some();
+        let only_here = !is_logged && leaving.stanza.kind() != Kind::Presence;
+        session.write(leaving, ctx, &mut |written| {
+            if attached {
+                out.push(to_socket(link, written));
+            }
+        });
+        if session.managed.is_none() {
+            return;
+        }
+        match attached {
+            true => self.feel(link, ctx.hooks.sent(), ctx, out),
+            false => self.put_aside(place, only_here, ctx, out),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What sessions hear of the rooms that they are in (see `hearing.rs`).
+
+use super::{
+    Account, Output,
+    wait::{Place, Then, Wait},
+};
+use crate::{
+    ctx::Ctx,
+    hearing::{Attends, Heard, Told},
+    hook::Leaving,
+    parcel::{Link, Parcel},
+    passage::{Walk, Walked, decide},
+    replay::AHEAD_STANZAS_MAX,
+    session::Session,
+    unit::{Committed, Pos},
+};
+use std::collections::BTreeSet;
+use wire::{Bare, Jid, Stanza, StanzaCondition};
+
+impl Account {
+    /// A room tells one of the sessions what its log has.
+    pub(super) fn told(
+        &mut self,
+        message: Stanza,
+        told: Told,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = message.head.to.as_ref().and_then(|to| self.named(to)) else {
+            return self.refuse(&message, &StanzaCondition::ServiceUnavailable.into(), ctx, out);
+        };
+        let pair = (message.head.from.clone(), message.head.to.clone());
+        if self.waiting.is_overrun() {
+            return; // the next one misses it
+        }
+        match decide(Walk::Received, message, self, ctx) {
+            Ok((_, walked)) => {
+                let walked = Walked { told: Some(told), kept: None, ..walked };
+                let ready = Place::Ready(Ok(Committed::default()));
+                let then = Then::Walk(walked);
+                self.wait(Wait::of(ready, pair, then, None), ctx, out);
+                self.hear_on(session, out);
+            }
+            // What goes no further is not missed. But what waits was told before it: then it is
+            // missed with the next, and comes again when nothing waits.
+            Err(_) if self.waiting.holds(&pair) => {}
+            Err(ended) => {
+                let room = ended.stanza.head.from.as_ref().map(Jid::bare);
+                let hearings = &mut self.sessions[session].hearings;
+                room.into_iter().for_each(|room| hearings.passes(&room, told));
+            }
+        }
+    }
+
+    fn named(&self, to: &Jid) -> Option<usize> {
+        self.sessions.iter().position(|session| session.jid == *to)
+    }
+
+    /// Whether the session at this place hears next what a room tells it, if it is a room.
+    pub(super) fn is_next_of_room(
+        &mut self,
+        place: usize,
+        leaving: &Leaving,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let (Some(told), Some((room, _))) = (leaving.told, leaving.room()) else { return true };
+        let session = &mut self.sessions[place];
+        if session.hearings.len() > session.directed.len() {
+            let rooms: BTreeSet<_> = session.directed.iter().map(Jid::bare).collect();
+            session.hearings.retain(|one| *one == room || rooms.contains(one));
+        }
+        match session.hearings.hear(&room, told) {
+            Heard::New => true,
+            Heard::Again => false,
+            Heard::Gap(last) => {
+                let session = session.jid.clone();
+                out.push(attends(room, session, Attends::Back(Some(last))));
+                false
+            }
+        }
+    }
+
+    /// Rooms that have more for a session are asked for it, when its client has got the most of
+    /// what it was told.
+    pub(super) fn hear_on(&mut self, place: usize, out: &mut Vec<Output>) {
+        let Some(session) = self.sessions.get_mut(place) else { return };
+        let unacked = session.managed.as_ref().map_or(0, |one| one.unacked.iter().count());
+        if unacked > AHEAD_STANZAS_MAX || !session.is_attached() {
+            return;
+        }
+        for (room, last) in session.hearings.take_more() {
+            out.push(attends(room, session.jid.clone(), Attends::Back(Some(last))));
+        }
+    }
+
+    /// The rooms that a session is in learn whether it takes what is said there.
+    pub(super) fn tell_rooms(
+        &mut self,
+        link: Link,
+        how: fn(Option<Pos>) -> Attends,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.session(link) else { return };
+        let rooms = session.directed.iter().map(Jid::bare);
+        let rooms = rooms.filter(|room| ctx.settings.service(room.domain()).is_some());
+        let rooms: BTreeSet<_> = rooms.filter(|room| room.local().is_some()).collect();
+        session.hearings.comes_back();
+        for room in rooms {
+            let how = how(session.hearings.last(&room));
+            out.push(attends(room, session.jid.clone(), how));
+        }
+    }
+}
+
+impl Session {
+    /// What rooms have told it, and neither its client nor memory has, they tell it again.
+    pub(super) fn lacks_of_rooms(&mut self) {
+        let Some(managed) = &mut self.managed else { return };
+        for (room, first) in managed.unacked.take_lacking_of_rooms() {
+            self.hearings.lacks(&room, first);
+        }
+    }
+}
+
+fn attends(room: Bare, session: Jid, attends: Attends) -> Output {
+    Output::Parcel(Parcel::Attends { room, session, attends })
+}
