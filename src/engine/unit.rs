@@ -51,6 +51,9 @@ pub const ANONYMOUS: Table = Table::named("anonymous");
 /// With a room: who is in it, so that a room comes back with the process when somebody is.
 pub const OCCUPANTS: Table = Table::named("occupant");
 
+/// With a room: what each is to it, by bare address. The rooms of somebody are found by it.
+pub const AFFILIATIONS: Table = Table::named("affiliation");
+
 /// What an entry is to its log. A set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(pub i16);

@@ -124,6 +124,15 @@ mod tests {
             unreachable!()
         }
 
+        fn affiliated<'a>(
+            &'a self,
+            _: &'a Bare,
+            _: Option<&'a Bare>,
+            _: usize,
+        ) -> Stored<'a, Vec<(Bare, Vec<u8>)>> {
+            unreachable!()
+        }
+
         fn page<'a>(&'a self, _: &'a Bare, _: Pos, _: usize) -> Stored<'a, Vec<Logged>> {
             unreachable!()
         }

@@ -187,6 +187,15 @@ impl Reads for Devices {
         self.store.cells(at, of)
     }
 
+    fn affiliated<'a>(
+        &'a self,
+        who: &'a Bare,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<(Bare, Vec<u8>)>> {
+        self.store.affiliated(who, after, max)
+    }
+
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         self.store.page(log, after, max)
     }

@@ -2,13 +2,12 @@
 
 use super::{occupants::look, rank::Affiliation, xep_0463_versions as versions};
 use engine::{
-    unit::{Change, KEY_BYTES_MAX, Table},
+    unit::{Change, KEY_BYTES_MAX},
     wire::*,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// With a room: what each is to it, by bare address.
-pub const AFFILIATIONS: Table = Table::named("affiliation");
+pub use engine::unit::AFFILIATIONS;
 
 /// How many may be anything to a room.
 pub const MEMBERS_MAX: usize = 100_000;

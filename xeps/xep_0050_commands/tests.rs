@@ -204,6 +204,15 @@ impl Reads for Town {
         Box::pin(ready(Ok(Vec::new())))
     }
 
+    fn affiliated<'a>(
+        &'a self,
+        _: &'a Bare,
+        _: Option<&'a Bare>,
+        _: usize,
+    ) -> Stored<'a, Vec<(Bare, Vec<u8>)>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
     fn page<'a>(&'a self, _: &'a Bare, _: Pos, _: usize) -> Stored<'a, Vec<Logged>> {
         Box::pin(ready(Ok(Vec::new())))
     }

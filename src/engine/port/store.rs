@@ -125,6 +125,16 @@ pub trait Reads: Send + Sync {
     fn device<'a>(&'a self, of: &'a Bare, at: Table, key: &'a str) -> Stored<'a, Option<Device>>;
     /// All cells of a table of this account, by key.
     fn cells<'a>(&'a self, at: Table, of: &'a Bare) -> Stored<'a, Vec<(String, Vec<u8>)>>;
+    /// What an account is to rooms: those that have a cell of [`AFFILIATIONS`] by its address, with
+    /// that; after this room, in order of their addresses as bytes, at most `max`.
+    ///
+    /// [`AFFILIATIONS`]: crate::unit::AFFILIATIONS
+    fn affiliated<'a>(
+        &'a self,
+        who: &'a Bare,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<(Bare, Vec<u8>)>>;
     /// Entries of a log behind `after`, in order, at most `max`.
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>>;
     /// What of a log is searched for.

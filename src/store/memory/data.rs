@@ -6,7 +6,10 @@ use engine::{
     inbox::{Gathered, Inbox},
     port::{Batch, Fault, Loaded, Retention, Verdict, Written},
     roster::{Item, REMOVED_ITEMS_MAX, State},
-    unit::{Change, Credentials, Entry, Flags, OCCUPANTS, Once, Pos, Resumable, Table, Unit},
+    unit::{
+        AFFILIATIONS, Change, Credentials, Entry, Flags, OCCUPANTS, Once, Pos, Resumable, Table,
+        Unit,
+    },
     wire::{Bare, Jid},
 };
 use std::{collections::BTreeMap, ops::Bound};
@@ -127,6 +130,24 @@ impl Data {
         let after = after.map_or("", |after| after.as_str());
         let mut found: Vec<_> = waiting.filter(|of| of.as_str() > after).cloned().collect();
         found.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        found.truncate(max);
+        found
+    }
+
+    pub(super) fn affiliated(
+        &self,
+        who: &Bare,
+        after: Option<&Bare>,
+        max: usize,
+    ) -> Vec<(Bare, Vec<u8>)> {
+        let rooms =
+            self.logs.iter().filter(|(of, log)| log.account.is_none() && of.local().is_some());
+        let held = rooms.filter_map(|(of, log)| {
+            Some((of.clone(), log.cells.get(&AFFILIATIONS)?.get(who.as_str())?.clone()))
+        });
+        let after = after.map_or("", |after| after.as_str());
+        let mut found: Vec<_> = held.filter(|(of, _)| of.as_str() > after).collect();
+        found.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
         found.truncate(max);
         found
     }

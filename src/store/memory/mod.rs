@@ -110,6 +110,15 @@ impl Reads for Memory {
         })
     }
 
+    fn affiliated<'a>(
+        &'a self,
+        who: &'a Bare,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<(Bare, Vec<u8>)>> {
+        self.read(|data| data.affiliated(who, after, max))
+    }
+
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         self.read(|data| {
             let entries = data

@@ -143,6 +143,15 @@ impl Reads for Postgres {
         Box::pin(async move { read::cells(&self.reader().await?, at, of).await })
     }
 
+    fn affiliated<'a>(
+        &'a self,
+        who: &'a Bare,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<(Bare, Vec<u8>)>> {
+        Box::pin(async move { read::affiliated(&self.reader().await?, who, after, max).await })
+    }
+
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         Box::pin(async move { search::page(&self.reader().await?, log, after, max).await })
     }

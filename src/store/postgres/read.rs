@@ -270,3 +270,21 @@ pub(super) async fn cells(
     let rows = query(client, SQL, &[&of.as_str(), &at.name()]).await?;
     rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
 }
+
+pub(super) async fn affiliated(
+    client: &Object,
+    who: &Bare,
+    after: Option<&Bare>,
+    max: usize,
+) -> Result<Vec<(Bare, Vec<u8>)>, Fault> {
+    // The table's name stands here, for the index is of its cells alone.
+    const SQL: &str = "
+        SELECT jid, value FROM cell JOIN log ON log.id = cell.log
+        WHERE name = 'affiliation' AND key = $1 AND kind = 2 AND jid > $2
+        ORDER BY jid LIMIT $3";
+    let after = after.map_or("", |after| after.as_str());
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = query(client, SQL, &[&who.as_str(), &after, &max]).await?;
+    let values = rows.iter().map(|row| get(row, 1));
+    addresses(&rows)?.into_iter().zip(values).map(|(room, value)| Ok((room, value?))).collect()
+}

@@ -167,6 +167,15 @@ impl Reads for Sqlite {
         Box::pin(read::cells(&self.readers, at, of))
     }
 
+    fn affiliated<'a>(
+        &'a self,
+        who: &'a Bare,
+        after: Option<&'a Bare>,
+        max: usize,
+    ) -> Stored<'a, Vec<(Bare, Vec<u8>)>> {
+        Box::pin(read::affiliated(&self.readers, who, after, max))
+    }
+
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         Box::pin(search::page(&self.readers, log, after, max))
     }

@@ -215,6 +215,29 @@ pub(super) async fn cells(
     query.fetch_all(readers).await.map_err(fault)
 }
 
+pub(super) async fn affiliated(
+    readers: &SqlitePool,
+    who: &Bare,
+    after: Option<&Bare>,
+    max: usize,
+) -> Result<Vec<(Bare, Vec<u8>)>, Fault> {
+    // The table's name stands here, for the index is of its cells alone.
+    const SQL: &str = "
+        SELECT jid, value FROM cell INDEXED BY cell_affiliation JOIN log ON log.id = cell.log
+        WHERE name = 'affiliation' AND key = $1 AND kind = 2 AND jid > $2
+        ORDER BY jid LIMIT $3";
+    let query = sqlx::query_as(SQL)
+        .bind(who.as_str())
+        .bind(after.map_or("", |after| after.as_str()))
+        .bind(i64::try_from(max).unwrap_or(i64::MAX));
+    let found: Vec<(String, Vec<u8>)> = query.fetch_all(readers).await.map_err(fault)?;
+    let room = |(jid, value): (String, _)| match Bare::parse(&jid) {
+        Ok(room) => Ok((room, value)),
+        Err(error) => Err(bad_address(&jid, error)),
+    };
+    found.into_iter().map(room).collect()
+}
+
 impl FromRow<'_, SqliteRow> for CredentialRow {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         Ok(Self {

@@ -97,6 +97,43 @@ pub(crate) async fn cells_of_nobody_are_refused<B: Bed>() {
     assert_eq!(desk.store.cell(ASIDE, &nobody, "key").await.unwrap(), None);
 }
 
+pub(crate) async fn the_rooms_of_somebody_are_found_by_what_it_is_to_them<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let rooms = ["a.b@r.example.com", "a@r.example.com", "é@r.example.com", "z@s.example.com"];
+    let to = |room: &str, who: &str, what: &str| {
+        Change::Put(AFFILIATIONS, bare(room), who.into(), what.into())
+    };
+    for room in rooms {
+        let unit = vec![
+            Change::Room(bare(room)),
+            to(room, OWNER, room),
+            to(room, "nurse@example.com", "member"),
+            to(room, &format!("{OWNER}x"), "owner"),
+            put(room, OWNER, b"of another table"),
+        ];
+        desk.one(changes(unit)).await.unwrap();
+    }
+    // Not a room.
+    desk.change(to(OWNER, OWNER, "owner")).await.unwrap();
+    let found = async |desk: &Desk, after: Option<&str>, max| {
+        let (who, after) = (bare(OWNER), after.map(bare));
+        let found = desk.store.affiliated(&who, after.as_ref(), max).await.unwrap();
+        let text = |(room, what): (Bare, Vec<u8>)| {
+            assert_eq!(room.as_str().as_bytes(), what);
+            room.as_str().to_owned()
+        };
+        found.into_iter().map(text).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&desk, None, 9).await, [rooms[0], rooms[1], rooms[3], rooms[2]]);
+    assert_eq!(found(&desk, Some(rooms[0]), 2).await, [rooms[1], rooms[3]]);
+    assert!(found(&desk, Some(rooms[2]), 9).await.is_empty());
+    desk.change(Change::Cut(AFFILIATIONS, bare(rooms[1]), OWNER.into())).await.unwrap();
+    desk.change(Change::Delete(bare(rooms[3]))).await.unwrap();
+    assert_eq!(found(&desk, None, 9).await, [rooms[0], rooms[2]]);
+    let nobody = bare("nobody@example.com");
+    assert!(desk.store.affiliated(&nobody, None, 9).await.unwrap().is_empty());
+}
+
 fn swap(of: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> Change {
     let [old, new] = [old, new].map(|value| value.map(<[u8]>::to_vec));
     Change::Swap(ASIDE, bare(of), "token".into(), old, new)

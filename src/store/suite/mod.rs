@@ -27,7 +27,9 @@ pub(crate) use words::*;
 use engine::{
     ctx::Moment,
     port::{Fault, Logged, Store},
-    unit::{Change, Committed, Credentials, Entry, Flags, Pos, ScramKeys, Table, Unit},
+    unit::{
+        AFFILIATIONS, Change, Committed, Credentials, Entry, Flags, Pos, ScramKeys, Table, Unit,
+    },
     wire::{Bare, Jid, Text},
     writer::{Writer, WriterLimits},
 };
@@ -85,6 +87,7 @@ macro_rules! suite {
             a_host_has_cells_without_being_made,
             a_room_is_made_before_it_is_written_to,
             cells_of_nobody_are_refused,
+            the_rooms_of_somebody_are_found_by_what_it_is_to_them,
             a_cell_is_swapped_when_it_is_what_it_was,
             of_two_swaps_of_one_cell_the_second_sees_the_first,
             a_swap_sees_what_its_unit_has_done,
