@@ -67,6 +67,9 @@ impl Flags {
     pub const ARCHIVE: Self = Self(4);
     /// Delivered, then dropped.
     pub const TRANSIT: Self = Self(8);
+    /// It says something that is to be read. Of the log of a room, so that what of it somebody has
+    /// not seen is counted without being looked at.
+    pub const SPEAKS: Self = Self(16);
 
     /// Whether all of these are among them.
     pub const fn has(self, all: Self) -> bool {
@@ -218,7 +221,8 @@ pub enum Change {
     /// Removes the entries of these places from a log; a place without one is nothing.
     Expunge(Bare, Vec<Pos>),
     /// Writes the stanza of an entry anew, which has to be there still: else it does nothing. It
-    /// is not to have words then (XEP-0424 §5): they might not be found.
+    /// is not to have words then (XEP-0424 §5), for they might not be found, and is no longer
+    /// [`Flags::SPEAKS`].
     Redact(Bare, Pos, Text),
     /// Changes a cell of a table from the first value to the second; `None`: it is not there.
     /// Fails the unit when the cell is something else.

@@ -80,10 +80,13 @@ impl<'a> Stretch<'a> {
 
     fn entries_sql(&self, hint: &str) -> String {
         let with = if self.with.is_some() { "AND peer = $6" } else { "" };
+        // In these words the index of what is to be read is known to have it.
+        let speaks = self.flags.has(Flags::SPEAKS);
+        let speaks = if speaks { "AND (flags & 16) = 16" } else { "" };
         format!(
             "FROM entry {hint}
             WHERE log = (SELECT id FROM log WHERE jid = $1) AND pos > $2 AND pos <= $3
-                AND (flags & $4) = $4 {with}"
+                AND (flags & $4) = $4 {speaks} {with}"
         )
     }
 }

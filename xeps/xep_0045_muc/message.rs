@@ -94,6 +94,7 @@ impl Room {
         let kept = turn.ctx.hooks.keeps(&stanza, &from.bare(), turn.ctx);
         if let Some(kept) = kept.filter(|_| self.config.is_archived) {
             let mut entry = self.entry(&self.with_author(&said, from, role));
+            entry.flags = entry.flags.and(kept.flags);
             if let Some((key, since, repeatable)) = kept.once {
                 entry.key = Some(key);
                 let log = self.jid.clone();

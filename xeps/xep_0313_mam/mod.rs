@@ -106,7 +106,11 @@ fn keeps(said: &Stanza, by: &Bare, ctx: &Ctx<'_>) -> Option<Kept> {
     let is_kept = entry::is_said(said) && !hints(said, NO_PERMANENT_STORE);
     let retry = retry::retry(said, by, ctx.unix_ms);
     let once = retry.map(|retry::Retry { key, since, repeatable }| (key, since, repeatable));
-    is_kept.then_some(Kept { flags: Flags::ARCHIVE, once })
+    let flags = match xep_0430_inbox::is_to_be_read(said) {
+        true => Flags::ARCHIVE.and(Flags::SPEAKS),
+        false => Flags::ARCHIVE,
+    };
+    is_kept.then_some(Kept { flags, once })
 }
 
 /// Section 3.3: an id is told of what the archive shows, for clients ask it for what came after.

@@ -295,6 +295,7 @@ impl Log {
             Change::Redact(_, pos, stanza) => {
                 self.entries.get_mut(pos).into_iter().for_each(|entry| {
                     entry.stanza = stanza.clone();
+                    entry.flags = entry.flags.without(Flags::SPEAKS);
                 });
             }
             _ => {}

@@ -55,7 +55,7 @@ pub(super) fn expunge<'a>(log: &'a Bare, places: &'a [Pos]) -> Step<'a> {
 
 pub(super) fn redact<'a>(log: &'a Bare, pos: Pos, stanza: &'a Text) -> Step<'a> {
     const SQL: &str = "
-        UPDATE entry SET stanza = $3
+        UPDATE entry SET stanza = $3, flags = flags & ~16
         WHERE log = (SELECT id FROM log WHERE jid = $1) AND pos = $2";
     let values: Vec<Value<'a>> =
         vec![Box::new(log.as_str()), Box::new(pos.0), Box::new(&stanza.as_bytes()[..])];

@@ -8,7 +8,7 @@ use crate::{
 use engine::{
     archive::{Found, Search},
     port::{Fault, Logged},
-    unit::Pos,
+    unit::{Flags, Pos},
     wire::Bare,
 };
 use sqlx::{AssertSqlSafe, FromRow, Row, SqlitePool, sqlite::SqliteRow};
@@ -85,7 +85,11 @@ impl Stretches for SqlitePool {
 
 /// Without statistics the index of the log would seem to be as good.
 pub(super) fn hint(of: &Stretch<'_>) -> &'static str {
-    if of.with.is_some() { "INDEXED BY entry_peer" } else { "" }
+    match (of.with, of.flags.has(Flags::SPEAKS)) {
+        (Some(_), _) => "INDEXED BY entry_peer",
+        (None, true) => "INDEXED BY entry_speaks",
+        (None, false) => "",
+    }
 }
 
 async fn ask(

@@ -93,7 +93,7 @@ pub(super) async fn redact(
     stanza: &Text,
 ) -> Result<(), Fault> {
     const SQL: &str = "
-        UPDATE entry SET stanza = $3
+        UPDATE entry SET stanza = $3, flags = flags & ~16
         WHERE log = (SELECT id FROM log WHERE jid = $1) AND pos = $2";
     let query = sqlx::query(SQL).bind(log.as_str()).bind(pos.0).bind(&stanza.as_bytes()[..]);
     query.execute(work).await.map_err(fault)?;

@@ -20,6 +20,7 @@ async fn full<B: Bed>() -> (B, Desk) {
             n % 7
         );
         let flags = flags.and(if n % 2 == 0 { Flags::SENT } else { Flags::RECEIVED });
+        let flags = flags.and(if n % 4 == 1 { Flags::SPEAKS } else { Flags::default() });
         let mine = Entry { flags, peer: bare(PEERS[n % 3]), ..entry(OWNER, &text) };
         let unit = Unit { entries: vec![mine], ..Unit::default() };
         desk.one(unit.join(said("nurse@example.com", &text))).await.unwrap();
@@ -53,7 +54,12 @@ pub(crate) async fn a_search_narrows_by_all_that_it_names<B: Bed>() {
     let (after, before) = (pos[17], Some(pos[42]));
     let words = |text: &str| Some(Words::of(text));
     type Wanted<'a> = &'a dyn Fn(usize) -> bool;
-    let cases: [(Search, Wanted<'_>); 9] = [
+    let unread = Flags::ARCHIVE.and(Flags::SPEAKS);
+    let cases: [(Search, Wanted<'_>); 11] = [
+        (Search { flags: unread, after, ..all() }, &|n| n > 17 && n % 4 == 1 && n % 5 != 0),
+        (Search { flags: unread, with: with.clone(), ..all() }, &|n| {
+            n % 3 == 2 && n % 4 == 1 && n % 5 != 0
+        }),
         (all(), &|_| true),
         (Search { after, ..all() }, &|n| n > 17),
         (Search { before, ..all() }, &|n| n < 42),

@@ -36,7 +36,7 @@ const ABOUT_ANOTHER: &[Name] = &[
 ];
 
 /// Whether it is an instant message, which begins unread.
-pub(super) fn speaks(message: &Stanza) -> bool {
+pub(in super::super) fn speaks(message: &Stanza) -> bool {
     let is_about = |child: Element<'_>| ABOUT_ANOTHER.iter().any(|name| child.is(*name));
     message.children().any(says) && !message.children().any(is_about)
 }

@@ -8,6 +8,8 @@ mod content;
 mod gathering;
 mod page;
 
+pub(super) use content::speaks as is_to_be_read;
+
 use super::told;
 use engine::{
     ctx::Ctx,

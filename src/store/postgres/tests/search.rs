@@ -5,7 +5,7 @@ use crate::{
     purge::{TRANSIT_GONE, TRANSIT_LOGS},
     search::Stretch,
 };
-use engine::archive::Search;
+use engine::{archive::Search, unit::Flags};
 
 /// Thirty thousand entries of fifty logs, in the partitions of these two.
 const FILL: &str = "
@@ -46,13 +46,18 @@ async fn no_search_looks_through_the_whole_log() {
 
 async fn searches_go_by_index(client: &Client) {
     let owner = bare("a@example.com");
-    for (with, index) in [(None, "_pkey"), (Some(bare("peer1")), "_log_peer_pos_idx")] {
+    for (with, flags, index) in [
+        (None, Flags::ARCHIVE, "_pkey"),
+        (None, Flags::SPEAKS, "_log_pos_flags_idx"),
+        (Some(bare("peer1")), Flags::ARCHIVE, "_log_peer_pos_idx"),
+    ] {
         for newest in [false, true] {
-            let what = Search { with: with.clone(), newest, ..Search::default() };
+            let what = Search { with: with.clone(), flags, newest, ..Search::default() };
             let stretch = Stretch::of(&owner, &what).unwrap();
             for sql in [stretch.rows_sql(""), stretch.count_sql("")] {
                 let with = if with.is_some() { ", 'peer1'" } else { "" };
-                let values = format!("'a@example.com', 0, 9223372036854775807, 4, 1001{with}");
+                let asked = format!("0, 9223372036854775807, {}, 1001", flags.0);
+                let values = format!("'a@example.com', {asked}{with}");
                 let plan = plan(client, &sql, &values).await;
                 let scans = plan.iter().filter(|step| step.contains("on entry_"));
                 let by_index = scans.clone().filter(|step| step.contains(index)).count();

@@ -32,18 +32,22 @@ async fn no_search_looks_through_the_whole_log() {
     let mut folder = Folder::new().await;
     drop(folder.open().await);
     let owner = bare(OWNER);
-    for with in [None, Some(bare(PEERS[0]))] {
+    for (with, flags) in
+        [(None, Flags::ARCHIVE), (None, Flags::SPEAKS), (Some(bare(PEERS[0])), Flags::SPEAKS)]
+    {
         for newest in [false, true] {
-            let what = Search { with: with.clone(), newest, ..Search::default() };
+            let what = Search { with: with.clone(), flags, newest, ..Search::default() };
             let stretch = Stretch::of(&owner, &what).unwrap();
             let hint = hint(&stretch);
             for sql in [stretch.rows_sql(hint), stretch.count_sql(hint)] {
                 let plan = plan(&folder, &sql).await;
-                let index = match with {
-                    Some(_) => "entry_peer (log=? AND peer=? AND pos>? AND pos<?)",
-                    None => "sqlite_autoindex_entry_1 (log=? AND pos>? AND pos<?)",
+                let index = match (&with, flags) {
+                    (Some(_), _) => "INDEX entry_peer (log=? AND peer=? AND pos>? AND pos<?)",
+                    (None, Flags::SPEAKS) => "INDEX entry_speaks (log=? AND pos>? AND pos<?)",
+                    (None, _) => "INDEX sqlite_autoindex_entry_1 (log=? AND pos>? AND pos<?)",
                 };
-                assert!(plan.contains(&format!("SEARCH entry USING INDEX {index}")), "{plan:?}");
+                let by_index = |step: &String| step.starts_with("SEARCH") && step.ends_with(index);
+                assert!(plan.iter().any(by_index), "{plan:?}");
                 assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
             }
         }
@@ -67,7 +71,7 @@ async fn full(desk: &mut Desk) {
             let n = batch * 50 + n;
             let words = [WORDS[n % 5], WORDS[n / 5 % 5], WORDS[n / 3 % 5]].join(", ");
             let text = format!("<message xmlns='jabber:client'><body>{words}</body></message>");
-            let flags = Flags((n * 7 % 16) as i16);
+            let flags = Flags((n * 7 % 32) as i16);
             let entry = Entry { flags, peer: bare(PEERS[n * n % 3]), ..entry(OWNER, &text) };
             Unit { entries: vec![entry], ..Unit::default() }
         });
@@ -92,7 +96,7 @@ fn searches(places: Vec<Pos>) -> impl Strategy<Value = Search> {
         proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..3),
     );
     let many = prop_oneof![Just(0), 0..20_usize, 0..2 * ROWS, Just(usize::MAX)];
-    let narrow = (place.clone(), proptest::option::of(place), with, 0..16_i16, words);
+    let narrow = (place.clone(), proptest::option::of(place), with, 0..32_i16, words);
     (narrow, any::<bool>(), many.clone(), many).prop_map(|(narrow, newest, max, count_max)| {
         let (after, before, with, flags, words) = narrow;
         Search {
