@@ -7,7 +7,7 @@ use crate::{
     check::refused,
     migrate::{POSTGRES, knows},
 };
-use deadpool_postgres::tokio_postgres::{Client, Config, NoTls, config::Host};
+use deadpool_postgres::tokio_postgres::{Client, Config, config::Host};
 use engine::port::Fault;
 use std::{io::ErrorKind, path::Path, process::Stdio, time::Duration};
 use tokio::process::Command;
@@ -140,10 +140,7 @@ fn shown(command: &Command) -> String {
 }
 
 async fn connected(config: &Config) -> Result<Client, Fault> {
-    let (client, connection) = config.connect(NoTls).await.map_err(fault)?;
-    // It ends with the client.
-    tokio::spawn(connection);
-    Ok(client)
+    connect::plain(config).await.map(|(client, _)| client).map_err(fault)
 }
 
 async fn counts(client: &Client) -> Result<Verified, Fault> {

@@ -1,10 +1,10 @@
 //! The connection that writes, and the lock that keeps others from writing.
 
-use super::fault;
+use super::{connect, fault};
 use crate::check::refused;
 use deadpool_postgres::{
     ClientWrapper,
-    tokio_postgres::{Config, NoTls, error::SqlState},
+    tokio_postgres::{Config, error::SqlState},
 };
 use engine::port::Fault;
 use std::time::Duration;
@@ -19,11 +19,7 @@ pub(super) struct Line {
 
 /// Connects, without the lock yet.
 pub(super) async fn connect(config: &Config) -> Result<Line, Fault> {
-    let (client, connection) = config.connect(NoTls).await.map_err(fault)?;
-    let task = tokio::spawn(async move {
-        // Whoever waits for an answer is told why the connection ended.
-        drop(connection.await);
-    });
+    let (client, task) = connect::planned(config).await.map_err(fault)?;
     Ok(Line { client: ClientWrapper::new(client, task) })
 }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
-    tokio_postgres::{self, NoTls},
+    tokio_postgres,
 };
 use engine::{
     archive::{Found, Search},
@@ -65,7 +65,7 @@ impl Postgres {
         let config = connect::config(url, answer)?;
         let writing = Writing::take(config.clone(), options).await?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, NoTls, recycling);
+        let manager = Manager::from_connect(config, connect::Planned, recycling);
         let readers = Pool::builder(manager)
             .max_size(options.readers_max.max(1) as usize)
             .timeouts(Timeouts { wait: Some(answer), create: Some(answer), recycle: Some(answer) })

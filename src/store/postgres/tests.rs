@@ -54,9 +54,7 @@ impl Database {
     /// Another connection.
     async fn beside(&self) -> Client {
         let config = connect::config(&self.url, Duration::from_secs(10)).unwrap();
-        let (client, connection) = config.connect(NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
+        connect::planned(&config).await.unwrap().0
     }
 
     async fn number(&self, sql: &str) -> i64 {
@@ -109,6 +107,29 @@ async fn a_second_process_is_kept_out_with_one_clear_error() {
     drop(store);
     database.open().await;
     assert_eq!(database.number("SELECT epoch FROM writer").await, epoch + 1);
+}
+
+#[tokio::test]
+async fn every_connection_plans_as_we_mean_it_unless_the_url_says_otherwise() {
+    async fn plans(client: &Client) -> Vec<String> {
+        const SQL: &str = "
+            SELECT setting FROM pg_settings
+            WHERE name IN ('plan_cache_mode', 'enable_seqscan', 'jit') ORDER BY name";
+        client.query(SQL, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+    let database = Database::make().await;
+    for (more, jit) in [("", "off"), ("&options=-c%20jit%3Don", "on")] {
+        let url = format!("{}{more}", database.url);
+        let store = Postgres::open(&url, &options()).await.unwrap();
+        let meant = ["off", jit, "force_generic_plan"];
+        // One of both is what was given back.
+        drop(store.reader().await.unwrap());
+        let (one, other) = (store.reader().await.unwrap(), store.reader().await.unwrap());
+        assert_eq!(plans(&one).await, meant);
+        assert_eq!(plans(&other).await, meant);
+        let config = connect::config(&url, Duration::from_secs(10)).unwrap();
+        assert_eq!(plans(&line::connect(&config).await.unwrap().client).await, meant);
+    }
 }
 
 #[tokio::test]
