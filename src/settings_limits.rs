@@ -27,16 +27,19 @@ pub const LIMITS: &[Setting] = &[
     limit("connections_max", (1, 10_000_000), "100000", "Connections of clients, all together."),
     limit(
         "connections_per_address_max",
-        (1, 10_000_000),
+        (0, 10_000_000),
         "10000",
-        "Connections of clients from one address (IPv6: from one /64).",
+        "Connections of clients from one address (IPv6: from one /64). 0: any number, for where \
+         they all seem to come from one: behind a proxy on another machine that cannot say for \
+         whom it comes. One that can is named in listen.proxies, and everybody has an own address \
+         again.",
     ),
     limit(
         "connections_per_address_per_minute_max",
-        (1, 10_000_000),
+        (0, 10_000_000),
         "10000",
         "The same, within a minute, whether they stay or not. Not of loopback, where a proxy may \
-         be.",
+         be. 0: any number, when connections_per_address_max is 0.",
     ),
     limit(
         "bytes_per_second_max",
@@ -68,9 +71,10 @@ pub const LIMITS: &[Setting] = &[
     ),
     limit(
         "login_failures_per_address_max",
-        (1, 1_000_000),
+        (0, 1_000_000),
         "100",
-        "The same from one address, whatever the accounts. Not of loopback, where a proxy may be.",
+        "The same from one address, whatever the accounts. Not of loopback, where a proxy may be. \
+         0: any number, when connections_per_address_max is 0: else one who guesses keeps all out.",
     ),
     limit(
         "login_failures_per_account_max",
@@ -152,9 +156,10 @@ pub const LIMITS: &[Setting] = &[
     limit("bosh_sessions_max", (1, 10_000_000), "10000", "Sessions of BOSH, all together."),
     limit(
         "bosh_sessions_per_address_max",
-        (1, 10_000_000),
+        (0, 10_000_000),
         "1000",
-        "Sessions of BOSH from one address (IPv6: from one /64).",
+        "Sessions of BOSH from one address (IPv6: from one /64). 0: any number, when \
+         connections_per_address_max is 0.",
     ),
     limit("bosh_wait_seconds_max", (1, 600), "60", "A request of BOSH that waits (XEP-0124)."),
     limit("bosh_hold_max", (1, 8), "2", "Requests of one session of BOSH that wait at once."),
@@ -184,9 +189,10 @@ pub const LIMITS: &[Setting] = &[
     ),
     limit(
         "anonymous_per_address_per_hour_max",
-        (1, 10_000_000),
+        (0, 10_000_000),
         "100",
-        "The same from one address (IPv6: from one /64).",
+        "The same from one address (IPv6: from one /64). 0: any number, when \
+         connections_per_address_max is 0.",
     ),
     limit("reads_max", (1, 1000), "32", "Reads of the store at the same time."),
     limit(

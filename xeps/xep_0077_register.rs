@@ -49,8 +49,9 @@ const PER_HOUR: Setting = Setting {
 const PER_ADDRESS: Setting = Setting {
     xep: 77,
     key: "accounts_per_address_per_hour_max",
-    kind: Kind::Number { default: 5, from: 1, to: 1_000_000 },
-    doc: "The same from one address (IPv6: from one /64).",
+    kind: Kind::Number { default: 5, from: 0, to: 1_000_000 },
+    doc: "The same from one address (IPv6: from one /64). 0: any number, when \
+          limits.connections_per_address_max is 0.",
 };
 
 const NS: &str = "jabber:iq:register";

@@ -78,7 +78,8 @@ impl Sessions {
     pub(crate) fn admit(&self, address: IpAddr) -> Result<Pass, &'static str> {
         self.gate.admit(address).map_err(|limit| match limit {
             "connections_max" => "bosh_sessions_max",
-            _ => "bosh_sessions_per_address_max",
+            "connections_per_address_max" => "bosh_sessions_per_address_max",
+            other => other,
         })
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections of clients, all together.
     pub connections_max: usize,
-    /// Connections of clients from one address (IPv6: from one /64).
+    /// Connections of clients from one address (IPv6: from one /64). Of this and all others of one
+    /// address, 0: any number.
     pub connections_per_address_max: usize,
     /// So many of them at once, and as many within a minute, whether they stay or not.
     pub connections_per_address_per_minute_max: u64,

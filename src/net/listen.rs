@@ -135,10 +135,11 @@ impl Gate {
     /// Whether one may come from there now, and counts it; a proxy on this machine may stand for
     /// everybody (RFC 6120 §13.12, item 2).
     fn arrives(&self, address: IpAddr, ms: u64) -> bool {
-        if address.is_loopback() {
+        let max = self.limits.connections_per_address_per_minute_max;
+        if address.is_loopback() || max == 0 {
             return true;
         }
-        let pace = Pace::new(self.limits.connections_per_address_per_minute_max, 60_000);
+        let pace = Pace::new(max, 60_000);
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         let lately = arrivals.entry(address);
         let may = !lately.is_full(ms);
@@ -213,7 +214,7 @@ impl Entrant {
         }
         let mut addresses = self.0.addresses();
         let here = addresses.entry(address).or_default();
-        if *here >= self.0.limits.connections_per_address_max {
+        if (1..=*here).contains(&self.0.limits.connections_per_address_max) {
             return Err("connections_per_address_max");
         }
         *here += 1;
@@ -295,6 +296,18 @@ mod tests {
         drop((first, third));
         let _fourth = admit(&gate, "192.0.2.1").unwrap();
         assert_eq!(gate.addresses().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn where_all_come_from_one_address_none_is_counted() {
+        let limits = Limits {
+            connections_per_address_max: 0,
+            connections_per_address_per_minute_max: 0,
+            ..Limits::default()
+        };
+        let gate = Gate::new(limits);
+        let passes: Vec<_> = (0..20_000).map(|_| admit(&gate, "192.0.2.1").unwrap()).collect();
+        assert_eq!(gate.count(), passes.len());
     }
 
     #[test]

@@ -30,7 +30,8 @@ const UNDER_WAY_MAX: u64 = 256;
 #[derive(Debug)]
 pub(crate) struct Logins {
     pairs: Pace,
-    addresses: Pace,
+    /// `None`: all seem to come from one.
+    addresses: Option<Pace>,
     accounts: Pace,
     delay_ms_max: u64,
     lately: Mutex<Lately>,
@@ -74,7 +75,7 @@ impl Logins {
         let entries = limits.login_failures_kept_max;
         Arc::new(Self {
             pairs: pace(limits.login_failures_max),
-            addresses: pace(limits.login_failures_per_address_max),
+            addresses: Some(limits.login_failures_per_address_max).filter(|it| *it > 0).map(pace),
             accounts: pace(limits.login_failures_per_account_max),
             delay_ms_max: limits.login_delay_ms_max,
             lately: Mutex::new(Lately {
@@ -109,7 +110,7 @@ impl Logins {
         lately.pairs.entry(key).under_way += 1;
         let delays = [
             pair.delay(now, &self.pairs, self.delay_ms_max),
-            by_address.delay(now, &self.addresses, self.delay_ms_max),
+            self.addresses.map_or(0, |pace| by_address.delay(now, &pace, self.delay_ms_max)),
             by_account.delay(now, &self.accounts, self.delay_ms_max),
         ];
         Admission::After(delays.into_iter().max().unwrap_or_default())
@@ -119,8 +120,8 @@ impl Logins {
         let mut lately = self.lately();
         lately.pairs.entry((account.clone(), address)).count.add(now, &self.pairs);
         lately.accounts.entry(account.clone()).add(now, &self.accounts);
-        if !address.is_loopback() {
-            lately.addresses.entry(address).add(now, &self.addresses);
+        if let Some(pace) = self.addresses.filter(|_| !address.is_loopback()) {
+            lately.addresses.entry(address).add(now, &pace);
         }
     }
 

@@ -29,7 +29,7 @@ struct Span {
 }
 
 impl Throttle {
-    /// Whether one more may be made, of `all` and `per_peer`; counted when it may.
+    /// Whether one more may be made, of `all` and `per_peer` (0: any number); counted when it may.
     pub(crate) fn admits(&self, peer: Option<IpAddr>, maxima: (u64, u64)) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).admits(unix_ms(), peer, maxima)
     }
@@ -43,7 +43,7 @@ impl Lately {
         let of_peer = |span: &Span| peer.and_then(|peer| span.peers.get(&peer)).copied();
         let by_all: u64 = self.0.iter().map(|span| span.all).sum();
         let by_peer: u64 = self.0.iter().filter_map(of_peer).sum();
-        if by_all >= all || by_peer >= per_peer {
+        if by_all >= all || (1..=by_peer).contains(&per_peer) {
             return false;
         }
         if self.0.back().is_none_or(|span| span.number != now) {
@@ -73,6 +73,14 @@ mod tests {
         assert!(admits(HOUR_MS + SPAN_MS, other), "another hour");
         let held: usize = lately.0.iter().map(|span| span.peers.len()).sum();
         assert_eq!(held, 1);
+    }
+
+    #[test]
+    fn where_all_come_from_one_address_only_all_are_bounded() {
+        let mut lately = Lately::default();
+        let peer = "192.0.2.1".parse().ok();
+        let admitted = (0..9).filter(|_| lately.admits(5, peer, (7, 0))).count();
+        assert_eq!(admitted, 7);
     }
 
     #[test]

@@ -71,6 +71,15 @@ fn loopback_is_no_address_that_is_refused() {
 }
 
 #[test]
+fn where_all_come_from_one_address_it_is_not_refused() {
+    let logins = Logins::new(&Limits { login_failures_per_address_max: 0, ..limits() });
+    for number in 0..50 {
+        let admission = tries(&logins, &format!("u{number}@x"), "192.0.2.1", WRONG);
+        assert_eq!(admission, Admission::After(0));
+    }
+}
+
+#[test]
 fn an_account_that_the_whole_world_tries_is_delayed_and_never_refused() {
     let logins = Logins::new(&limits());
     for number in 0..200 {
