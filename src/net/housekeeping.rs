@@ -4,7 +4,7 @@ use crate::{clock::unix_ms, limits::Limits, writer::Queue};
 use doubt::Doubt;
 use engine::{
     port::{Fault, Retention, Store},
-    unit::{Change, Table},
+    unit::{Change, Pos, Table},
     wire::Bare,
 };
 use std::{
@@ -32,7 +32,7 @@ pub(crate) async fn run(
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let (mut pause, mut last) = (FIRST_PAUSE, Instant::now());
+    let (mut pause, mut last, mut before) = (FIRST_PAUSE, Instant::now(), None);
     loop {
         tokio::select! {
             () = async { drop(stopping.wait_for(|it| *it).await) } => return,
@@ -41,30 +41,36 @@ pub(crate) async fn run(
         pause = PAUSE;
         let passed = last.elapsed();
         last += passed;
-        match believed(&*store, &queue, &host, unix_ms(), passed).await {
+        let clock_ms = unix_ms();
+        let said = (clock_ms, before.replace(clock_ms));
+        match believed(&*store, &queue, &host, said, passed).await {
             Ok(now) => clean(&*store, now, &limits).await,
             Err(fault) => tracing::warn!(%fault, "what is kept no longer stays in the store"),
         }
     }
 }
 
-/// The time by which is judged what is too old, when the clock says this, and so much has really
-/// passed since it was asked last.
+/// The time by which is judged what is too old, when the clock says this, and said that before, and
+/// so much has really passed since it was asked last.
 async fn believed(
     store: &dyn Store,
     queue: &Queue,
     host: &Bare,
-    clock_ms: u64,
+    (clock_ms, before): (u64, Option<u64>),
     passed: Duration,
 ) -> Result<u64, Fault> {
     let kept = store.cell(CLOCK, host, BELIEVED).await?;
     let mut doubt = match kept.as_deref().and_then(Doubt::load) {
         Some(doubt) => doubt,
-        None => Doubt::new(store.last().await?.1.unix_ms()),
+        None => Doubt::new(match store.last().await?.1 {
+            // Nothing is there yet that could be removed.
+            Pos(0) => clock_ms,
+            last => last.unix_ms(),
+        }),
     };
     let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
     let was_ahead = doubt.is_ahead();
-    let now = doubt.judge(clock_ms, passed);
+    let now = doubt.judge(clock_ms, before, passed);
     if doubt.is_ahead() && !was_ahead {
         let hours = (clock_ms - now) / 3_600_000;
         tracing::warn!(
@@ -132,6 +138,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_clock_of_a_new_server_is_believed_at_once() {
+        let store: Arc<dyn Store> = Arc::new(Memory::new(&[]));
+        let host = Bare::host("x").unwrap();
+        let operator =
+            crate::operator::Operator::alone(vec![host.clone()], store.clone(), <_>::default());
+        let queue = operator.await.unwrap().accounts.writer;
+        let (clock, minute) = (unix_ms(), Duration::from_secs(60));
+        let now = believed(&*store, &queue, &host, (clock, None), minute).await;
+        assert_eq!(now.ok(), Some(clock));
+    }
+
+    #[tokio::test]
     async fn f_clk_a_clock_that_jumps_ahead_removes_nothing_until_it_has_stayed_there() {
         let (store, juliet, [_, new]) = talkative().await;
         let host = Bare::host("x").unwrap();
@@ -143,7 +161,8 @@ mod tests {
         let ahead = unix_ms() + 365 * 86_400_000;
         for hours in 0..=24 {
             let clock = ahead + hours * 3_600_000;
-            let now = believed(&*store, &queue, &host, clock, hour).await.unwrap();
+            let before = clock.checked_sub(3_600_000).filter(|_| hours > 0);
+            let now = believed(&*store, &queue, &host, (clock, before), hour).await.unwrap();
             clean(&*store, now, &limits).await;
             assert_eq!(left(&*store, &juliet).await == [new], hours < 24, "{hours}");
         }
