@@ -7,7 +7,7 @@ use crate::{
     check::refused,
     migrate::{POSTGRES, knows},
 };
-use deadpool_postgres::tokio_postgres::{Client, Config, config::Host};
+use deadpool_postgres::tokio_postgres::{Client, Config, Row, config::Host};
 use engine::port::Fault;
 use std::{io::ErrorKind, path::Path, process::Stdio, time::Duration};
 use tokio::process::Command;
@@ -22,14 +22,29 @@ const TABLES: [&str; 4] = ["account", "entry", "log", "writer"];
 const BEFORE_IS_THERE: &str = "SELECT count(*) FROM pg_namespace WHERE nspname = 'waxwing_before'";
 const PUT_ASIDE: &str = "ALTER SCHEMA public RENAME TO waxwing_before; CREATE SCHEMA public";
 const PUT_BACK: &str = "DROP SCHEMA public CASCADE; ALTER SCHEMA waxwing_before RENAME TO public";
-const FORGET: &str = "DROP SCHEMA waxwing_before CASCADE";
+/// Extensions are the operator's: no copy has them.
+const FORGET: &str = "
+    DO $$ DECLARE extension name; BEGIN
+        FOR extension IN
+            SELECT extname FROM pg_extension WHERE extnamespace = 'waxwing_before'::regnamespace
+        LOOP
+            EXECUTE format('ALTER EXTENSION %I SET SCHEMA public', extension);
+        END LOOP;
+    END $$;
+    DROP SCHEMA waxwing_before CASCADE";
+/// Extensions that would be lost with what was there before.
+const FIXED: &str = "
+    SELECT string_agg(extname, ', ') FROM pg_extension
+    WHERE extnamespace = 'public'::regnamespace
+        AND NOT (extrelocatable AND pg_has_role(extowner, 'USAGE'))";
 
 pub(crate) async fn backup(url: &str, to: &Path) -> Result<Verified, Fault> {
     let config = connect::config(url, ANSWER)?;
     let client = connected(&config).await?;
     let verified = counts(&client).await?;
     let file = format!("--file={}", to.display());
-    run(tool("pg_dump", &config, &["--format=custom", "--no-owner", &file])).await?;
+    let words = ["--format=custom", "--no-owner", "--schema=public", &file];
+    run(tool("pg_dump", &config, &words)).await?;
     listed(to).await?;
     Ok(verified)
 }
@@ -45,19 +60,49 @@ pub(crate) async fn restore(from: &Path, url: &str, force: bool) -> Result<Verif
         }
         _ => one(&client, "SELECT coalesce(max(epoch), 0) FROM writer").await?,
     };
-    if one(&client, BEFORE_IS_THERE).await? > 0 {
-        return Err(refused(
-            "the database has a schema waxwing_before: what a restore that was broken off has put \
-             aside. Rename it to public to have that back, or drop it",
-        ));
+    is_whole(&client).await?;
+    if let Some(fixed) = get::<Option<String>>(&row(&client, FIXED).await?, 0)? {
+        return Err(refused(format!(
+            "extensions in the schema public would be lost, for they cannot be moved from here: \
+             {fixed}. Move or drop them, or restore into a database of its own"
+        )));
     }
     // Partitions that the copy does not know would stand in the way, and what is there is needed
     // when the copy turns out to be broken.
     client.batch_execute(PUT_ASIDE).await.map_err(fault)?;
     let restored = refill(from, &config, &client, old).await;
     let end = if restored.is_ok() { FORGET } else { PUT_BACK };
-    client.batch_execute(end).await.map_err(fault)?;
-    restored
+    // This connection may be what was lost.
+    drop(client);
+    let ended = async { connected(&config).await?.batch_execute(end).await.map_err(fault) }.await;
+    match (restored, ended) {
+        (restored, Ok(())) => restored,
+        (Ok(_), Err(fault)) => Err(refused(format!(
+            "the copy has been restored and is sound, but what was there before could not be \
+             removed: {fault}. Remove it: DROP SCHEMA waxwing_before CASCADE"
+        ))),
+        (Err(first), Err(then)) => {
+            Err(refused(format!("{first}; and then: {then}. {}", broken_off())))
+        }
+    }
+}
+
+/// No restore has left the database half done.
+///
+/// # Errors
+/// `Refused`, with what to do about it.
+pub(super) async fn is_whole(client: &Client) -> Result<(), Fault> {
+    match one(client, BEFORE_IS_THERE).await? {
+        0 => Ok(()),
+        _ => Err(refused(broken_off())),
+    }
+}
+
+fn broken_off() -> String {
+    format!(
+        "a restore was broken off: what was in the database before is in its schema \
+         waxwing_before. To have it back: {PUT_BACK}"
+    )
 }
 
 async fn refill(
@@ -67,7 +112,8 @@ async fn refill(
     old: i64,
 ) -> Result<Verified, Fault> {
     let from = from.to_string_lossy().into_owned();
-    let words = ["--single-transaction", "--exit-on-error", "--no-owner", &from];
+    // A copy may have more than the schema, of which it would make another.
+    let words = ["--single-transaction", "--exit-on-error", "--no-owner", "--schema=public", &from];
     run(tool("pg_restore", config, &words)).await?;
     let anew = format!(
         "UPDATE writer SET epoch = greatest(epoch, {old}) + 1; DELETE FROM session; ANALYZE"
@@ -160,5 +206,9 @@ async fn counts(client: &Client) -> Result<Verified, Fault> {
 }
 
 async fn one(client: &Client, sql: &str) -> Result<i64, Fault> {
-    get(&client.query_one(sql, &[]).await.map_err(fault)?, 0)
+    get(&row(client, sql).await?, 0)
+}
+
+async fn row(client: &Client, sql: &str) -> Result<Row, Fault> {
+    client.query_one(sql, &[]).await.map_err(fault)
 }

@@ -1,3 +1,4 @@
+mod backup;
 mod cut;
 mod search;
 mod words;

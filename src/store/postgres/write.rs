@@ -2,7 +2,7 @@
 //! when the connection is lost.
 
 use super::{
-    connect, fault,
+    backup, connect, fault,
     line::{self, Line},
     partition::Partitions,
     pipeline::{self, Step},
@@ -46,6 +46,7 @@ impl Writing {
             i32::try_from(options.node.0).map_err(|_| refused("a node's number has 31 bits"))?;
         let line = line::connect(&config).await?;
         line.check(options.relaxed).await?;
+        backup::is_whole(&line.client).await?;
         migrate::knows(&migrate::POSTGRES, &line.versions().await?)?;
         let wait = Duration::from_millis(options.handover_ms_max);
         if !line.lock(node, wait).await? {
