@@ -42,6 +42,7 @@ pub mod xep_0424_retraction;
 pub mod xep_0440_channel_binding;
 pub mod xep_0474_downgrade;
 pub mod xep_0478_limits;
+pub mod xep_0492_notification_settings;
 pub mod xep_0494_clients;
 
 pub use catalogue::{doap, readme_table};
@@ -100,6 +101,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0388_sasl2::xep_0480_upgrade::XEP,
     &xep_0388_sasl2::xep_0484_fast::XEP,
     &xep_0045_muc::xep_0486_avatar::XEP,
+    &xep_0492_notification_settings::XEP,
     &xep_0494_clients::XEP,
     &xep_0045_muc::xep_0500_slow_mode::XEP,
 ];

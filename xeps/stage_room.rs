@@ -4,7 +4,7 @@
 use engine::{
     account::{Input, Output},
     ctx::{Ctx, Moment, Random},
-    hearing::Attends,
+    hearing::{Attends, News},
     hook::{Reply, Xep},
     hooks::Hooks,
     parcel::{Owed, Parcel, Ticket},
@@ -60,6 +60,8 @@ pub struct House {
     reads: VecDeque<(u64, Stanza)>,
     /// Where each session has sent its presence (RFC 6121 §4.6).
     directed: BTreeMap<Jid, BTreeSet<Jid>>,
+    /// Who none of whose sessions hears it was told of a message.
+    pub news: Vec<(Bare, News)>,
     /// The last that each session has heard of the room's log.
     heard: BTreeMap<Jid, Pos>,
     /// Whether messages come from other servers: nobody waits for them.
@@ -78,7 +80,8 @@ impl House {
         let (hooks, mut settings) = (Hooks::of(xeps), Settings::of(domains, [7; 32]));
         settings.services = hooks.services(&settings);
         let jid = Bare::parse(ROOM).expect("an address");
-        let (cells, log, commits, reads, directed, heard, waiting, random) = <_>::default();
+        let (cells, log, commits, reads, directed) = <_>::default();
+        let (news, heard, waiting, random) = <_>::default();
         Self {
             jid,
             room: None,
@@ -93,6 +96,7 @@ impl House {
             commits,
             reads,
             directed,
+            news,
             heard,
             is_foreign: false,
             waiting,
@@ -227,6 +231,7 @@ impl House {
                     Err(error) => left.extend(asked.and_then(|asked| asked.refused(&error))),
                 }
             }
+            Output::Parcel(Parcel::News { to, news, .. }) => self.news.push((to, news)),
             Output::Parcel(Parcel::Told { message, told, .. }) => {
                 let Some(to) = message.head.to.clone() else { return };
                 let last = self.heard.entry(to.clone()).or_insert(told.after);

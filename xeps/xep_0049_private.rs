@@ -1,5 +1,6 @@
 //! XEP-0049: Private XML Storage. <https://xmpp.org/extensions/xep-0049.html>
 
+use crate::xep_0492_notification_settings as notifications;
 use engine::{
     ctx::Ctx,
     hook::*,
@@ -30,6 +31,8 @@ pub const XEP: Xep = Xep {
 };
 
 const QUERY: Name = Name::new("jabber:iq:private", "query");
+/// The key of bookmarks (XEP-0048 §4).
+const BOOKMARKS: &str = "storage storage:bookmarks";
 /// Elements as they stand in the query, by their name.
 const PRIVATE: Table = Table::named("private");
 
@@ -140,7 +143,20 @@ fn changes(
         true => Change::Cut(PRIVATE, account.clone(), key),
         false => Change::Put(PRIVATE, account.clone(), key, value.into()),
     };
-    Ok(said.into_iter().map(change).collect())
+    let notified = said.get(BOOKMARKS).map(|kept| notification_settings(account, kept));
+    Ok(said.into_iter().map(change).chain(notified).collect())
+}
+
+/// Of bookmarks the account must know of which rooms its owner wants to be notified (XEP-0492).
+fn notification_settings(account: &Bare, kept: &str) -> Change {
+    let iq = Stanza::parse_one(&format!("<iq>{kept}</iq>")).ok();
+    let bookmarks = iq.as_ref().and_then(|iq| iq.children().next());
+    let rooms = bookmarks.map(notifications::in_bookmarks).unwrap_or_default();
+    let (table, key) = (notifications::SETTINGS, notifications::ROOMS.to_owned());
+    match rooms.is_empty() {
+        true => Change::Cut(table, account.clone(), key),
+        false => Change::Put(table, account.clone(), key, rooms.into_bytes()),
+    }
 }
 
 fn full(why: String) -> StanzaError {
@@ -228,7 +244,7 @@ mod tests {
         assert_eq!(got(&vec![], asked), answer(asked));
         let with_attribute = asked.replace("/>", " a='b'/>");
         assert_eq!(got(&kept(&with_attribute), asked), answer(&with_attribute));
-        assert!(matches!(set_over(&vec![], asked).unwrap()[..], [Change::Cut(PRIVATE, ..)]));
+        assert!(matches!(set_over(&vec![], asked).unwrap()[..], [Change::Cut(PRIVATE, ..), ..]));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crate::unit::Pos;
 use std::collections::BTreeMap;
-use wire::Bare;
+use wire::{Bare, Text};
 
 /// Where a message that a room tells an occupant stands in the room's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,15 @@ pub struct Told {
     pub after: Pos,
     /// There is more that the occupant has missed: told when it is asked for.
     pub more: bool,
+}
+
+/// What somebody who belongs to a room should know of a message there, wherever they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    /// What they are called there.
+    pub nick: Text,
+    /// The room is for its members alone.
+    pub is_private: bool,
 }
 
 /// Whether a session that is in a room takes what is said there.

@@ -2,7 +2,7 @@
 //! nobody assumes that the other is in this process.
 
 use crate::{
-    hearing::{Attends, Told},
+    hearing::{Attends, News, Told},
     port::{Fault, Node},
     unit::{Committed, Unit},
 };
@@ -64,6 +64,17 @@ pub enum Parcel {
         message: Stanza,
         /// Where it stands.
         told: Told,
+        /// What those of the account's devices should know that do not hear it.
+        news: Option<News>,
+    },
+    /// A room tells somebody of this server's, none of whose sessions hears it, what its log has.
+    News {
+        /// The account.
+        to: Bare,
+        /// The message, as occupants hear it.
+        message: Stanza,
+        /// What else is to be known of it.
+        news: News,
     },
     /// An occupant's session tells a room whether it takes what is said there.
     Attends {
@@ -84,7 +95,8 @@ impl Parcel {
         match self {
             Self::FromSocket(account, ..) | Self::Order(account, _) => Some(account),
             Self::Routed { to, .. } | Self::Half { to, .. } | Self::Release { to, .. } => Some(to),
-            Self::Told { to, .. } | Self::Attends { room: to, .. } => Some(to),
+            Self::Told { to, .. } | Self::News { to, .. } => Some(to),
+            Self::Attends { room, .. } => Some(room),
             Self::ToSocket(..) => None,
         }
     }

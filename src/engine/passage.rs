@@ -4,7 +4,7 @@
 use crate::{
     account::{Account, Output},
     ctx::Ctx,
-    hearing::Told,
+    hearing::{News, Told},
     hook::{Leaving, Station, Verdict, Why},
     session::Session,
     unit::{Change, Committed, Entry, Flags, KEY_BYTES_MAX, Once, Pos, Table, Unit},
@@ -39,6 +39,10 @@ pub struct Passage<'a> {
     pub held: Option<String>,
     /// Where it stands in the account's log: known from Copy on, if it was kept.
     pub pos: Option<Pos>,
+    /// The log of a room has it, which tells it to one of the account's sessions.
+    pub told: Option<Told>,
+    /// A room's log has it, and this is to be known of it: see Push.
+    pub news: Option<News>,
     /// Its number in the account's trace: known from Copy on, if it is traced.
     pub traced: Option<u64>,
     /// The session that sends it, and the count that its entry settles there.
@@ -62,6 +66,8 @@ pub struct Walked {
     pub held: Option<String>,
     /// Where the log of the room that tells it has it.
     pub told: Option<Told>,
+    /// What else is to be known of it.
+    pub news: Option<News>,
 }
 
 /// A stanza that went no further.
@@ -75,7 +81,8 @@ pub struct Ended {
 
 impl<'a> Passage<'a> {
     fn of(walk: Walk, stanza: Stanza, account: &'a mut Account) -> Self {
-        let (reached, said_ms, held, pos, traced, settles) = <_>::default();
+        let (reached, said_ms, held, pos, told, news) = <_>::default();
+        let (traced, settles) = <_>::default();
         let (unit, stamp, also, sends) = <_>::default();
         Self {
             walk,
@@ -85,6 +92,8 @@ impl<'a> Passage<'a> {
             said_ms,
             held,
             pos,
+            told,
+            news,
             traced,
             settles,
             unit,
@@ -264,7 +273,7 @@ fn walk_on(mut passage: Passage<'_>, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Bo
         return Err(Box::new(Ended { stanza: passage.stanza, error }));
     }
     let Passage { walk, stanza, unit, stamp: kept, held, .. } = passage;
-    Ok((unit, Walked { walk, stanza, kept, held, told: None }))
+    Ok((unit, Walked { walk, stanza, kept, held, told: None, news: None }))
 }
 
 /// A stanza that the server makes for the account, or tells again, if it may leave: Guard and Mark
@@ -312,7 +321,7 @@ pub fn release(
     ctx: &Ctx<'_>,
     out: &mut Vec<Output>,
 ) -> Option<Stanza> {
-    let Walked { walk, mut stanza, kept, held, told } = walked;
+    let Walked { walk, mut stanza, kept, held, told, news } = walked;
     let refusable = kept.is_none() && held.is_none();
     let pos = committed.in_log(&account.jid).filter(|_| kept.is_some());
     if let (Some(stamp), Some(pos)) = (kept, pos) {
@@ -320,6 +329,7 @@ pub fn release(
     }
     let mut passage = Passage::of(walk, stanza, account);
     (passage.held, passage.pos) = (held, pos);
+    (passage.told, passage.news) = (told, news);
     passage.begin_trace(refusable, ctx);
     stop(Station::Copy, &mut passage, ctx, out);
     if walk == Walk::Sent {
@@ -348,6 +358,21 @@ pub fn release(
     }
     stop(Station::Push, &mut passage, ctx, out);
     Some(passage.stanza).filter(|_| takers.is_empty() && refusable)
+}
+
+/// A message in a room that none of the sessions hears: Guard and Mark, then Push.
+pub(crate) fn notify(
+    message: Stanza,
+    news: News,
+    account: &mut Account,
+    ctx: &Ctx<'_>,
+    out: &mut Vec<Output>,
+) {
+    let Some(message) = arrive(message, None, account, ctx) else { return };
+    let mut passage = Passage::of(Walk::Received, message, account);
+    passage.news = Some(news);
+    passage.begin_trace(true, ctx);
+    stop(Station::Push, &mut passage, ctx, out);
 }
 
 /// What its looks send besides goes out before the next station.

@@ -191,7 +191,10 @@ impl Shard {
             Parcel::Routed { to, stanza, owed } => (to, account::Input::Routed(stanza, owed)),
             Parcel::Half { to, ticket, half } => (to, account::Input::Half(ticket, half)),
             Parcel::Release { to, owed, outcome } => (to, account::Input::Release(owed, outcome)),
-            Parcel::Told { to, message, told } => (to, account::Input::Told(message, told)),
+            Parcel::Told { to, message, told, news } => {
+                (to, account::Input::Told(message, told, news))
+            }
+            Parcel::News { to, message, news } => (to, account::Input::News(message, news)),
             Parcel::Attends { room, session, attends } => {
                 (room, account::Input::Attends(session, attends))
             }

@@ -81,9 +81,9 @@ impl Post {
                     self.put(sender, routed);
                 }
             }
-            Parcel::Told { to, message, told } => {
+            Parcel::Told { to, message, told, news } => {
                 if self.inbox(&to).len() < self.inbox_parcels_max {
-                    return self.put(to, |to| Parcel::Told { to, message, told });
+                    return self.put(to, |to| Parcel::Told { to, message, told, news });
                 }
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 let (Some(from), Some(session)) = (message.head.from, message.head.to) else {
@@ -92,6 +92,14 @@ impl Post {
                 // The room has it, and tells it again.
                 let (room, attends) = (from.bare(), Attends::Back(Some(told.after)));
                 self.put(room, |room| Parcel::Attends { room, session, attends });
+            }
+            Parcel::News { to, message, news } => {
+                // When there is too much to do it is left: who is away finds the message all the
+                // same.
+                match self.inbox(&to).len() < self.inbox_parcels_max {
+                    true => self.put(to, |to| Parcel::News { to, message, news }),
+                    false => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
+                }
             }
             other => {
                 if let Some(of) = other.account().cloned() {

@@ -82,9 +82,9 @@ impl Occupants {
         self.by_nick.iter()
     }
 
-    /// Each session that is in the room.
-    pub fn seats_mut(&mut self) -> impl Iterator<Item = &mut Seat> {
-        self.by_nick.values_mut().flat_map(|occupant| &mut occupant.seats)
+    /// All, by nick.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Text, &mut Occupant)> {
+        self.by_nick.iter_mut()
     }
 
     /// The session at this address.

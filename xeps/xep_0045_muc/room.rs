@@ -353,6 +353,7 @@ impl engine::room::Room for Room {
             Input::Tick
             | Input::Said(..)
             | Input::Told(..)
+            | Input::News(..)
             | Input::Half(..)
             | Input::Order(_)
             | Input::Revive(_)

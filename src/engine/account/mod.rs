@@ -26,7 +26,7 @@ use crate::{
     ctx::{Ctx, Moment},
     hook::IqKind,
     parcel::{End, Link, Owed, Parcel, Said, Say},
-    passage::Ended,
+    passage::{Ended, notify},
     port::Loaded,
     roster::Roster,
     session::{Session, Written},
@@ -154,7 +154,8 @@ impl Account {
         match input {
             Input::Said(link, said) => self.said(link, said, ctx, out),
             Input::Routed(stanza, owed) => self.routed(stanza, owed, ctx, out),
-            Input::Told(message, told) => self.told(message, told, ctx, out),
+            Input::Told(message, told, news) => self.told(message, told, news, ctx, out),
+            Input::News(message, news) => notify(message, news, self, ctx, out),
             Input::Half(ticket, half) => self.half(ticket, half, ctx, out),
             Input::Release(owed, outcome) => self.released(&owed, outcome, ctx, out),
             Input::Committed(ticket, outcome) => self.committed(ticket, outcome, ctx, out),

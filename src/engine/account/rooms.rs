@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
-    hearing::{Attends, Heard, Told},
+    hearing::{Attends, Heard, News, Told},
     hook::Leaving,
     parcel::{Link, Parcel},
     passage::{Walk, Walked, decide},
@@ -23,6 +23,7 @@ impl Account {
         &mut self,
         message: Stanza,
         told: Told,
+        news: Option<News>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
@@ -35,7 +36,7 @@ impl Account {
         }
         match decide(Walk::Received, message, self, ctx) {
             Ok((_, walked)) => {
-                let walked = Walked { told: Some(told), kept: None, ..walked };
+                let walked = Walked { told: Some(told), news, kept: None, ..walked };
                 let ready = Place::Ready(Ok(Committed::default()));
                 let then = Then::Walk(walked);
                 self.wait(Wait::of(ready, pair, then, None), ctx, out);

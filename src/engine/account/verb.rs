@@ -2,7 +2,7 @@
 
 use crate::{
     ctx::Moment,
-    hearing::{Attends, Told},
+    hearing::{Attends, News, Told},
     hook::Replied,
     parcel::{Link, Order, Owed, Parcel, Said, Ticket},
     port::{Fault, Logged},
@@ -19,7 +19,9 @@ pub enum Input {
     /// A stanza for it.
     Routed(Stanza, Option<Owed>),
     /// A message to one of its sessions, that the log of a room has there.
-    Told(Stanza, Told),
+    Told(Stanza, Told, Option<News>),
+    /// A message that the log of a room has, of which no session hears.
+    News(Stanza, News),
     /// To a room: whether a session of an occupant's takes what is said there.
     Attends(Jid, Attends),
     /// The recipient's half of one of its units.

@@ -70,7 +70,7 @@ fn weight(input: &Input) -> usize {
     INPUT_OVERHEAD_BYTES
         + match input {
             Input::Routed(stanza, _) | Input::Said(_, Said::Stanza(stanza)) => stanza.wire_len(),
-            Input::Told(message, _) => message.wire_len(),
+            Input::Told(message, ..) | Input::News(message, _) => message.wire_len(),
             _ => 0,
         }
 }
@@ -86,8 +86,8 @@ pub(super) fn wakes(input: &Input) -> bool {
             (Kind::Presence | Kind::Message, _) => true,
         },
         Input::Said(_, said) => matches!(said, Said::Bind { .. } | Said::Resume { .. }),
-        // Sessions of it wait for their clients.
-        Input::Tick => true,
+        // Sessions of it wait for their clients, or devices to be told.
+        Input::Tick | Input::News(..) => true,
         // It remembers who may not bind any more.
         Input::Order(
             Order::Created { .. }
@@ -107,7 +107,7 @@ pub(super) fn concludes(input: &Input) -> bool {
         Input::Seen(..) | Input::Revive(_) | Input::Tick | Input::Note => true,
         Input::Said(_, said) => matches!(said, Said::Stanza(_) | Said::Nonza(_)),
         Input::Order(_) => true,
-        Input::Routed(..) | Input::Told(..) | Input::Attends(..) => false,
+        Input::Routed(..) | Input::Told(..) | Input::News(..) | Input::Attends(..) => false,
     }
 }
 
@@ -127,7 +127,7 @@ pub(super) fn to_nobody(jid: &Bare, input: Input, ctx: &Ctx<'_>, out: &mut Vec<s
         }
         // It was there when the stream logged in.
         Input::Said(link, Said::Bind { .. } | Said::Resume { .. }) => not_authorized(link, out),
-        Input::Routed(stanza, None) | Input::Told(stanza, _) => {
+        Input::Routed(stanza, None) | Input::Told(stanza, ..) => {
             carry_all(nobody(&stanza).into_iter().collect(), out);
         }
         // What an account that is away would ignore must look the same (RFC 6120 §13.11).

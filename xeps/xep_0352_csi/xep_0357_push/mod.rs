@@ -11,6 +11,9 @@
 //! been lost, so there is another when something comes after `burst_seconds`. Calls (XEP-0353) are
 //! told of each time, and urgently: one that rings, and one that rings no more.
 //!
+//! In a room that is those who sit there and have no stream, and its members wherever they are: of
+//! what their owner wants to know (XEP-0492).
+//!
 //! The service hears from the account's own address, and how it answers decides what becomes of the
 //! registration (section 7.1). What will not pass, such as a node that is gone, ends it at once;
 //! what may pass, `failures_max` in a row, silence among them. Only the service itself is believed,
@@ -24,6 +27,7 @@ use super::{
     Client,
     weight::{Summons, summons},
 };
+use crate::xep_0492_notification_settings::{self as notifications, Choice};
 use burst::Bursts;
 use engine::{
     ctx::{Ctx, Moment},
@@ -245,8 +249,13 @@ fn push(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     let own = passage.stanza.head.from.as_ref().is_some_and(|from| from.bare() == account);
     let Some(summons) = summons(&passage.stanza).filter(|_| !own) else { return Verdict::Go };
     let gap_ms = ctx.settings.number(&BURST_SECONDS) * 1000;
-    let is_kept = passage.pos.is_some() || passage.held.is_some();
+    let is_kept = passage.pos.is_some() || passage.held.is_some() || passage.news.is_some();
+    let is_wanted = is_wanted(passage);
     for one in all(&passage.account.cells) {
+        if !is_wanted {
+            passage.trace(Step::Spared(one.shown(), "of this room its user wants no more"), ctx);
+            continue;
+        }
         let device = device(&one, passage);
         let bursts = passage.account.slot::<Bursts>(ctx);
         if device.looks {
@@ -272,6 +281,19 @@ fn push(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
         passage.send(request);
     }
     Verdict::Go
+}
+
+/// What is said in a room is told once, and as far as the account's owner wants it (XEP-0492).
+fn is_wanted(passage: &Passage<'_>) -> bool {
+    let (Some(news), Some(from)) = (&passage.news, &passage.stanza.head.from) else {
+        return passage.told.is_none();
+    };
+    let account = &passage.account;
+    match notifications::of_room(&account.cells, &from.bare(), news.is_private) {
+        Choice::Always => true,
+        Choice::OnMention => notifications::mentions(&passage.stanza, &news.nick, &account.jid),
+        Choice::Never => false,
+    }
 }
 
 /// What is known of a device that has registered.
