@@ -9,7 +9,7 @@ use crate::{
     unit::Unit,
 };
 use std::collections::VecDeque;
-use wire::{Bare, Kind, StanzaCondition, StanzaError, StreamCondition};
+use wire::{Bare, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition};
 
 /// What may wait for one account to be loaded.
 pub const PARKED_INPUTS_MAX: usize = 1024;
@@ -138,7 +138,8 @@ pub(super) fn to_nobody(jid: &Bare, input: Input, ctx: &Ctx<'_>, out: &mut Vec<s
     }
 }
 
-/// It cannot be handled: whoever waits is told. Presence is dropped: nobody waits for an answer.
+/// It cannot be handled: whoever waits is told. Presence is dropped, unless it is for one resource:
+/// who enters a room waits for an answer, and who was told of nothing need not hear of its end.
 pub(super) fn turn_away(
     jid: &Bare,
     input: Input,
@@ -147,7 +148,7 @@ pub(super) fn turn_away(
 ) {
     match input {
         Input::Routed(_, Some(owed)) => half(owed, Err(error.clone()), out),
-        Input::Routed(stanza, None) if stanza.kind() != Kind::Presence => {
+        Input::Routed(stanza, None) if stanza.kind() != Kind::Presence || is_directed(&stanza) => {
             carry_all(stanza.refused(error).into_iter().collect(), out);
         }
         Input::Said(link, Said::Bind { .. }) => {
@@ -164,6 +165,12 @@ pub(super) fn turn_away(
         }
         _ => {}
     }
+}
+
+/// RFC 6121 §4.6: not a broadcast, which goes to bare addresses.
+fn is_directed(presence: &Stanza) -> bool {
+    let is_to_one = presence.head.to.as_ref().is_some_and(|to| !to.is_bare());
+    is_to_one && presence.head.type_str().is_empty()
 }
 
 fn not_authorized(link: Link, out: &mut Vec<super::Output>) {

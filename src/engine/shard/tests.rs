@@ -228,7 +228,7 @@ impl World {
     fn carry(&mut self, parcel: Parcel) -> Option<Input> {
         let domain = parcel.account()?.domain();
         let there = self.elsewhere.as_ref().is_some_and(|(_, theirs)| theirs.serves(domain));
-        let served = there || self.settings.serves(domain);
+        let served = there || self.settings.hosts(domain);
         if let Parcel::Routed { stanza, .. } = &parcel {
             self.carried.push(stanza.to_text().to_string());
         }

@@ -202,3 +202,27 @@ fn a_host_refuses_every_message_rfc6120_10_5_1() {
     world.says(juliet, JULIET, "<iq to='x/y' type='get' id='i'><ping xmlns='urn:xmpp:ping'/></iq>");
     assert!(world.heard(juliet)[0].contains("service-unavailable"));
 }
+
+#[test]
+fn who_enters_a_room_that_cannot_be_read_is_told_so_xep_0045() {
+    let mut world = World::of(NONE);
+    world.settings.services = vec![(Bare::parse("rooms.x").unwrap(), 45)];
+    let juliet = world.online(JULIET, 1);
+    world.loads = false;
+    for (presence, wanted) in [
+        ("<presence to='garden@rooms.x/j' id='p'/>", true),
+        ("<presence to='garden@rooms.x/j' id='p' type='unavailable'/>", false),
+        ("<presence to='garden@rooms.x' id='p'/>", false),
+    ] {
+        world.says(juliet, JULIET, presence);
+        while let Some(jid) = world.loading.pop_front() {
+            world.feed(Input::Loaded(jid, Err(Fault::Away("gone".into()))));
+        }
+        let heard = world.heard(juliet).concat();
+        let is_refused = heard.contains("from='garden@rooms.x/j'")
+            && heard.contains("type='wait'")
+            && heard.contains("internal-server-error");
+        assert_eq!(is_refused, wanted, "{presence}: {heard}");
+        assert_eq!(heard.is_empty(), !wanted, "{presence}: {heard}");
+    }
+}
