@@ -5,7 +5,7 @@ use super::{
     line::{Asker, Effect, Step},
     members::{MEMBERS_MAX, Member, Members},
     names::*,
-    occupants::{self, look},
+    occupants::{self, is_unseen_nick, looks},
     presence::NICK_BYTES_MAX,
     rank::{Affiliation, Rank, Role},
     room::{Room, Turn},
@@ -174,15 +174,19 @@ impl Room {
     /// One request says of each what it becomes, once; no two get one nick; and a room without an
     /// owner would be nobody's to mend (§10.4).
     fn are_consistent(&self, changes: &[Change]) -> Result<(), StanzaError> {
-        let (mut nicks, mut whom, mut looks) =
-            <(BTreeSet<_>, BTreeMap<_, _>, BTreeSet<_>)>::default();
+        let (mut nicks, mut whom, mut seen) =
+            <(BTreeSet<_>, BTreeMap<_, _>, BTreeSet<String>)>::default();
         for change in changes {
             let is_new = match change {
                 Change::Role { nick, .. } => nicks.insert(nick),
                 Change::Affiliation { who, to, nick, .. } => {
                     let nick = nick.as_deref().filter(|nick| !nick.is_empty());
-                    if nick.is_some_and(|nick| !looks.insert(look(nick))) {
-                        return Err(StanzaCondition::Conflict.into());
+                    for nick in nick.into_iter() {
+                        let looks = looks(nick);
+                        if looks.iter().any(|look| seen.contains(look)) {
+                            return Err(StanzaCondition::Conflict.into());
+                        }
+                        seen.extend(looks);
                     }
                     whom.insert(who, *to).is_none()
                 }
@@ -285,7 +289,7 @@ fn read_nick(nick: &str, room: &Bare) -> Result<Text, StanzaError> {
     }
     let jid = room.with_resource(nick).map_err(|_| StanzaCondition::NotAcceptable)?;
     let nick = Text::from(jid.resource().unwrap_or_default());
-    match nick.len() > NICK_BYTES_MAX || look(&nick).is_empty() {
+    match nick.len() > NICK_BYTES_MAX || is_unseen_nick(&nick) {
         true => Err(StanzaCondition::NotAcceptable.into()),
         false => Ok(nick),
     }

@@ -1,6 +1,6 @@
 //! The affiliations of a room (XEP-0045 §5.2), and the nicks that are reserved with them.
 
-use super::{occupants::look, rank::Affiliation, xep_0463_versions as versions};
+use super::{occupants::looks, rank::Affiliation, xep_0463_versions as versions};
 use engine::{
     unit::{Change, KEY_BYTES_MAX},
     wire::*,
@@ -63,8 +63,8 @@ impl Members {
 
     /// Whether this nick, or one that looks like it, is kept for another.
     pub fn is_reserved(&self, nick: &str, who: &Bare) -> bool {
-        let looks = look(nick);
-        let mut alike = self.by_look.get(&looks).into_iter().flatten();
+        let of = looks(nick);
+        let mut alike = of.iter().filter_map(|look| self.by_look.get(look)).flatten();
         alike.any(|other| other != who)
     }
 
@@ -126,10 +126,10 @@ impl Members {
         };
         if let Some(old) = self.by_address.get(&who) {
             self.bytes -= bytes(&who, old);
-            if let Some(nick) = old.nick.as_deref().map(look) {
-                let theirs = self.by_look.get_mut(&nick);
+            for look in old.nick.as_deref().map(looks).into_iter().flatten() {
+                let theirs = self.by_look.get_mut(&look);
                 if theirs.is_some_and(|all| all.remove(&who) && all.is_empty()) {
-                    self.by_look.remove(&nick);
+                    self.by_look.remove(&look);
                 }
             }
             self.sum = self.sum.wrapping_sub(versions::part(&who, old.affiliation));
@@ -139,8 +139,8 @@ impl Members {
             return;
         }
         self.bytes += bytes(&who, &member);
-        if let Some(nick) = &member.nick {
-            self.by_look.entry(look(nick)).or_default().insert(who.clone());
+        for look in member.nick.as_deref().map(looks).into_iter().flatten() {
+            self.by_look.entry(look).or_default().insert(who.clone());
         }
         self.sum = self.sum.wrapping_add(versions::part(&who, member.affiliation));
         self.by_address.insert(who, member);

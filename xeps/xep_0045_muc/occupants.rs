@@ -7,6 +7,7 @@ use engine::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization as _;
+use unicode_security::confusable_detection::skeleton;
 
 /// Somebody who is in a room, by one session or several (§7.2.9).
 #[derive(Debug)]
@@ -102,17 +103,19 @@ impl Occupants {
     /// Whether somebody else has a nick that looks like this one: who reads it would not see that
     /// it is another (§7.2.9; RFC 8266 §4).
     pub fn has_like(&self, nick: &str, who: &Bare) -> bool {
-        let looks = look(nick);
-        let alike = self.looks.range((looks.clone(), Text::new())..);
-        let mut alike = alike.take_while(|(other, _)| *other == looks);
-        alike.any(|(_, other)| self.get(other).is_some_and(|occupant| occupant.who != *who))
+        looks(nick).into_iter().any(|look| {
+            let alike = self.looks.range((look.clone(), Text::new())..);
+            let mut alike = alike.take_while(|(other, _)| *other == look);
+            alike.any(|(_, other)| self.get(other).is_some_and(|occupant| occupant.who != *who))
+        })
     }
 
     /// A session sits down under a nick that is free or its owner's.
     pub fn sit(&mut self, nick: Text, role: Role, seat: Seat) {
         self.nicks.insert(seat.jid.clone(), nick.clone());
-        self.looks.insert((look(&nick), nick.clone()));
-        let new = || Occupant { who: seat.jid.bare(), role, seats: Vec::new() };
+        self.looks.extend(looks(&nick).map(|look| (look, nick.clone())));
+        let (who, role_since) = (seat.jid.bare(), seat.since);
+        let new = || Occupant { who, role, role_since, seats: Vec::new() };
         self.by_nick.entry(nick).or_insert_with(new).seats.push(seat);
     }
 
@@ -125,7 +128,9 @@ impl Occupants {
         let is_last = occupant.seats.is_empty();
         if is_last {
             self.by_nick.remove(&nick);
-            self.looks.remove(&(look(&nick), nick.clone()));
+            for look in looks(&nick) {
+                self.looks.remove(&(look, nick.clone()));
+            }
         }
         Some((nick, role, seat, is_last))
     }
@@ -151,11 +156,20 @@ impl Occupant {
     }
 }
 
-/// How a nick looks (RFC 8266 §2.4): in lower case, in compatibility form, without what nobody
-/// sees.
-pub fn look(nick: &str) -> String {
-    let seen = nick.nfkc().filter(|c| !c.is_whitespace() && !is_unseen(*c));
-    seen.flat_map(char::to_lowercase).collect()
+/// How a nick looks: in compatibility form, without what nobody sees (RFC 8266 §2.4), and with one
+/// letter for all that are taken for it (Unicode Technical Standard 39 §4). Whoever compares two
+/// ignores case, so letters that are alike only in one case are alike, too: two nicks look the
+/// same if any look of the one is a look of the other.
+pub fn looks(nick: &str) -> [String; 2] {
+    let seen = || nick.nfkc().filter(|c| !c.is_whitespace() && !is_unseen(*c));
+    let small: String = seen().flat_map(char::to_lowercase).collect();
+    let seen: String = seen().collect();
+    [skeleton(&small).collect(), skeleton(&seen).flat_map(char::to_lowercase).collect()]
+}
+
+/// Whether nothing of a nick is to be seen.
+pub fn is_unseen_nick(nick: &str) -> bool {
+    looks(nick).iter().any(String::is_empty)
 }
 
 /// Joiners, directions and other marks that take no room of their own.
@@ -236,3 +250,29 @@ mod tests {
         assert!(is_last && occupants.is_empty() && occupants.weight() == 0);
     }
 }
+
+    #[test]
+    fn nicks_that_are_taken_for_each_other_look_alike_at_46() {
+        let alike = |one: &str, other: &str| {
+            let looks_of_other = looks(other);
+            looks(one).iter().any(|look| looks_of_other.contains(look))
+        };
+        for other in
+            ["Juliet", "ju liet", "JULIET", "juli\u{435}t", "\u{458}uliet", "\u{200b}juliet"]
+        {
+            assert!(alike("juliet", other), "{other}");
+        }
+        // Cyrillic, Greek; letters that are alike only in one case; forms of the same.
+        for (one, other) in [
+            ("\u{440}\u{430}\u{443}\u{440}\u{430}l", "paypal"),
+            ("\u{392}ob", "Bob"),
+            ("Il", "l1"),
+            ("\u{ff4d}ax", "max"),
+            ("rn", "m"),
+        ] {
+            assert!(alike(one, other), "{one} {other}");
+        }
+        for (one, other) in [("romeo", "juliet"), ("anna", "hanna"), ("\u{5d0}", "\u{5d1}")] {
+            assert!(!alike(one, other), "{one} {other}");
+        }
+    }

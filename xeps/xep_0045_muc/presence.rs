@@ -4,7 +4,7 @@
 use super::{
     line::{Asker, Step},
     names::*,
-    occupants::{self, Seat, look},
+    occupants::{self, Seat, is_unseen_nick},
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
     show::{Audience, Show, Viewer, Word, addressed},
@@ -184,7 +184,7 @@ impl Room {
     /// # Errors
     /// `not-acceptable` for what is no nick, `conflict` for another's.
     pub fn may_be_called(&self, nick: &str, jid: &Jid) -> Result<(), StanzaError> {
-        if nick.len() > NICK_BYTES_MAX || look(nick).is_empty() {
+        if nick.len() > NICK_BYTES_MAX || is_unseen_nick(nick) {
             return Err(StanzaCondition::NotAcceptable.into());
         }
         let who = jid.bare();

@@ -532,3 +532,25 @@ fn a_password_is_asked_of_everybody_section_7_2_6() {
     );
     assert_eq!(refusal(&house.says(ROMEO, &with("cauldron")), ROMEO), None);
 }
+
+#[test]
+fn at_46_a_nick_that_is_taken_for_anothers_is_a_conflict_section_7_2_9() {
+    let mut house = founded(&[]);
+    enter(&mut house, "paypal@wax.example/x", "paypal");
+    admin(
+        &mut house,
+        FOUNDER,
+        "<item jid='nurse@wax.example' affiliation='member' nick='Bob Il'/>",
+    );
+    let tybalt = "tybalt@wax.example/street";
+    for nick in ["p\u{430}ypal", "PayPal", "\u{ff50}aypal", "\u{392}ob ll", "bob lI"] {
+        let heard = enter(&mut house, tybalt, nick);
+        assert_eq!(refusal(&heard, tybalt).as_deref(), Some("conflict"), "{nick}");
+    }
+    enter(&mut house, tybalt, "tybalt");
+    let to = format!("{}/p\u{430}ypal", house.jid);
+    let heard = house.says(tybalt, &format!("<presence to='{to}'/>"));
+    assert_eq!(refusal(&heard, tybalt).as_deref(), Some("conflict"));
+    let own = enter(&mut house, "paypal@wax.example/y", "P\u{430}ypal");
+    assert_eq!(refusal(&own, "paypal@wax.example/y"), None, "one's own");
+}
