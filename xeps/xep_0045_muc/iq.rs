@@ -26,6 +26,8 @@ const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query")
 const MAM: &str = "urn:xmpp:mam:2";
 /// Requests that the store may be being read for, for one room.
 const ASKED_MAX: usize = 64;
+/// Of these, for one who asks, from whichever of his sessions.
+const ASKED_EACH_MAX: usize = 8;
 
 impl Room {
     /// Whatever comes.
@@ -122,7 +124,7 @@ impl Room {
     /// The store is read beside the line, for who asked this.
     ///
     /// # Errors
-    /// `resource-constraint` when it is being read for too many.
+    /// `resource-constraint` when it is being read for too many, or for too much of one.
     pub fn ask_store(
         &mut self,
         asked: Stanza,
@@ -130,7 +132,10 @@ impl Room {
         read: WorldAnswer,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
-        if self.asked.len() >= ASKED_MAX {
+        let by = |stanza: &Stanza| stanza.head.from.as_ref().map(Jid::bare);
+        let who = by(&asked);
+        let theirs = self.asked.values().filter(|one| by(one) == who).count();
+        if self.asked.len() >= ASKED_MAX || theirs >= ASKED_EACH_MAX {
             return Err(StanzaCondition::ResourceConstraint.into());
         }
         let number = self.line.number();

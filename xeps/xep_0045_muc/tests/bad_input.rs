@@ -554,3 +554,24 @@ fn at_46_a_nick_that_is_taken_for_anothers_is_a_conflict_section_7_2_9() {
     let own = enter(&mut house, "paypal@wax.example/y", "P\u{430}ypal");
     assert_eq!(refusal(&own, "paypal@wax.example/y"), None, "one's own");
 }
+
+#[test]
+fn who_asks_for_too_much_at_once_leaves_the_store_to_others() {
+    let mut house = founded(&[]);
+    let (greedy, modest) = ("tybalt@wax.example/a", "nurse@wax.example/b");
+    house.late = true;
+    let archive = "<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>";
+    let heard: Vec<_> = (0..20).flat_map(|_| house.says(greedy, archive)).collect();
+    assert_eq!((heard.len(), house.waits()), (12, 8));
+    assert_eq!(refusal(&heard, greedy).as_deref(), Some("resource-constraint"));
+    assert_eq!(
+        refusal(&house.says("tybalt@wax.example/c", archive), "tybalt@wax.example/c").as_deref(),
+        Some("resource-constraint"),
+        "another session of the same"
+    );
+    assert!(house.says(modest, archive).is_empty());
+    while house.waits() > 0 {
+        house.goes_on(Ok(()));
+    }
+    assert!(house.says(greedy, archive).is_empty(), "when that was read, more is");
+}
