@@ -14,6 +14,8 @@ use unicode_security::confusable_detection::skeleton;
 pub struct Occupant {
     pub who: Bare,
     pub role: Role,
+    /// Since which number of the room's: what was decided before is not for that role.
+    pub role_since: u64,
     /// The order in which they came; never empty.
     pub seats: Vec<Seat>,
 }
@@ -249,7 +251,6 @@ mod tests {
         let (.., is_last) = occupants.rise(&Jid::parse("juliet@x/chamber").unwrap()).unwrap();
         assert!(is_last && occupants.is_empty() && occupants.weight() == 0);
     }
-}
 
     #[test]
     fn nicks_that_are_taken_for_each_other_look_alike_at_46() {
@@ -276,3 +277,4 @@ mod tests {
             assert!(!alike(one, other), "{one} {other}");
         }
     }
+}

@@ -83,6 +83,9 @@ impl Room {
             error.with_text(format!("nothing can be made of {field}"))
         })?;
         let old = std::mem::replace(&mut self.config, new);
+        if !old.is_non_anonymous {
+            self.open_since = step.number;
+        }
         if std::mem::take(&mut self.is_locked) {
             step.write(Change::Cut(ROOM, self.jid.clone(), "locked".into()));
         }

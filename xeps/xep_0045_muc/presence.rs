@@ -151,7 +151,7 @@ impl Room {
         let Some(seat) = occupant.seat(from).cloned() else { return Ok(()) };
         // Under a nick that is its owner's already it has the role that goes with that one.
         let role = self.occupants.get(&new).map_or(occupant.role, |there| there.role);
-        let was = occupant.role;
+        let (was, role_since) = (occupant.role, occupant.role_since);
         self.has_room_for_a_session(&new)?;
         if let Some(mut gone) = self.rise(from, None, &mut step, turn.ctx) {
             gone.role = was;
@@ -175,7 +175,11 @@ impl Room {
                 from,
             ));
         }
+        let is_there = self.occupants.get(&new).is_some();
         self.take(step, turn);
+        if let Some(occupant) = self.occupants.get_mut(&new).filter(|_| !is_there) {
+            occupant.role_since = role_since;
+        }
         Ok(())
     }
 

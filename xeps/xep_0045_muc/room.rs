@@ -5,7 +5,7 @@ use super::{
     history,
     line::{Asker, Effect, Line, Step},
     members::Members,
-    occupants::{self, Occupants, Seat},
+    occupants::{self, Occupant, Occupants, Seat},
     rank::{Affiliation, Rank, Role},
     show::{Audience, Show, Word},
     subject::Subject,
@@ -47,6 +47,8 @@ pub struct Room {
     /// Who spoke last when (XEP-0500).
     pub spoke: Spoke,
     pub line: Line,
+    /// Since which step everybody sees addresses, if they do.
+    pub open_since: u64,
     /// The last number of a step.
     pub number: u64,
     /// Everything that its log has up to here has been told.
@@ -91,6 +93,7 @@ impl Room {
             avatar,
             spoke,
             line,
+            open_since: 0,
             number: 0,
             released: Pos::before(ctx.unix_ms).max(last),
             asked,
@@ -260,7 +263,11 @@ impl Room {
             Effect::Retell(message, more) => self.retell(message, more, turn),
             Effect::Send(stanza) => send(stanza, turn.out),
             Effect::Show(show) => {
-                let sees = |role| self.shows_addresses_to(role);
+                // A right that is not written yet when something is told had not been given.
+                let is_open = self.config.is_non_anonymous && self.open_since <= step.number;
+                let sees = |one: &Occupant| {
+                    is_open || one.role == Role::Moderator && one.role_since <= step.number
+                };
                 let all = show.to_all(&self.occupants, step.number, sees);
                 all.into_iter().for_each(|stanza| send(stanza, turn.out));
             }

@@ -3,7 +3,7 @@
 
 use super::{
     names::{ACTOR, ITEM, REASON, STATUS, X, status},
-    occupants::{Occupants, Seat},
+    occupants::{Occupant, Occupants, Seat},
     rank::{Affiliation, Role},
     xep_0463_versions::Versions,
 };
@@ -118,12 +118,12 @@ impl Show {
         versions.filter(|versions| viewer.is_own || versions.since.is_some())
     }
 
-    /// Everybody who sees it, as they see it; `sees` says of a role whether it sees addresses.
+    /// Everybody who sees it, as they see it; `sees` says of an occupant whether it sees addresses.
     pub fn to_all(
         &self,
         occupants: &Occupants,
         seated: u64,
-        sees: impl Fn(Role) -> bool,
+        sees: impl Fn(&Occupant) -> bool,
     ) -> Vec<Stanza> {
         let mut forms: [Option<Stanza>; 8] = Default::default();
         let wants_versions = |to: &Jid| {
@@ -144,7 +144,7 @@ impl Show {
             for (_, occupant) in occupants.iter() {
                 let sat = occupant.seats.iter().filter(|seat| seat.since <= seated);
                 let sat = sat.filter(|seat| !self.own.contains(&seat.jid));
-                others.extend(sat.map(|Seat { jid, .. }| form(jid, sees(occupant.role))));
+                others.extend(sat.map(|Seat { jid, .. }| form(jid, sees(occupant))));
             }
         }
         if self.audience != Audience::Others {

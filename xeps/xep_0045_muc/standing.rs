@@ -101,7 +101,7 @@ impl Room {
         let Some(occupant) = self.occupants.get_mut(nick) else { return };
         let becomes_moderator = role == Role::Moderator && occupant.role != role;
         if occupant.role != role {
-            occupant.role = role;
+            (occupant.role, occupant.role_since) = (role, step.number);
             for seat in &occupant.seats {
                 step.write(occupants::kept(&self.jid, nick, role, seat));
             }

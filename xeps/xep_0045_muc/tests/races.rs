@@ -1,7 +1,9 @@
 //! Who loses a right while it acts (AT-41), and what is heard after one has been removed (AT-42):
 //! what is told of the loss is told before nothing that it would have allowed.
 
-use super::{FOUNDER, affiliate, codes, configure, enter, founded, give_role, item, refusal, to};
+use super::{
+    FOUNDER, affiliate, codes, configure, enter, founded, give_role, item, refusal, to,
+};
 use crate::stage_room::House;
 use engine::{port::Fault, wire::*};
 
@@ -202,5 +204,41 @@ fn what_the_store_refuses_nobody_is_told_and_who_asked_is_refused() {
             let refused = refusal(&house.says(who, &ping), who);
             assert_eq!(refused.is_some(), is_out, "{round}: {who} {refused:?}");
         }
+    }
+}
+
+#[test]
+fn at_41_a_right_that_is_not_written_yet_shows_no_address() {
+    let shows = |heard: &[Stanza], to_whom: &str| {
+        to(heard, to_whom).iter().any(|one| {
+            let from = one.head.from.as_ref().and_then(|from| from.resource());
+            from == Some("paris") && item(one, "jid").is_some()
+        })
+    };
+    for right in ["moderator", "open"] {
+        let mut house = founded(&[]);
+        enter(&mut house, ROMEO, "romeo");
+        house.late = true;
+        enter(&mut house, "paris@wax.example/street", "paris");
+        match right {
+            "moderator" => drop(give_role(&mut house, FOUNDER, "romeo", "moderator")),
+            _ => drop(configure(&mut house, FOUNDER, &[("whois", "anyone")])),
+        }
+        house.says(ROMEO, &format!("<presence to='{}/montague'/>", house.jid));
+        let heard = house.goes_on(Ok(()));
+        assert!(!to(&heard, ROMEO).is_empty(), "he hears that somebody came");
+        assert!(!shows(&heard, ROMEO), "{right}: {heard:?}");
+        let mut heard = Vec::new();
+        while house.waits() > 0 {
+            heard.extend(house.goes_on(Ok(())));
+        }
+        heard.extend(house.says(
+            "paris@wax.example/street",
+            &format!("<presence to='{}/paris'><show>away</show></presence>", house.jid),
+        ));
+        while house.waits() > 0 {
+            heard.extend(house.goes_on(Ok(())));
+        }
+        assert!(shows(&heard, ROMEO), "{right}");
     }
 }
