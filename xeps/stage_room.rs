@@ -9,7 +9,7 @@ use engine::{
     hooks::Hooks,
     parcel::{Owed, Parcel, Ticket},
     port::{Fault, Loaded},
-    room::Room,
+    room::{Room, Service},
     settings::Settings,
     unit::{Change, Committed, Entry, Pos, Unit},
     wire::*,
@@ -204,8 +204,12 @@ impl House {
         left
     }
 
+    fn service(&self) -> &'static dyn Service {
+        self.hooks.service(self.jid.domain(), &self.settings).expect("a service")
+    }
+
     fn load(&self, ctx: &Ctx<'_>) -> Box<dyn Room> {
-        let service = self.hooks.service(self.jid.domain(), &self.settings).expect("a service");
+        let service = self.service();
         let own = self.cells.iter().filter(|((_, of, _), _)| *of == self.jid);
         let cells =
             own.map(|((table, _, key), value)| ((*table).into(), key.clone(), value.clone()));
@@ -260,10 +264,14 @@ impl House {
         if stanza.kind() != Kind::Presence {
             return None;
         }
+        let service = self.service();
         let directed = self.directed.entry(to.clone()).or_default();
         match stanza.head.type_str() {
-            // Of another who leaves the nick that it has just taken, it hears, too.
-            "unavailable" if !stanza.to_text().contains("code='110'") => None,
+            "unavailable" if service.sits(stanza) != Some(false) => None,
+            "" if service.sits(stanza) == Some(true) => {
+                directed.insert(from.clone());
+                None
+            }
             "unavailable" | "error" => {
                 directed.remove(from);
                 None

@@ -8,7 +8,7 @@ use crate::{
     settings::Settings,
 };
 use std::fmt::Debug;
-use wire::Bare;
+use wire::{Bare, Stanza};
 
 /// A service at domains of its own; every address there that has a local part is a room
 /// (XEP-0045 §2).
@@ -20,6 +20,9 @@ pub trait Service: Sync {
     /// The room of this address, as it was loaded; `None`: the store has no log of it. A room that
     /// does not want to be there says `Output::Leave`.
     fn room(&self, jid: Bare, loaded: Option<Loaded>, ctx: &Ctx<'_>) -> Box<dyn Room>;
+    /// Whether a room tells a session by this presence that it is there, or that it is not though
+    /// it never left; `None`: neither. By that its account knows what to say when the room asks.
+    fn sits(&self, presence: &Stanza) -> Option<bool>;
 }
 
 /// What a service is (XEP-0030 §3.1).

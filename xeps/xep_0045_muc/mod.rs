@@ -9,6 +9,7 @@ mod attends;
 mod config;
 mod disco;
 mod enter;
+mod fall;
 mod history;
 mod invite;
 mod iq;

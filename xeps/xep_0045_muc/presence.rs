@@ -49,8 +49,11 @@ impl Room {
         if self.line.is_full() || stanza.wire_len() > PRESENCE_BYTES_MAX {
             return refuse(StanzaCondition::ResourceConstraint.into(), stanza, turn);
         }
-        let sits = self.occupants.nick_of(&from).cloned();
         let enters = stanza.child(JOIN).is_some();
+        if enters {
+            self.forget_unsure(&from, &nick, turn);
+        }
+        let sits = self.occupants.nick_of(&from).cloned();
         let done = match sits {
             Some(old) if old != nick => self.rename(&from, &old, nick, &stanza, turn),
             Some(_) if enters => self.enter_again(&from, &nick, &stanza, turn),
@@ -60,6 +63,16 @@ impl Room {
         };
         if let Err(error) = done {
             refuse(error, stanza, turn);
+        }
+    }
+
+    /// Who was here when the process began, and enters under another nick, knows of no nick that it
+    /// could be leaving.
+    fn forget_unsure(&mut self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
+        let Some((old, occupant)) = self.occupants.by(from) else { return };
+        let since = occupant.seat(from).map(|seat| seat.since);
+        if &**old != nick && since.is_some_and(|since| self.unsure.contains(&since)) {
+            self.drop_lost(from, turn);
         }
     }
 
@@ -162,7 +175,11 @@ impl Room {
         // It sits since it came: what is still to be told of before is for it, too.
         let seat = Seat { presence: for_all(stanza), ..seat };
         step.write(occupants::kept(&self.jid, &new, role, &seat));
+        let is_there = self.occupants.get(&new).is_some();
         self.occupants.sit(new.clone(), role, seat);
+        if let Some(occupant) = self.occupants.get_mut(&new).filter(|_| !is_there) {
+            occupant.role_since = role_since;
+        }
         if let Some(mut show) = self.show(&new, turn.ctx) {
             show.stanza_id.clone_from(&stanza.head.id);
             step.show(show);
@@ -175,11 +192,7 @@ impl Room {
                 from,
             ));
         }
-        let is_there = self.occupants.get(&new).is_some();
         self.take(step, turn);
-        if let Some(occupant) = self.occupants.get_mut(&new).filter(|_| !is_there) {
-            occupant.role_since = role_since;
-        }
         Ok(())
     }
 
@@ -283,9 +296,13 @@ impl Room {
         let mut step = self.step(Asker::Nobody);
         for (nick, seat) in std::mem::take(&mut self.unseated) {
             step.write(occupants::forgotten(&self.jid, seat.since));
-            step.send(self.not_here(&seat.jid, &nick, vec![status::LOST], turn.ctx));
+            self.unsure.remove(&seat.since);
+            // Who sits under another nick, was never told of this one, or that it has left it.
+            if self.occupants.nick_of(&seat.jid).is_none() {
+                step.send(self.not_here(&seat.jid, &nick, vec![status::LOST], turn.ctx));
+            }
         }
-        if !step.effects.is_empty() {
+        if !step.unit.changes.is_empty() {
             self.take(step, turn);
         }
     }

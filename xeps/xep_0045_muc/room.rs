@@ -59,11 +59,11 @@ pub struct Room {
     pub catches_up: Option<Jid>,
     /// Sessions that sat when the process began, by number: whether they are there still.
     pub unsure: BTreeSet<u64>,
-    /// Sessions that the store has under a nick that is another's, as can be after it has refused
-    /// something.
+    /// Sessions that the store has under a nick that is another's, or twice, as can be after it has
+    /// refused something.
     pub unseated: Vec<(Text, Seat)>,
     /// What it holds is not what the store has: it is read anew once nothing waits for it.
-    departs: bool,
+    pub departs: bool,
     /// It has been asked nothing since it was loaded.
     is_new: bool,
 }
@@ -120,6 +120,9 @@ impl Room {
                 // Who is of another server has a stream of its own.
                 let is_away = ctx.settings.hosts(seat.jid.domain());
                 let seat = Seat { voice: ctx.number(), is_away, ..seat };
+                if let Some((nick, _, old, _)) = self.occupants.rise(&seat.jid) {
+                    self.unseated.push((nick, old));
+                }
                 match self.occupants.get(&nick).is_some_and(|one| one.who != seat.jid.bare()) {
                     true => self.unseated.push((nick, seat)),
                     false => self.occupants.sit(nick, role, seat),
@@ -287,36 +290,10 @@ impl Room {
         if let Some((step, fault)) = self.line.committed(ticket, outcome) {
             refuse_asker(step.asker.clone(), &fault.into(), turn.out);
             if step.is_change {
-                self.fall(turn);
+                self.fall(&step, turn);
             }
         }
         self.advance(turn);
-    }
-
-    /// What it decided since is on sand: everybody is told that they are not in it any more
-    /// (status 333), and it is read anew.
-    fn fall(&mut self, turn: &mut Turn<'_, '_>) {
-        let seats: Vec<Jid> = self
-            .occupants
-            .iter()
-            .flat_map(|(_, occupant)| occupant.seats.iter().map(|seat| seat.jid.clone()))
-            .collect();
-        self.departs = true;
-        let mut step = self.step(Asker::Nobody);
-        for jid in seats {
-            if let Some(mut show) = self.rise(&jid, None, &mut step, turn.ctx) {
-                show.statuses.push(super::names::status::LOST);
-                step.show(show);
-            }
-        }
-        let unit = std::mem::take(&mut step.unit);
-        self.take(step, turn);
-        // They are told in any case. That they are out is written, too; if not even that can be,
-        // they are asked when the room is read.
-        let mut last = self.step(Asker::Nobody);
-        last.unit = unit;
-        last.effects.push(Effect::Vanish);
-        self.take(last, turn);
     }
 
     /// The asker is told that it is done.

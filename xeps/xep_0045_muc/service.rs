@@ -1,6 +1,12 @@
 //! The service at which rooms are (XEP-0045 §6.1–6.3).
 
-use super::{HOSTS, line::Step, room::Room, xep_0433_search::Listed};
+use super::{
+    HOSTS,
+    line::Step,
+    names::{X, status},
+    room::Room,
+    xep_0433_search::Listed,
+};
 use crate::xep_0059_rsm as rsm;
 use engine::{
     ctx::Ctx,
@@ -39,6 +45,16 @@ impl room::Service for Rooms {
 
     fn room(&self, jid: Bare, loaded: Option<Loaded>, ctx: &Ctx<'_>) -> Box<dyn room::Room> {
         Box::new(Room::load(jid, loaded, ctx))
+    }
+
+    fn sits(&self, presence: &Stanza) -> Option<bool> {
+        let x = presence.child(X).into_iter().flat_map(Element::children);
+        let codes: Vec<_> = x.filter_map(|child| child.attribute("code")).collect();
+        let has = |code: u16| codes.iter().any(|one| **one == *code.to_string());
+        match presence.head.type_str() {
+            "" => has(status::SELF).then_some(true),
+            _ => (has(status::SELF) && has(status::LOST)).then_some(false),
+        }
     }
 }
 

@@ -227,11 +227,17 @@ impl Account {
             }
             return self.ask_received(ask, walked.stanza, ctx, out);
         }
-        // In a room somebody else may leave the name that a session is just taking.
-        let from = walked.stanza.head.from.as_ref();
-        let is_room = from.is_some_and(|from| ctx.settings.service(from.domain()).is_some());
-        if kind == "error" || kind == "unavailable" && !is_room {
-            self.forget_directed(&walked.stanza);
+        // In a room somebody else may leave the name that a session is just taking, and it may be
+        // back before it hears that it has gone.
+        let service = walked.stanza.head.from.as_ref();
+        let service = service.and_then(|from| ctx.hooks.service(from.domain(), ctx.settings));
+        let sits = service.map(|service| service.sits(&walked.stanza));
+        match (kind, sits) {
+            ("error", _) | ("unavailable", None | Some(Some(false))) => {
+                self.forget_directed(&walked.stanza);
+            }
+            ("", Some(Some(true))) => self.note_directed(&walked.stanza, ctx),
+            _ => {}
         }
         if self.is_withdrawn(&walked.stanza) {
             return;
@@ -256,6 +262,15 @@ impl Account {
         let (Some(from), Some(to)) = (&said.head.from, &said.head.to) else { return };
         for session in self.sessions.iter_mut().filter(|one| to.is_bare() || one.jid == *to) {
             session.directed.remove(from);
+        }
+    }
+
+    /// What was forgotten as of something earlier is known again.
+    fn note_directed(&mut self, said: &Stanza, ctx: &Ctx<'_>) {
+        let (Some(from), Some(to)) = (&said.head.from, &said.head.to) else { return };
+        let session = self.sessions.iter_mut().find(|one| one.jid == *to);
+        if let Some(session) = session.filter(|one| !is_full(&one.directed, ctx)) {
+            session.directed.insert(from.clone());
         }
     }
 

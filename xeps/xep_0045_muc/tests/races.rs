@@ -2,7 +2,7 @@
 //! what is told of the loss is told before nothing that it would have allowed.
 
 use super::{
-    FOUNDER, affiliate, codes, configure, enter, founded, give_role, item, refusal, to,
+    FOUNDER, affiliate, codes, configure, enter, founded, give_role, item, leave, refusal, to,
 };
 use crate::stage_room::House;
 use engine::{port::Fault, wire::*};
@@ -240,5 +240,81 @@ fn at_41_a_right_that_is_not_written_yet_shows_no_address() {
             heard.extend(house.goes_on(Ok(())));
         }
         assert!(shows(&heard, ROMEO), "{right}");
+    }
+}
+
+#[test]
+fn whatever_the_store_refuses_who_was_told_that_it_is_out_is_out_and_has_one_nick_at_most() {
+    let mut dice = Dice(0x4114);
+    let mut fallen = 0;
+    for round in 0..1_000 {
+        let mut house = full();
+        let mut views: Vec<_> =
+            [(ROMEO, Some("romeo")), (JULIET[0], Some("juliet")), (JULIET[2], Some("capulet"))]
+                .map(|(who, nick)| (who, nick.map(String::from)))
+                .into();
+        house.late = true;
+        let mut run = 0;
+        for _ in 0..8 {
+            let place = dice.below(views.len());
+            let who = views[place].0;
+            let nick = [["ann", "eve", "may"], ["bob", "guy", "sam"], ["tom", "joe", "kit"]];
+            let nick = nick[place][dice.below(3)].to_owned();
+            let room = house.jid.clone();
+            let heard = match dice.below(5) {
+                0 => {
+                    let nick = views[place].1.take().unwrap_or(nick);
+                    leave(&mut house, who, &nick)
+                }
+                1 => enter(&mut house, who, &nick),
+                2 => house.says(who, &format!("<presence id='rename' to='{room}/{nick}'/>")),
+                3 => give_role(&mut house, FOUNDER, &nick, "none"),
+                _ => super::say(&mut house, who, "hark"),
+            };
+            see(&mut views, &heard);
+            for _ in 0..dice.below(3) {
+                run = if run > 0 { run - 1 } else { [0, 0, 0, 0, 0, 0, 3, 9][dice.below(8)] };
+                let full = || Err(Fault::Refused("full".into()));
+                let heard = house.goes_on(if run > 0 { full() } else { Ok(()) });
+                see(&mut views, &heard);
+            }
+        }
+        while house.waits() > 0 {
+            run = if run > 0 { run - 1 } else { [0, 0, 0, 0, 0, 0, 3, 9][dice.below(8)] };
+            let full = || Err(Fault::Refused("full".into()));
+            let heard = house.goes_on(if run > 0 { full() } else { Ok(()) });
+            see(&mut views, &heard);
+        }
+        house.late = false;
+        let heard = house.restarts(&[]);
+        see(&mut views, &heard);
+        fallen += views.iter().filter(|(_, nick)| nick.is_none()).count();
+        for (who, nick) in views {
+            let seats = house.cells.iter().filter_map(|((table, _, key), value)| {
+                let is_seat = *table == engine::unit::OCCUPANTS.name();
+                crate::xep_0045_muc::occupants::load(key, value).filter(|_| is_seat)
+            });
+            let seats = seats.filter(|(.., seat)| seat.jid.as_str() == who);
+            let seats: Vec<_> = seats.map(|(nick, ..)| nick.to_string()).collect();
+            assert_eq!(seats, Vec::from_iter(nick), "{round}: {who}");
+        }
+    }
+    assert!(fallen > 1_000, "{fallen}");
+}
+
+/// What each knows of where it sits.
+fn see(views: &mut [(&str, Option<String>)], heard: &[Stanza]) {
+    for one in heard.iter().filter(|one| one.kind() == Kind::Presence) {
+        let to = one.head.to.as_ref().map(Jid::as_str);
+        let Some((_, view)) = views.iter_mut().find(|(who, _)| Some(*who) == to) else { continue };
+        let nick = one.head.from.as_ref().and_then(|from| from.resource()).map(String::from);
+        match one.head.type_str() {
+            "" if codes(one).contains(&110) => *view = nick,
+            "unavailable" if codes(one).contains(&110) && !codes(one).contains(&303) => {
+                *view = None;
+            }
+            "error" if one.head.id.is_none() => *view = None,
+            _ => {}
+        }
     }
 }
