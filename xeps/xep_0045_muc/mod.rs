@@ -22,6 +22,7 @@ mod owner;
 mod presence;
 mod rank;
 mod register;
+mod reply;
 mod room;
 mod service;
 mod show;

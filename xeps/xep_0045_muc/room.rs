@@ -1,5 +1,6 @@
 //! A room (XEP-0045): its state, its verb, and how what it decided gets out.
 
+pub use super::reply::{give_half, refuse_asker, send};
 use super::{
     config::Config,
     history,
@@ -16,7 +17,7 @@ use super::{
 use engine::{
     account::{Input, Output},
     ctx::Ctx,
-    parcel::{Owed, Parcel, Ticket},
+    parcel::Ticket,
     port::{Fault, Loaded},
     shard::WorldAnswer,
     unit::{Change, Committed, Pos, Table, Unit},
@@ -356,29 +357,5 @@ impl engine::room::Room for Room {
 
     fn weight(&self) -> usize {
         ROOM_BYTES + self.members.weight() + self.occupants.weight() + self.subject.weight()
-    }
-}
-
-/// To where it is addressed.
-pub fn send(stanza: Stanza, out: &mut Vec<Output>) {
-    if let Some(to) = stanza.head.to.as_ref().map(Jid::bare) {
-        out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
-    }
-}
-
-/// Who waits for a half goes on, or not.
-pub fn give_half(owed: Owed, half: Result<Unit, StanzaError>, out: &mut Vec<Output>) {
-    let Owed { sender: to, ticket } = owed;
-    out.push(Output::Parcel(Parcel::Half { to, ticket, half }));
-}
-
-/// Whoever asked is told that nothing of it is done.
-pub fn refuse_asker(asker: Asker, error: &StanzaError, out: &mut Vec<Output>) {
-    match asker {
-        Asker::Owed(owed) => give_half(owed, Err(error.clone()), out),
-        Asker::Sender(stanza) => {
-            stanza.refused(error).into_iter().for_each(|refused| send(refused, out));
-        }
-        Asker::Nobody => {}
     }
 }

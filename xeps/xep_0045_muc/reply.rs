@@ -1,0 +1,33 @@
+//! What leaves a room: to where it is addressed, and to who waits for it.
+
+use super::line::Asker;
+use engine::{
+    account::Output,
+    parcel::{Owed, Parcel},
+    unit::Unit,
+    wire::*,
+};
+
+/// To where it is addressed.
+pub fn send(stanza: Stanza, out: &mut Vec<Output>) {
+    if let Some(to) = stanza.head.to.as_ref().map(Jid::bare) {
+        out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
+    }
+}
+
+/// Who waits for a half goes on, or not.
+pub fn give_half(owed: Owed, half: Result<Unit, StanzaError>, out: &mut Vec<Output>) {
+    let Owed { sender: to, ticket } = owed;
+    out.push(Output::Parcel(Parcel::Half { to, ticket, half }));
+}
+
+/// Whoever asked is told that nothing of it is done.
+pub fn refuse_asker(asker: Asker, error: &StanzaError, out: &mut Vec<Output>) {
+    match asker {
+        Asker::Owed(owed) => give_half(owed, Err(error.clone()), out),
+        Asker::Sender(stanza) => {
+            stanza.refused(error).into_iter().for_each(|refused| send(refused, out));
+        }
+        Asker::Nobody => {}
+    }
+}
