@@ -11,7 +11,7 @@ pub const XEP: Xep = Xep {
     name: "Chat Notification Settings",
     version: "0.2.0",
     status: Status::Partial("read from bookmarks in private XML; of PEP there are none yet"),
-    hooks: &[Hook::AtHand(SETTINGS)],
+    hooks: &[],
 };
 
 const NS: &str = "urn:xmpp:notification-settings:1";
@@ -175,7 +175,7 @@ mod tests {
         for inner in [
             "<body>juliet: hark</body>",
             "<body>O JULIET!</body>",
-            "<body>x</body><reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:juliet@x'/>",
+            "<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:juliet@x'/>",
             "<reference xmlns='urn:xmpp:reference:0' uri='xmpp:garden@rooms.x/Juliet'/>",
             "<body>yes</body><reply xmlns='urn:xmpp:reply:0' id='1' to='garden@rooms.x/Juliet'/>",
         ] {

@@ -56,6 +56,7 @@ pub const XEP: Xep = Xep {
         Hook::set(Of::Account, ENABLE, Answer::Pure(enable)),
         Hook::set(Of::Account, DISABLE, Answer::Pure(disable)),
         Hook::AtHand(REGISTRATIONS),
+        Hook::AtHand(notifications::SETTINGS),
         Hook::slot::<Bursts>(),
         Hook::At(Station::Keep, hear),
         Hook::At(Station::Keep, count_unanswered),
