@@ -29,6 +29,8 @@ pub enum Effect {
     History(Stanza),
     /// It is where it ought to be: the sender goes on.
     Settle(Owed),
+    /// Who asked may not, unless it is found to have been done before.
+    Refuse(StanzaError),
     /// The room is no more.
     Vanish,
 }
@@ -109,7 +111,7 @@ impl Line {
     /// now or when no step in front of it is a draft: the log is in the order of the line.
     pub fn push(&mut self, mut step: Step) -> Option<(Ticket, Unit)> {
         step.is_change = !step.unit.changes.is_empty();
-        let on = match step.unit.is_empty() {
+        let on = match step.unit.is_empty() && step.unit.once.is_none() {
             true => On::Nothing,
             false => On::Draft(None),
         };

@@ -1,19 +1,20 @@
 //! Messages that come to a room (XEP-0045 §7.4, §7.5, §7.8, §7.13).
 
 use super::{
-    line::{Asker, Effect},
+    line::{Asker, Effect, Step},
     names::*,
     rank::Role,
-    room::{Room, Turn, refuse_asker},
+    room::{Room, Turn, give_half, refuse_asker},
     subject::is_subject,
     whisper::error_of,
     xep_0421_occupant_id as occupant_id,
 };
 use crate::xep_0004_forms as forms;
 use engine::{
+    account::Output,
     ctx::Ctx,
     parcel::Owed,
-    unit::{Entry, Flags, Once},
+    unit::{Entry, Flags, Once, Unit},
     wire::*,
 };
 
@@ -78,7 +79,8 @@ impl Room {
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
         let Some((nick, occupant)) = self.occupants.by(from) else {
-            return Err(StanzaCondition::NotAcceptable.into());
+            let error = StanzaCondition::NotAcceptable.into();
+            return self.refuse_unless_said(from, &stanza, error, asker, turn);
         };
         let (nick, role) = (nick.clone(), occupant.role);
         let voice = occupant.seat(from).map_or(0, |seat| seat.voice);
@@ -87,7 +89,8 @@ impl Room {
             return self.change_subject(said, from, asker, turn);
         }
         if role < Role::Participant {
-            return Err(StanzaCondition::Forbidden.into());
+            let error = StanzaCondition::Forbidden.into();
+            return self.refuse_unless_said(from, &stanza, error, asker, turn);
         }
         self.keeps_pace(&said, &from.bare(), turn.ctx)?;
         let mut step = self.step(asker);
@@ -111,6 +114,28 @@ impl Room {
             Some(amends) => self.take_amended(step, said, amends, turn),
             None => self.take(step, turn),
         }
+        Ok(())
+    }
+
+    /// Who may not speak may have been able to: what it says again since it does not know whether
+    /// that was heard (XEP-0198 §5) is in the log, and not refused.
+    fn refuse_unless_said(
+        &mut self,
+        from: &Jid,
+        stanza: &Stanza,
+        error: StanzaError,
+        asker: Asker,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let kept = turn.ctx.hooks.keeps(stanza, &from.bare(), turn.ctx);
+        // Without an id of its own the same may be meant twice.
+        let Some((key, since, false)) = kept.and_then(|kept| kept.once) else {
+            return Err(error);
+        };
+        let mut step = self.step(asker);
+        step.unit.once = Some(Once { log: self.jid.clone(), key, since, besides: None });
+        step.effects.push(Effect::Refuse(error));
+        self.take(step, turn);
         Ok(())
     }
 
@@ -222,5 +247,14 @@ impl Room {
         if GONE.contains(&error_of(stanza).condition) {
             self.drop_lost(from, turn);
         }
+    }
+}
+
+/// Who asked is refused, unless the log has it.
+pub fn refuse_unsaid(error: &StanzaError, step: &Step, out: &mut Vec<Output>) {
+    match (&step.asker, step.committed.repeated) {
+        (asker, false) => refuse_asker(asker.clone(), error, out),
+        (Asker::Owed(owed), true) => give_half(owed.clone(), Ok(Unit::default()), out),
+        (Asker::Sender(_) | Asker::Nobody, true) => {}
     }
 }

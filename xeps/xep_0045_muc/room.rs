@@ -277,6 +277,7 @@ impl Room {
             }
             Effect::Tell(message, by) => self.tell(message, &by, step, turn),
             Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
+            Effect::Refuse(error) => super::message::refuse_unsaid(&error, step, turn.out),
             Effect::Vanish => turn.out.push(Output::Leave),
         }
         None

@@ -166,3 +166,21 @@ fn a_room_that_is_never_configured_goes_with_who_made_it_section_10_1_3() {
     assert!(heard[0].to_text().contains("<destroy"), "{heard:?}");
     assert!(!house.is_made && house.cells.is_empty(), "{:?}", house.cells);
 }
+
+/// It does not know whether it was heard, and has left meanwhile (XEP-0198 §5).
+#[test]
+fn what_was_said_and_is_said_again_from_outside_is_not_refused_and_told_to_nobody() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    let message = |id: &str| {
+        format!(
+            "<message type='groupchat' id='1'><body>x</body>\
+             <origin-id xmlns='urn:xmpp:sid:0' id='{id}'/></message>"
+        )
+    };
+    assert_eq!(house.says(ROMEO, &message("one")).len(), 2);
+    leave(&mut house, ROMEO, "romeo");
+    assert!(house.says(ROMEO, &message("one")).is_empty());
+    let heard = house.says(ROMEO, &message("two"));
+    assert_eq!(refusal(&heard, ROMEO).as_deref(), Some("not-acceptable"));
+}
