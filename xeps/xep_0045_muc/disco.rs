@@ -131,8 +131,9 @@ impl Room {
 
 /// What is told of an archive, and of what is named by its ids.
 fn is_of_archive(feature: &str) -> bool {
-    let of = [":mam:", ":fulltext:", ":message-retract:", ":message-moderate:"];
-    of.iter().any(|ns| feature.contains(ns))
+    const OF: [&str; 5] =
+        [":mam:", ":fulltext:", ":message-retract:", ":message-moderate:", ":room-marks:"];
+    OF.iter().any(|ns| feature.contains(ns))
 }
 
 fn identity(name: &str) -> Draft {

@@ -55,6 +55,8 @@ impl Room {
             if self.config.is_members_only && is_nothing {
                 let member = Member { affiliation: Affiliation::Member, ..Member::default() };
                 step.write(self.members.change(&self.jid, &to.bare(), member)?);
+                let becomes = (Affiliation::None, Affiliation::Member);
+                self.begin_mark(&to.bare(), becomes, &mut step);
             }
             let words = [REASON, CONTINUE].into_iter().filter_map(|name| invite.child(name));
             let words = words.map(Element::to_payload).collect();

@@ -25,6 +25,8 @@ pub enum Effect {
     CatchUp(Jid, Option<Pos>),
     /// A session is told what it has missed; whether there is more that it must ask for.
     Retell(Stanza, bool),
+    /// Who said it has read what was said before.
+    Seen(Bare),
     /// Who has entered is told what was said before, and then the subject.
     History(Stanza),
     /// It is where it ought to be: the sender goes on.

@@ -92,6 +92,11 @@ impl Room {
             let error = StanzaCondition::Forbidden.into();
             return self.refuse_unless_said(from, &stanza, error, asker, turn);
         }
+        self.hear_marker(&stanza, &from.bare(), turn);
+        if self.is_marker_alone(&stanza, turn.ctx) {
+            self.take_marker(&said, from, asker, turn);
+            return Ok(());
+        }
         self.keeps_pace(&said, &from.bare(), turn.ctx)?;
         let mut step = self.step(asker);
         let kept = turn.ctx.hooks.keeps(&stanza, &from.bare(), turn.ctx);
@@ -105,6 +110,9 @@ impl Room {
                 step.unit.once = Some(Once { log, key, since, besides });
             }
             entry.settles = Some((voice, 0));
+            if kept.flags.has(Flags::SPEAKS) {
+                step.effects.push(Effect::Seen(from.bare()));
+            }
             step.unit.entries.push(entry);
         }
         let amends = turn.ctx.hooks.amends(&said).filter(|_| !step.unit.is_empty());

@@ -32,6 +32,7 @@ mod subject;
 mod tests;
 mod voice;
 mod whisper;
+pub mod xep_0333_markers;
 pub mod xep_0421_occupant_id;
 pub mod xep_0425_moderation;
 pub mod xep_0433_search;
@@ -57,6 +58,7 @@ pub const XEP: Xep = Xep {
         Hook::Setting(&CREATION),
         Hook::Setting(&PERSISTENCE),
         Hook::Setting(&OCCUPANTS_MAX),
+        Hook::Setting(&xep_0333_markers::FANOUT_MAX),
         Hook::Service(&service::ROOMS),
         Hook::AtHand(room::ROOM),
         Hook::AtHand(members::AFFILIATIONS),

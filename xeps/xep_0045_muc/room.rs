@@ -11,6 +11,7 @@ use super::{
     show::{Audience, Show, Word},
     subject::Subject,
     whisper::Whispered,
+    xep_0333_markers::{MARKS, Marks},
     xep_0421_occupant_id as occupant_id, xep_0486_avatar as avatar,
     xep_0500_slow_mode::Spoke,
 };
@@ -45,6 +46,8 @@ pub struct Room {
     pub whispered: Whispered,
     /// The hashes of its pictures (XEP-0486).
     pub avatar: Vec<String>,
+    /// Up to where its members have read (XEP-0333).
+    pub marks: Marks,
     /// Who spoke last when (XEP-0500).
     pub spoke: Spoke,
     pub line: Line,
@@ -92,6 +95,7 @@ impl Room {
             subject,
             whispered,
             avatar,
+            marks: Marks::default(),
             spoke,
             line,
             open_since: 0,
@@ -114,6 +118,8 @@ impl Room {
         let text = || std::str::from_utf8(value).ok();
         if table == super::members::AFFILIATIONS.name() {
             self.members.load(key, value);
+        } else if table == MARKS.name() {
+            self.marks.load(key, value);
         } else if table == engine::unit::OCCUPANTS.name() {
             if let Some((nick, role, seat)) = occupants::load(key, value) {
                 self.number = self.number.max(seat.since);
@@ -276,6 +282,7 @@ impl Room {
                 all.into_iter().for_each(|stanza| send(stanza, turn.out));
             }
             Effect::Tell(message, by) => self.tell(message, &by, step, turn),
+            Effect::Seen(who) => self.has_spoken(&who, step, turn),
             Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
             Effect::Refuse(error) => super::message::refuse_unsaid(&error, step, turn.out),
             Effect::Vanish => turn.out.push(Output::Leave),
@@ -289,6 +296,9 @@ impl Room {
         outcome: Result<Committed, Fault>,
         turn: &mut Turn<'_, '_>,
     ) {
+        if self.marks_written(ticket, outcome.is_ok(), turn) {
+            return;
+        }
         if let Some((step, fault)) = self.line.committed(ticket, outcome) {
             refuse_asker(step.asker.clone(), &fault.into(), turn.out);
             if step.is_change {
@@ -336,15 +346,15 @@ impl engine::room::Room for Room {
             Input::Committed(ticket, outcome) => self.committed(ticket, outcome, &mut turn),
             Input::Release(owed, outcome) => self.release(owed, outcome, &mut turn),
             Input::Answered(number, replied) => self.answered(number, replied, &mut turn),
-            Input::Tick
-            | Input::Said(..)
+            Input::Tick => self.note_marks(&mut turn),
+            Input::Note => self.write_all_marks(&mut turn),
+            Input::Said(..)
             | Input::Told(..)
             | Input::News(..)
             | Input::Half(..)
             | Input::Order(_)
             | Input::Revive(_)
-            | Input::Seen(..)
-            | Input::Note => {}
+            | Input::Seen(..) => {}
         }
         if !self.is_made && !self.departs && engine::room::Room::is_idle(self) {
             turn.out.push(Output::Leave);
@@ -353,10 +363,12 @@ impl engine::room::Room for Room {
 
     fn is_idle(&self) -> bool {
         let is_still = self.line.is_empty() && self.whispered.is_empty() && self.asked.is_empty();
-        is_still && (self.occupants.is_empty() || self.departs)
+        let is_empty = self.occupants.is_empty() && self.marks.is_written();
+        is_still && (is_empty || self.departs)
     }
 
     fn weight(&self) -> usize {
-        ROOM_BYTES + self.members.weight() + self.occupants.weight() + self.subject.weight()
+        let people = self.members.weight() + self.marks.weight() + self.occupants.weight();
+        ROOM_BYTES + people + self.subject.weight()
     }
 }

@@ -35,6 +35,7 @@ impl Room {
         let reason = word.reason.clone();
         let member = Member { affiliation: to, nick, reason };
         step.write(self.members.change(&self.jid, who, member)?);
+        self.begin_mark(who, (was, to), step);
         let versions = Versions { since: Some(since), until: self.version(ctx) };
         if was != to && before.is_empty() {
             self.tell_absent(who, (was, to), &versions, step);

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod document;
+mod markers;
 mod orders;
 mod races;
 mod tables;
