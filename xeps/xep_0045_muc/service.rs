@@ -82,6 +82,27 @@ impl Room {
 
 /// Rooms of a page when nobody says how many.
 const PAGE_ROOMS_MAX: usize = 200;
+/// Rooms that are read for one page: of more than that, nobody is told how many there are, and who
+/// asks for the last of them is told the last of these.
+const READ_ROOMS_MAX: usize = 10_000;
+
+/// The rooms that a page can be made of, of those that everybody may find; and whether these are
+/// all that there are.
+///
+/// # Errors
+/// Those of the store.
+pub async fn listed(
+    world: &World<'_>,
+    asked: &rsm::Asked,
+) -> Result<(Vec<(String, Vec<u8>)>, bool), StanzaError> {
+    let (store, host) = (world.store, world.account);
+    let rooms = store.cells_from(ROOMS_AT, host, "", READ_ROOMS_MAX).await?;
+    match asked.after.as_deref() {
+        _ if rooms.len() < READ_ROOMS_MAX => Ok((rooms, true)),
+        None => Ok((rooms, false)),
+        Some(after) => Ok((store.cells_from(ROOMS_AT, host, after, READ_ROOMS_MAX).await?, false)),
+    }
+}
 
 /// §6.3: the rooms that everybody may find, by address; a page of them (XEP-0059).
 pub fn items<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
@@ -92,7 +113,7 @@ pub fn items<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         }
         let is_paged = query.child(rsm::SET).is_some();
         let asked = rsm::Asked::read(query)?;
-        let rooms = world.store.cells(ROOMS_AT, world.account).await?;
+        let (rooms, is_all) = listed(world, &asked).await?;
         let page = page(&rooms, &asked)?;
         let items = page.iter().map(|(local, kept)| {
             let jid = format!("{local}@{}", world.account.domain());
@@ -106,7 +127,7 @@ pub fn items<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         }
         let ends = page.first().zip(page.last());
         let ends = ends.map(|((first, _), (last, _))| (first.clone(), last.clone()));
-        let count = Some(rooms.len() as u64);
+        let count = is_all.then_some(rooms.len() as u64);
         let told = told.child(rsm::Page { ends, index: None, count }.draft());
         Ok(Reply::Payload(told.finish()))
     })

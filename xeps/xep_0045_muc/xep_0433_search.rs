@@ -5,7 +5,7 @@
 
 use super::{
     config::Config,
-    service::{ROOMS_AT, page},
+    service::{listed, page},
 };
 use crate::{
     xep_0004_forms::{FIELD, FORM_TYPE, Field, Given, Kind, Layout, VALUE, Wrong, X},
@@ -220,7 +220,7 @@ fn search<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         };
         let (wanted, asked) = (Wanted::read(submitted)?, rsm::Asked::read(search)?);
         let address = |local: &str| format!("{local}@{}", world.account.domain());
-        let mut rooms = world.store.cells(ROOMS_AT, world.account).await?;
+        let (mut rooms, is_all) = listed(world, &asked).await?;
         rooms.retain(|(local, kept)| {
             Listed::load(kept).is_some_and(|room| wanted.finds(&address(local), &room))
         });
@@ -231,7 +231,7 @@ fn search<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         let told = items.fold(Draft::new(RESULT), Draft::child);
         let ends = found.first().zip(found.last());
         let ends = ends.map(|((first, _), (last, _))| (first.clone(), last.clone()));
-        let count = Some(rooms.len() as u64);
+        let count = is_all.then_some(rooms.len() as u64);
         Ok(Reply::Payload(told.child(rsm::Page { ends, index: None, count }.draft()).finish()))
     })
 }
