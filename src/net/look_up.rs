@@ -133,6 +133,16 @@ mod tests {
             unreachable!()
         }
 
+        fn cells_from<'a>(
+            &'a self,
+            _: Table,
+            _: &'a Bare,
+            _: &'a str,
+            _: usize,
+        ) -> Stored<'a, Vec<(String, Vec<u8>)>> {
+            unreachable!()
+        }
+
         fn page<'a>(&'a self, _: &'a Bare, _: Pos, _: usize) -> Stored<'a, Vec<Logged>> {
             unreachable!()
         }

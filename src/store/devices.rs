@@ -196,6 +196,16 @@ impl Reads for Devices {
         self.store.affiliated(who, after, max)
     }
 
+    fn cells_from<'a>(
+        &'a self,
+        at: Table,
+        of: &'a Bare,
+        from: &'a str,
+        max: usize,
+    ) -> Stored<'a, Vec<(String, Vec<u8>)>> {
+        self.store.cells_from(at, of, from, max)
+    }
+
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         self.store.page(log, after, max)
     }

@@ -213,6 +213,16 @@ impl Reads for Town {
         Box::pin(ready(Ok(Vec::new())))
     }
 
+    fn cells_from<'a>(
+        &'a self,
+        _: Table,
+        _: &'a Bare,
+        _: &'a str,
+        _: usize,
+    ) -> Stored<'a, Vec<(String, Vec<u8>)>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
     fn page<'a>(&'a self, _: &'a Bare, _: Pos, _: usize) -> Stored<'a, Vec<Logged>> {
         Box::pin(ready(Ok(Vec::new())))
     }

@@ -135,6 +135,15 @@ pub trait Reads: Send + Sync {
         after: Option<&'a Bare>,
         max: usize,
     ) -> Stored<'a, Vec<(Bare, Vec<u8>)>>;
+    /// Cells of a table of this account whose keys are `from` or greater, as bytes, by key; at most
+    /// `max`.
+    fn cells_from<'a>(
+        &'a self,
+        at: Table,
+        of: &'a Bare,
+        from: &'a str,
+        max: usize,
+    ) -> Stored<'a, Vec<(String, Vec<u8>)>>;
     /// Entries of a log behind `after`, in order, at most `max`.
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>>;
     /// What of a log is searched for.

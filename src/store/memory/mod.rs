@@ -119,6 +119,21 @@ impl Reads for Memory {
         self.read(|data| data.affiliated(who, after, max))
     }
 
+    fn cells_from<'a>(
+        &'a self,
+        at: Table,
+        of: &'a Bare,
+        from: &'a str,
+        max: usize,
+    ) -> Stored<'a, Vec<(String, Vec<u8>)>> {
+        self.read(|data| {
+            let cells = data.log(of).and_then(|log| log.cells.get(&at));
+            let from = (Bound::Included(from), Bound::Unbounded);
+            let cells = cells.map(|cells| cells.range::<str, _>(from)).into_iter().flatten();
+            cells.take(max).map(|(key, value)| (key.clone(), value.clone())).collect()
+        })
+    }
+
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         self.read(|data| {
             let entries = data

@@ -152,6 +152,16 @@ impl Reads for Postgres {
         Box::pin(async move { read::affiliated(&self.reader().await?, who, after, max).await })
     }
 
+    fn cells_from<'a>(
+        &'a self,
+        at: Table,
+        of: &'a Bare,
+        from: &'a str,
+        max: usize,
+    ) -> Stored<'a, Vec<(String, Vec<u8>)>> {
+        Box::pin(async move { read::cells_from(&self.reader().await?, at, of, from, max).await })
+    }
+
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         Box::pin(async move { search::page(&self.reader().await?, log, after, max).await })
     }

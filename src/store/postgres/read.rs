@@ -288,3 +288,19 @@ pub(super) async fn affiliated(
     let values = rows.iter().map(|row| get(row, 1));
     addresses(&rows)?.into_iter().zip(values).map(|(room, value)| Ok((room, value?))).collect()
 }
+
+pub(super) async fn cells_from(
+    client: &Object,
+    at: Table,
+    of: &Bare,
+    from: &str,
+    max: usize,
+) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+    const SQL: &str = "
+        SELECT key, value FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key >= $3
+        ORDER BY key LIMIT $4";
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = query(client, SQL, &[&of.as_str(), &at.name(), &from, &max]).await?;
+    rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
+}

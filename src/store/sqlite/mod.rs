@@ -176,6 +176,16 @@ impl Reads for Sqlite {
         Box::pin(read::affiliated(&self.readers, who, after, max))
     }
 
+    fn cells_from<'a>(
+        &'a self,
+        at: Table,
+        of: &'a Bare,
+        from: &'a str,
+        max: usize,
+    ) -> Stored<'a, Vec<(String, Vec<u8>)>> {
+        Box::pin(read::cells_from(&self.readers, at, of, from, max))
+    }
+
     fn page<'a>(&'a self, log: &'a Bare, after: Pos, max: usize) -> Stored<'a, Vec<Logged>> {
         Box::pin(search::page(&self.readers, log, after, max))
     }

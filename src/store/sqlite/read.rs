@@ -238,6 +238,22 @@ pub(super) async fn affiliated(
     found.into_iter().map(room).collect()
 }
 
+pub(super) async fn cells_from(
+    readers: &SqlitePool,
+    at: Table,
+    of: &Bare,
+    from: &str,
+    max: usize,
+) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+    const SQL: &str = "
+        SELECT key, value FROM cell
+        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key >= $3
+        ORDER BY key LIMIT $4";
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let query = sqlx::query_as(SQL).bind(of.as_str()).bind(at.name()).bind(from).bind(max);
+    query.fetch_all(readers).await.map_err(fault)
+}
+
 impl FromRow<'_, SqliteRow> for CredentialRow {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         Ok(Self {

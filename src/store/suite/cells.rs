@@ -26,6 +26,29 @@ pub(crate) async fn cells_are_put_cut_and_listed_by_key<B: Bed>() {
     assert_eq!(desk.store.cell(AT_HAND, &owner, "b").await.unwrap(), None, "another table");
 }
 
+pub(crate) async fn cells_are_read_in_pieces_in_the_order_of_their_bytes<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    for key in ["b", "é", "a/2", "a/1", "a", "B", "a0"] {
+        desk.change(put(OWNER, key, key.as_bytes())).await.unwrap();
+    }
+    let owner = bare(OWNER);
+    for (from, max, expected) in [
+        ("", 9, &["B", "a", "a/1", "a/2", "a0", "b", "é"][..]),
+        ("a/", 2, &["a/1", "a/2"]),
+        ("a/2", 1, &["a/2"]),
+        ("c", 9, &["é"]),
+        ("ê", 9, &[]),
+        ("", 0, &[]),
+    ] {
+        let read = desk.store.cells_from(ASIDE, &owner, from, max).await.unwrap();
+        let keys: Vec<_> = read.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, expected, "{from} {max}");
+        assert!(read.iter().all(|(key, value)| key.as_bytes() == value));
+    }
+    assert_eq!(desk.store.cells_from(AT_HAND, &owner, "", 9).await.unwrap(), [], "another table");
+    assert_eq!(desk.store.cells_from(ASIDE, &bare("no@one"), "", 9).await.unwrap(), []);
+}
+
 pub(crate) async fn a_key_has_up_to_1024_bytes<B: Bed>() {
     let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
     // Four bytes a letter, and none like its neighbour: it does not compress.

@@ -79,6 +79,7 @@ macro_rules! suite {
             forsaking_nobody_does_nothing,
             a_roster_address_has_a_limit,
             cells_are_put_cut_and_listed_by_key,
+            cells_are_read_in_pieces_in_the_order_of_their_bytes,
             a_key_has_up_to_1024_bytes,
             cells_at_hand_come_with_the_account,
             the_accounts_of_a_domain_are_counted,
