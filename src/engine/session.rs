@@ -136,6 +136,14 @@ impl Session {
         self.managed = Some(Box::new(Managed::from_now(&self.handled, resumption)));
     }
 
+    /// Whether it has a stream that it cannot be left for another any more: the store is told
+    /// nothing of it. It is said once each time that something has changed.
+    pub(crate) fn is_kept_no_more(&mut self) -> bool {
+        let attached = self.is_attached();
+        let managed = self.managed.as_mut().filter(|one| attached && !one.can_be_resumed());
+        managed.is_some_and(|managed| std::mem::take(&mut managed.changed))
+    }
+
     /// So many stanzas of a managed stream have been dealt with.
     pub fn h(&self) -> Option<u32> {
         Some(self.managed.as_ref()?.h(self.handled.settled()))

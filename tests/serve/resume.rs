@@ -317,6 +317,28 @@ async fn a_count_that_was_told_is_never_less_after_a_kill() {
     juliet.settles().await;
 }
 
+/// It waits until the store has the count; of a session that can be resumed no more, it never will.
+#[tokio::test]
+async fn a_count_that_was_asked_for_is_told_also_when_the_session_cannot_be_resumed_any_more() {
+    let server = Server::start("").await;
+    for jid in ["juliet@localhost", "romeo@localhost"] {
+        server.add(jid, "secret").await;
+    }
+    let mut juliet = Person::come(&server, "juliet", Way::Tls).await;
+    let mut romeo = Person::come(&server, "romeo", Way::Tls).await;
+    let ping = "<ping xmlns='urn:xmpp:ping'/>";
+    juliet.say(&format!("<iq type='get' to='localhost' id='p'>{ping}</iq>")).await;
+    juliet.wire.say(R).await;
+    juliet.hear("id='p'").await;
+    // More than is kept of what no log has.
+    let no_store = "<no-store xmlns='urn:xmpp:hints'/>";
+    for _ in 0..300 {
+        let head = format!("to='{}' type='chat'", juliet.jid);
+        romeo.say(&format!("<message {head}><body>x</body>{no_store}</message>")).await;
+    }
+    juliet.hear("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+}
+
 #[tokio::test]
 async fn over_websocket_too() {
     killed("", [Way::WebSocket, Way::WebSocket]).await;

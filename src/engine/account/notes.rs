@@ -138,14 +138,18 @@ impl Account {
         // What is in the log is released in the order of its places: what stands behind this has
         // not been yet.
         let (released, jid) = (self.released, self.jid.clone());
+        let mut unkept = Vec::new();
         for session in &mut self.sessions {
             if let Some(row) = row(session, released, ctx) {
                 unit.changes.push(Change::Session(jid.clone(), Box::new(row)));
             }
+            unkept.extend(session.is_kept_no_more().then_some(session.link));
         }
         if !unit.is_empty() {
             self.commit_quietly(unit, ctx, out);
         }
+        // They wait for nothing: what they asked for is answered.
+        unkept.into_iter().for_each(|link| self.feel(link, ctx.hooks.settled(), ctx, out));
     }
 
     /// Commits what nobody waits for.
@@ -173,8 +177,9 @@ impl Account {
             let Some(managed) = &mut session.managed else { continue };
             let h = u32::try_from(h & i64::from(u32::MAX)).unwrap_or_default();
             managed.keeps(managed.settled_at(h, settled));
-            if attached {
-                self.feel(link, ctx.hooks.settled(), ctx, out);
+            match attached {
+                true => self.feel(link, ctx.hooks.settled(), ctx, out),
+                false => self.resume(id, ctx, out),
             }
         }
     }

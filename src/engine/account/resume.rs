@@ -99,11 +99,17 @@ impl Account {
     }
 
     /// Goes on with a session that is claimed, once all that it said has been dealt with.
-    fn resume(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(super) fn resume(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let Some(place) = self.place(id) else { return };
         let Some(claims) = ctx.hooks.claims() else { return };
         let session = &mut self.sessions[place];
         let (is_done, is_known) = (session.handled.is_done(), session.replay.is_none());
+        let is_claimed = session.managed.as_ref().is_some_and(|managed| managed.claim.is_some());
+        if is_done && is_claimed && !session.tells(session.handled.settled()) {
+            // Its client is told a count that the store has: also after a kill it is never less.
+            return self.note_now(ctx, out);
+        }
+        let session = &mut self.sessions[place];
         let Some(managed) = session.managed.as_mut().filter(|_| is_done) else { return };
         let Some((link, claim)) = managed.claim.take() else { return };
         let got = managed.unacked.places(claim.h);
@@ -135,11 +141,8 @@ impl Account {
         out: &mut Vec<Output>,
     ) {
         let session = &mut self.sessions[place];
-        let (link, jid, settled) = (session.link, session.jid.clone(), session.handled.settled());
+        let (link, jid) = (session.link, session.jid.clone());
         let granted = claims.granted(claim, session.h().unwrap_or_default());
-        // It is told that now: from here on never less.
-        session.managed.iter_mut().for_each(|managed| managed.keeps(settled));
-        let session = &self.sessions[place];
         out.push(Output::Parcel(Parcel::ToSocket(link, Say::Resumed(jid, granted))));
         let unacked = session.managed.iter().flat_map(|managed| managed.unacked.iter());
         for stanza in unacked.filter_map(|sent| sent.stanza.clone()) {
