@@ -170,6 +170,7 @@ impl Archive {
             peer: None,
             unix_ms: BEGIN_UNIX_MS,
             settings: &self.settings,
+            hooks: &self.hooks,
         };
         let replied: Replied = self.runtime.block_on(answer(iq, &world));
         match replied {

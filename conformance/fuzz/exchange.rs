@@ -207,8 +207,9 @@ impl Exchange {
             }
             Output::World { account: of, number, iq, answer } => {
                 let (store, registrar) = (&*self.store, &self.registry);
-                let (unix_ms, settings) = (self.unix_ms(), &self.settings);
-                let world = World { store, registrar, account: &of, peer: None, unix_ms, settings };
+                let (unix_ms, settings, hooks) = (self.unix_ms(), &self.settings, &self.hooks);
+                let (account, peer) = (&of, None);
+                let world = World { store, registrar, account, peer, unix_ms, settings, hooks };
                 let replied = self.runtime.block_on(answer(&iq, &world));
                 Input::Answered(of, number, replied)
             }

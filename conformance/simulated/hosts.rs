@@ -131,10 +131,10 @@ impl Desk {
         answer: WorldAnswer,
         online: Online,
     ) -> (Replied, Vec<Input>) {
-        let (store, Ctx { unix_ms, settings, .. }) = (self.store.share(), *ctx);
+        let (store, Ctx { unix_ms, settings, hooks, .. }) = (self.store.share(), *ctx);
         let lent = Lent::new(self, ctx, online);
         let (store, registrar) = (&store, &lent);
-        let world = World { store, registrar, account, peer: None, unix_ms, settings };
+        let world = World { store, registrar, account, peer: None, unix_ms, settings, hooks };
         let replied = ready(answer(iq, &world));
         (replied, lent.caused())
     }

@@ -3,9 +3,11 @@
 use crate::{
     ctx::Ctx,
     hearing::Told,
+    hooks::Hooks,
+    inbox::Conversation,
     parcel::Claim,
     passage::{Passage, Stamp},
-    port::{Pending, Reads, Registrar},
+    port::{Fault, Pending, Reads, Registrar},
     request::Line,
     room::Service,
     session::Session,
@@ -68,6 +70,8 @@ pub enum Hook {
     At(Station, Look),
     /// What of the messages to a room its log keeps.
     Keeps(Keeps),
+    /// Conversations of an account that stand in other logs than its own.
+    Conversations(Conversations),
     /// What a message with this child changes of those before it, once the log of an account has
     /// it: by a `Reply::Write`. Any other answer changes nothing.
     Amend(Name, WorldAnswer),
@@ -144,6 +148,8 @@ pub type IsChosen = fn(&Settings) -> bool;
 pub type Find = fn(&str, &Stanza, &Ctx<'_>) -> Option<Result<Node, StanzaError>>;
 /// Of a message to a room, that the second has sent, what the room's log keeps; `None`: nothing.
 pub type Keeps = fn(&Stanza, &Bare, &Ctx<'_>) -> Option<Kept>;
+/// Those of the account that is asked, each in the log of its `peer`.
+pub type Conversations = for<'a> fn(&'a World<'a>) -> Pending<'a, Result<Vec<Conversation>, Fault>>;
 /// A look at a passage: may change the stanza, cause more, or end it.
 pub type Look = fn(&mut Passage<'_>, &Ctx<'_>) -> Verdict;
 /// What a session answers to a nonza.
@@ -342,6 +348,8 @@ pub struct World<'a> {
     pub unix_ms: u64,
     /// What the operator chose.
     pub settings: &'a Settings,
+    /// What the XEPs hung where.
+    pub hooks: &'a Hooks,
 }
 
 /// An iq's good answer.

@@ -27,6 +27,7 @@ pub struct Hooks {
     looks: Vec<(Station, u16, Look)>,
     amends: Vec<(Name, WorldAnswer)>,
     keeps: Option<Keeps>,
+    conversations: Vec<Conversations>,
     answers: BTreeMap<Asked<'static>, (u16, Answer)>,
     nodes: Vec<(Of, Find)>,
     nonzas: Vec<(Name, Hear)>,
@@ -64,6 +65,7 @@ impl Hooks {
             looks: Vec::new(),
             amends: Vec::new(),
             keeps: None,
+            conversations: Vec::new(),
             answers: BTreeMap::new(),
             nodes: Vec::new(),
             nonzas: Vec::new(),
@@ -114,6 +116,7 @@ impl Hooks {
             Hook::At(station, look) => self.looks.push((station, number, look)),
             Hook::Amend(name, read) => self.amends.push((name, read)),
             Hook::Keeps(keeps) => self.keeps = Some(keeps),
+            Hook::Conversations(read) => self.conversations.push(read),
             Hook::Nonza(name, hear) => self.nonzas.push((name, hear)),
             Hook::Write(desk, write) => self.writes.push((desk, write)),
             Hook::Slot(plan) => plans.push(plan),
@@ -227,6 +230,11 @@ impl Hooks {
     /// What of a message the log of a room keeps that `by` has sent.
     pub fn keeps(&self, said: &Stanza, by: &Bare, ctx: &Ctx<'_>) -> Option<Kept> {
         self.keeps.and_then(|keeps| keeps(said, by, ctx))
+    }
+
+    /// Who knows conversations that stand in other logs than that of an account.
+    pub fn conversations(&self) -> &[Conversations] {
+        &self.conversations
     }
 
     /// Who stands at which station.

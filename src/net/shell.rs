@@ -168,7 +168,8 @@ impl Shell {
             let _read = self.reads.acquire().await;
             let (settings, unix_ms) = (self.settings.load_full(), unix_ms());
             let (store, registrar) = (&*self.store, &self.accounts);
-            let world = World { store, registrar, account, peer, unix_ms, settings: &settings };
+            let (settings, hooks) = (&*settings, &self.hooks);
+            let world = World { store, registrar, account, peer, unix_ms, settings, hooks };
             answer(iq, &world).await
         };
         let time = Duration::from_millis(self.limits.world_ms_max);

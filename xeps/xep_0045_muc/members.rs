@@ -160,7 +160,8 @@ impl Member {
         format!("{}\n{nick}\n{reason}", self.affiliation).into_bytes()
     }
 
-    fn load(value: &[u8]) -> Option<Self> {
+    /// One that was kept; `None`: nobody can read it.
+    pub fn load(value: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(value).ok()?.splitn(3, '\n');
         let affiliation = Affiliation::parse(lines.next()?)?;
         let mut text = || lines.next().filter(|line| !line.is_empty()).map(Text::from);

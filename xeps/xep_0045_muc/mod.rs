@@ -30,6 +30,7 @@ mod standing;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod voice;
 mod whisper;
 pub mod xep_0333_markers;
@@ -60,6 +61,7 @@ pub const XEP: Xep = Xep {
         Hook::Setting(&OCCUPANTS_MAX),
         Hook::Setting(&xep_0333_markers::FANOUT_MAX),
         Hook::Service(&service::ROOMS),
+        Hook::Conversations(unread::conversations),
         Hook::AtHand(room::ROOM),
         Hook::AtHand(members::AFFILIATIONS),
         Hook::AtHand(OCCUPANTS),

@@ -284,7 +284,7 @@ impl Room {
         let sees_addresses = self.may_list(rank, Affiliation::Member).is_ok();
         let asked = rsm::Asked::read(query)?;
         let read = self.marks.by_address.iter().filter(|(_, mark)| mark.displayed > Pos::default());
-        let id = |who: &Bare| occupant_id::id(&self.jid, who, ctx);
+        let id = |who: &Bare| occupant_id::id(&self.jid, who, ctx.settings);
         let mut all: Vec<_> = read.map(|(who, mark)| (id(who), who, mark.displayed)).collect();
         all.sort_unstable();
         let (first, end) = part(&all, &asked)?;

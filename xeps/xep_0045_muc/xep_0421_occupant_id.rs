@@ -4,7 +4,7 @@
 //! Made, not stored: of the room, of who it is, and of a secret of the server. So it is the same
 //! for as long as the server has that secret, and tells nobody who it is.
 
-use engine::{ctx::Ctx, hook::*, wire::*};
+use engine::{ctx::Ctx, hook::*, settings::Settings, wire::*};
 use sha2::{Digest, Sha256};
 
 /// Who is who, though nicks change.
@@ -25,8 +25,8 @@ pub fn is_one(child: Element<'_>) -> bool {
 }
 
 /// The id of somebody in a room: 160 bits, in hexadecimal digits.
-pub fn id(room: &Bare, who: &Bare, ctx: &Ctx<'_>) -> String {
-    let mut hash = Sha256::new_with_prefix(ctx.settings.secret);
+pub fn id(room: &Bare, who: &Bare, settings: &Settings) -> String {
+    let mut hash = Sha256::new_with_prefix(settings.secret);
     for part in ["occupant-id", room.as_str(), who.as_str()] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
@@ -37,5 +37,10 @@ pub fn id(room: &Bare, who: &Bare, ctx: &Ctx<'_>) -> String {
 
 /// The same as an element.
 pub fn of(room: &Bare, who: &Bare, ctx: &Ctx<'_>) -> Payload {
-    Draft::new(OCCUPANT_ID).attribute("id", id(room, who, ctx)).finish()
+    Draft::new(OCCUPANT_ID).attribute("id", id(room, who, ctx.settings)).finish()
+}
+
+/// Whose a message of a room is.
+pub fn in_message(said: &Stanza) -> Option<String> {
+    said.child(OCCUPANT_ID)?.attribute("id").map(String::from)
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::stage;
 use engine::{
     archive::{Found, Search},
+    hooks::Hooks,
     inbox::Inbox,
     port::{
         Device, Fault, Loaded, Logged, Online, Reads, Registered, Registrar, Stored, Unregistered,
@@ -61,7 +62,9 @@ impl Town {
         let iq = format!("<iq type='set' id='{id}' from='{from}' to='{host}'>{command}</iq>");
         let iq = Stanza::parse_one(&iq).unwrap();
         let account = bare(host);
+        let hooks = Hooks::of(&[]);
         let world = World {
+            hooks: &hooks,
             store: self,
             registrar: self,
             account: &account,

@@ -145,7 +145,8 @@ async fn answer(iq: &Stanza, world: &World<'_>, seen: fn(Stanza) -> Stanza) -> R
     // Section 4.3.2: what is committed stays as it is, so nothing is said of `stable`.
     let fin = if page.is_complete { fin.attribute("complete", "true") } else { fin };
     let results = page.entries.into_iter().map(|(pos, said)| {
-        told(iq, world).with(result(pos, &seen(said), asked.id.as_deref(), world).finish())
+        let id = world.settings.names.name(world.account, pos);
+        told(iq, world).with(result(pos, id, &seen(said), asked.id.as_deref()).finish())
     });
     let mut results: Vec<_> = results.collect();
     if asked.is_flipped {
@@ -178,14 +179,14 @@ fn told(iq: &Stanza, world: &World<'_>) -> Stanza {
     Stanza::new(head)
 }
 
-/// Section 4.2.
-fn result(pos: Pos, said: &Stanza, query_id: Option<&str>, world: &World<'_>) -> Draft {
+/// Section 4.2: what stands in a log at `pos`, which is called `id` there.
+fn result(pos: Pos, id: String, said: &Stanza, query_id: Option<&str>) -> Draft {
     let result = Draft::new(RESULT);
     let result = match query_id {
         Some(id) => result.attribute("queryid", id),
         None => result,
     };
-    let result = result.attribute("id", world.settings.names.name(world.account, pos));
+    let result = result.attribute("id", id);
     result.child(forwarded(said, Some(date_time_ms(pos.unix_ms()))))
 }
 

@@ -177,8 +177,9 @@ impl World {
             Output::World { account: of, number, iq, answer } => {
                 let (store, registrar) = (&self.store, &self.registry);
                 let (unix_ms, settings) = (self.unix_ms(), &self.settings);
-                let (account, peer) = (&of, None);
-                let world = hook::World { store, registrar, account, peer, unix_ms, settings };
+                let (account, peer, hooks) = (&of, None, &*HOOKS);
+                let world =
+                    hook::World { store, registrar, account, peer, unix_ms, settings, hooks };
                 let replied = ready(answer(&iq, &world));
                 Input::Answered(of, number, replied)
             }

@@ -3,6 +3,10 @@
 //! All of it follows from the log. It is gathered from there when it is asked for, and when much
 //! has been added since, and kept with the place up to which it was: so no message pays for it,
 //! and what a crash loses of it is gathered again.
+//!
+//! What is said in rooms stands in their logs, once for all: of that it is read how it is now. Of
+//! a room there may be two entries, for what was said to everybody, and for private messages, which
+//! stand in the account's log.
 
 mod content;
 mod gathering;
@@ -14,8 +18,9 @@ use super::told;
 use engine::{
     ctx::Ctx,
     hook::*,
+    inbox::Conversation,
     passage::{Passage, Walk},
-    port::Pending,
+    port::{Fault, Pending},
     slot::Slot,
     wire::*,
 };
@@ -99,7 +104,10 @@ fn inbox<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         let asked = Asked::read(iq.child(INBOX).ok_or(StanzaCondition::BadRequest)?)?;
         let mut gathering = Gathering::of(world).await?;
         let replied = match gathering.go_on().await? {
-            true => page::answer(iq, &asked, gathering.conversations(), world).await,
+            true => {
+                let rooms = elsewhere(world).await?;
+                page::answer(iq, &asked, gathering.conversations(), &rooms, world).await
+            }
             // What has been gathered is kept: whoever asks again comes further.
             false => {
                 let late = StanzaCondition::ResourceConstraint.into();
@@ -108,6 +116,15 @@ fn inbox<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         };
         Ok(noting(gathering, replied))
     })
+}
+
+/// What does not stand in the account's own log: what is said in its rooms.
+async fn elsewhere(world: &World<'_>) -> Result<Vec<Conversation>, Fault> {
+    let mut conversations = Vec::new();
+    for read in world.hooks.conversations() {
+        conversations.extend(read(world).await?);
+    }
+    Ok(conversations)
 }
 
 fn noting(gathering: Gathering<'_>, replied: Replied) -> Reply {

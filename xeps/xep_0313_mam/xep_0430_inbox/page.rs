@@ -1,9 +1,10 @@
-//! An inbox, told (section 3.1): the newest conversation first.
+//! An inbox, told (section 3.1): the newest conversation first, whichever log has it. The places of
+//! all logs are of one order (see `engine/writer.rs`).
 
 use super::{FIN, NS, told};
 use crate::{
     xep_0059_rsm as rsm,
-    xep_0313_mam::{result, xep_0359_ids::STANZA_ID},
+    xep_0313_mam::{MUC_USER, result, xep_0359_ids::STANZA_ID},
 };
 use engine::{
     hook::{Replied, Reply, World},
@@ -57,6 +58,24 @@ fn boolean(of: Element<'_>, name: &str, otherwise: bool) -> Result<bool, StanzaE
     }
 }
 
+/// A conversation, and the log that has it.
+#[derive(Clone, Copy)]
+struct Talk<'a> {
+    log: &'a Bare,
+    one: &'a Conversation,
+}
+
+impl Talk<'_> {
+    /// What a place of it is called in its archive.
+    fn name(&self, pos: Pos, world: &World<'_>) -> String {
+        world.settings.names.name(self.log, pos)
+    }
+
+    fn id(&self, world: &World<'_>) -> String {
+        self.name(self.one.upto, world)
+    }
+}
+
 /// The page that is asked for.
 ///
 /// # Errors
@@ -64,25 +83,28 @@ fn boolean(of: Element<'_>, name: &str, otherwise: bool) -> Result<bool, StanzaE
 pub(super) async fn answer(
     iq: &Stanza,
     asked: &Asked,
-    all: impl Iterator<Item = &Conversation>,
+    own: impl Iterator<Item = &Conversation>,
+    rooms: &[Conversation],
     world: &World<'_>,
 ) -> Replied {
-    let mut all: Vec<_> = all.collect();
-    all.sort_unstable_by_key(|one| Reverse(one.upto));
-    let fin = totals(&all);
-    all.retain(|one| !asked.unread_only || one.unread > 0);
-    let place = |id: &Option<String>| id.as_deref().map(|id| place(id, world)).transpose();
+    let own = own.map(|one| Talk { log: world.account, one });
+    let rooms = rooms.iter().map(|one| Talk { log: &one.peer, one });
+    let mut all: Vec<_> = own.chain(rooms).collect();
+    all.sort_unstable_by_key(|talk| Reverse(talk.one.upto));
+    let place = |id: &Option<String>| id.as_deref().map(|id| place(id, &all, world)).transpose();
     let (after, before) = (place(&asked.page.after)?, place(&asked.page.before)?);
+    let fin = totals(&all);
+    all.retain(|talk| !asked.unread_only || talk.one.unread > 0);
+    let newer = |pos: Pos| all.partition_point(|talk| talk.one.upto > pos);
     // What has moved to the front meanwhile is not missed: it was news.
-    let first = after.map_or(0, |after| all.partition_point(|one| one.upto >= after));
-    let end = before.map_or(all.len(), |before| all.partition_point(|one| one.upto > before));
+    let first = after.map_or(0, |after| all.partition_point(|talk| talk.one.upto >= after));
+    let end = before.map_or(all.len(), newer);
     let part = all.get(first..end).unwrap_or_default();
     let entries = entries(iq, asked, part, world).await?;
-    let id = |one: &Conversation| world.settings.names.name(world.account, one.upto);
     let ends = entries.first().zip(entries.last());
-    let index = ends.map(|((one, _), _)| all.partition_point(|other| other.upto > one.upto));
+    let index = ends.map(|((talk, _), _)| newer(talk.one.upto));
     let set = rsm::Page {
-        ends: ends.map(|((first, _), (last, _))| (id(first), id(last))),
+        ends: ends.map(|((first, _), (last, _))| (first.id(world), last.id(world))),
         index: index.map(|index| index as u64),
         count: Some(all.len() as u64),
     };
@@ -90,14 +112,17 @@ pub(super) async fn answer(
     Ok(Reply::After(stanzas, Some(fin.child(set.draft()).finish())))
 }
 
-fn place(id: &str, world: &World<'_>) -> Result<Pos, StanzaError> {
-    let place = world.settings.names.pos(world.account, id);
+/// Of an id of the account's archive, or of one of its rooms'.
+fn place(id: &str, all: &[Talk<'_>], world: &World<'_>) -> Result<Pos, StanzaError> {
+    let rooms = all.iter().map(|talk| talk.log).filter(|log| *log != world.account);
+    let mut logs = std::iter::once(world.account).chain(rooms);
+    let place = logs.find_map(|log| world.settings.names.pos(log, id));
     Ok(place.ok_or(StanzaCondition::ItemNotFound)?)
 }
 
-fn totals(all: &[&Conversation]) -> Draft {
-    let unread = all.iter().filter(|one| one.unread > 0).count();
-    let messages: u64 = all.iter().map(|one| u64::from(one.unread)).sum();
+fn totals(all: &[Talk<'_>]) -> Draft {
+    let unread = all.iter().filter(|talk| talk.one.unread > 0).count();
+    let messages: u64 = all.iter().map(|talk| u64::from(talk.one.unread)).sum();
     Draft::new(FIN)
         .attribute("total", all.len().to_string())
         .attribute("unread", unread.to_string())
@@ -108,9 +133,9 @@ fn totals(all: &[&Conversation]) -> Draft {
 async fn entries<'a>(
     iq: &Stanza,
     asked: &Asked,
-    part: &[&'a Conversation],
+    part: &[Talk<'a>],
     world: &World<'_>,
-) -> Result<Vec<(&'a Conversation, Stanza)>, StanzaError> {
+) -> Result<Vec<(Talk<'a>, Stanza)>, StanzaError> {
     let max = asked.page.max.and_then(|max| usize::try_from(max).ok());
     let max = max.unwrap_or(PAGE_CONVERSATIONS).min(PAGE_CONVERSATIONS_MAX);
     let mut part = part.to_vec();
@@ -121,13 +146,13 @@ async fn entries<'a>(
     let (mut entries, mut bytes) = (Vec::new(), 0);
     'page: for some in part.chunks(READ_ENTRIES_MAX) {
         let mut messages = messages(some, asked, world).await?;
-        for &one in some {
-            let message = messages.remove(&one.last);
+        for &talk in some {
+            let message = messages.remove(&talk.one.last);
             bytes += message.as_ref().map_or(0, Stanza::wire_len);
             if bytes > PAGE_BYTES_MAX && !entries.is_empty() {
                 break 'page;
             }
-            entries.push((one, entry(iq, one, message.as_ref(), world)));
+            entries.push((talk, entry(iq, talk, message.as_ref(), world)));
         }
     }
     if asked.page.newest {
@@ -136,38 +161,48 @@ async fn entries<'a>(
     Ok(entries)
 }
 
-/// The latest messages, as far as the archive still has them.
+/// The latest messages, as far as the archives still have them.
 async fn messages(
-    of: &[&Conversation],
+    of: &[Talk<'_>],
     asked: &Asked,
     world: &World<'_>,
 ) -> Result<BTreeMap<Pos, Stanza>, StanzaError> {
-    if !asked.messages {
-        return Ok(BTreeMap::new());
+    let mut logs: BTreeMap<&Bare, Vec<Pos>> = BTreeMap::new();
+    if asked.messages {
+        of.iter().for_each(|talk| logs.entry(talk.log).or_default().push(talk.one.last));
     }
-    let at: Vec<_> = of.iter().map(|one| one.last).collect();
-    let entries = world.store.entries(world.account, &at).await?;
-    let shown = entries.into_iter().filter(|logged| logged.entry.flags.has(Flags::ARCHIVE));
-    let read = shown.map(|logged| Ok((logged.pos, Stanza::parse_one(&logged.entry.stanza)?)));
-    let read: Result<_, Flaw> = read.collect();
-    read.map_err(|_| StanzaCondition::InternalServerError.into())
+    let mut messages = BTreeMap::new();
+    for (log, at) in logs {
+        let entries = world.store.entries(log, &at).await?;
+        for logged in entries.into_iter().filter(|one| one.entry.flags.has(Flags::ARCHIVE)) {
+            let said = Stanza::parse_one(&logged.entry.stanza);
+            let said = said.map_err(|_| StanzaCondition::InternalServerError)?;
+            // Whose a message in a room really was, its archive says to who may know it.
+            let said = if log == world.account { said } else { said.without(MUC_USER) };
+            messages.insert(logged.pos, said);
+        }
+    }
+    Ok(messages)
 }
 
-fn entry(iq: &Stanza, one: &Conversation, message: Option<&Stanza>, world: &World<'_>) -> Stanza {
-    let name = |pos| world.settings.names.name(world.account, pos);
+fn entry(iq: &Stanza, talk: Talk<'_>, message: Option<&Stanza>, world: &World<'_>) -> Stanza {
+    let Talk { log, one } = talk;
     let mut entry = Draft::new(ENTRY)
         .attribute("jid", one.peer.as_str())
         .attribute("unread", one.unread.to_string())
-        .attribute("id", name(one.upto));
+        .attribute("id", talk.id(world));
     if one.displayed > Pos::default() {
-        let id = Draft::new(STANZA_ID).attribute("by", world.account.as_str());
-        let id = id.attribute("id", name(one.displayed));
+        let id = Draft::new(STANZA_ID).attribute("by", log.as_str());
+        let id = id.attribute("id", talk.name(one.displayed, world));
         entry = entry.child(Draft::new(DISPLAYED).child(id));
     }
     let stanza = told(iq, world).with(entry.finish());
     let query_id = iq.head.id.as_deref().filter(|id| id.len() <= QUERY_ID_BYTES_MAX);
     match message {
-        Some(message) => stanza.with(result(one.last, message, query_id, world).finish()),
+        Some(message) => {
+            let id = talk.name(one.last, world);
+            stanza.with(result(one.last, id, message, query_id).finish())
+        }
         None => stanza,
     }
 }

@@ -3,9 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-#[path = "../fuzz/registry.rs"]
+#[path = "../../fuzz/registry.rs"]
 #[expect(dead_code, reason = "nothing is asked for that it would cause")]
 mod registry;
+mod rooms;
 
 use engine::{
     ctx::Moment,
@@ -60,11 +61,14 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 impl Account {
     fn new() -> Self {
         let domain = Bare::host("localhost").unwrap();
+        let hooks = Hooks::of(xeps::ALL);
+        let mut settings = Settings::of(vec![domain], [0; 32]);
+        settings.services = hooks.services(&settings);
         let mut account = Self {
             store: Memory::new(&[]),
             registry: Registry::default(),
-            settings: Settings::of(vec![domain], [0; 32]),
-            hooks: Hooks::of(xeps::ALL),
+            settings,
+            hooks,
             owner: Bare::parse(OWNER).unwrap(),
             writer: Writer::resume((0, Pos(0)), WriterLimits::default()),
             said: 0,
@@ -131,6 +135,7 @@ impl Account {
             peer: None,
             unix_ms: 0,
             settings: &self.settings,
+            hooks: &self.hooks,
         };
         match ready(answer(&iq, &world)) {
             Ok(Reply::Noting(changes, replied)) => (changes, *replied),
