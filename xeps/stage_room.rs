@@ -1,11 +1,12 @@
 //! Where the tests of rooms play: one room, its store, and the accounts of those who are in it. The
 //! store commits at once, or when it is told to, or not.
 
+use crate::xep_0045_muc::making;
 use engine::{
     account::{Input, Output},
     ctx::{Ctx, Moment, Random},
     hearing::{Attends, News},
-    hook::{Reply, Xep},
+    hook::{Replied, Reply, Xep},
     hooks::Hooks,
     parcel::{Owed, Parcel, Ticket},
     port::{Fault, Loaded},
@@ -153,7 +154,7 @@ impl House {
     pub fn goes_on(&mut self, outcome: Result<(), Fault>) -> Vec<Stanza> {
         if let Some((number, asked)) = self.reads.pop_front() {
             let read = self.read(&asked);
-            return self.plays(Input::Answered(number, Ok(read)));
+            return self.plays(Input::Answered(number, read));
         }
         let Some((ticket, unit)) = self.commits.pop_front() else { return Vec::new() };
         let outcome = outcome.and_then(|()| self.write(unit));
@@ -226,7 +227,7 @@ impl House {
             }
             Output::World(number, asked, _) if self.late => self.reads.push_back((number, asked)),
             Output::World(number, asked, _) => {
-                inputs.push_back(Input::Answered(number, Ok(self.read(&asked))));
+                inputs.push_back(Input::Answered(number, self.read(&asked)));
             }
             Output::Parcel(Parcel::Half { ticket, half, .. }) => {
                 let asked = self.waiting.remove(&ticket);
@@ -315,6 +316,16 @@ impl House {
                 Change::Put(_, of, ..) | Change::Cut(_, of, _) if of == self.jid && !is_made => {
                     return Err(Fault::Refused("there is no such log".into()));
                 }
+                Change::Swap(table, of, key, before, now) => {
+                    let at = (table.name(), of, key);
+                    if cells.get(&at) != before.as_ref() {
+                        return Err(Fault::Refused("it is something else".into()));
+                    }
+                    match now {
+                        Some(now) => drop(cells.insert(at, now)),
+                        None => drop(cells.remove(&at)),
+                    }
+                }
                 Change::Put(table, of, key, value) => {
                     cells.insert((table.name(), of, key), value);
                 }
@@ -342,9 +353,15 @@ impl House {
     }
 
     /// What was said up to there, to who has entered; of an archive, that it is empty.
-    fn read(&self, asked: &Stanza) -> Reply {
+    fn read(&self, asked: &Stanza) -> Replied {
+        if asked.kind() == Kind::Presence {
+            let who = asked.head.from.as_ref().expect("somebody").bare();
+            let taken = self.cells.keys().filter(|(table, ..)| *table == making::PLACES.name());
+            let taken: Vec<_> = taken.map(|(_, _, key)| key.clone()).collect();
+            return making::take_place(&self.jid, &who, &taken, 200);
+        }
         let place = |name| asked.child(Name::new(MUC, name))?.text().parse::<i64>().ok();
-        let Some(until) = place("until") else { return Reply::Empty };
+        let Some(until) = place("until") else { return Ok(Reply::Empty) };
         let after = place("after");
         let between = |(pos, _): &&(Pos, Entry)| pos.0 <= until && Some(pos.0) > after;
         let said = self.log.iter().filter(between).map(|(pos, entry)| {
@@ -358,7 +375,7 @@ impl House {
             said.with(id.attribute("id", self.settings.names.name(&self.jid, *pos)).finish())
         });
         let says_more = |said: &Stanza| said.child(Name::new(ns::CLIENT, "body")).is_some();
-        Reply::After(said.filter(says_more).collect(), None)
+        Ok(Reply::After(said.filter(says_more).collect(), None))
     }
 }
 

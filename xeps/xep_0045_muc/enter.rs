@@ -1,15 +1,14 @@
 //! Who enters a room, and who makes one by that (XEP-0045 §7.2, §10.1).
 
 use super::{
-    CREATION, OCCUPANTS_MAX, PERSISTENCE,
-    config::Config,
+    OCCUPANTS_MAX,
     line::{Asker, Effect, Step},
-    members::Member,
+    making,
     names::*,
     occupants::{self, Seat},
     presence::for_all,
     rank::{Affiliation, Role},
-    room::{ROOM, Room, Turn},
+    room::{Room, Turn},
     xep_0463_versions as versions,
 };
 use engine::{
@@ -33,17 +32,34 @@ impl Room {
         stanza: &Stanza,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
-        let who = from.bare();
-        let creates = !self.is_made;
-        match creates {
-            true => self.may_make(&who, turn.ctx)?,
-            false => self.may_enter(&from, &nick, stanza, turn.ctx)?,
+        match self.is_made {
+            true => self.may_enter(&from, &nick, stanza, turn.ctx)?,
+            false => self.may_make(&from.bare(), turn.ctx)?,
         }
         self.may_be_called(&nick, &from)?;
         self.has_room_for_a_session(&nick)?;
+        match self.is_made {
+            true => self.sit_down(from, nick, stanza, None, turn),
+            false => self.ask_store(stanza.clone(), stanza.clone(), making::find_place, turn),
+        }
+    }
+
+    /// Somebody may, and does; with a place among what he has made, he makes the room.
+    ///
+    /// # Errors
+    /// An address that cannot be kept.
+    pub fn sit_down(
+        &mut self,
+        from: Jid,
+        nick: Text,
+        stanza: &Stanza,
+        makes: Option<Vec<Change>>,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        let (who, creates) = (from.bare(), makes.is_some());
         let mut step = self.step(Asker::Sender(stanza.clone()));
-        if creates {
-            self.make(&who, &mut step, turn.ctx)?;
+        if let Some(place) = makes {
+            self.make(&who, place, &mut step, turn.ctx)?;
         }
         let (affiliation, there) = (self.members.of(&who), self.occupants.get(&nick));
         let at_first = Role::at_first(affiliation, self.config.is_moderated);
@@ -96,34 +112,6 @@ impl Room {
         }
     }
 
-    /// §10.1.1: whether somebody may make a room here.
-    fn may_make(&self, who: &Bare, ctx: &Ctx<'_>) -> Result<(), StanzaError> {
-        let is_ours = ctx.settings.serves(who.domain()) && !ctx.settings.is_anonymous(who);
-        let may = match ctx.settings.choice(&CREATION) {
-            "everybody" => true,
-            "admins" => ctx.settings.admins.contains(who),
-            _ => is_ours,
-        };
-        match may || ctx.settings.admins.contains(who) {
-            true => Ok(()),
-            false => Err(StanzaCondition::NotAllowed.into()),
-        }
-    }
-
-    /// It is there from now on, and locked until its owner has configured it (§10.1.1).
-    fn make(&mut self, owner: &Bare, step: &mut Step, ctx: &Ctx<'_>) -> Result<(), StanzaError> {
-        let is_persistent = ctx.settings.choice(&PERSISTENCE) == "persistent";
-        self.config = Config { is_persistent, ..Config::default() };
-        step.write(Change::Room(self.jid.clone()));
-        let member = Member { affiliation: Affiliation::Owner, ..Member::default() };
-        step.write(self.members.change(&self.jid, owner, member)?);
-        (self.is_made, self.is_locked) = (true, true);
-        self.keep_config(step);
-        step.write(Change::Put(ROOM, self.jid.clone(), "locked".into(), Vec::new()));
-        self.list(step);
-        Ok(())
-    }
-
     /// A room that is not to stay goes with its last occupant (§10.9), as does one that its owner
     /// never configured.
     pub fn close_if_empty(&mut self, step: &mut Step, _: &Ctx<'_>) {
@@ -141,6 +129,7 @@ impl Room {
         step.unit.changes.clear();
         step.write(Change::Delete(self.jid.clone()));
         self.unlist(step);
+        self.give_up_place(step);
     }
 
     /// §7.2.14: what of the history it wants.

@@ -4,6 +4,7 @@ use super::{
     line::Effect,
     names::*,
     occupants::Seat,
+    presence::refuse_presence,
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
     whisper::error_of,
@@ -186,6 +187,10 @@ impl Room {
     }
 
     fn has_read(&mut self, asked: &Stanza, replied: Replied, turn: &mut Turn<'_, '_>) {
+        if asked.kind() == Kind::Presence {
+            let done = self.found_place(asked, replied, turn);
+            return done.unwrap_or_else(|error| refuse_presence(asked, &error, turn));
+        }
         if let Some(request) = moderation::Request::of(asked) {
             let done = self.moderated(asked, &request, replied, turn);
             return done.unwrap_or_else(|error| refuse(asked, &error, turn));

@@ -14,6 +14,7 @@ mod history;
 mod invite;
 mod iq;
 mod line;
+pub(crate) mod making;
 mod members;
 mod message;
 mod names;
@@ -60,6 +61,7 @@ pub const XEP: Xep = Xep {
         Hook::Setting(&PERSISTENCE),
         Hook::Setting(&OCCUPANTS_MAX),
         Hook::Setting(&xep_0333_markers::FANOUT_MAX),
+        Hook::Setting(&ROOMS_PER_OWNER_MAX),
         Hook::Service(&service::ROOMS),
         Hook::Conversations(unread::conversations),
         Hook::AtHand(room::ROOM),
@@ -101,6 +103,14 @@ const OCCUPANTS_MAX: Setting = Setting {
     key: "occupants_max",
     kind: Kind::Number { default: 5_000, from: 2, to: 100_000 },
     doc: "How many may be in one room.",
+};
+
+/// How many rooms one may make.
+const ROOMS_PER_OWNER_MAX: Setting = Setting {
+    xep: 45,
+    key: "rooms_per_owner_max",
+    kind: Kind::Number { default: 200, from: 1, to: 100_000 },
+    doc: "How many rooms one may make that are there at once; server.admins any number.",
 };
 
 fn is_host(text: &str) -> bool {

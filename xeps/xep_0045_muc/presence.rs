@@ -35,19 +35,13 @@ impl Room {
     }
 
     fn available(&mut self, from: Jid, stanza: Stanza, turn: &mut Turn<'_, '_>) {
-        // As the examples of §7.2 have it, so that a client knows of what it is the end.
-        let refuse = |error: StanzaError, stanza: Stanza, turn: &mut Turn<'_, '_>| {
-            let refused = stanza.refused(&error);
-            let refused = refused.map(|refused| refused.with(Draft::new(JOIN).finish()));
-            refused.into_iter().for_each(|refused| send(refused, turn.out));
-        };
         // §7.2.1: without a nick nobody enters.
         let Some(nick) = stanza.head.to.as_ref().and_then(|to| to.resource().map(Text::from))
         else {
-            return refuse(StanzaCondition::JidMalformed.into(), stanza, turn);
+            return refuse_presence(&stanza, &StanzaCondition::JidMalformed.into(), turn);
         };
         if self.line.is_full() || stanza.wire_len() > PRESENCE_BYTES_MAX {
-            return refuse(StanzaCondition::ResourceConstraint.into(), stanza, turn);
+            return refuse_presence(&stanza, &StanzaCondition::ResourceConstraint.into(), turn);
         }
         let enters = stanza.child(JOIN).is_some();
         if enters {
@@ -62,7 +56,7 @@ impl Room {
             None => return self.is_not_here(&from, &nick, turn),
         };
         if let Err(error) = done {
-            refuse(error, stanza, turn);
+            refuse_presence(&stanza, &error, turn);
         }
     }
 
@@ -223,6 +217,10 @@ impl Room {
 
     /// §7.14: by its own will, or because nothing can be sent to it (§11.1, §18.2).
     fn leave(&mut self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
+        // Nor does it enter what it was about to make.
+        let enters =
+            |one: &Stanza| one.kind() == Kind::Presence && one.head.from == Some(from.clone());
+        self.asked.retain(|_, one| !enters(one));
         let is_lost = stanza.head.type_str() == "error";
         // Clients know by it of what it is the end.
         let id = stanza.head.id.clone().filter(|_| !is_lost);
@@ -313,6 +311,12 @@ impl Room {
         let was_unsure = seat.is_some_and(|seat| self.unsure.remove(&seat.since));
         was_unsure && stanza.child_count() == 0
     }
+}
+
+/// As the examples of §7.2 have it, so that a client knows of what it is the end.
+pub fn refuse_presence(stanza: &Stanza, error: &StanzaError, turn: &mut Turn<'_, '_>) {
+    let refused = stanza.refused(error).map(|refused| refused.with(Draft::new(JOIN).finish()));
+    refused.into_iter().for_each(|refused| send(refused, turn.out));
 }
 
 /// What of a presence is for everybody: not how it enters, and nothing that only a room says.

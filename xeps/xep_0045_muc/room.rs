@@ -66,6 +66,8 @@ pub struct Room {
     /// Sessions that the store has under a nick that is another's, or twice, as can be after it has
     /// refused something.
     pub unseated: Vec<(Text, Seat)>,
+    /// Its place among the rooms of who made it.
+    pub place: Option<String>,
     /// What it holds is not what the store has: it is read anew once nothing waits for it.
     pub departs: bool,
     /// It has been asked nothing since it was loaded.
@@ -105,6 +107,7 @@ impl Room {
             catches_up,
             unsure,
             unseated: Vec::new(),
+            place: None,
             departs: false,
             is_new: true,
         };
@@ -143,6 +146,7 @@ impl Room {
                 }
                 "subject" => self.subject = text().and_then(Subject::load).unwrap_or_default(),
                 "locked" => self.is_locked = true,
+                super::making::PLACE => self.place = text().map(String::from),
                 avatar::HASHES => {
                     let hashes = text().unwrap_or_default().split(' ');
                     self.avatar = hashes.map(String::from).collect();

@@ -1,8 +1,8 @@
 //! What a room does with what is wrong (AT-34, AT-43, AT-46): the specified error, and nothing else
 //! is changed by it.
 
-use super::{FOUNDER, admin, affiliate, codes, configure, enter, founded, refusal, say, to};
-use crate::stage_room::House;
+use super::{FOUNDER, admin, affiliate, codes, configure, enter, founded, leave, refusal, say, to};
+use crate::{stage_room::House, xep_0045_muc::making};
 use engine::wire::*;
 
 const ROMEO: &str = "romeo@wax.example/orchard";
@@ -574,4 +574,57 @@ fn who_asks_for_too_much_at_once_leaves_the_store_to_others() {
         house.goes_on(Ok(()));
     }
     assert!(house.says(greedy, archive).is_empty(), "when that was read, more is");
+}
+
+#[test]
+fn at_45_nobody_makes_more_rooms_than_he_has_places() {
+    let mut house = House::empty(crate::ALL);
+    let host = Bare::host(house.jid.domain()).unwrap();
+    let places = making::places_of(&Bare::parse("tybalt@wax.example").unwrap());
+    let place = |n: usize| (making::PLACES.name(), host.clone(), format!("{places}{n:06}"));
+    for n in 0..200 {
+        house.cells.insert(place(n), Vec::new());
+    }
+    let heard = enter(&mut house, TYBALT, "tybalt");
+    assert_eq!(refusal(&heard, TYBALT).as_deref(), Some("resource-constraint"));
+    assert!(!house.is_made);
+    house.cells.remove(&place(77));
+    house.late = true;
+    enter(&mut house, TYBALT, "tybalt");
+    house.goes_on(Ok(()));
+    // Meanwhile another room of his has taken the last.
+    house.cells.insert(place(77), b"tomb".to_vec());
+    let mut heard = Vec::new();
+    while house.waits() > 0 {
+        heard.extend(house.goes_on(Ok(())));
+    }
+    assert_eq!(refusal(&heard, TYBALT).as_deref(), Some("internal-server-error"));
+    assert!(!house.is_made && !house.is_loaded());
+    house.late = false;
+    assert_eq!(refusal(&enter(&mut house, ROMEO, "romeo"), ROMEO), None, "others may");
+    assert_eq!(house.cells.keys().filter(|key| key.0 == making::PLACES.name()).count(), 201);
+    let destroys = "<iq type='set' id='d'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+        <destroy/></query></iq>";
+    house.says(ROMEO, destroys);
+    assert_eq!(house.cells.len(), 200, "and has his place again");
+}
+
+#[test]
+fn who_leaves_before_its_room_is_made_makes_none() {
+    let mut house = House::empty(crate::ALL);
+    house.late = true;
+    enter(&mut house, ROMEO, "romeo");
+    leave(&mut house, ROMEO, "romeo");
+    while house.waits() > 0 {
+        house.goes_on(Ok(()));
+    }
+    assert!(!house.is_made && !house.is_loaded());
+    enter(&mut house, ROMEO, "romeo");
+    enter(&mut house, TYBALT, "tybalt");
+    let mut heard = Vec::new();
+    while house.waits() > 0 {
+        heard.extend(house.goes_on(Ok(())));
+    }
+    assert_eq!(refusal(&heard, ROMEO), None);
+    assert_eq!(refusal(&heard, TYBALT).as_deref(), Some("item-not-found"), "it is locked");
 }
