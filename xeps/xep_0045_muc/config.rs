@@ -13,7 +13,7 @@ const LANG: &str = "muc#roomconfig_lang";
 const PERSISTENT: &str = "muc#roomconfig_persistentroom";
 const PUBLIC: &str = "muc#roomconfig_publicroom";
 const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
-const MODERATED: &str = "muc#roomconfig_moderatedroom";
+pub const MODERATED: &str = "muc#roomconfig_moderatedroom";
 const PROTECTED: &str = "muc#roomconfig_passwordprotectedroom";
 const SECRET: &str = "muc#roomconfig_roomsecret";
 const WHOIS: &str = "muc#roomconfig_whois";
@@ -21,13 +21,15 @@ const SUBJECT: &str = "muc#roomconfig_changesubject";
 const INVITES: &str = "muc#roomconfig_allowinvites";
 /// Prosody's name, by which clients know it.
 const MEMBERS_INVITE: &str = "{http://prosody.im/protocol/muc}roomconfig_allowmemberinvites";
-const PRIVATE: &str = "muc#roomconfig_allowpm";
+pub const PRIVATE: &str = "muc#roomconfig_allowpm";
 const OCCUPANTS_MAX: &str = "muc#roomconfig_maxusers";
-const ARCHIVED: &str = "muc#roomconfig_enablearchiving";
-const HISTORY: &str = "muc#maxhistoryfetch";
+pub const ARCHIVED: &str = "muc#roomconfig_enablearchiving";
+pub const HISTORY: &str = "muc#maxhistoryfetch";
 const MEMBERS: &str = "muc#roomconfig_getmemberlist";
 const REGISTRATION: &str = "muc#roomconfig_allowregister";
 const VOICE: &str = "muc#roomconfig_allowvoicerequests";
+/// ejabberd's name, by which clients know it.
+const QUERIES: &str = "allow_query_users";
 
 /// Who may be sent to, or may send, privately (§15.5.3).
 const WHOM: &[&str] = &["anyone", "participants", "moderators", "none"];
@@ -71,6 +73,7 @@ pub const LAYOUT: Layout = Layout {
         },
         yes(REGISTRATION, "Who enters may register as a member"),
         yes(VOICE, "Visitors may ask for voice"),
+        yes(QUERIES, "Occupants may send requests to each other"),
         Field {
             var: slow_mode::CONFIGURED,
             kind: Kind::Number { max: slow_mode::PAUSE_SECONDS_MAX },
@@ -135,6 +138,8 @@ pub struct Config {
     pub shows_members: bool,
     pub may_register: bool,
     pub may_ask_for_voice: bool,
+    /// Occupants may send each other requests (§17.4).
+    pub may_query: bool,
     /// Between two messages of the same (XEP-0500); 0: none.
     pub slow_mode_seconds: u64,
 }
@@ -161,6 +166,7 @@ impl Default for Config {
             shows_members: true,
             may_register: true,
             may_ask_for_voice: true,
+            may_query: true,
             slow_mode_seconds: 0,
         }
     }
@@ -235,6 +241,7 @@ impl Config {
             MEMBERS => vec!["moderator".into()],
             REGISTRATION => flag(self.may_register),
             VOICE => flag(self.may_ask_for_voice),
+            QUERIES => flag(self.may_query),
             slow_mode::CONFIGURED => vec![self.slow_mode_seconds.to_string()],
             _ => Vec::new(),
         }
@@ -308,9 +315,15 @@ impl Config {
             ARCHIVED => &mut self.is_archived,
             REGISTRATION => &mut self.may_register,
             VOICE => &mut self.may_ask_for_voice,
+            QUERIES => &mut self.may_query,
             _ => return Ok(()),
         };
         is(flag, is_yes(value))
+    }
+
+    /// Whether anybody may read what is said in it, who finds it (§7.2.12).
+    pub fn is_logged(&self) -> bool {
+        self.is_archived && self.is_public && !self.is_members_only && self.password.is_none()
     }
 
     /// What anybody learns of a room who asks (§6.4, §15.3).

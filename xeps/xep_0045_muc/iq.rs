@@ -220,6 +220,9 @@ impl Room {
             send(iq.result(), turn.out);
             return Ok(());
         }
+        if !self.config.may_query && self.rank(from).role < Role::Moderator {
+            return Err(StanzaCondition::NotAllowed.into());
+        }
         let asker = self.occupants.by(from).and_then(|(_, occupant)| occupant.seat(from));
         let asker = asker.map(|seat| seat.since).unwrap_or_default();
         let other = self.occupants.get(nick).ok_or(StanzaCondition::ItemNotFound)?;

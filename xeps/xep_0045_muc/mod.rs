@@ -5,6 +5,7 @@
 //! chapter of the document has a file of its own.
 
 mod admin;
+mod aliases;
 mod attends;
 mod config;
 mod disco;
@@ -14,6 +15,7 @@ mod history;
 mod invite;
 mod iq;
 mod line;
+mod lists;
 pub(crate) mod making;
 mod members;
 mod message;

@@ -71,6 +71,9 @@ pub mod status {
     pub const CONFIGURED: u16 = 104;
     /// This presence is your own.
     pub const SELF: u16 = 110;
+    /// What is said can be read by everybody.
+    pub const LOGGED: u16 = 170;
+    pub const NOT_LOGGED: u16 = 171;
     pub const NOW_NON_ANONYMOUS: u16 = 172;
     pub const NOW_SEMI_ANONYMOUS: u16 = 173;
     /// The room has been made.

@@ -1,8 +1,10 @@
 //! What owners do (XEP-0045 §10): configure a room, and end it.
 
 use super::{
+    aliases::translated,
     config::{Config, LAYOUT},
     line::{Asker, Effect, Step},
+    lists::LISTS,
     names::*,
     rank::{Affiliation, Role},
     room::{ROOM, Room, Turn},
@@ -18,7 +20,8 @@ impl Room {
     /// `forbidden` for who is no owner.
     pub fn owner_get(&self, from: &Jid) -> Result<Payload, StanzaError> {
         self.is_owner(from)?;
-        Ok(Draft::new(OWNER_QUERY).child(self.config.form()).finish())
+        let form = self.lists().into_iter().fold(self.config.form(), Draft::child);
+        Ok(Draft::new(OWNER_QUERY).child(form).finish())
     }
 
     /// A new configuration, or the end.
@@ -41,7 +44,7 @@ impl Room {
             step.send(iq.result());
         } else {
             let form = query.child(forms::X).ok_or(StanzaCondition::BadRequest)?;
-            self.configure(form, &mut step, turn.ctx)?;
+            self.configure(from, form, &mut step, turn.ctx)?;
             step.send(iq.result());
             if !was_empty {
                 self.close_if_empty(&mut step, turn.ctx);
@@ -60,6 +63,7 @@ impl Room {
 
     fn configure(
         &mut self,
+        from: &Jid,
         form: Element<'_>,
         step: &mut Step,
         ctx: &Ctx<'_>,
@@ -74,14 +78,14 @@ impl Room {
             Some("submit") => {}
             _ => return Err(StanzaCondition::BadRequest.into()),
         }
-        let given = LAYOUT.read(form).map_err(|wrong| match wrong {
-            Wrong::Malformed(_) => StanzaCondition::BadRequest,
-            Wrong::Missing(_) | Wrong::Invalid(_) => StanzaCondition::NotAcceptable,
-        })?;
+        let translated = translated(form);
+        let form = translated.element();
+        let given = LAYOUT.read(form).map_err(cannot_be)?;
         let new = self.config.changed(&given).map_err(|field| {
             let error = StanzaError::from(StanzaCondition::NotAcceptable);
             error.with_text(format!("nothing can be made of {field}"))
         })?;
+        let become_other = self.listed_anew(&LISTS.read(form).map_err(cannot_be)?)?;
         let old = std::mem::replace(&mut self.config, new);
         if !old.is_non_anonymous {
             self.open_since = step.number;
@@ -92,6 +96,11 @@ impl Room {
         self.keep_config(step);
         self.list(step);
         self.tell_changes(&old, step);
+        let actor = self.occupants.nick_of(from).cloned();
+        for (who, to) in become_other {
+            let word = Word { actor: actor.clone(), ..Word::default() };
+            self.affiliate(&who, to, None, word, step, ctx)?;
+        }
         self.apply(&old, step, ctx);
         Ok(())
     }
@@ -111,7 +120,9 @@ impl Room {
             status::NOW_NON_ANONYMOUS,
             status::NOW_SEMI_ANONYMOUS,
         );
-        let codes: Vec<_> = [Some(status::CONFIGURED), seen].into_iter().flatten().collect();
+        let logged = either(old.is_logged(), new.is_logged(), status::LOGGED, status::NOT_LOGGED);
+        let codes = [Some(status::CONFIGURED), logged, seen];
+        let codes: Vec<_> = codes.into_iter().flatten().collect();
         self.tell_statuses(&codes, step);
     }
 
@@ -188,5 +199,12 @@ impl Room {
         }
         shows.into_iter().for_each(|show| step.show(show));
         self.unmake(step);
+    }
+}
+
+fn cannot_be(wrong: Wrong) -> StanzaCondition {
+    match wrong {
+        Wrong::Malformed(_) => StanzaCondition::BadRequest,
+        Wrong::Missing(_) | Wrong::Invalid(_) => StanzaCondition::NotAcceptable,
     }
 }

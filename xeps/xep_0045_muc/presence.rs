@@ -365,6 +365,9 @@ impl Room {
         if self.config.is_non_anonymous {
             codes.push(status::NON_ANONYMOUS);
         }
+        if self.config.is_logged() {
+            codes.push(status::LOGGED);
+        }
         codes
     }
 }
