@@ -8,9 +8,10 @@ use engine::{
     hook::{Answer, IqKind, Of, Replied, Reply, World},
     hooks::Hooks,
     port::Store,
+    setting::Value,
     settings::Settings,
     unit::{Change, Credentials, Entry, Flags, Pos, Unit},
-    wire::{Bare, Jid, Payload, Stanza, StanzaCondition},
+    wire::{Bare, Jid, Payload, Stanza, StanzaCondition, Text},
     writer::{Writer, WriterLimits},
 };
 use std::{fmt::Write, sync::Arc};
@@ -79,19 +80,7 @@ pub struct Archive {
 impl Archive {
     /// Filled by these choices, in the store at this URL, which is empty.
     pub fn filled(url: &str, choices: &mut Choices<'_>) -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let owner = Bare::parse(OWNER).unwrap();
-        let (hooks, settings) =
-            (Hooks::of(xeps::ALL), Settings::of(vec![Bare::host("localhost").unwrap()], [7; 32]));
-        let at_hand = hooks.at_hand().to_vec();
-        // What is asked here does not depend on what a power cut leaves.
-        let options = Options { at_hand, relaxed: true, ..Options::default() };
-        let store = runtime.block_on(store::open(url, &options)).unwrap();
-        let (registry, rows) = (Registry::default(), Vec::new());
-        let mut archive = Self { runtime, store, registry, settings, hooks, owner, rows };
-        let mut writer = Writer::resume((0, Pos(0)), WriterLimits::default());
-        let create = Change::Create(archive.owner.clone(), Credentials::default());
-        archive.commit(&mut writer, create.into(), BEGIN_UNIX_MS);
+        let (mut archive, mut writer) = Self::empty(url);
         let mut unix_ms = BEGIN_UNIX_MS;
         for number in 0..ENTRIES {
             unix_ms += choices.of(&[0, 0, 1, 999, 60_000]);
@@ -102,6 +91,58 @@ impl Archive {
         archive.commit(&mut writer, Change::Expunge(archive.owner.clone(), places).into(), unix_ms);
         gone.iter().for_each(|&number| archive.rows[number].is_there = false);
         archive
+    }
+
+    /// Of so many messages, that can be searched for what they say.
+    pub fn worded(entries: usize, said: impl Fn(usize) -> &'static str) -> Self {
+        let (mut archive, mut writer) = Self::empty("memory:");
+        archive.settings.chosen.insert((431, "enabled"), Value::Choice("yes".into()));
+        let entries = (0..entries).map(|number| {
+            let text = format!("<message><body>{}</body></message>", said(number));
+            let peer = Bare::parse(PEERS[2]).unwrap();
+            archive.entry(peer, Flags::ARCHIVE.and(Flags::RECEIVED), text.as_str().into())
+        });
+        let unit = Unit { entries: entries.collect(), ..Unit::default() };
+        archive.commit(&mut writer, unit, BEGIN_UNIX_MS);
+        archive
+    }
+
+    /// Pages of what says this, until the last, as a client goes through them, forth or back: the
+    /// ids of the messages on each.
+    pub fn pages(&self, text: &str, is_back: bool) -> Vec<Vec<String>> {
+        let (mut query, mut pages) = (Query { text: Some(text.into()), ..<_>::default() }, vec![]);
+        query.before = is_back.then(String::new);
+        loop {
+            let told = self.answer(&query.iq()).unwrap();
+            pages.push(told.results.into_iter().map(|(id, _)| id).collect());
+            match told.ends.filter(|_| !told.is_complete) {
+                Some((first, _)) if is_back => query.before = Some(first),
+                Some((_, last)) => query.after = Some(last),
+                None => return pages,
+            }
+        }
+    }
+
+    fn empty(url: &str) -> (Self, Writer<()>) {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let owner = Bare::parse(OWNER).unwrap();
+        let (hooks, settings) =
+            (Hooks::of(xeps::ALL), Settings::of(vec![Bare::host("localhost").unwrap()], [7; 32]));
+        let at_hand = hooks.at_hand().to_vec();
+        // What is asked here does not depend on what a power cut leaves.
+        let options = Options { at_hand, relaxed: true, ..Options::default() };
+        let store = runtime.block_on(store::open(url, &options)).unwrap();
+        let (registry, rows) = (Registry::default(), Vec::new());
+        let archive = Self { runtime, store, registry, settings, hooks, owner, rows };
+        let mut writer = Writer::resume((0, Pos(0)), WriterLimits::default());
+        let create = Change::Create(archive.owner.clone(), Credentials::default());
+        archive.commit(&mut writer, create.into(), BEGIN_UNIX_MS);
+        (archive, writer)
+    }
+
+    fn entry(&self, peer: Bare, flags: Flags, stanza: Text) -> Entry {
+        let log = self.owner.clone();
+        Entry { log, flags, peer, key: None, settles: None, foreign_id: None, stanza }
     }
 
     fn add(
@@ -120,15 +161,8 @@ impl Archive {
         let (stanza, peer) = (Stanza::parse_one(&text).unwrap(), Jid::parse(peer).unwrap().bare());
         let is_shown = choices.below(10) != 1;
         let shown = if is_shown { Flags::ARCHIVE } else { Flags::TRANSIT };
-        let entry = Entry {
-            log: self.owner.clone(),
-            flags: shown.and(if is_sent { Flags::SENT } else { Flags::RECEIVED }),
-            peer: peer.clone(),
-            key: None,
-            settles: None,
-            foreign_id: None,
-            stanza: stanza.to_text(),
-        };
+        let flags = shown.and(if is_sent { Flags::SENT } else { Flags::RECEIVED });
+        let entry = self.entry(peer.clone(), flags, stanza.to_text());
         let pos = self.commit(writer, Unit { entries: vec![entry], ..Unit::default() }, unix_ms);
         let pos = pos.unwrap();
         let id = self.settings.names.name(&self.owner, pos);
@@ -289,6 +323,7 @@ struct Query {
     after: Option<String>,
     before: Option<String>,
     is_flipped: bool,
+    text: Option<String>,
 }
 
 impl Query {
@@ -322,6 +357,7 @@ impl Query {
                 _ => id(archive, choices, 2),
             },
             is_flipped: choices.below(3) == 1,
+            text: None,
         }
     }
 
@@ -333,6 +369,7 @@ impl Query {
             ("end", self.end.as_ref().map(|(date, _)| date.as_str())),
             ("after-id", self.after_id.as_deref()),
             ("before-id", self.before_id.as_deref()),
+            ("{urn:xmpp:fulltext:0}fulltext", self.text.as_deref()),
         ];
         for (var, value) in fields {
             form += &value.map_or_else(String::new, |value| field(var, [value]));

@@ -35,6 +35,21 @@ fn asked(url: &str, questions: usize) {
 }
 
 #[test]
+fn at_44_who_searches_a_long_archive_gets_it_piece_by_piece() {
+    const ENTRIES: usize = 50_000;
+    let rose = |n: usize| if matches!(n, 1_000 | 30_000 | 49_999) { "a rose" } else { "a name" };
+    let archive = Archive::worded(ENTRIES, rose);
+    let count = |pages: &[Vec<String>]| pages.iter().map(Vec::len).collect::<Vec<_>>();
+    let (forth, back) = (archive.pages("rose", false), archive.pages("rose", true));
+    assert_eq!((count(&forth), count(&back)), (vec![1, 1, 1], vec![2, 0, 1]));
+    let (mut forth, mut back) = (forth.concat(), back.concat());
+    forth.sort();
+    back.sort();
+    assert_eq!(forth, back);
+    assert_eq!(count(&archive.pages("violet", false)), [0; 3]);
+}
+
+#[test]
 fn at_44_whatever_is_asked_of_an_archive_it_answers_as_a_list_would() {
     asked("memory:", QUESTIONS);
 }

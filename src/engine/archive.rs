@@ -33,6 +33,8 @@ pub struct Search {
     pub max: usize,
     /// Counted up to here; 0: not counted.
     pub count_max: u64,
+    /// For words at most so many are looked at; `None`: any number.
+    pub looked_at_max: Option<usize>,
 }
 
 /// What was found.
@@ -42,8 +44,12 @@ pub struct Found {
     pub entries: Vec<Logged>,
     /// There is more of it: behind these, or before them when the newest were asked for.
     pub more: bool,
-    /// How many there are in all; `None`: more than `count_max`.
+    /// How many there are in all; `None`: more than `count_max`, or than could be looked at.
     pub count: Option<u64>,
+    /// So many were looked at for their words.
+    pub looked_at: usize,
+    /// There may be more of it, but the search ended here, for no more were to be looked at.
+    pub stopped: Option<Pos>,
 }
 
 /// The first and the last that the archive of a log shows; `None`: it shows nothing.

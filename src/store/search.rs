@@ -127,7 +127,8 @@ async fn plain(by: &impl Stretches, stretch: &Stretch<'_>, what: &Search) -> Res
         false => entries.len() as u64,
     };
     entries.truncate(what.max);
-    Ok(Found { entries, more, count: counted(total, what.count_max) })
+    let count = counted(total, what.count_max);
+    Ok(Found { entries, more, count, ..Found::default() })
 }
 
 /// Whether this entry has all of these words.

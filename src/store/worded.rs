@@ -10,6 +10,7 @@ use engine::{
     unit::{Flags, Pos},
     words::Words,
 };
+use std::collections::VecDeque;
 
 /// How many entries are looked at at once.
 const PAGE_ENTRIES: usize = 200;
@@ -18,7 +19,17 @@ const PAGE_ENTRIES: usize = 200;
 struct Part<'a> {
     stretch: Stretch<'a>,
     /// What is asked of the index.
-    asked: Option<String>,
+    asked: Option<Asked>,
+}
+
+/// A question to the index.
+struct Asked {
+    what: String,
+    /// What it has proposed, and is not looked at yet.
+    places: VecDeque<Pos>,
+    /// So many are asked for next. Twice as many each time: the index of PostgreSQL goes through
+    /// all that it has of the words to tell the first of them.
+    next: usize,
 }
 
 /// What has been found.
@@ -26,12 +37,37 @@ struct Part<'a> {
 struct Tally {
     entries: Vec<Logged>,
     total: u64,
+    looked_at: usize,
+    /// The last that was looked at.
+    last: Option<Pos>,
 }
 
 impl Tally {
     /// Whether one more would tell anything.
     fn is_open(&self, what: &Search) -> bool {
         self.total <= what.max as u64 || self.total <= what.count_max
+    }
+
+    /// So many more may be looked at.
+    fn room(&self, what: &Search) -> usize {
+        what.looked_at_max.map_or(usize::MAX, |max| max.saturating_sub(self.looked_at))
+    }
+
+    fn take(&mut self, page: Vec<Logged>, max: usize, words: &Words) {
+        self.last = page.last().map(|logged| logged.pos).or(self.last);
+        for logged in page.into_iter().filter(|logged| says(&logged.entry, words)) {
+            self.total += 1;
+            self.entries.extend(Some(logged).filter(|_| self.total <= max as u64));
+        }
+    }
+
+    /// Nothing more is looked at.
+    fn told(self, what: &Search, is_whole: bool) -> Found {
+        let Self { entries, total, looked_at, last } = self;
+        let is_full = total > what.max as u64;
+        let count = counted(total, what.count_max).filter(|_| is_whole);
+        let stopped = last.filter(|_| !is_whole && !is_full);
+        Found { more: is_full || !is_whole, entries, count, looked_at, stopped }
     }
 }
 
@@ -50,19 +86,19 @@ pub(crate) async fn worded(
     };
     for mut part in parts {
         while tally.is_open(what) {
-            let (page, last) = part.page(by).await?;
-            for logged in page.into_iter().filter(|logged| says(&logged.entry, words)) {
-                tally.total += 1;
-                tally.entries.extend(Some(logged).filter(|_| tally.total <= what.max as u64));
+            let room = tally.room(what);
+            if room == 0 {
+                return Ok(tally.told(what, false));
             }
-            match last {
-                Some(last) => part.stretch.pass(last),
-                None => break,
+            let (page, looked_at) = part.page(by, room).await?;
+            tally.looked_at += looked_at;
+            tally.take(page, what.max, words);
+            if looked_at < room.min(PAGE_ENTRIES) {
+                break;
             }
         }
     }
-    let Tally { entries, total } = tally;
-    Ok(Found { more: total > what.max as u64, entries, count: counted(total, what.count_max) })
+    Ok(tally.told(what, true))
 }
 
 /// In the order in which they are gone through. The index has what archives show.
@@ -82,7 +118,7 @@ async fn parts<'a>(
     let newest = stretch.newest;
     let (before, behind) = stretch.split(upto);
     let parts = [
-        before.map(|stretch| Part { stretch, asked: Some(asked) }),
+        before.map(|stretch| Part { stretch, asked: Some(Asked::of(asked)) }),
         behind.map(|stretch| Part { stretch, asked: None }),
     ];
     let mut parts: Vec<_> = parts.into_iter().flatten().collect();
@@ -92,22 +128,38 @@ async fn parts<'a>(
     Ok(parts)
 }
 
+impl Asked {
+    fn of(what: String) -> Self {
+        Self { what, places: VecDeque::new(), next: PAGE_ENTRIES }
+    }
+}
+
 impl Part<'_> {
-    /// The first entries of it that may have the words, and where it goes on.
-    async fn page(&self, by: &impl Stretches) -> Result<(Vec<Logged>, Option<Pos>), Fault> {
-        let stretch = &self.stretch;
-        let Some(asked) = &self.asked else {
-            let page = by.rows(stretch, PAGE_ENTRIES).await?;
-            let last = page.last().map(|logged| logged.pos);
-            let is_full = page.len() == PAGE_ENTRIES;
-            return Ok((page, last.filter(|_| is_full)));
+    /// The next entries of it that may have the words, of at most so many that are looked at; and
+    /// how many were. It goes on behind them.
+    async fn page(
+        &mut self,
+        by: &impl Stretches,
+        room: usize,
+    ) -> Result<(Vec<Logged>, usize), Fault> {
+        let (stretch, max) = (&mut self.stretch, room.min(PAGE_ENTRIES));
+        let Some(asked) = &mut self.asked else {
+            let page = by.rows(stretch, max).await?;
+            page.last().into_iter().for_each(|last| stretch.pass(last.pos));
+            let looked_at = page.len();
+            return Ok((page, looked_at));
         };
-        let places = by.proposed(stretch, asked, PAGE_ENTRIES).await?;
+        if asked.places.len() < max {
+            asked.places = by.proposed(stretch, &asked.what, asked.next.min(room)).await?.into();
+            asked.next = asked.next.saturating_mul(2);
+        }
+        let places: Vec<_> = asked.places.drain(..max.min(asked.places.len())).collect();
         let mut page = by.at(stretch.log, &places).await?;
         page.retain(|logged| stretch.has(&logged.entry));
         if stretch.newest {
             page.reverse();
         }
-        Ok((page, places.last().copied().filter(|_| places.len() == PAGE_ENTRIES)))
+        places.last().into_iter().for_each(|last| stretch.pass(*last));
+        Ok((page, places.len()))
     }
 }

@@ -18,8 +18,9 @@ const PAGE_ENTRIES_MAX: usize = 250;
 const PAGE_BYTES_MAX: usize = 512 << 10;
 /// Messages that are in memory at once while a page is made.
 const READ_ENTRIES_MAX: usize = 50;
-/// Messages that are looked at for one page: only those of one resource of a contact are found by
-/// looking at those of all.
+/// Messages that are looked at for one answer: those of one resource of a contact are found by
+/// looking at those of all, and words by looking at what may have them. A page that ends for that is
+/// not complete, and the client goes on behind the last that was looked at.
 const LOOKED_AT_ENTRIES_MAX: usize = 20_000;
 /// Up to here they are counted: beyond it the document lets the number be left out (XEP-0059 §2.2).
 const COUNT_MAX: u64 = 1_000;
@@ -59,8 +60,7 @@ impl Part {
 /// The page that a query asks for.
 ///
 /// # Errors
-/// `item-not-found` for an id that the archive does not have (sections 4.1.3, 4.3.2);
-/// `resource-constraint` when too much would have to be looked at.
+/// `item-not-found` for an id that the archive does not have (sections 4.1.3, 4.3.2).
 pub(super) async fn read(query: &Query, world: &World<'_>) -> Result<Page, StanzaError> {
     let all = Part { after: query.time.0, before: query.time.1 };
     let bounds = [&query.after, &query.before, &query.page.after, &query.page.before];
@@ -89,13 +89,14 @@ async fn found(
     };
     let mut reading = Reading::of(query, world);
     let is_complete = reading.search(part, search.clone()).await?;
+    let (mut room, stopped) = (reading.room, reading.stopped);
     let entries = reading.entries();
-    let mut set = rsm::Page { ends: ends(&entries, world), ..rsm::Page::default() };
-    if query.resource().is_none() {
-        set.count = count(world, &search, all).await?;
+    let mut set = rsm::Page { ends: ends(&entries, stopped, query, world), ..<_>::default() };
+    if query.resource().is_none() && stopped.is_none() {
+        set.count = count(world, &search, all, &mut room).await?;
     }
     if let (Some(_), Some((first, _)), true) = (set.count, entries.first(), is_indexed(query)) {
-        set.index = count(world, &search, all.ahead(Some(*first))).await?;
+        set.index = count(world, &search, all.ahead(Some(*first)), &mut room).await?;
     }
     Ok(Page { entries, is_complete, set })
 }
@@ -127,7 +128,7 @@ async fn listed(
     let mut reading = Reading::of(query, world);
     let is_complete = reading.take(logged)?;
     let entries = reading.entries();
-    let mut set = rsm::Page { ends: ends(&entries, world), ..rsm::Page::default() };
+    let mut set = rsm::Page { ends: ends(&entries, None, query, world), ..<_>::default() };
     if query.resource().is_none() {
         let first = entries.first().filter(|_| is_indexed(query));
         let index = first.and_then(|(first, _)| places.binary_search(first).ok());
@@ -180,6 +181,10 @@ struct Reading<'a> {
     /// Those that belong to the page, as they were read.
     entries: Vec<(Pos, Stanza)>,
     bytes: usize,
+    /// So many more may be looked at.
+    room: usize,
+    /// The last that was looked at, when there was no room for more.
+    stopped: Option<Pos>,
 }
 
 impl<'a> Reading<'a> {
@@ -187,20 +192,21 @@ impl<'a> Reading<'a> {
         let max = query.page.max.and_then(|max| usize::try_from(max).ok());
         let max = max.unwrap_or(PAGE_ENTRIES).min(PAGE_ENTRIES_MAX);
         let (resource, newest) = (query.resource(), query.page.newest);
-        Self { world, resource, newest, max, entries: Vec::new(), bytes: 0 }
+        let (entries, bytes, room, stopped) = (Vec::new(), 0, LOOKED_AT_ENTRIES_MAX, None);
+        Self { world, resource, newest, max, entries, bytes, room, stopped }
     }
 
     /// Whether all of it fits.
     async fn search(&mut self, mut part: Part, mut search: Search) -> Result<bool, StanzaError> {
-        let mut looked_at = 0;
         loop {
             let rest = self.max.saturating_sub(self.entries.len());
             let rest = if self.resource.is_some() { READ_ENTRIES_MAX } else { rest };
             (search.after, search.before) = (part.after, part.before);
-            search.max = rest.min(READ_ENTRIES_MAX);
+            search.max = rest.min(READ_ENTRIES_MAX).min(self.room);
+            search.looked_at_max = Some(self.room);
             let found = self.world.store.search(self.world.account, &search).await?;
-            let Found { entries, more, .. } = found;
-            looked_at += entries.len();
+            let Found { entries, more, looked_at, stopped, .. } = found;
+            self.room = self.room.saturating_sub(looked_at.max(entries.len()));
             part = match (self.newest, entries.first(), entries.last()) {
                 (true, Some(first), _) => part.ahead(Some(first.pos)),
                 (false, _, Some(last)) => part.behind(Some(last.pos)),
@@ -213,17 +219,11 @@ impl<'a> Reading<'a> {
             if self.resource.is_none() && self.is_full() {
                 return Ok(false);
             }
-            if looked_at >= LOOKED_AT_ENTRIES_MAX {
-                return self.give_up();
+            if stopped.is_some() || self.room == 0 {
+                let last = if self.newest { part.before } else { Some(part.after) };
+                self.stopped = stopped.or(last);
+                return Ok(false);
             }
-        }
-    }
-
-    /// From what was found the client can go on, from nothing it cannot.
-    fn give_up(&self) -> Result<bool, StanzaError> {
-        match self.entries.is_empty() {
-            true => Err(StanzaCondition::ResourceConstraint.into()),
-            false => Ok(false),
         }
     }
 
@@ -271,12 +271,34 @@ async fn count(
     world: &World<'_>,
     search: &Search,
     Part { after, before }: Part,
+    room: &mut usize,
 ) -> Result<Option<u64>, StanzaError> {
-    let counted = Search { after, before, max: 0, count_max: COUNT_MAX, ..search.clone() };
-    Ok(world.store.search(world.account, &counted).await?.count)
+    let counted = Search {
+        after,
+        before,
+        max: 0,
+        count_max: COUNT_MAX,
+        looked_at_max: Some(*room),
+        ..search.clone()
+    };
+    let found = world.store.search(world.account, &counted).await?;
+    *room = room.saturating_sub(found.looked_at);
+    Ok(found.count)
 }
 
-fn ends(entries: &[(Pos, Stanza)], world: &World<'_>) -> Option<(String, String)> {
-    let name = |(pos, _): &(Pos, Stanza)| world.settings.names.name(world.account, *pos);
-    Some((name(entries.first()?), name(entries.last()?)))
+/// The first of the page and the last; where it stopped for lack of room, up to there it is empty.
+fn ends(
+    entries: &[(Pos, Stanza)],
+    stopped: Option<Pos>,
+    query: &Query,
+    world: &World<'_>,
+) -> Option<(String, String)> {
+    let [first, last] = [entries.first(), entries.last()].map(|end| end.map(|(pos, _)| *pos));
+    let (first, last) = match stopped {
+        Some(_) if query.page.newest => (stopped, last.or(stopped)),
+        Some(_) => (first.or(stopped), stopped),
+        None => (first, last),
+    };
+    let name = |pos| world.settings.names.name(world.account, pos);
+    Some((name(first?), name(last?)))
 }

@@ -10,7 +10,7 @@ use engine::{
     archive::{Found, Search},
     inbox::Inbox,
     port::{Batch, Device, Fault, Loaded, Logged, Reads, Retention, Store, Stored, Verdict},
-    unit::{Credentials, Pos, Table},
+    unit::{Credentials, Entry, Pos, Table},
     wire::Bare,
 };
 use std::{
@@ -163,7 +163,7 @@ impl Reads for Memory {
 }
 
 fn search(log: Option<&Log>, what: &Search) -> Found {
-    let Search { after, before, with, flags, words, newest, max, count_max } = what;
+    let Search { after, before, with, flags, words, newest, max, count_max, looked_at_max } = what;
     let until = before.map_or(Bound::Unbounded, Bound::Excluded);
     if before.is_some_and(|before| before <= *after) {
         return Found { count: Some(0).filter(|_| *count_max > 0), ..Found::default() };
@@ -173,17 +173,35 @@ fn search(log: Option<&Log>, what: &Search) -> Found {
     let mut found: Vec<_> = all
         .filter(|(_, entry)| entry.flags.has(*flags))
         .filter(|(_, entry)| with.as_ref().is_none_or(|with| entry.peer == *with))
-        .filter(|(_, entry)| words.as_ref().is_none_or(|words| says(entry, words)))
-        .map(|(&pos, entry)| Logged { pos, entry: entry.clone() })
         .collect();
-    let count = Some(found.len() as u64).filter(|count| count <= count_max && *count_max > 0);
-    let more = found.len() > *max;
-    let spare = found.len().saturating_sub(*max);
-    match newest {
-        true => drop(found.drain(..spare)),
-        false => found.truncate(*max),
+    if *newest {
+        found.reverse();
     }
-    Found { entries: found, more, count }
+    let (mut looked_at, mut last, mut is_whole) = (0, None, true);
+    if let Some(words) = words {
+        // No words are in nothing.
+        found.retain(|_| !words.is_empty());
+        let looked_at_max = looked_at_max.filter(|_| !words.is_empty());
+        is_whole = looked_at_max.is_none_or(|max| found.len() < max);
+        found.truncate(looked_at_max.unwrap_or(usize::MAX));
+        (looked_at, last) = (found.len(), found.last().map(|(pos, _)| **pos));
+        found.retain(|(_, entry)| says(entry, words));
+    }
+    let count = Some(found.len() as u64).filter(|count| count <= count_max && *count_max > 0);
+    let is_full = found.len() > *max;
+    found.truncate(*max);
+    let logged = |(pos, entry): (&Pos, &Entry)| Logged { pos: *pos, entry: entry.clone() };
+    let mut entries: Vec<_> = found.into_iter().map(logged).collect();
+    if *newest {
+        entries.reverse();
+    }
+    Found {
+        entries,
+        more: is_full || !is_whole,
+        count: count.filter(|_| is_whole),
+        looked_at,
+        stopped: last.filter(|_| !is_whole && !is_full),
+    }
 }
 
 impl Store for Memory {

@@ -123,6 +123,7 @@ macro_rules! suite {
             an_empty_stretch_has_nothing,
             entries_are_found_by_their_places,
             words_are_found_wherever_the_index_has_come,
+            a_search_goes_on_where_it_had_to_stop,
             what_is_found_by_words_is_paged_in_the_order_of_the_log,
             whatever_is_said_and_searched_for_is_found_as_by_a_look,
             what_goes_from_a_log_is_found_no_more,

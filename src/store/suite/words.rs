@@ -114,6 +114,47 @@ fn looked_for(page: &[Logged], what: &Search) -> Vec<Pos> {
     page.iter().filter(is_it).map(|logged| logged.pos).collect()
 }
 
+/// What is found when no more than so many are looked at for one answer, and the next goes on where
+/// that stopped.
+pub(crate) async fn a_search_goes_on_where_it_had_to_stop<T: Bed>() {
+    const LOOKED_AT_MAX: usize = 30;
+    let (_bed, mut desk) = Desk::with::<T>(&[OWNER]).await;
+    let body = |n: usize| if n.is_multiple_of(70) { "red rose" } else { "rose red apple" };
+    let unit_of = |n| unit(vec![shown(n, body(n))]);
+    desk.commit((0..500).map(unit_of).collect()).await;
+    let page = desk.page(OWNER, 0, 1_000).await;
+    for indexes in [false, true] {
+        if indexes {
+            catch_up(&desk).await;
+        }
+        for (text, newest) in
+            [("red -", true), ("red rose", false), ("apple", true), ("sweet", false)]
+        {
+            let mut what =
+                Search { newest, max: 20, looked_at_max: Some(LOOKED_AT_MAX), ..by(text) };
+            let (expected, mut seen) = (looked_for(&page, &by(text)), Vec::new());
+            for _ in 0..500 {
+                let found = desk.store.search(&bare(OWNER), &what).await.unwrap();
+                assert!(found.looked_at <= LOOKED_AT_MAX && found.entries.len() <= 20);
+                assert!(found.stopped.is_none() || found.count.is_none() && found.more);
+                let places = found.entries.iter().map(|logged| logged.pos);
+                let first = found.entries.first().map(|logged| logged.pos);
+                let last = found.entries.last().map(|logged| logged.pos);
+                match newest {
+                    true => seen.splice(0..0, places).for_each(drop),
+                    false => seen.extend(places),
+                }
+                match (found.more, newest) {
+                    (false, _) => break,
+                    (_, true) => what.before = found.stopped.or(first),
+                    (_, false) => what.after = found.stopped.or(last).unwrap(),
+                }
+            }
+            assert_eq!(seen, expected, "{text:?}, {newest}, {indexes}");
+        }
+    }
+}
+
 async fn say_all(desk: &mut Desk) {
     for (number, body) in BODIES.into_iter().enumerate() {
         desk.unix_ms += if number == 9 { 60 * 86_400_000 } else { 1 };
