@@ -8,15 +8,26 @@ use super::{
     read::{get, query},
 };
 use crate::{
-    index::{IndexedRow, Indexes, PIECE_ENTRIES, Piece, Taken},
+    index::{IndexedRow, Indexes, PIECE_ENTRIES, Piece, Taken, Touched},
     search::Stretch,
 };
 use deadpool_postgres::{Object, tokio_postgres::Row};
 use engine::{port::Fault, unit::Pos, wire::Bare};
 
 impl Indexes for Postgres {
-    async fn last_pos(&self) -> Result<Pos, Fault> {
-        Ok(self.writing.lock().await.last().await?.1)
+    async fn touched(&self) -> Result<(Pos, Touched), Fault> {
+        self.writing.lock().await.touched().await
+    }
+
+    async fn behind(&self, logs: &[&Bare], upto: Pos) -> Result<Vec<(i64, i64)>, Fault> {
+        const SQL: &str = "
+            SELECT id, indexed FROM log
+            WHERE jid = ANY ($1)
+                AND (SELECT MAX(pos) FROM entry WHERE entry.log = log.id AND pos > $2) > indexed
+            ORDER BY id";
+        let logs: Vec<_> = logs.iter().map(|log| log.as_str()).collect();
+        let rows = query(&self.reader().await?, SQL, &[&logs, &upto.0]).await?;
+        rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
     }
 
     async fn take(&self, behind: &[(i64, i64)]) -> Result<Taken, Fault> {

@@ -12,7 +12,7 @@ use crate::{
     Options,
     bisect::Bisect,
     check::{self, check, refused},
-    index::Taken,
+    index::{Taken, Touched},
     migrate,
     repeats::Repeats,
 };
@@ -33,6 +33,7 @@ pub(super) struct Writing {
     partitions: Partitions,
     /// The verdicts of the last batch that may have been committed, by its number.
     verdicts: (i64, Vec<Verdict>),
+    touched: Touched,
 }
 
 impl Writing {
@@ -62,6 +63,7 @@ impl Writing {
             line: Some(line),
             partitions: Partitions::default(),
             verdicts: (0, Vec::new()),
+            touched: Touched::default(),
         })
     }
 
@@ -91,6 +93,13 @@ impl Writing {
         let last = within(self.answer, last(&line, self.node, self.epoch)).await;
         self.keep(line, &last);
         last
+    }
+
+    /// The last position, and the logs that have been written to. With an answer nothing of an
+    /// earlier batch is under way any more.
+    pub(super) async fn touched(&mut self) -> Result<(Pos, Touched), Fault> {
+        let (_, last) = self.last().await?;
+        Ok((last, self.touched.take()))
     }
 
     pub(super) async fn secret(&mut self, fresh: [u8; 32]) -> Result<[u8; 32], Fault> {
@@ -131,6 +140,7 @@ impl Writing {
     }
 
     pub(super) async fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        self.touched.add(batch);
         let line = self.line().await?;
         let answer = self.answer;
         let outcome = within(answer, self.attempt(&line, batch)).await;

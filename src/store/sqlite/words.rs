@@ -2,7 +2,7 @@
 
 use super::{Sqlite, fault};
 use crate::{
-    index::{IndexedRow, Indexes, PIECE_ENTRIES, Piece, Taken},
+    index::{IndexedRow, Indexes, PIECE_ENTRIES, Piece, Taken, Touched},
     search::Stretch,
 };
 use engine::{port::Fault, unit::Pos, wire::Bare};
@@ -11,8 +11,19 @@ use sqlx::{
 };
 
 impl Indexes for Sqlite {
-    async fn last_pos(&self) -> Result<Pos, Fault> {
-        Ok(self.writing.lock().await.last().await?.1)
+    async fn touched(&self) -> Result<(Pos, Touched), Fault> {
+        self.writing.lock().await.touched().await
+    }
+
+    async fn behind(&self, logs: &[&Bare], upto: Pos) -> Result<Vec<(i64, i64)>, Fault> {
+        const SQL: &str = "
+            SELECT id, indexed FROM log
+            WHERE jid IN (SELECT value FROM json_each($1))
+                AND (SELECT MAX(pos) FROM entry WHERE entry.log = log.id AND pos > $2) > indexed
+            ORDER BY id";
+        let logs: Vec<_> = logs.iter().map(|log| log.as_str()).collect();
+        let query = sqlx::query_as(SQL).bind(serde_json::json!(logs).to_string()).bind(upto.0);
+        query.fetch_all(&self.readers).await.map_err(fault)
     }
 
     async fn take(&self, behind: &[(i64, i64)]) -> Result<Taken, Fault> {

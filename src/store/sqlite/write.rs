@@ -4,7 +4,7 @@ use super::{change, fault, words};
 use crate::{
     bisect::Bisect,
     check::{self, check, no_log},
-    index::Taken,
+    index::{Taken, Touched},
     repeats::Repeats,
 };
 use engine::{
@@ -32,6 +32,7 @@ pub(super) struct Writing {
     epoch: i64,
     /// The verdicts of the last batch that may have been committed, by its number.
     verdicts: (i64, Vec<Verdict>),
+    touched: Touched,
 }
 
 impl Writing {
@@ -48,7 +49,8 @@ impl Writing {
         let query = sqlx::query_scalar(SQL).bind(node);
         let epoch = query.fetch_one(&mut connection).await.map_err(fault)?;
         let (is_lost, verdicts) = (false, (0, Vec::new()));
-        Ok(Self { options, connection, is_lost, node, epoch, verdicts })
+        let touched = Touched::default();
+        Ok(Self { options, connection, is_lost, node, epoch, verdicts, touched })
     }
 
     /// The connection, made anew when the one before is lost.
@@ -69,6 +71,13 @@ impl Writing {
         Ok((batch, Pos(pos)))
     }
 
+    /// The last position, and the logs that have been written to. With an answer nothing of an
+    /// earlier batch is under way any more.
+    pub(super) async fn touched(&mut self) -> Result<(Pos, Touched), Fault> {
+        let (_, last) = self.last().await?;
+        Ok((last, self.touched.take()))
+    }
+
     pub(super) async fn secret(&mut self, fresh: [u8; 32]) -> Result<[u8; 32], Fault> {
         const MAKE: &str = "
             INSERT INTO server (key, value) VALUES ('secret', $1) ON CONFLICT (key) DO NOTHING";
@@ -81,6 +90,7 @@ impl Writing {
     }
 
     pub(super) async fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        self.touched.add(batch);
         let outcome = self.attempt(batch).await;
         self.is_lost |= matches!(outcome, Err(Fault::Away(_)));
         outcome
