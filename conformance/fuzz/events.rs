@@ -80,6 +80,8 @@ pub enum Ordered {
     Password,
     PasswordSpared,
     End,
+    /// It is enabled again before anybody comes back.
+    Disabled,
 }
 
 /// No element, or half of one.
@@ -203,6 +205,7 @@ pub fn happens(world: &mut World, event: Event) {
                     Order::PasswordChanged { spared, unix_ms: 0 }
                 }
                 Ordered::End => Order::End(None),
+                Ordered::Disabled => Order::Disabled { unix_ms: 0 },
             };
             world.order(at(seat), order);
         }

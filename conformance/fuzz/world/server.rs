@@ -29,7 +29,23 @@ impl World {
         }
     }
 
+    /// An account goes when it is gone from the store. Another like it comes then, which has all but
+    /// its sessions.
+    fn loses_sessions(&mut self, jid: &Bare) {
+        while self.commit(None) {}
+        let loaded = ready(self.store.load(jid)).unwrap().unwrap_or_default();
+        let lost = loaded.sessions.iter().map(|row| Change::Unsession(jid.clone(), row.id));
+        let unit = Unit::of(lost.collect());
+        if !unit.is_empty() {
+            self.writer.push((jid.clone(), Ticket(u64::MAX), None), unit, self.now).unwrap();
+        }
+        while self.commit(None) {}
+    }
+
     fn shard_hears(&mut self, input: Input) {
+        if let Input::Parcel(Parcel::Order(jid, Order::Deleted { .. })) = &input {
+            self.loses_sessions(jid);
+        }
         let mut out = Vec::new();
         let Self { now, random, settings, habits, shard, .. } = self;
         let unix_ms = 1_767_225_600_000 + now.0;
