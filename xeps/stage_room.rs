@@ -236,6 +236,7 @@ impl House {
                     Err(error) => left.extend(asked.and_then(|asked| asked.refused(&error))),
                 }
             }
+            Output::Wake(at) if at == Moment(0) => inputs.push_back(Input::Tick),
             Output::Parcel(Parcel::News { to, news, .. }) => self.news.push((to, news)),
             Output::Parcel(Parcel::Told { message, told, .. }) => {
                 let Some(to) = message.head.to.clone() else { return };

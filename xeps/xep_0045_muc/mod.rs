@@ -30,7 +30,9 @@ mod room;
 mod service;
 mod show;
 mod standing;
+mod steps;
 mod subject;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod unread;

@@ -5,7 +5,10 @@ use engine::{
     unit::{Change, OCCUPANTS, Pos},
     wire::*,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::confusable_detection::skeleton;
 
@@ -85,9 +88,13 @@ impl Occupants {
         self.by_nick.iter()
     }
 
-    /// All, by nick.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Text, &mut Occupant)> {
-        self.by_nick.iter_mut()
+    /// Those behind this nick, by nick.
+    pub fn behind_mut(
+        &mut self,
+        nick: Option<&Text>,
+    ) -> impl Iterator<Item = (&Text, &mut Occupant)> {
+        let start = nick.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_nick.range_mut::<Text, _>((start, Bound::Unbounded))
     }
 
     /// The session at this address.

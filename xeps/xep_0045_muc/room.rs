@@ -3,13 +3,13 @@
 pub use super::reply::{give_half, refuse_asker, send};
 use super::{
     config::Config,
-    history,
     line::{Asker, Effect, Line, Step},
     members::Members,
-    occupants::{self, Occupant, Occupants, Seat},
+    occupants::{self, Occupants, Seat},
     rank::{Affiliation, Rank, Role},
     show::{Audience, Show, Word},
     subject::Subject,
+    telling::Slices,
     whisper::Whispered,
     xep_0333_markers::{MARKS, Marks},
     xep_0421_occupant_id as occupant_id, xep_0486_avatar as avatar,
@@ -18,10 +18,8 @@ use super::{
 use engine::{
     account::{Input, Output},
     ctx::Ctx,
-    parcel::Ticket,
-    port::{Fault, Loaded},
-    shard::WorldAnswer,
-    unit::{Change, Committed, Pos, Table, Unit},
+    port::Loaded,
+    unit::{Change, Pos, Table},
     wire::*,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +57,8 @@ pub struct Room {
     pub released: Pos,
     /// Requests that the store is read for.
     pub asked: BTreeMap<u64, Stanza>,
+    /// What is being told to many.
+    pub slices: Slices,
     /// Who is being told what it has missed.
     pub catches_up: Option<Jid>,
     /// Sessions that sat when the process began, by number: whether they are there still.
@@ -104,6 +104,7 @@ impl Room {
             number: 0,
             released: Pos::before(ctx.unix_ms).max(last),
             asked,
+            slices: Slices::default(),
             catches_up,
             unsure,
             unseated: Vec::new(),
@@ -224,94 +225,6 @@ impl Room {
         Some(show)
     }
 
-    /// What a step decided is written, and done in its turn.
-    pub fn take(&mut self, step: Step, turn: &mut Turn<'_, '_>) {
-        if let Some((ticket, unit)) = self.line.push(step) {
-            turn.out.push(Output::Commit(ticket, unit, None));
-        }
-        self.advance(turn);
-    }
-
-    /// What was said changes what had been said before: both are written at once, so that nobody
-    /// who has heard the one finds the other unchanged.
-    pub fn take_amended(
-        &mut self,
-        step: Step,
-        said: Stanza,
-        read: WorldAnswer,
-        turn: &mut Turn<'_, '_>,
-    ) {
-        let number = self.line.draft(step);
-        turn.out.push(Output::World(number, said, read));
-    }
-
-    pub fn advance(&mut self, turn: &mut Turn<'_, '_>) {
-        while let Some(mut step) = self.line.ready() {
-            if let Some(pos) = step.pos(&self.jid) {
-                self.released = self.released.max(pos);
-            }
-            let mut effects = std::mem::take(&mut step.effects).into_iter();
-            while let Some(effect) = effects.next() {
-                let Some((asked, read)) = self.do_it(effect, &step, turn) else { continue };
-                step.effects = effects.collect();
-                let asked = history::until(asked, self.released);
-                let number = self.line.read(step);
-                turn.out.push(Output::World(number, asked, read));
-                return;
-            }
-        }
-    }
-
-    /// What must be read before anything else is done.
-    fn do_it(
-        &mut self,
-        effect: Effect,
-        step: &Step,
-        turn: &mut Turn<'_, '_>,
-    ) -> Option<(Stanza, WorldAnswer)> {
-        match effect {
-            Effect::History(asked) => return Some((asked, history::read)),
-            Effect::CatchUp(session, after) => {
-                return Some((self.catch_up(session, after)?, history::missed));
-            }
-            Effect::Retell(message, more) => self.retell(message, more, turn),
-            Effect::Send(stanza) => send(stanza, turn.out),
-            Effect::Show(show) => {
-                // A right that is not written yet when something is told had not been given.
-                let is_open = self.config.is_non_anonymous && self.open_since <= step.number;
-                let sees = |one: &Occupant| {
-                    is_open || one.role == Role::Moderator && one.role_since <= step.number
-                };
-                let all = show.to_all(&self.occupants, step.number, sees);
-                all.into_iter().for_each(|stanza| send(stanza, turn.out));
-            }
-            Effect::Tell(message, by) => self.tell(message, &by, step, turn),
-            Effect::Seen(who) => self.has_spoken(&who, step, turn),
-            Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
-            Effect::Refuse(error) => super::message::refuse_unsaid(&error, step, turn.out),
-            Effect::Vanish => turn.out.push(Output::Leave),
-        }
-        None
-    }
-
-    fn committed(
-        &mut self,
-        ticket: Ticket,
-        outcome: Result<Committed, Fault>,
-        turn: &mut Turn<'_, '_>,
-    ) {
-        if self.marks_written(ticket, outcome.is_ok(), turn) {
-            return;
-        }
-        if let Some((step, fault)) = self.line.committed(ticket, outcome) {
-            refuse_asker(step.asker.clone(), &fault.into(), turn.out);
-            if step.is_change {
-                self.fall(&step, turn);
-            }
-        }
-        self.advance(turn);
-    }
-
     /// The asker is told that it is done.
     pub fn settle(step: &mut Step) {
         if let Asker::Owed(owed) = &step.asker {
@@ -338,6 +251,28 @@ impl engine::room::Room for Room {
             self.is_new = false;
             self.look_around(&mut turn);
         }
+        self.hears(input, &mut turn);
+        if !self.is_made && !self.departs && engine::room::Room::is_idle(self) {
+            turn.out.push(Output::Leave);
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        let is_still = self.line.is_empty() && self.whispered.is_empty() && self.asked.is_empty();
+        let is_still = is_still && self.slices.is_empty();
+        let is_empty = self.occupants.is_empty() && self.marks.is_written();
+        is_still && (is_empty || self.departs)
+    }
+
+    fn weight(&self) -> usize {
+        let people = self.members.weight() + self.marks.weight() + self.occupants.weight();
+        ROOM_BYTES + people + self.subject.weight()
+    }
+}
+
+impl Room {
+    /// Something has come, and nothing is before it.
+    pub fn hear(&mut self, input: Input, turn: &mut Turn<'_, '_>) {
         match input {
             // What it would say of that it does not know any more: it may be asked again.
             Input::Routed(stanza, owed) if self.departs => {
@@ -345,13 +280,13 @@ impl engine::room::Room for Room {
                 let error = StanzaError::new(ErrorType::Wait, StanzaCondition::ResourceConstraint);
                 refuse_asker(asker, &error, turn.out);
             }
-            Input::Routed(stanza, owed) => self.routed(stanza, owed, &mut turn),
-            Input::Attends(session, attends) => self.attends(session, attends, &mut turn),
-            Input::Committed(ticket, outcome) => self.committed(ticket, outcome, &mut turn),
-            Input::Release(owed, outcome) => self.release(owed, outcome, &mut turn),
-            Input::Answered(number, replied) => self.answered(number, replied, &mut turn),
-            Input::Tick => self.note_marks(&mut turn),
-            Input::Note => self.write_all_marks(&mut turn),
+            Input::Routed(stanza, owed) => self.routed(stanza, owed, turn),
+            Input::Attends(session, attends) => self.attends(session, attends, turn),
+            Input::Committed(ticket, outcome) => self.committed(ticket, outcome, turn),
+            Input::Release(owed, outcome) => self.release(owed, outcome, turn),
+            Input::Answered(number, replied) => self.answered(number, replied, turn),
+            Input::Tick => self.note_marks(turn),
+            Input::Note => self.write_all_marks(turn),
             Input::Said(..)
             | Input::Told(..)
             | Input::News(..)
@@ -360,19 +295,5 @@ impl engine::room::Room for Room {
             | Input::Revive(_)
             | Input::Seen(..) => {}
         }
-        if !self.is_made && !self.departs && engine::room::Room::is_idle(self) {
-            turn.out.push(Output::Leave);
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        let is_still = self.line.is_empty() && self.whispered.is_empty() && self.asked.is_empty();
-        let is_empty = self.occupants.is_empty() && self.marks.is_written();
-        is_still && (is_empty || self.departs)
-    }
-
-    fn weight(&self) -> usize {
-        let people = self.members.weight() + self.marks.weight() + self.occupants.weight();
-        ROOM_BYTES + people + self.subject.weight()
     }
 }

@@ -1,0 +1,130 @@
+//! What a room does in its turn, once it is written.
+
+use super::{
+    history,
+    line::{Effect, Step},
+    occupants::Occupant,
+    rank::Role,
+    reply::{give_half, refuse_asker, send},
+    room::{Room, Turn},
+    telling::Telling,
+};
+use engine::{
+    account::Output,
+    parcel::Ticket,
+    port::Fault,
+    shard::WorldAnswer,
+    unit::{Committed, Unit},
+    wire::*,
+};
+
+/// Why a step waits.
+enum Pause {
+    /// The store is read first.
+    Read(Stanza, WorldAnswer),
+    /// Others go on before the next are told.
+    Slice(Telling),
+}
+
+impl Room {
+    /// What a step decided is written, and done in its turn.
+    pub fn take(&mut self, step: Step, turn: &mut Turn<'_, '_>) {
+        if let Some((ticket, unit)) = self.line.push(step) {
+            turn.out.push(Output::Commit(ticket, unit, None));
+        }
+        self.advance(turn);
+    }
+
+    /// What was said changes what had been said before: both are written at once, so that nobody
+    /// who has heard the one finds the other unchanged.
+    pub fn take_amended(
+        &mut self,
+        step: Step,
+        said: Stanza,
+        read: WorldAnswer,
+        turn: &mut Turn<'_, '_>,
+    ) {
+        let number = self.line.draft(step);
+        turn.out.push(Output::World(number, said, read));
+    }
+
+    pub fn advance(&mut self, turn: &mut Turn<'_, '_>) {
+        while self.slices.is_told() {
+            let Some(step) = self.line.ready() else { return };
+            if let Some(pos) = step.pos(&self.jid) {
+                self.released = self.released.max(pos);
+            }
+            self.do_step(step, turn);
+        }
+    }
+
+    /// Goes on with a step that had to pause, and with those behind it.
+    pub fn go_on(&mut self, step: Step, turn: &mut Turn<'_, '_>) {
+        self.do_step(step, turn);
+        self.advance(turn);
+    }
+
+    fn do_step(&mut self, mut step: Step, turn: &mut Turn<'_, '_>) {
+        let mut effects = std::mem::take(&mut step.effects).into_iter();
+        while let Some(effect) = effects.next() {
+            let Some(pause) = self.do_it(effect, &step, turn) else { continue };
+            step.effects = effects.collect();
+            return match pause {
+                Pause::Read(asked, read) => {
+                    let asked = history::until(asked, self.released);
+                    let number = self.line.read(step);
+                    turn.out.push(Output::World(number, asked, read));
+                }
+                Pause::Slice(telling) => self.pause(telling, step, turn),
+            };
+        }
+    }
+
+    /// What must happen before anything else is done.
+    fn do_it(&mut self, effect: Effect, step: &Step, turn: &mut Turn<'_, '_>) -> Option<Pause> {
+        match effect {
+            Effect::History(asked) => return Some(Pause::Read(asked, history::read)),
+            Effect::CatchUp(session, after) => {
+                return Some(Pause::Read(self.catch_up(session, after)?, history::missed));
+            }
+            Effect::Retell(message, more) => self.retell(message, more, turn),
+            Effect::Send(stanza) => send(stanza, turn.out),
+            Effect::Show(show) => {
+                // A right that is not written yet when something is told had not been given.
+                let is_open = self.config.is_non_anonymous && self.open_since <= step.number;
+                let sees = |one: &Occupant| {
+                    is_open || one.role == Role::Moderator && one.role_since <= step.number
+                };
+                let all = show.to_all(&self.occupants, step.number, sees);
+                all.into_iter().for_each(|stanza| send(stanza, turn.out));
+            }
+            Effect::Tell(message, by) => {
+                let telling = self.telling(message, &by, step, turn)?;
+                return self.tell(telling, turn).map(Pause::Slice);
+            }
+            Effect::Seen(who) => self.has_spoken(&who, step, turn),
+            Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
+            Effect::Refuse(error) => super::message::refuse_unsaid(&error, step, turn.out),
+            Effect::Vanish => turn.out.push(Output::Leave),
+        }
+        None
+    }
+
+    pub fn committed(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<Committed, Fault>,
+        turn: &mut Turn<'_, '_>,
+    ) {
+        if self.marks_written(ticket, outcome.is_ok(), turn) {
+            return;
+        }
+        if let Some((step, fault)) = self.line.committed(ticket, outcome) {
+            refuse_asker(step.asker.clone(), &fault.into(), turn.out);
+            if step.is_change {
+                self.fall(&step, turn);
+            }
+        }
+        self.advance(turn);
+    }
+}

@@ -1,0 +1,205 @@
+//! Who hears what is said: those who sat when it was, and are not away, each by a head of its own
+//! before the one body; and members elsewhere, who may want to know of it.
+//!
+//! Many are told in slices, between which all others go on. Meanwhile nothing happens in the room:
+//! what comes to it waits.
+
+use super::{
+    line::{Asker, Step, WAITING_STEPS_MAX},
+    names::{BODY, stanza_id},
+    occupants::{Occupant, Seat},
+    rank::Affiliation,
+    room::{Room, Turn, refuse_asker, send},
+    show::addressed,
+    subject::is_subject,
+};
+use engine::{
+    account::{Input, Output},
+    hearing::{News, Told},
+    parcel::Parcel,
+    unit::Pos,
+    wire::*,
+};
+use std::collections::{BTreeSet, VecDeque};
+
+/// Occupants who are told at once; in tests so few that all rooms are told in slices.
+const SLICE_OCCUPANTS: usize = if cfg!(test) { 2 } else { 500 };
+/// In a room with more members than that, those who are not here are not told of what is said.
+const NOTIFIED_MEMBERS_MAX: usize = 1_000;
+
+/// Something that is being told.
+#[derive(Debug)]
+pub struct Telling {
+    message: Stanza,
+    by: Bare,
+    pos: Option<Pos>,
+    /// Who sat down behind this does not hear it.
+    number: u64,
+    /// Of this nick and those before it all have been told.
+    after: Option<Text>,
+    /// Who is away hears it: nothing keeps it until they come back.
+    passes_away: bool,
+    is_news: bool,
+    is_private: bool,
+}
+
+/// A slice has been told, and the rest of its step waits, as does what came meanwhile.
+#[derive(Debug, Default)]
+pub struct Slices {
+    telling: Option<(Telling, Step)>,
+    held: VecDeque<Input>,
+}
+
+impl Slices {
+    /// Whether nothing is being told.
+    pub fn is_told(&self) -> bool {
+        self.telling.is_none()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.telling.is_none() && self.held.is_empty()
+    }
+}
+
+impl Room {
+    /// What is told first: nothing when it has been said before, then its sender alone hears it.
+    pub fn telling(
+        &mut self,
+        message: Stanza,
+        by: &Jid,
+        step: &Step,
+        turn: &mut Turn<'_, '_>,
+    ) -> Option<Telling> {
+        let pos = step.pos(&self.jid);
+        let message = match pos {
+            Some(pos) => message.with(stanza_id(&self.jid, pos, turn.ctx.settings)),
+            None => message,
+        };
+        if step.committed.repeated {
+            send(addressed(&message, by), turn.out);
+            return None;
+        }
+        // What no log has, such as that somebody types, is of no use to who comes back.
+        let passes_away = pos.is_none() && (message.child(BODY).is_some() || is_subject(&message));
+        let is_news = pos.is_some() && is_news(&message);
+        let (number, is_private) = (step.number, self.config.is_members_only);
+        let (by, after) = (by.bare(), None);
+        Some(Telling { message, by, pos, number, after, passes_away, is_news, is_private })
+    }
+
+    /// The next slice; gives back what is left.
+    pub fn tell(&mut self, mut telling: Telling, turn: &mut Turn<'_, '_>) -> Option<Telling> {
+        let after = telling.after.take();
+        let behind = self.occupants.behind_mut(after.as_ref());
+        for (told, (nick, occupant)) in behind.enumerate() {
+            if told == SLICE_OCCUPANTS {
+                return Some(telling);
+            }
+            telling.after = Some(nick.clone());
+            telling.tell(nick, occupant, turn);
+        }
+        if telling.is_news {
+            self.tell_members(&telling, turn);
+        }
+        None
+    }
+
+    /// Others go on; then the room does.
+    pub fn pause(&mut self, telling: Telling, rest: Step, turn: &mut Turn<'_, '_>) {
+        self.slices.telling = Some((telling, rest));
+        turn.out.push(Output::Wake(turn.ctx.now));
+    }
+
+    /// Something comes to the room: in its turn.
+    pub fn hears(&mut self, input: Input, turn: &mut Turn<'_, '_>) {
+        match (self.slices.telling.take(), input) {
+            (None, input) => self.hear(input, turn),
+            (Some((telling, rest)), Input::Tick) => match self.tell(telling, turn) {
+                Some(telling) => self.pause(telling, rest, turn),
+                None => self.go_on(rest, turn),
+            },
+            (waits, Input::Routed(stanza, owed)) if self.slices.held.len() >= WAITING_STEPS_MAX => {
+                self.slices.telling = waits;
+                let asker = owed.map_or(Asker::Sender(stanza), Asker::Owed);
+                refuse_asker(asker, &StanzaCondition::ResourceConstraint.into(), turn.out);
+            }
+            (waits, input) => {
+                self.slices.telling = waits;
+                self.slices.held.push_back(input);
+            }
+        }
+        while self.slices.telling.is_none() {
+            let Some(input) = self.slices.held.pop_front() else { return };
+            self.hear(input, turn);
+        }
+    }
+
+    /// Members who are not here may want to know of it (XEP-0357). Of the many of a large room
+    /// nobody is asked.
+    fn tell_members(&self, telling: &Telling, turn: &mut Turn<'_, '_>) {
+        if self.members.len() > NOTIFIED_MEMBERS_MAX {
+            return;
+        }
+        let here: BTreeSet<_> = self.occupants.iter().map(|(_, occupant)| &occupant.who).collect();
+        for (who, member) in self.members.iter() {
+            let belongs = member.affiliation >= Affiliation::Member && *who != telling.by;
+            if belongs && !here.contains(who) {
+                let nick = member.nick.clone().or_else(|| who.local().map(Text::from));
+                telling.notify(who, nick.unwrap_or_default(), turn);
+            }
+        }
+    }
+}
+
+impl Telling {
+    fn tell(&self, nick: &Text, occupant: &mut Occupant, turn: &mut Turn<'_, '_>) {
+        let wants_news = self.is_news && occupant.who != self.by;
+        let mut news = wants_news.then(|| self.news(nick.clone()));
+        for seat in occupant.seats.iter_mut().filter(|seat| seat.since <= self.number) {
+            let message = || addressed(&self.message, &seat.jid);
+            match self.pos {
+                _ if seat.is_away && !self.passes_away => {}
+                Some(pos) if turn.ctx.settings.hosts(seat.jid.domain()) => {
+                    let message = message();
+                    tell_one(seat, message, pos, (false, news.take()), turn);
+                }
+                _ => send(message(), turn.out),
+            }
+        }
+        if news.is_some() {
+            self.notify(&occupant.who, nick.clone(), turn);
+        }
+    }
+
+    fn news(&self, nick: Text) -> News {
+        News { nick, is_private: self.is_private }
+    }
+
+    /// Somebody of this server hears of it wherever they are.
+    fn notify(&self, who: &Bare, nick: Text, turn: &mut Turn<'_, '_>) {
+        if turn.ctx.settings.serves(who.domain()) {
+            let message = addressed(&self.message, &who.clone().into());
+            let news = self.news(nick);
+            turn.out.push(Output::Parcel(Parcel::News { to: who.clone(), message, news }));
+        }
+    }
+}
+
+/// With what it was told before it, so that it misses what is lost on the way.
+pub fn tell_one(
+    seat: &mut Seat,
+    message: Stanza,
+    pos: Pos,
+    (more, news): (bool, Option<News>),
+    turn: &mut Turn<'_, '_>,
+) {
+    let told = Told { pos, after: seat.told, more };
+    seat.told = pos;
+    turn.out.push(Output::Parcel(Parcel::Told { to: seat.jid.bare(), message, told, news }));
+}
+
+/// Whether it is something to be read, be it encrypted.
+fn is_news(message: &Stanza) -> bool {
+    message.children().any(|child| child.is(BODY) || child.local() == "encrypted")
+}
