@@ -4,6 +4,7 @@ use super::{
     line::{Asker, Effect, Step},
     names::*,
     rank::Role,
+    register::is_approval,
     room::{Room, Turn, give_half, refuse_asker},
     subject::is_subject,
     whisper::error_of,
@@ -230,6 +231,9 @@ impl Room {
             }
         }
         if let Some(form) = stanza.child(forms::X) {
+            if is_approval(form) {
+                return self.approve(from, form, asker, turn);
+            }
             return self.voice_form(from, form, asker, turn);
         }
         // §7.4: what is for everybody says so.

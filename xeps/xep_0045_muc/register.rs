@@ -1,7 +1,8 @@
 //! Who registers with a room becomes a member, with a nick of its own (XEP-0045 §7.10).
 
 use super::{
-    line::Asker,
+    line::{Asker, Step},
+    names::BODY,
     presence::NICK_BYTES_MAX,
     rank::Affiliation,
     room::{Room, Turn},
@@ -11,17 +12,46 @@ use crate::xep_0004_forms::{self as forms, Field, Kind as Type, Layout};
 use engine::wire::*;
 
 const NS: &str = "jabber:iq:register";
+const FORM_TYPE: &str = "http://jabber.org/protocol/muc#register";
 const QUERY: Name = Name::new(NS, "query");
 const REMOVE: Name = Name::new(NS, "remove");
 const NICK: &str = "muc#register_roomnick";
+const ALLOW: &str = "muc#register_allow";
+/// Who it is: XEP-0045 has no name for that here, but for who asks for voice.
+const JID: &str = "muc#jid";
+/// Registrations of one room that may wait for an answer.
+const REQUESTS_MAX: usize = 100;
+/// Admins and owners who are asked though they are not here.
+const ABSENT_ASKED_MAX: usize = 20;
 
 /// What is asked (§15.5.1).
 const LAYOUT: Layout = Layout {
-    form_type: "http://jabber.org/protocol/muc#register",
+    form_type: FORM_TYPE,
     title: "Registration",
     instructions: "Who registers is a member of the room.",
     fields: &[Field { var: NICK, kind: Type::TextSingle, label: "Nick", required: true }],
 };
+
+/// What is put to admins and owners (§9.9), and what they answer.
+const APPROVAL: Layout = Layout {
+    form_type: FORM_TYPE,
+    title: "Registration request",
+    instructions: "Somebody wants to be a member of the room.",
+    fields: &[
+        Field { var: JID, kind: Type::JidSingle, label: "Address", required: true },
+        Field { var: NICK, kind: Type::TextSingle, label: "Nick", required: true },
+        Field { var: ALLOW, kind: Type::Boolean, label: "Make it a member", required: true },
+    ],
+};
+
+/// Whether a form is an answer to a request of somebody to be a member.
+pub fn is_approval(form: Element<'_>) -> bool {
+    let is_type = |field: &Element<'_>| {
+        field.attribute("var").as_deref() == Some(forms::FORM_TYPE)
+            && field.child(forms::VALUE).is_some_and(|value| value.text() == FORM_TYPE)
+    };
+    form.children().any(|field| is_type(&field))
+}
 
 impl Room {
     /// What somebody must say who wants to, or who it is already.
@@ -44,8 +74,7 @@ impl Room {
             Affiliation::Outcast => return Err(StanzaCondition::Forbidden.into()),
             affiliation => affiliation > Affiliation::None,
         };
-        let is_open = self.config.may_register && !self.config.is_members_only;
-        match is_anything || is_open {
+        match is_anything || self.config.may_register {
             true => Ok(()),
             false => Err(StanzaCondition::NotAllowed.into()),
         }
@@ -72,6 +101,12 @@ impl Room {
         };
         let was_empty = self.occupants.is_empty();
         let mut step = self.step(Asker::Sender(iq.clone()));
+        if self.config.is_members_only && affiliation == Affiliation::None && to != affiliation {
+            self.ask_for_approval(who, &nick, &mut step)?;
+            step.send(iq.result());
+            self.take(step, turn);
+            return Ok(());
+        }
         self.affiliate(&who, to, Some(nick), Word::default(), &mut step, turn.ctx)?;
         step.send(iq.result());
         if !was_empty {
@@ -87,13 +122,103 @@ impl Room {
         if form.attribute("type").as_deref() != Some("submit") {
             return Err(StanzaCondition::BadRequest.into());
         }
-        let nick = given.one(NICK).unwrap_or_default();
+        self.nick_of(from, given.one(NICK).unwrap_or_default())
+    }
+
+    fn nick_of(&self, who: &Jid, nick: &str) -> Result<Text, StanzaError> {
         let jid = self.jid.with_resource(nick).map_err(|_| StanzaCondition::NotAcceptable)?;
         let nick = Text::from(jid.resource().unwrap_or_default());
         if nick.is_empty() || nick.len() > NICK_BYTES_MAX {
             return Err(StanzaCondition::NotAcceptable.into());
         }
-        self.may_be_called(&nick, from)?;
+        self.may_be_called(&nick, who)?;
         Ok(nick)
+    }
+
+    /// §9.9: where only members may enter, admins and owners say who becomes one. Once for each,
+    /// until they have answered.
+    ///
+    /// # Errors
+    /// `resource-constraint` when too many wait.
+    fn ask_for_approval(
+        &mut self,
+        who: Bare,
+        nick: &str,
+        step: &mut Step,
+    ) -> Result<(), StanzaError> {
+        if self.registers.contains(&who) {
+            return Ok(());
+        }
+        if self.registers.len() >= REQUESTS_MAX {
+            return Err(StanzaCondition::ResourceConstraint.into());
+        }
+        let fields = APPROVAL.fields.iter().zip([who.as_str(), nick, "0"]);
+        let fields = fields.map(|(field, value)| field.filled([value]));
+        let hidden = Draft::new(forms::FIELD)
+            .attribute("var", forms::FORM_TYPE)
+            .attribute("type", "hidden")
+            .child(Draft::new(forms::VALUE).text(FORM_TYPE));
+        let title = Draft::new(Name::new(forms::NS, "title")).text(APPROVAL.title);
+        let form = Draft::new(forms::X).attribute("type", "form").child(title).child(hidden);
+        let form = fields.fold(form, Draft::child).finish();
+        let body = format!("{who} asks to be a member of this room, with the nick {nick}");
+        let body = Draft::new(BODY).text(body).finish();
+        for to in self.approvers() {
+            let head = Head::new(Kind::Message).with_from(self.jid.clone()).with_to(to);
+            step.send(Stanza::new(head).with(body.clone()).with(form.clone()));
+        }
+        self.registers.insert(who);
+        Ok(())
+    }
+
+    /// All sessions of admins and owners that are here, and some accounts of those who are not.
+    fn approvers(&self) -> Vec<Jid> {
+        let is_one = |who: &Bare| self.members.of(who) >= Affiliation::Admin;
+        let here = self.occupants.iter().filter(|(_, occupant)| is_one(&occupant.who));
+        let seats = here.flat_map(|(_, occupant)| &occupant.seats).map(|seat| seat.jid.clone());
+        let all = [Affiliation::Owner, Affiliation::Admin].into_iter();
+        let all = all.flat_map(|of| self.members.all(of).map(|(who, _)| who));
+        let absent = all.filter(|who| self.occupants.nicks_of(who).is_empty());
+        seats.chain(absent.take(ABSENT_ASKED_MAX).map(|who| who.clone().into())).collect()
+    }
+
+    /// §9.9: what an admin or owner says to a request, be it here or not.
+    ///
+    /// # Errors
+    /// `forbidden` for who is neither; `bad-request` for a form that nothing can be made of;
+    /// `item-not-found` when nobody asked, or another has answered; `conflict` for a nick that is
+    /// another's meanwhile.
+    pub fn approve(
+        &mut self,
+        from: &Jid,
+        form: Element<'_>,
+        asker: Asker,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<(), StanzaError> {
+        if self.members.of(&from.bare()) < Affiliation::Admin {
+            return Err(StanzaCondition::Forbidden.into());
+        }
+        if form.attribute("type").as_deref() == Some("cancel") {
+            self.done(asker, turn); // to skip it
+            return Ok(());
+        }
+        let given = APPROVAL.read(form).map_err(|_| StanzaCondition::BadRequest)?;
+        let who = given.jids(JID).first().map(Jid::bare).ok_or(StanzaCondition::BadRequest)?;
+        if !self.registers.contains(&who) {
+            return Err(StanzaCondition::ItemNotFound.into());
+        }
+        let nick = self.nick_of(&who.clone().into(), given.one(NICK).unwrap_or_default())?;
+        let mut step = self.step(asker);
+        let is_allowed = ["1", "true"].contains(&given.one(ALLOW).unwrap_or_default());
+        if is_allowed && self.members.of(&who) == Affiliation::None {
+            let word = Word { actor: self.occupants.nick_of(from).cloned(), ..Word::default() };
+            let member = Affiliation::Member;
+            self.affiliate(&who, member, Some(nick), word, &mut step, turn.ctx)?;
+            step.send(self.invite_member(from, &who, None));
+        }
+        self.registers.remove(&who);
+        Self::settle(&mut step);
+        self.take(step, turn);
+        Ok(())
     }
 }

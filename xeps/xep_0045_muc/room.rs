@@ -66,6 +66,8 @@ pub struct Room {
     /// Sessions that the store has under a nick that is another's, or twice, as can be after it has
     /// refused something.
     pub unseated: Vec<(Text, Seat)>,
+    /// Who waits for an answer whether it becomes a member: forgotten with the process.
+    pub registers: BTreeSet<Bare>,
     /// Its place among the rooms of who made it.
     pub place: Option<String>,
     /// What it holds is not what the store has: it is read anew once nothing waits for it.
@@ -109,6 +111,7 @@ impl Room {
             unsure,
             unseated: Vec::new(),
             place: None,
+            registers: BTreeSet::new(),
             departs: false,
             is_new: true,
         };

@@ -6,6 +6,7 @@ mod document;
 mod markers;
 mod orders;
 mod races;
+mod registered;
 mod tables;
 mod visible;
 mod walk;

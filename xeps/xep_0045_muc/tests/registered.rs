@@ -1,0 +1,104 @@
+//! Who asks to be a member where only members may enter, and who says so (XEP-0045 §7.10, §9.9).
+
+use super::{FOUNDER, affiliate, enter, founded, item, leave, refusal, to};
+use crate::stage_room::House;
+use engine::wire::*;
+
+const ROMEO: &str = "romeo@wax.example/orchard";
+const NURSE: &str = "nurse@wax.example/chamber";
+
+fn register(house: &mut House, who: &str, nick: &str) -> Vec<Stanza> {
+    house.says(
+        who,
+        &format!(
+            "<iq type='set' id='r'><query xmlns='jabber:iq:register'>\
+             <x xmlns='jabber:x:data' type='submit'>\
+             <field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register</value></field>\
+             <field var='muc#register_roomnick'><value>{nick}</value></field>\
+             </x></query></iq>"
+        ),
+    )
+}
+
+fn answer(house: &mut House, who: &str, whom: &str, nick: &str, allow: &str) -> Vec<Stanza> {
+    house.says(
+        who,
+        &format!(
+            "<message><x xmlns='jabber:x:data' type='submit'>\
+             <field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register</value></field>\
+             <field var='muc#jid'><value>{whom}</value></field>\
+             <field var='muc#register_roomnick'><value>{nick}</value></field>\
+             <field var='muc#register_allow'><value>{allow}</value></field></x></message>"
+        ),
+    )
+}
+
+#[test]
+fn admins_and_owners_say_who_becomes_a_member_section_9_9() {
+    let mut house = founded(&[("membersonly", "1")]);
+    affiliate(&mut house, FOUNDER, NURSE, "admin");
+    affiliate(&mut house, FOUNDER, "paris@wax.example/x", "member");
+    enter(&mut house, "paris@wax.example/x", "paris");
+    let heard = register(&mut house, ROMEO, "montague");
+    assert_eq!(refusal(&heard, ROMEO), None);
+    for (whom, is_asked) in
+        [(FOUNDER, true), ("nurse@wax.example", true), ("paris@wax.example/x", false)]
+    {
+        let asked: Vec<_> = to(&heard, whom).iter().map(|one| one.to_text()).collect();
+        assert_eq!(asked.len(), usize::from(is_asked), "{whom}");
+        assert!(asked.iter().all(|one| one.contains("<value>romeo@wax.example</value>")));
+        assert!(asked.iter().all(|one| one.contains("muc#register_allow")), "{asked:?}");
+    }
+    assert_eq!(register(&mut house, ROMEO, "montague").len(), 1, "he has asked");
+    assert_eq!(
+        refusal(&enter(&mut house, ROMEO, "montague"), ROMEO).as_deref(),
+        Some("registration-required")
+    );
+    let no_admin = "paris@wax.example/x";
+    let heard = answer(&mut house, no_admin, "romeo@wax.example", "montague", "1");
+    assert_eq!(refusal(&heard, no_admin).as_deref(), Some("forbidden"));
+    // An admin who is not here may, too.
+    let heard = answer(&mut house, NURSE, "romeo@wax.example", "montague", "1");
+    assert_eq!(refusal(&heard, NURSE), None);
+    let invited = heard.iter().find(|one| one.to_text().contains("<invite "));
+    assert!(invited.is_some(), "he hears of it: {heard:?}");
+    let heard = enter(&mut house, ROMEO, "montague");
+    let own = to(&heard, ROMEO).into_iter().next_back().unwrap();
+    assert_eq!(own.head.type_str(), "groupchat", "he is in: {heard:?}");
+    let own = to(&heard, FOUNDER);
+    assert_eq!(item(own[0], "affiliation").as_deref(), Some("member"));
+    let late = answer(&mut house, FOUNDER, "romeo@wax.example", "montague", "0");
+    assert_eq!(refusal(&late, FOUNDER).as_deref(), Some("item-not-found"), "another has answered");
+}
+
+#[test]
+fn who_is_not_let_in_can_ask_again_and_nobody_is_made_a_member_who_never_asked() {
+    let mut house = founded(&[("membersonly", "1")]);
+    register(&mut house, ROMEO, "montague");
+    let heard = answer(&mut house, FOUNDER, "romeo@wax.example", "montague", "0");
+    assert_eq!(refusal(&heard, FOUNDER), None);
+    assert_eq!(
+        refusal(&enter(&mut house, ROMEO, "montague"), ROMEO).as_deref(),
+        Some("registration-required")
+    );
+    assert_eq!(register(&mut house, ROMEO, "montague").len(), 2, "he asks again");
+    let heard = answer(&mut house, FOUNDER, "tybalt@wax.example", "tybalt", "1");
+    assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("item-not-found"));
+    let heard = answer(&mut house, FOUNDER, "romeo@wax.example", "founder", "1");
+    assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("conflict"), "that is another's nick");
+    for wrong in ["", "<field var='muc#jid'><value>@</value></field>"] {
+        let form = format!(
+            "<message><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>\
+             <value>http://jabber.org/protocol/muc#register</value></field>{wrong}</x></message>"
+        );
+        let heard = house.says(FOUNDER, &form);
+        assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("bad-request"), "{wrong}");
+    }
+    leave(&mut house, FOUNDER, "founder");
+    for n in 0..120 {
+        let who = format!("u{n}@wax.example/x");
+        let refused = refusal(&register(&mut house, &who, &format!("nick{n}")), &who);
+        let wanted = if n < 99 { None } else { Some("resource-constraint") };
+        assert_eq!(refused.as_deref(), wanted, "{n}");
+    }
+}
