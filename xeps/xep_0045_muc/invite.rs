@@ -60,7 +60,8 @@ impl Room {
             }
             let words = [REASON, CONTINUE].into_iter().filter_map(|name| invite.child(name));
             let words = words.map(Element::to_payload).collect();
-            step.send(self.invitation(from, &to, words));
+            // He asks somebody whom he has chosen, who must know by whom he is asked.
+            step.send(self.invitation(&from.bare().into(), &to, words));
         }
         Self::settle(&mut step);
         self.take(step, turn);
@@ -79,27 +80,28 @@ impl Room {
 
     /// §9.5: of who has become a member of a room for members.
     pub fn invite_member(&self, from: &Jid, who: &Bare, reason: Option<&Text>) -> Stanza {
-        let words = reason.map(|reason| Draft::new(REASON).text(reason).finish());
-        self.invitation(from, &who.clone().into(), words.into_iter().collect())
-    }
-
-    fn invitation(&self, from: &Jid, to: &Jid, words: Vec<Payload>) -> Stanza {
         let by = match self.occupants.nick_of(from) {
-            // Who may not see addresses does not learn one by being invited.
+            // Nobody was asked: who may not see addresses does not learn the one of an admin.
             Some(nick) if !self.config.is_non_anonymous => self.occupant(nick),
             _ => from.bare().into(),
         };
+        let words = reason.map(|reason| Draft::new(REASON).text(reason).finish());
+        self.invitation(&by, &who.clone().into(), words.into_iter().collect())
+    }
+
+    fn invitation(&self, by: &Jid, to: &Jid, words: Vec<Payload>) -> Stanza {
         let mut told = Draft::new(INVITE).attribute("from", by.as_str());
         for part in &words {
             told = told.payload(part);
         }
-        let x = Draft::new(X).child(told);
-        let x = match &self.config.password {
-            Some(password) => x.child(Draft::new(KEY).text(password)),
-            None => x,
-        };
+        let mut x = Draft::new(X).child(told);
+        let mut direct = Draft::new(INVITATION).attribute("jid", self.jid.as_str());
+        if let Some(password) = &self.config.password {
+            x = x.child(Draft::new(KEY).text(password));
+            direct = direct.attribute("password", password);
+        }
         let head = Head::new(Kind::Message).with_from(self.jid.clone()).with_to(to.clone());
-        Stanza::new(head).with(x.finish())
+        Stanza::new(head).with(x.finish()).with(direct.finish())
     }
 
     /// Who was invited does not want to come.

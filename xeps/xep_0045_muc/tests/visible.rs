@@ -109,7 +109,7 @@ fn at_40_presence_and_messages_of_a_semi_anonymous_room_name_nobody() {
 }
 
 #[test]
-fn at_40_lists_disco_forms_and_invitations_name_nobody() {
+fn at_40_lists_disco_and_forms_name_nobody() {
     let mut room = room("moderators");
     for who in [JULIET, PARIS] {
         for list in ["owner", "admin", "member", "outcast", "none"] {
@@ -142,21 +142,38 @@ fn at_40_lists_disco_forms_and_invitations_name_nobody() {
             );
         }
     }
-    let invite = |whom: &str| {
-        format!(
-            "<message><x xmlns='http://jabber.org/protocol/muc#user'><invite \
-             to='{whom}'/></x></message>"
-        )
-    };
-    let invited = room.says(JULIET, &invite(bare(PARIS)));
-    assert_eq!(invited.len(), 1);
-    assert!(invited[0].to_text().contains("invite from='garden@conference.wax.example/juliet'"));
     room.does(|house| give_role(house, FOUNDER, "romeo", "visitor"));
     let form = "<message><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'>\
         <value>http://jabber.org/protocol/muc#request</value></field><field var='muc#role'>\
         <value>participant</value></field></x></message>";
     let asked = room.says(ROMEO, form);
     assert!(to(&asked, FOUNDER)[0].to_text().contains(ROMEO), "a moderator sees who it is");
+    assert_eq!(leaks(&room.heard), Vec::<String>::new());
+}
+
+#[test]
+fn an_invitation_tells_who_invites_section_7_8_2() {
+    let mut room = room("moderators");
+    let invite = format!(
+        "<message><x xmlns='http://jabber.org/protocol/muc#user'><invite to='{}'><reason>come\
+         </reason></invite></x></message>",
+        bare(PARIS)
+    );
+    let invited = room.says(JULIET, &invite);
+    assert_eq!(invited.len(), 1);
+    let text = invited[0].to_text();
+    assert!(text.contains(&format!("invite from='{}'", bare(JULIET))), "{text}");
+    let also = "<x xmlns='jabber:x:conference' jid='garden@conference.wax.example'";
+    assert!(text.contains(also), "{text}");
+}
+
+#[test]
+fn at_40_who_is_made_a_member_does_not_learn_by_whom_section_9_5() {
+    let mut room = room("moderators");
+    room.does(|house| configure(house, FOUNDER, &[("membersonly", "1")]));
+    room.does(|house| affiliate(house, FOUNDER, "nurse@wax.example", "member"));
+    let invited = to(&room.heard, "nurse@wax.example");
+    assert!(invited[0].to_text().contains("invite from='garden@conference.wax.example/"));
     assert_eq!(leaks(&room.heard), Vec::<String>::new());
 }
 
