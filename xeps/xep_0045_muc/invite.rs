@@ -49,6 +49,8 @@ impl Room {
             return Err(StanzaCondition::PolicyViolation.into());
         }
         let mut step = self.step(asker);
+        // The owner wants others to come: as it is, then. Dino asks for no configuration at all.
+        self.unlock(&mut step);
         for (to, invite) in whom {
             // §7.8.2, §9.5: who is invited to a room for members becomes one.
             let is_nothing = self.members.of(&to.bare()) == Affiliation::None;

@@ -90,9 +90,7 @@ impl Room {
         if !old.is_non_anonymous {
             self.open_since = step.number;
         }
-        if std::mem::take(&mut self.is_locked) {
-            step.write(Change::Cut(ROOM, self.jid.clone(), "locked".into()));
-        }
+        self.unlock(step);
         self.keep_config(step);
         self.list(step);
         self.tell_changes(&old, step);
@@ -103,6 +101,13 @@ impl Room {
         }
         self.apply(&old, step, ctx);
         Ok(())
+    }
+
+    /// §10.1.1: others may come now.
+    pub fn unlock(&mut self, step: &mut Step) {
+        if std::mem::take(&mut self.is_locked) {
+            step.write(Change::Cut(ROOM, self.jid.clone(), "locked".into()));
+        }
     }
 
     /// §10.2.1: what has changed of what everybody may know.

@@ -152,6 +152,23 @@ fn who_is_made_a_member_of_a_room_for_members_is_invited_section_9_5() {
 }
 
 #[test]
+fn an_owner_who_invites_takes_the_room_as_it_is_section_10_1_1() {
+    let mut house = crate::stage_room::House::empty(crate::ALL);
+    enter(&mut house, FOUNDER, "founder");
+    let refused = enter(&mut house, JULIET, "juliet");
+    assert_eq!(refusal(&refused, JULIET).as_deref(), Some("item-not-found"));
+    let invite = "<message><x xmlns='http://jabber.org/protocol/muc#user'><invite \
+        to='juliet@wax.example'/></x></message>";
+    let heard = house.says(FOUNDER, invite);
+    assert_eq!(to(&heard, "juliet@wax.example").len(), 1);
+    let heard = enter(&mut house, JULIET, "juliet");
+    assert_eq!(refusal(&heard, JULIET), None, "{heard:?}");
+    leave(&mut house, FOUNDER, "founder");
+    leave(&mut house, JULIET, "juliet");
+    assert!(house.is_made, "it stays");
+}
+
+#[test]
 fn a_room_that_is_never_configured_goes_with_who_made_it_section_10_1_3() {
     let mut house = crate::stage_room::House::empty(crate::ALL);
     enter(&mut house, FOUNDER, "founder");
