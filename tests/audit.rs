@@ -13,20 +13,49 @@ use conformance::audit::{
     process::Program,
     report::Report,
 };
-use std::path::Path;
+use std::{path::Path, time::Duration};
 use store::private_postgres::PrivatePostgres;
 
-const PLAN: Plan =
-    Plan { pairs: 6, devices: 2, rate: 300.0, domain: String::new(), deaf: 3, seed: 5 };
+const PLAN: Plan = Plan {
+    pairs: 6,
+    devices: 2,
+    rooms: 0,
+    ghosts_after: Duration::ZERO,
+    rate: 300.0,
+    domain: String::new(),
+    deaf: 3,
+    seed: 5,
+};
+
+/// Messages a second where there are rooms: each comes to twelve devices.
+const RATE_IN_ROOMS: f64 = 200.0;
+/// How long nobody need be there who is listed: longer than a session can be resumed.
+const GHOSTS_AFTER: Duration = Duration::from_secs(10);
 
 struct Case<'a> {
     kind: Kind,
     times: u32,
     postgres: Option<(&'a PrivatePostgres, &'a str)>,
     settings: &'a str,
+    /// Rooms of six people each, who have two devices under one nick.
+    rooms: u16,
 }
 
 impl Case<'_> {
+    fn plan(&self) -> Plan {
+        let plan = Plan { domain: "localhost".into(), ..PLAN };
+        match self.rooms {
+            0 => plan,
+            rooms => Plan {
+                rooms,
+                pairs: 3 * rooms,
+                ghosts_after: GHOSTS_AFTER,
+                rate: RATE_IN_ROOMS,
+                ..plan
+            },
+        }
+    }
+
     fn run(&self) -> Report {
         let folder = tempfile::tempdir().unwrap();
         let siege = Siege {
@@ -35,7 +64,7 @@ impl Case<'_> {
                 folder: folder.path().to_owned(),
                 environment: Vec::new(),
             },
-            plan: &Plan { domain: "localhost".into(), ..PLAN },
+            plan: &self.plan(),
             kind: self.kind,
             times: self.times,
             gap_ms: 1000..2500,
@@ -64,7 +93,7 @@ impl Case<'_> {
     }
 
     fn on_sqlite(kind: Kind, times: u32) -> Self {
-        Self { kind, times, postgres: None, settings: "" }
+        Self { kind, times, postgres: None, settings: "", rooms: 0 }
     }
 }
 
@@ -83,6 +112,42 @@ fn f_k9_f_pg1_f_pg3_nothing_is_lost_on_postgresql() {
         let postgres = Some((&postgres, name));
         let report = Case { postgres, ..Case::on_sqlite(kind, times) }.holds();
         assert!(kind == Kind::Kill || report.outcome.verdict.renewed == 0, "{report}");
+    }
+}
+
+/// Rooms in which everybody is at some time; sessions that are gone cannot be resumed for long.
+fn in_rooms(kind: Kind, times: u32) -> Case<'static> {
+    let settings = "[xep.0198]\nresume_seconds_max = 6\n";
+    Case { rooms: 3, settings, ..Case::on_sqlite(kind, times) }
+}
+
+/// What must hold in rooms besides: all of it was tried.
+fn holds_in_rooms(case: &Case<'_>) -> Report {
+    let report = case.holds();
+    let verdict = &report.outcome.verdict;
+    assert!(verdict.entries > 50 && verdict.orders > 10 && verdict.pushes > 10, "{report}");
+    report
+}
+
+#[test]
+fn f_muc_kills_lose_nothing_in_rooms_leave_no_ghosts_and_forget_no_ban_on_sqlite() {
+    let report = holds_in_rooms(&in_rooms(Kind::Kill, 5));
+    assert!(report.outcome.verdict.echoes > 0, "no kill was felt: {report}");
+}
+
+#[test]
+fn f_muc_kills_lose_nothing_in_rooms_leave_no_ghosts_and_forget_no_ban_on_postgresql() {
+    let postgres = PrivatePostgres::start(true).unwrap();
+    let postgres = Some((&postgres, "rooms"));
+    holds_in_rooms(&Case { postgres, ..in_rooms(Kind::Kill, 5) });
+}
+
+#[test]
+fn f_muc_after_an_orderly_end_and_cut_connections_everybody_sees_who_is_in_a_room() {
+    for kind in [Kind::Drain, Kind::Cut] {
+        let report = holds_in_rooms(&in_rooms(kind, 3));
+        let verdict = &report.outcome.verdict;
+        assert_eq!((verdict.behind, verdict.stale), (0, 0), "{report}");
     }
 }
 

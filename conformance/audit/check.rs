@@ -10,15 +10,19 @@
 //! | A5 | what was not acknowledged is in all of its logs, or in none |
 //! | A6 | what was refused is in no log |
 //! | A7 | a room is a log like others: one order for all who are in it, nobody misses a row |
+//! | F-MUC | a ban and every other affiliation that was told to be done is kept |
+//! | G6 | who is listed in a room is there, and who takes itself for there is listed |
 //!
 //! A second copy on one device is a *repeat* when it has the same stanza-id and a delay and comes
-//! in a session that was resumed after `kill -9`; else it is a *duplicate*.
+//! in a session that was resumed after `kill -9`; else it is a *duplicate*. What a device says in a
+//! room comes back to it as often as it has said it.
 
 mod arrivals;
+mod rooms;
 mod rows;
 
 use super::history::{Device, Event, How, Log, Send, What};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +41,12 @@ pub enum Wrong {
     Torn,
     /// Refused, and in a log nevertheless (A6).
     Contradiction,
+    /// A ban, or another affiliation, that was told to be done and is not kept (F-MUC).
+    Forgotten,
+    /// Listed in a room, and not there (G6).
+    Ghost,
+    /// Takes itself for there, and is not listed (G6).
+    Unlisted,
     /// What no server may say, such as an `h` beyond what was sent.
     Protocol,
 }
@@ -75,6 +85,20 @@ pub struct Verdict {
     pub late_repeats: u64,
     /// Copies that arrived on their own though the device had fetched the message.
     pub overlaps: u64,
+    /// Of what a device said in a room, copies that came back to it for having said it again.
+    pub echoes: u64,
+    /// Of first copies that were fetched, those that a room told while the device had a session in
+    /// it that was resumed: they ought to have come on their own.
+    pub behind: u64,
+    /// Whom devices see, or do not see, in a room at the end, other than the room lists it, since
+    /// it did not tell them when their session was resumed after `kill -9`.
+    pub stale: u64,
+    /// How often somebody was let into a room.
+    pub entries: u64,
+    /// How often somebody tried to enter a room who was banned there for certain.
+    pub pushes: u64,
+    /// Bans, kicks, and changes of affiliations that were told to be done.
+    pub orders: u64,
     /// Rows of all logs.
     pub rows: u64,
     /// Sessions that were resumed.
@@ -114,6 +138,7 @@ struct Message {
 #[derive(Default)]
 struct Facts<'a> {
     logs: BTreeMap<Log, &'a str>,
+    rooms: BTreeSet<Log>,
     devices: BTreeMap<Device, (&'a str, &'a [Log])>,
     messages: BTreeMap<Send, Message>,
     /// The rows of each log, in order.
@@ -128,6 +153,7 @@ pub fn check(history: &[Event]) -> Verdict {
     let facts = Facts::gather(history, &mut verdict);
     facts.check_rows(&mut verdict);
     facts.check_arrivals(history, &mut verdict);
+    facts.check_rooms(history, &mut verdict);
     verdict
 }
 
@@ -147,7 +173,10 @@ impl<'a> Facts<'a> {
 
     fn take(&mut self, what: &'a What, verdict: &mut Verdict) {
         match what {
-            What::Log { log, jid } => _ = self.logs.insert(*log, jid),
+            What::Log { log, jid, room } => {
+                self.logs.insert(*log, jid);
+                self.rooms.extend(room.then_some(*log));
+            }
             What::Device { device, jid, hears } => {
                 self.devices.insert(*device, (jid, hears));
             }
@@ -167,12 +196,14 @@ impl<'a> Facts<'a> {
             | What::End { .. }
             | What::Told { .. }
             | What::Recv { .. }
+            | What::Room { .. }
             | What::Fault { .. } => {}
         }
     }
 
     fn sent(&mut self, device: Device, id: Send, logs: &[Log]) {
         let place = self.messages.len();
+        // What was refused is not, when it is said again.
         let message = self.messages.entry(id).or_insert_with(|| Message {
             device,
             logs: logs.to_vec(),
@@ -182,6 +213,7 @@ impl<'a> Facts<'a> {
             refused: false,
         });
         message.tries += 1;
+        message.refused = false;
     }
 
     fn settle(&mut self, id: Send, how: impl FnOnce(&mut Message)) {

@@ -6,7 +6,7 @@ use super::{
     history::{Device, Event, Fault, How, Log, What},
     journal::Journal,
     link::Door,
-    stage::{Part, Phase, Progress, Stage},
+    stage::{Part, Phase, Progress, Role, Seat, Stage},
 };
 use crate::driver::Broken;
 use std::{
@@ -22,8 +22,12 @@ const ARRIVAL: Duration = Duration::from_secs(120);
 const SETTLEMENT: Duration = Duration::from_secs(60);
 /// Nothing comes to anybody for so long: nothing is under way.
 const SILENCE: Duration = Duration::from_millis(1500);
+/// How long it may take until all have told who is in the rooms.
+const LISTING: Duration = Duration::from_secs(30);
 /// How long reading all archives may take.
 const READING: Duration = Duration::from_secs(300);
+/// The mean time between two things that the owner of a room does to the others.
+const ORDERS: Duration = Duration::from_millis(800);
 /// Of the two devices of an account, the one that some messages are addressed to.
 const RESOURCES: [&str; 2] = ["desk", "phone"];
 
@@ -34,6 +38,10 @@ pub struct Plan {
     pub pairs: u16,
     /// Devices of each account: one or two.
     pub devices: u16,
+    /// Rooms that the accounts are dealt out to; at least four to each.
+    pub rooms: u16,
+    /// How long after all has settled nobody may be listed in a room who is not there.
+    pub ghosts_after: Duration,
     /// Messages a second, of all together.
     pub rate: f64,
     /// The domain.
@@ -67,9 +75,39 @@ impl Plan {
                 pause,
                 reads: number == 0,
                 deaf: device < self.deaf,
+                seat: self.seat(device),
             }
         };
         (0..devices).map(part).collect()
+    }
+
+    /// Accounts are dealt out to rooms one after the other.
+    fn seat(&self, device: Device) -> Option<Seat> {
+        let account: Log = device / self.devices;
+        let room = account.checked_rem(self.rooms)?;
+        let accounts = (0..2 * self.pairs).filter(|other| other % self.rooms == room);
+        let accounts: Vec<Log> = accounts.collect();
+        let place = accounts.iter().position(|other| *other == account)?;
+        let role = match accounts.len() - place {
+            1 => Role::Hostage,
+            2 => Role::Vanishing,
+            // The owner's other device is a guest of the same nick.
+            _ if place == 0 && device.is_multiple_of(self.devices) => Role::Owner,
+            _ => Role::Guest,
+        };
+        let log = 2 * self.pairs + room;
+        let maker = accounts[0] * self.devices;
+        let room = self.room(room);
+        Some(Seat { log, room, maker, role, accounts, pause: ORDERS })
+    }
+
+    fn room(&self, room: u16) -> String {
+        format!("r{room}@conference.{}", self.domain)
+    }
+
+    fn logs(&self) -> Vec<(String, bool)> {
+        let accounts = self.accounts().into_iter().map(|account| (account, false));
+        accounts.chain((0..self.rooms).map(|room| (self.room(room), true))).collect()
     }
 }
 
@@ -77,6 +115,7 @@ impl Plan {
 pub struct Crowd {
     stage: Arc<Stage>,
     threads: Vec<JoinHandle<()>>,
+    ghosts_after: Option<Duration>,
 }
 
 /// What a run comes to.
@@ -101,24 +140,31 @@ impl Crowd {
         let parts = plan.parts();
         let run = plan.seed as u32 ^ std::process::id();
         let stage = Arc::new(Stage::new(run, journal, parts.len())?);
-        for (log, account) in (0..).zip(plan.accounts()) {
-            stage.journal.log(log, &account);
+        for (log, (jid, is_room)) in (0..).zip(plan.logs()) {
+            stage.journal.log(log, &jid, is_room);
         }
         for part in &parts {
-            stage.journal.device(part.device, &part.full(), vec![part.log]);
+            let room = part.seat.as_ref().map(|seat| seat.log);
+            let hears = [part.log].into_iter().chain(room).collect();
+            stage.journal.device(part.device, &part.full(), hears);
         }
         // Nobody writes before all are there: who is not cannot hear.
         stage.order(|orders| (orders.phase, orders.door) = (Phase::Settle, Some(door)));
         let seed = plan.seed;
-        for part in parts.iter().filter(|part| !part.reads) {
-            stage.progress[usize::from(part.device)].read.store(true, Relaxed);
+        for part in &parts {
+            let progress = &stage.progress[usize::from(part.device)];
+            progress.read.store(!part.reads, Relaxed);
+            progress.listed.store(part.seat.is_none(), Relaxed);
+            progress.busy.store(part.seat.is_some(), Relaxed);
         }
         let living = parts.into_iter().map(|part| {
             let stage = Arc::clone(&stage);
             std::thread::spawn(move || device::live(&part, &stage, seed))
         });
-        let crowd = Self { threads: living.collect(), stage };
-        let settled = |progress: &Progress| progress.online.load(Relaxed);
+        let ghosts_after = (plan.rooms > 0).then_some(plan.ghosts_after);
+        let crowd = Self { threads: living.collect(), stage, ghosts_after };
+        let settled =
+            |progress: &Progress| progress.online.load(Relaxed) && !progress.busy.load(Relaxed);
         crowd.stage.wait(ARRIVAL, Duration::ZERO, settled).map_err(Broken)?;
         crowd.stage.order(|orders| orders.phase = Phase::Talk);
         Ok(crowd)
@@ -151,18 +197,24 @@ impl Crowd {
         self.stage.order(|orders| orders.deaf = deaf);
     }
 
+    /// Those that are to vanish do, until the archives are read.
+    pub fn vanish(&self) {
+        self.stage.order(|orders| orders.vanish = true);
+    }
+
     /// How many devices have a session.
     pub fn online(&self) -> usize {
         let progress = self.stage.progress.iter();
         progress.filter(|progress| progress.online.load(Relaxed)).count()
     }
 
-    /// Waits until all devices have a session.
+    /// Waits until all devices have a session, but for those that have vanished.
     ///
     /// # Errors
     /// Those that have none in time.
     pub fn all_online(&self, within: Duration) -> Result<(), Broken> {
-        let online = |progress: &Progress| progress.online.load(Relaxed);
+        let online =
+            |progress: &Progress| progress.online.load(Relaxed) || progress.vanished.load(Relaxed);
         self.stage.wait(within, Duration::ZERO, online).map_err(Broken)
     }
 
@@ -174,20 +226,32 @@ impl Crowd {
         let stage = Arc::clone(&self.stage);
         stage.order(|orders| orders.phase = Phase::Settle);
         let settled = |progress: &Progress| {
-            progress.online.load(Relaxed)
+            (progress.online.load(Relaxed) || progress.vanished.load(Relaxed))
                 && progress.waiting.load(Relaxed) == 0
+                && !progress.busy.load(Relaxed)
                 && !progress.fetching.load(Relaxed)
         };
         let settlement = stage.wait(SETTLEMENT, SILENCE, settled);
+        let listing = match self.ghosts_after {
+            Some(ghosts_after) => {
+                std::thread::sleep(ghosts_after);
+                stage.order(|orders| orders.phase = Phase::List);
+                let listed = |progress: &Progress| progress.listed.load(Relaxed);
+                stage.wait(LISTING, Duration::ZERO, listed)
+            }
+            None => Ok(()),
+        };
         stage.order(|orders| orders.phase = Phase::Read);
         let read = |progress: &Progress| progress.read.load(Relaxed);
-        let reading = stage.wait(READING, Duration::ZERO, read);
+        // Who has been away comes back only now.
+        let silence = if self.ghosts_after.is_some() { SILENCE } else { Duration::ZERO };
+        let reading = stage.wait(READING, silence, read);
         stage.order(|orders| orders.phase = Phase::Leave);
         let kept = stage.journal.path().to_owned();
         for thread in self.threads {
             thread.join().map_err(|_| Broken("a device panicked".into()))?;
         }
-        let unfinished = settlement.and(reading);
+        let unfinished = settlement.and(listing).and(reading);
         unfinished.map_err(|why| Broken(format!("{why}; see {}", kept.display())))?;
         let history = stage.journal.end().map_err(|error| Broken(error.to_string()))?;
         let reconnects_us = reconnects(&history);

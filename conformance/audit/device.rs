@@ -3,21 +3,22 @@
 
 pub mod chance;
 mod fetch;
+mod hear;
+mod owner;
+mod room;
 
 use super::{
-    history::{How, Via, What},
+    history::{How, Log, What},
     link::Link,
     login::{self, Resumption, SM},
     management::{Management, Sent},
-    message::{self, Came},
+    message,
     stage::{Part, Phase, Progress, Stage},
 };
-use crate::{
-    driver::Broken,
-    tree::{CLIENT, Tree, escaped},
-};
+use crate::{driver::Broken, tree::Tree};
 use chance::Chance;
 use fetch::Fetch;
+use room::Attendance;
 use std::{
     collections::VecDeque,
     sync::atomic::Ordering::Relaxed,
@@ -50,14 +51,21 @@ pub struct Living<'a> {
     /// The newest name that it has seen in the archive of its account.
     newest: Option<String>,
     fetch: Option<Fetch>,
+    attendance: Option<Attendance<'a>>,
+    /// How many archives it has read at the end.
+    archives: u32,
     sent: u64,
     had_session: bool,
     resumed: bool,
     /// Whether carbons and presence have been said in its session.
     begun: bool,
+    /// It has been away for longer than its session can be resumed.
+    vanished: bool,
     cuts: u32,
     /// How often the server had forgotten when it last tried to connect.
     forgot: u32,
+    /// When its session began or was resumed.
+    arrived: Instant,
     asked: Instant,
     heard: Instant,
 }
@@ -87,6 +95,7 @@ pub fn live(part: &Part, stage: &Stage, seed: u64) {
         match done {
             Ok(Done::Left) => return,
             Ok(Done::Cut) => std::thread::sleep(AWAY),
+            Ok(Done::Vanished) => stage.await_phase(Phase::Read),
             Err(why) => stage.troubled(part.device, &why),
         }
         stage.journal.note(What::End { device: part.device });
@@ -97,6 +106,7 @@ pub fn live(part: &Part, stage: &Stage, seed: u64) {
 enum Done {
     Left,
     Cut,
+    Vanished,
 }
 
 impl<'a> Living<'a> {
@@ -110,12 +120,16 @@ impl<'a> Living<'a> {
             again: VecDeque::new(),
             newest: None,
             fetch: None,
+            attendance: part.seat.as_ref().map(Attendance::new),
+            archives: 0,
             sent: 0,
             had_session: false,
             resumed: false,
             begun: false,
+            vanished: false,
             cuts: 0,
             forgot: 0,
+            arrived: Instant::now(),
             asked: Instant::now(),
             heard: Instant::now(),
         }
@@ -143,7 +157,9 @@ impl<'a> Living<'a> {
         self.had_session = true;
         let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.note(What::Session { device: *device, how, took_us, forgot: self.forgot });
-        (self.heard, self.asked) = (Instant::now(), Instant::now());
+        self.arrived = Instant::now();
+        (self.heard, self.asked) = (self.arrived, self.arrived);
+        self.returns(self.resumed);
         if self.resumed {
             self.repeat(&mut link)?;
         }
@@ -188,8 +204,8 @@ impl<'a> Living<'a> {
     fn repeat(&mut self, link: &mut Link) -> Result<(), Broken> {
         let waiting = self.management.iter().flat_map(Management::waiting);
         for sent in waiting {
-            if let Some(id) = sent.id {
-                self.note_send(id);
+            if let Some((id, logs)) = &sent.message {
+                self.note_send(*id, logs.clone());
             }
             link.say(&sent.text)?;
         }
@@ -199,7 +215,9 @@ impl<'a> Living<'a> {
     /// Carbons and presence, what was missed, and what another session has left unsettled; in a
     /// session that was resumed, what of that it had not come to.
     fn begin(&mut self, link: &mut Link, how: How) -> Result<(), Broken> {
-        let unfinished = self.fetch.take();
+        // What of a room's archive it had not come to it asks for when it is there again.
+        let unfinished = self.fetch.take().filter(Fetch::is_to_go_on);
+        self.progress().fetching.store(false, Relaxed);
         if !self.begun {
             let carbons = "<iq type='set' id='carbons'><enable xmlns='urn:xmpp:carbons:2'/></iq>";
             self.say(link, carbons.to_owned(), None)?;
@@ -210,13 +228,26 @@ impl<'a> Living<'a> {
         if let Some(fetch) = unfinished.map(Fetch::anew).or(missed) {
             self.fetch(link, fetch)?;
         }
-        while let Some(Sent { text, id }) = self.again.pop_front() {
-            if let Some(id) = id {
-                self.note_send(id);
-            }
-            self.say(link, text, id)?;
-        }
+        self.say_again(link)?;
         self.ask(link)
+    }
+
+    /// What another session has left unsettled.
+    fn say_again(&mut self, link: &mut Link) -> Result<(), Broken> {
+        let mut sayable = self.sayable_again();
+        while let Some(Sent { text, message }) = sayable.pop_front() {
+            if let Some((id, logs)) = &message {
+                self.note_send(*id, logs.clone());
+            }
+            let said = self.say(link, text, message);
+            if said.is_err() {
+                // That one is counted; the others wait on, in front of those for the room.
+                sayable.append(&mut self.again);
+                self.again = sayable;
+                return said;
+            }
+        }
+        Ok(())
     }
 
     fn converse(&mut self, link: &mut Link) -> Result<Done, Broken> {
@@ -234,20 +265,25 @@ impl<'a> Living<'a> {
                     return Ok(Done::Cut);
                 }
             }
+            if orders.vanish && self.may_vanish() {
+                self.vanish(link)?;
+                return Ok(Done::Vanished);
+            }
             if orders.deaf && self.part.deaf {
                 std::thread::sleep(GLANCE);
                 continue;
             }
-            if orders.phase == Phase::Talk && next <= Instant::now() {
+            self.attend(link, orders.phase)?;
+            let talks = orders.phase == Phase::Talk && !(orders.vanish && self.is_to_vanish());
+            if talks && next <= Instant::now() {
                 self.write(link)?;
                 next += self.chance.pause(self.part.pause);
                 next = next.max(Instant::now() - self.part.pause);
             }
-            if orders.phase == Phase::Read && self.part.reads && self.may_read() {
-                self.fetch(link, Fetch::all())?;
+            if orders.phase == Phase::Read && self.may_read() {
+                self.read_on(link)?;
             }
             self.look_after(link)?;
-            let talks = orders.phase == Phase::Talk;
             let wait = if talks { next.saturating_duration_since(Instant::now()) } else { GLANCE };
             let mut came = link.hear(wait.min(GLANCE))?;
             while let Some(tree) = came {
@@ -255,10 +291,6 @@ impl<'a> Living<'a> {
                 came = link.hear_at_once();
             }
         }
-    }
-
-    fn may_read(&self) -> bool {
-        self.fetch.is_none() && !self.progress().read.load(Relaxed)
     }
 
     /// Asks for acknowledgements that are due.
@@ -287,101 +319,38 @@ impl<'a> Living<'a> {
             0 => format!("{}/desk", self.part.peer),
             _ => self.part.peer.clone(),
         };
-        let text = message::written(self.stage.run, id, &to);
-        self.note_send(id);
+        let room = self.room_to_talk_in();
+        let (text, logs) = match room {
+            Some((room, log)) => {
+                (message::written(self.stage.run, id, room, "groupchat"), vec![log])
+            }
+            None => {
+                let logs = vec![self.part.log, self.part.peer_log];
+                (message::written(self.stage.run, id, &to, "chat"), logs)
+            }
+        };
+        self.note_send(id, logs.clone());
         self.progress().waiting.fetch_add(1, Relaxed);
-        self.say(link, text, Some(id))?;
+        self.say(link, text, Some((id, logs)))?;
         if self.sent.is_multiple_of(MESSAGES_PER_REQUEST) { self.ask(link) } else { Ok(()) }
     }
 
-    fn note_send(&self, id: u64) {
-        let (device, logs) = (self.part.device, vec![self.part.log, self.part.peer_log]);
+    fn note_send(&self, id: u64, logs: Vec<Log>) {
+        let device = self.part.device;
         self.note(What::Send { device, id, logs });
     }
 
-    fn say(&mut self, link: &mut Link, text: String, id: Option<u64>) -> Result<(), Broken> {
+    fn say(
+        &mut self,
+        link: &mut Link,
+        text: String,
+        message: Option<(u64, Vec<Log>)>,
+    ) -> Result<(), Broken> {
         // Counted first: if the connection breaks now, nobody knows how much has arrived.
         let said = link.say(&text);
         if let Some(management) = &mut self.management {
-            management.sends(Sent { text, id });
+            management.sends(Sent { text, message });
         }
         said
-    }
-
-    fn take(&mut self, link: &mut Link, tree: &Tree) -> Result<(), Broken> {
-        self.heard = Instant::now();
-        if tree.ns != CLIENT {
-            return self.take_nonza(link, tree);
-        }
-        let came = message::read(self.stage.run, &self.account, tree);
-        let id = came.as_ref().filter(|came| came.refused.is_none()).map(|came| came.id);
-        if let Some(management) = &mut self.management {
-            management.receives(id);
-        }
-        if self.take_row(tree) {
-            return Ok(());
-        }
-        match came {
-            Some(came) => self.take_message(came),
-            None if tree.local == "iq" => return self.take_iq(link, tree),
-            None => {}
-        }
-        Ok(())
-    }
-
-    fn take_nonza(&mut self, link: &mut Link, tree: &Tree) -> Result<(), Broken> {
-        if tree.is(SM, "r") {
-            let Some(management) = &mut self.management else { return Ok(()) };
-            let (h, ids) = (management.h(), management.tell());
-            self.note(What::Told { device: self.part.device, ids });
-            return link.say(&format!("<a xmlns='{SM}' h='{h}'/>"));
-        }
-        if tree.is(SM, "a") {
-            let h = tree.attribute("h").and_then(|h| h.parse().ok());
-            return self.acked(h.ok_or(Broken(format!("no h: {tree}")))?);
-        }
-        Err(Broken(format!("came {tree}")))
-    }
-
-    fn acked(&mut self, h: u32) -> Result<(), Broken> {
-        let Some(management) = &mut self.management else { return Ok(()) };
-        let device = self.part.device;
-        match management.ack(h) {
-            Ok(ids) if ids.is_empty() => Ok(()),
-            Ok(ids) => {
-                self.note(What::Acked { device, h, ids });
-                Ok(())
-            }
-            Err(why) => {
-                self.note(What::Wrong { device, why: why.clone() });
-                // Nothing is known of what it has: all of it is sent again, in another session.
-                self.give_up();
-                Err(Broken(why))
-            }
-        }
-    }
-
-    fn take_message(&mut self, came: Came) {
-        let device = self.part.device;
-        if let Some(condition) = came.refused {
-            return self.note(What::Refused { device, id: came.id, condition });
-        }
-        self.stage.heard();
-        let resent = came.via == Via::Offline && self.resumed;
-        let via = if resent { Via::SmResend } else { came.via };
-        let stanza_id = came.name.map(|(_, name)| name);
-        self.newest = stanza_id.clone().or(self.newest.take());
-        let (id, log, delay) = (came.id, self.part.log, came.delay);
-        self.note(What::Recv { device, id, log, stanza_id, via, delay });
-    }
-
-    fn take_iq(&mut self, link: &mut Link, iq: &Tree) -> Result<(), Broken> {
-        let id = iq.attribute("id").unwrap_or_default();
-        if matches!(iq.attribute("type"), Some("get" | "set")) {
-            let to = iq.attribute("from").map(|from| format!(" to='{}'", escaped(from)));
-            let to = to.unwrap_or_default();
-            return self.say(link, format!("<iq type='result' id='{}'{to}/>", escaped(id)), None);
-        }
-        self.fetched(link, id, iq)
     }
 }

@@ -106,6 +106,9 @@ impl Siege<'_> {
         let mut chance = Chance::new(self.plan.seed);
         let mut scene = strike::Scene::new(&self, server, shim, &crowd);
         for number in 0..self.times {
+            if number + 1 == self.times {
+                crowd.vanish();
+            }
             let gap = self.gap_ms.start + chance.below(self.gap_ms.end - self.gap_ms.start);
             std::thread::sleep(Duration::from_millis(gap));
             scene.strike(number)?;

@@ -1,7 +1,10 @@
 //! What happened: every send, acknowledgement, receipt and archive row, in the order in which it
 //! was seen. A history is kept as lines of JSON, one for each event.
 
+mod stay;
+
 use serde::{Deserialize, Serialize};
+pub use stay::{Does, Wish};
 use std::io::{self, BufRead, Write};
 
 /// A log: the archive of an account or of a room.
@@ -31,6 +34,9 @@ pub enum What {
         log: Log,
         /// Its address.
         jid: String,
+        /// Whether it is a room's.
+        #[serde(default)]
+        room: bool,
     },
     /// There is a device, which is to hear of all that enters these logs.
     Device {
@@ -117,6 +123,16 @@ pub enum What {
         stanza_id: String,
         /// The message.
         id: Send,
+    },
+    /// Something about a room.
+    Room {
+        /// Who does or sees it.
+        device: Device,
+        /// The log of the room.
+        log: Log,
+        /// What.
+        #[serde(flatten)]
+        does: Does,
     },
     /// What was done to the server.
     Fault {
@@ -207,6 +223,10 @@ pub fn read(from: &mut dyn BufRead) -> io::Result<Vec<Event>> {
 mod tests {
     use super::*;
 
+    fn in_room(at_us: u64, does: Does) -> Event {
+        Event { at_us, what: What::Room { device: 1, log: 2, does } }
+    }
+
     #[test]
     fn a_history_that_was_kept_is_read_as_it_was() {
         let recv = What::Recv {
@@ -221,6 +241,9 @@ mod tests {
             Event { at_us: 1, what: What::Fault { fault: Fault::PowerLoss } },
             Event { at_us: 2, what: recv },
             Event { at_us: 3, what: What::Acked { device: 1, h: 3, ids: vec![4, 5] } },
+            in_room(4, Does::Asks { account: 3, wish: Wish::Outcast }),
+            in_room(5, Does::Affiliates { accounts: vec![(3, Wish::Outcast)] }),
+            in_room(6, Does::Inside),
         ];
         let mut kept = Vec::new();
         history.iter().for_each(|event| write(event, &mut kept).unwrap());

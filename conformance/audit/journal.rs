@@ -54,8 +54,8 @@ impl Journal {
     }
 
     /// There is this log.
-    pub fn log(&self, log: Log, jid: &str) {
-        self.note(What::Log { log, jid: jid.to_owned() });
+    pub fn log(&self, log: Log, jid: &str, room: bool) {
+        self.note(What::Log { log, jid: jid.to_owned(), room });
     }
 
     /// There is this device of an account, and it hears of these logs.

@@ -44,6 +44,12 @@ struct PlanArgs {
     /// Devices of each account
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=2))]
     devices: u16,
+    /// Rooms that the accounts are dealt out to, at least four to each
+    #[arg(long, default_value_t = 0)]
+    rooms: u16,
+    /// Seconds after which nobody may be listed in a room who is not there
+    #[arg(long, default_value_t = 90)]
+    ghosts_after: u64,
     /// Messages a second
     #[arg(long, default_value_t = 400.0)]
     rate: f64,
@@ -168,8 +174,9 @@ fn visit(args: VisitArgs) -> Result<bool, Box<dyn Error + Send + Sync>> {
 }
 
 fn plan(args: PlanArgs) -> Plan {
-    let PlanArgs { pairs, devices, rate, domain, seed } = args;
-    Plan { pairs, devices, rate, domain, deaf: (pairs / 4).max(1), seed }
+    let PlanArgs { pairs, devices, rooms, ghosts_after, rate, domain, seed } = args;
+    let (deaf, ghosts_after) = ((pairs / 4).max(1), Duration::from_secs(ghosts_after));
+    Plan { pairs, devices, rooms, ghosts_after, rate, domain, deaf, seed }
 }
 
 /// Prints it; what a run has left behind stays only when something is wrong.

@@ -1,6 +1,6 @@
 //! What a client counts for stream management (XEP-0198): no I/O.
 
-use super::history::Send;
+use super::history::{Log, Send};
 use std::collections::VecDeque;
 
 /// Something that was sent and is not acknowledged.
@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 pub struct Sent {
     /// As it was sent.
     pub text: String,
-    /// Which message it is, if it is one.
-    pub id: Option<Send>,
+    /// Which message it is and where it must be, if it is one.
+    pub message: Option<(Send, Vec<Log>)>,
 }
 
 /// The counts of one session, through all streams on which it lives.
@@ -63,7 +63,7 @@ impl Management {
             return Err(format!("h='{h}' after h='{acked}', with {waiting} to be acknowledged"));
         }
         self.acked = h;
-        Ok(self.waiting.drain(..count).filter_map(|sent| sent.id).collect())
+        Ok(self.waiting.drain(..count).filter_map(|sent| sent.message).map(|(id, _)| id).collect())
     }
 
     /// What is not acknowledged, in order.
@@ -73,12 +73,12 @@ impl Management {
 
     /// How many messages are not acknowledged.
     pub fn messages_waiting(&self) -> usize {
-        self.waiting.iter().filter(|sent| sent.id.is_some()).count()
+        self.waiting.iter().filter(|sent| sent.message.is_some()).count()
     }
 
     /// The messages that are not acknowledged, for another session.
     pub fn into_waiting(self) -> VecDeque<Sent> {
-        self.waiting.into_iter().filter(|sent| sent.id.is_some()).collect()
+        self.waiting.into_iter().filter(|sent| sent.message.is_some()).collect()
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn sent(id: Option<Send>) -> Sent {
-        Sent { text: String::new(), id }
+        Sent { text: String::new(), message: id.map(|id| (id, Vec::new())) }
     }
 
     #[test]

@@ -20,15 +20,17 @@ pub struct Came {
     pub via: Via,
     /// Whether it says that it was delayed.
     pub delay: bool,
+    /// The room in which it was said.
+    pub room: Option<String>,
     /// The condition, if it is an error.
     pub refused: Option<String>,
 }
 
 /// A message as it is sent.
-pub fn written(run: u32, id: Send, to: &str) -> String {
+pub fn written(run: u32, id: Send, to: &str, kind: &str) -> String {
     let name = format!("{run:08x}.{id}");
     format!(
-        "<message to='{to}' type='chat' id='{name}'><body>{id} of {run:08x}</body>\
+        "<message to='{to}' type='{kind}' id='{name}'><body>{id} of {run:08x}</body>\
          <origin-id xmlns='{SID}' id='{name}'/></message>"
     )
 }
@@ -41,8 +43,10 @@ pub fn read(run: u32, own: &str, stanza: &Tree) -> Option<Came> {
     if let Some(result) = stanza.child(MAM, "result") {
         let forwarded = result.child(FORWARD, "forwarded")?;
         let id = id(run, forwarded.child(CLIENT, "message")?)?;
-        let name = Some((own.to_owned(), result.attribute("id")?.to_owned()));
-        return Some(Came { id, name, via: Via::Mam, delay: true, refused: None });
+        let room = stanza.attribute("from").map(bare).filter(|from| *from != own);
+        let (by, room) = (room.unwrap_or(own).to_owned(), room.map(str::to_owned));
+        let name = Some((by, result.attribute("id")?.to_owned()));
+        return Some(Came { id, name, via: Via::Mam, delay: true, room, refused: None });
     }
     let carbon = stanza.children().find(|child| child.ns == CARBONS);
     if let Some(copy) = carbon.filter(|copy| matches!(copy.local.as_str(), "sent" | "received")) {
@@ -54,13 +58,20 @@ pub fn read(run: u32, own: &str, stanza: &Tree) -> Option<Came> {
         }
         let delay = [stanza, forwarded, inner].iter().any(|at| at.child(DELAY, "delay").is_some());
         let (id, name) = (id(run, inner)?, name(inner, own));
-        return Some(Came { id, name, via: Via::Carbon, delay, refused: None });
+        return Some(Came { id, name, via: Via::Carbon, delay, room: None, refused: None });
     }
     let id = id(run, stanza)?;
     let refused = (stanza.attribute("type") == Some("error")).then(|| condition(stanza));
     let delay = stanza.child(DELAY, "delay").is_some();
     let via = if delay { Via::Offline } else { Via::Live };
-    Some(Came { id, name: name(stanza, own), via, delay, refused })
+    let is_groupchat = stanza.attribute("type") == Some("groupchat");
+    let room = stanza.attribute("from").map(bare).filter(|_| is_groupchat);
+    let name = name(stanza, room.unwrap_or(own));
+    Some(Came { id, name, via, delay, room: room.map(str::to_owned), refused })
+}
+
+fn bare(jid: &str) -> &str {
+    jid.split_once('/').map_or(jid, |(bare, _)| bare)
 }
 
 /// The last stanza-id in an answer of the archive, and the id of a message, if it is ours.
@@ -78,7 +89,7 @@ fn id(run: u32, message: &Tree) -> Option<Send> {
     name.strip_prefix(&format!("{run:08x}."))?.parse().ok()
 }
 
-/// Each that has a log may add a name of its own (XEP-0359 §3); that of the account comes first.
+/// Each that has a log may add a name of its own (XEP-0359 §3); that of this one comes first.
 fn name(message: &Tree, own: &str) -> Option<(String, String)> {
     let names = message.children().filter(|child| child.is(SID, "stanza-id"));
     let name = names.min_by_key(|name| name.attribute("by") != Some(own))?;
@@ -106,10 +117,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_known_again() {
-        let came = came(&written(0xab, 7, "a@b")).unwrap();
-        let wanted = Came { id: 7, name: None, via: Via::Live, delay: false, refused: None };
+        let came = came(&written(0xab, 7, "a@b", "chat")).unwrap();
+        let (via, refused) = (Via::Live, None);
+        let wanted = Came { id: 7, name: None, via, delay: false, room: None, refused };
         assert_eq!(came, wanted);
-        assert_eq!(self::came(&written(0xac, 7, "a@b")), None);
+        assert_eq!(self::came(&written(0xac, 7, "a@b", "chat")), None);
     }
 
     #[test]
@@ -117,7 +129,8 @@ mod tests {
         let delay = "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z'/>";
         let came = came(&format!("<message>{NAMED}{delay}</message>")).unwrap();
         let name = Some(("a@b".into(), "s".into()));
-        assert_eq!(came, Came { id: 7, name, via: Via::Offline, delay: true, refused: None });
+        let (via, room, refused) = (Via::Offline, None, None);
+        assert_eq!(came, Came { id: 7, name, via, delay: true, room, refused });
     }
 
     #[test]
@@ -144,6 +157,24 @@ mod tests {
         let came = came(&xml).unwrap();
         assert_eq!((came.via, came.name.unwrap().1), (Via::Mam, "r".into()));
         assert_eq!(row(0xab, &parse_block(&xml).unwrap()[0]), Some(("r".into(), Some(7))));
+    }
+
+    #[test]
+    fn what_a_room_says_is_named_by_the_room_xep_0045() {
+        let named = "<origin-id xmlns='urn:xmpp:sid:0' id='000000ab.7'/>\
+            <stanza-id xmlns='urn:xmpp:sid:0' by='a@b' id='x'/>\
+            <stanza-id xmlns='urn:xmpp:sid:0' by='r@c' id='s'/>";
+        let xml = format!("<message type='groupchat' from='r@c/n'>{named}</message>");
+        let live = came(&xml).unwrap();
+        assert_eq!((live.room.as_deref(), live.name.unwrap().1), (Some("r@c"), "s".into()));
+        let xml = format!(
+            "<message from='r@c'><result xmlns='urn:xmpp:mam:2' id='r'><forwarded \
+             xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'>{named}</message>\
+             </forwarded></result></message>"
+        );
+        let row = came(&xml).unwrap();
+        assert_eq!(row.room.as_deref(), Some("r@c"));
+        assert_eq!(row.name, Some(("r@c".into(), "r".into())));
     }
 
     #[test]

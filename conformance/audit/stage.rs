@@ -22,7 +22,9 @@ pub enum Phase {
     Talk,
     /// Send nothing new; have all acknowledged.
     Settle,
-    /// Read the archive of the account.
+    /// Tell who is in the rooms.
+    List,
+    /// Read the archives.
     Read,
     /// Leave.
     Leave,
@@ -39,6 +41,8 @@ pub struct Orders {
     pub cuts: u32,
     /// Whether those that can be deaf are.
     pub deaf: bool,
+    /// Whether those that are to vanish do.
+    pub vanish: bool,
 }
 
 /// Who a device is, and what it does.
@@ -64,6 +68,51 @@ pub struct Part {
     pub reads: bool,
     /// Whether it stops reading when that is ordered.
     pub deaf: bool,
+    /// Its place in a room.
+    pub seat: Option<Seat>,
+}
+
+/// The place of a device in a room.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// The log of the room.
+    pub log: Log,
+    /// The address of the room.
+    pub room: String,
+    /// The device that makes the room.
+    pub maker: Device,
+    /// What it does there besides talking.
+    pub role: Role,
+    /// All accounts that are to be in it, the owner first.
+    pub accounts: Vec<Log>,
+    /// The mean time between what the owner does to the others, and a tenth of that between two
+    /// departures of one of them.
+    pub pause: Duration,
+}
+
+/// What a device does in a room besides talking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It makes the room, stays in it, bans, kicks and affiliates the others.
+    Owner,
+    /// It comes and goes.
+    Guest,
+    /// The same, and vanishes when that is ordered, until the archives are read.
+    Vanishing,
+    /// It is banned from the beginning to the end, and tries to enter.
+    Hostage,
+}
+
+impl Seat {
+    /// The nick of an account.
+    pub fn nick(account: Log) -> String {
+        format!("p{account}")
+    }
+
+    /// The account of a nick.
+    pub fn account(nick: &str) -> Option<Log> {
+        nick.strip_prefix('p')?.parse().ok()
+    }
 }
 
 impl Part {
@@ -87,6 +136,14 @@ pub struct Progress {
     pub waiting: AtomicUsize,
     /// Whether it is still fetching from the archive.
     pub fetching: AtomicBool,
+    /// Whether its room is made, and others may enter.
+    pub opened: AtomicBool,
+    /// Whether it is about to enter its room or to do something there.
+    pub busy: AtomicBool,
+    /// Whether it has vanished.
+    pub vanished: AtomicBool,
+    /// Whether it has told who is in its room.
+    pub listed: AtomicBool,
     /// Whether it has read the archive.
     pub read: AtomicBool,
     /// What kept it from going on, the last time.
@@ -125,7 +182,13 @@ impl Stage {
             progress: (0..devices).map(|_| Progress::default()).collect(),
             begun: Instant::now(),
             heard_ms: AtomicU64::new(0),
-            orders: Mutex::new(Orders { door: None, phase: Phase::Talk, cuts: 0, deaf: false }),
+            orders: Mutex::new(Orders {
+                door: None,
+                phase: Phase::Talk,
+                cuts: 0,
+                deaf: false,
+                vanish: false,
+            }),
             ordered: Condvar::new(),
         })
     }
@@ -151,6 +214,14 @@ impl Stage {
             if let Some(door) = orders.door {
                 return Some(door);
             }
+            orders = self.ordered.wait(orders).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until this phase has come, or a later one.
+    pub fn await_phase(&self, phase: Phase) {
+        let mut orders = self.lock();
+        while orders.phase < phase {
             orders = self.ordered.wait(orders).unwrap_or_else(PoisonError::into_inner);
         }
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod histories;
+mod rooms;
 mod servers;
 mod toy;
 
@@ -15,8 +16,16 @@ use std::{fs, thread, time::Duration};
 use toy::{Bug, Toy};
 
 /// Messages a second, for long enough that every bug shows.
-const PLAN: Plan =
-    Plan { pairs: 3, devices: 2, rate: 400.0, domain: String::new(), deaf: 0, seed: 7 };
+const PLAN: Plan = Plan {
+    pairs: 3,
+    devices: 2,
+    rooms: 0,
+    ghosts_after: Duration::ZERO,
+    rate: 400.0,
+    domain: String::new(),
+    deaf: 0,
+    seed: 7,
+};
 const STRIKES: u32 = 4;
 const GAP: Duration = Duration::from_millis(350);
 
