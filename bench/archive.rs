@@ -56,10 +56,20 @@ impl Page {
     /// # Errors
     /// When the server refuses, or does not answer as the document says.
     pub async fn ask(session: &mut Session, from: &Place, max: usize) -> Result<Self> {
+        Self::ask_of(None, session, from, max).await
+    }
+
+    /// The same of a room.
+    async fn ask_of(
+        room: Option<&str>,
+        session: &mut Session,
+        from: &Place,
+        max: usize,
+    ) -> Result<Self> {
         let mut rows = Vec::with_capacity(max);
         let query = from.query(max);
         let answer = session
-            .request_with("page", "set", &query, |stanza| {
+            .request_of(room, "page", "set", &query, |stanza| {
                 rows.extend(result(stanza).map(Row::read));
             })
             .await
@@ -145,6 +155,20 @@ impl Row {
 pub async fn expect_newest(session: &mut Session, run: u32, sequence: u64) -> Result<()> {
     let page = Page::ask(session, &Place::Newest, 1).await?;
     page.expect(run, sequence, 1).with_context(|| format!("archive of {}", session.account()))
+}
+
+/// The newest message in the archive of this room must be this one.
+///
+/// # Errors
+/// When it is not.
+pub async fn expect_newest_of(
+    session: &mut Session,
+    room: &str,
+    run: u32,
+    sequence: u64,
+) -> Result<()> {
+    let page = Page::ask_of(Some(room), session, &Place::Newest, 1).await?;
+    page.expect(run, sequence, 1).with_context(|| format!("archive of {room}"))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod login;
 mod mam;
 mod message;
 mod meter;
+mod muc;
 mod order;
 mod outcome;
 mod pair;
@@ -58,6 +59,8 @@ enum Workload {
     Calm(calm::CalmArgs),
     /// Messages between pairs, every one checked: CPU time per message, latency
     Chat(chat::ChatArgs),
+    /// A room: CPU time per delivery and of entering, latency to the last occupant, memory
+    Muc(muc::MucArgs),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +88,7 @@ fn run(workload: Workload) -> Result<outcome::Outcome> {
         Workload::Idle(args) => runtime(args.target.threads)?.block_on(idle::run(args)),
         Workload::Calm(args) => runtime(args.target.threads)?.block_on(calm::run(args)),
         Workload::Chat(args) => runtime(args.target.threads)?.block_on(chat::run(args)),
+        Workload::Muc(args) => runtime(args.target.threads)?.block_on(muc::run(args)),
     }
 }
 
@@ -107,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_password_is_all_that_a_workload_must_be_told() {
-        for name in ["login", "fill", "fill-archive", "idle", "calm", "chat"] {
+        for name in ["login", "fill", "fill-archive", "idle", "calm", "chat", "muc"] {
             let line = ["waxwing-bench", name, "--password", "secret"];
             if let Err(error) = Workload::try_parse_from(line) {
                 panic!("{error}");

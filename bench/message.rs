@@ -36,6 +36,7 @@ pub fn new_run() -> Result<u32> {
 /// Writes the messages of one sender, all to one recipient.
 pub struct Composer {
     recipient: String,
+    kind: &'static str,
     padding: String,
     body_bytes: usize,
 }
@@ -44,14 +45,20 @@ impl Composer {
     /// Messages to `recipient` with bodies of `body_bytes` (at least `MARK_BYTES_MAX`).
     pub fn new(recipient: &str, body_bytes: usize) -> Self {
         let body_bytes = body_bytes.max(MARK_BYTES_MAX);
-        Self { recipient: recipient.to_owned(), padding: "x".repeat(body_bytes), body_bytes }
+        let (recipient, padding) = (recipient.to_owned(), "x".repeat(body_bytes));
+        Self { recipient, kind: "chat", padding, body_bytes }
+    }
+
+    /// The same to a room.
+    pub fn groupchat(room: &str, body_bytes: usize) -> Self {
+        Self { kind: "groupchat", ..Self::new(room, body_bytes) }
     }
 
     /// Appends one message.
     pub fn write(&self, mark: Mark, output: &mut Vec<u8>) {
         let Mark { run, pair, sequence, sent_us } = mark;
-        let recipient = &self.recipient;
-        write!(output, "<message to='{recipient}' type='chat' id='{run:08x}-{sequence}'><body>")
+        let Self { recipient, kind, .. } = self;
+        write!(output, "<message to='{recipient}' type='{kind}' id='{run:08x}-{sequence}'><body>")
             .expect("a Vec takes all");
         let start = output.len();
         write!(output, "{run:08x} {pair} {sequence} {sent_us} ").expect("a Vec takes all");

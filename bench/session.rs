@@ -127,9 +127,25 @@ impl Session {
         id: &str,
         type_: &str,
         payload: &str,
+        meanwhile: impl FnMut(&Stanza),
+    ) -> Result<Stanza> {
+        self.request_of(None, id, type_, payload, meanwhile).await
+    }
+
+    /// The same of somebody else.
+    ///
+    /// # Errors
+    /// When it refuses or does not answer.
+    pub async fn request_of(
+        &mut self,
+        to: Option<&str>,
+        id: &str,
+        type_: &str,
+        payload: &str,
         mut meanwhile: impl FnMut(&Stanza),
     ) -> Result<Stanza> {
-        self.post(format!("<iq type='{type_}' id='{id}'>{payload}</iq>").as_bytes());
+        let to = to.map_or(String::new(), |to| format!(" to='{to}'"));
+        self.post(format!("<iq type='{type_}' id='{id}'{to}>{payload}</iq>").as_bytes());
         let is_answer = |stanza: &Stanza| {
             let is_it = stanza.kind() == Kind::Iq
                 && stanza.head.id.as_ref().is_some_and(|got| &**got == id);

@@ -45,7 +45,7 @@ pub enum Mechanism {
 }
 
 /// Options of every workload.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct TargetArgs {
     /// Where the server listens
     #[arg(long, default_value = "127.0.0.1:5222")]

@@ -46,6 +46,11 @@ modules:
   mod_disco: {{}}
   mod_last: {{}}
   mod_mam: {{default: always}}
+  mod_muc:
+    history_size: 50
+    max_users: 1000
+    max_users_presence: 1000
+    default_room_options: {{mam: true, persistent: true, max_users: 1000}}
   mod_offline: {{}}
   mod_ping: {{}}
   mod_privacy: {{}}

@@ -44,6 +44,10 @@ c2s_require_encryption = true
 ssl = {{ certificate = "{certificate}", key = "{key}" }}
 https_ssl = {{ certificate = "{certificate}", key = "{key}" }}
 VirtualHost "localhost"
+Component "conference.localhost" "muc"
+    modules_enabled = {{ "muc_mam" }}
+    muc_room_default_persistent = true
+    max_history_messages = 50
 """
 
 ACCOUNT = """return {{

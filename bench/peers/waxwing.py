@@ -51,7 +51,7 @@ connection.execute("ROLLBACK")
 class Waxwing:
     """The release build."""
 
-    can = frozenset(["resumption", "exporter", "fast", "away"])
+    can = frozenset(["resumption", "exporter", "fast", "away", "large rooms"])
 
     def __init__(self, ground, program, with_postgres, relaxed=False):
         self.name = "waxwing, PostgreSQL" if with_postgres else "waxwing, SQLite"
