@@ -52,6 +52,8 @@ pub struct Occupants {
     nicks: BTreeMap<Jid, Text>,
     /// How nicks look, each with its nick.
     looks: BTreeSet<(String, Text)>,
+    /// About what all seats take, in bytes: it is asked after all that a room does.
+    bytes: usize,
 }
 
 impl Occupants {
@@ -123,6 +125,7 @@ impl Occupants {
     pub fn sit(&mut self, nick: Text, role: Role, seat: Seat) {
         self.nicks.insert(seat.jid.clone(), nick.clone());
         self.looks.extend(looks(&nick).map(|look| (look, nick.clone())));
+        self.bytes += seat.weight();
         let (who, role_since) = (seat.jid.bare(), seat.since);
         let new = || Occupant { who, role, role_since, seats: Vec::new() };
         self.by_nick.entry(nick).or_insert_with(new).seats.push(seat);
@@ -134,6 +137,7 @@ impl Occupants {
         let occupant = self.by_nick.get_mut(&nick)?;
         let place = occupant.seats.iter().position(|seat| seat.jid == *jid)?;
         let (role, seat) = (occupant.role, occupant.seats.remove(place));
+        self.bytes -= seat.weight();
         let is_last = occupant.seats.is_empty();
         if is_last {
             self.by_nick.remove(&nick);
@@ -146,8 +150,32 @@ impl Occupants {
 
     /// About what they take, in bytes.
     pub fn weight(&self) -> usize {
-        let seats = self.by_nick.values().flat_map(|occupant| &occupant.seats);
-        seats.map(|seat| seat.presence.wire_len() + 2 * seat.jid.as_str().len() + 256).sum()
+        self.bytes
+    }
+
+    /// A session shows this from now on, and counts as the one that spoke last. What it is now,
+    /// and its role.
+    pub fn shows(
+        &mut self,
+        jid: &Jid,
+        presence: Stanza,
+        wants_versions: bool,
+    ) -> Option<(Role, &Seat)> {
+        let occupant = self.by_nick.get_mut(self.nicks.get(jid)?)?;
+        let place = occupant.seats.iter().position(|seat| seat.jid == *jid)?;
+        let mut seat = occupant.seats.remove(place);
+        self.bytes -= seat.weight();
+        seat.presence = presence;
+        seat.wants_versions |= wants_versions;
+        self.bytes += seat.weight();
+        occupant.seats.push(seat);
+        Some((occupant.role, occupant.seats.last()?))
+    }
+}
+
+impl Seat {
+    fn weight(&self) -> usize {
+        self.presence.wire_len() + 2 * self.jid.as_str().len() + 256
     }
 }
 
@@ -255,7 +283,12 @@ mod tests {
         let (.., is_last) = occupants.rise(&Jid::parse("juliet@x/balcony").unwrap()).unwrap();
         assert!(!is_last);
         assert!(occupants.rise(&Jid::parse("juliet@x/balcony").unwrap()).is_none());
-        let (.., is_last) = occupants.rise(&Jid::parse("juliet@x/chamber").unwrap()).unwrap();
+        let chamber = Jid::parse("juliet@x/chamber").unwrap();
+        let before = occupants.weight();
+        let shows = Stanza::parse_one("<presence><show>xa</show></presence>").unwrap();
+        let (_, shown) = occupants.shows(&chamber, shows, true).unwrap();
+        assert!(shown.wants_versions && occupants.weight() < before);
+        let (.., is_last) = occupants.rise(&chamber).unwrap();
         assert!(is_last && occupants.is_empty() && occupants.weight() == 0);
     }
 

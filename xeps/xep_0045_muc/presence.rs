@@ -134,13 +134,11 @@ impl Room {
 
     /// What a session shows is this now; it counts as the one that spoke last.
     fn reseat(&mut self, from: &Jid, nick: &str, stanza: &Stanza, step: &mut Step) {
-        let Some(occupant) = self.occupants.get_mut(nick) else { return };
-        let Some(place) = occupant.seats.iter().position(|seat| seat.jid == *from) else { return };
-        let mut seat = occupant.seats.remove(place);
-        seat.presence = for_all(stanza);
-        seat.wants_versions |= versions::is_wanted(stanza);
-        step.write(occupants::kept(&self.jid, nick, occupant.role, &seat));
-        occupant.seats.push(seat);
+        let wants_versions = versions::is_wanted(stanza);
+        let shown = self.occupants.shows(from, for_all(stanza), wants_versions);
+        if let Some((role, seat)) = shown {
+            step.write(occupants::kept(&self.jid, nick, role, seat));
+        }
     }
 
     /// §7.6. A nick that several sessions share is left by this one alone.
