@@ -109,7 +109,7 @@ impl Room {
     ) -> Result<(), StanzaError> {
         let items = query.children().filter(|child| child.is(ADMIN_ITEM));
         let changes =
-            items.map(|item| read_item(item, &self.jid)).collect::<Result<Vec<_>, _>>()?;
+            items.map(|item| self.read_item(item, from)).collect::<Result<Vec<_>, _>>()?;
         if changes.is_empty() {
             return Err(StanzaCondition::BadRequest.into());
         }
@@ -130,6 +130,48 @@ impl Room {
         self.close_if_empty(&mut step, turn.ctx);
         self.take(step, turn);
         Ok(())
+    }
+
+    /// What one item asks for.
+    fn read_item(&self, item: Element<'_>, from: &Jid) -> Result<Change, StanzaError> {
+        let bad = || StanzaError::from(StanzaCondition::BadRequest);
+        let reason = item.child(ADMIN_REASON).map(|reason| Text::from(reason.text().into_owned()));
+        if reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
+            return Err(StanzaCondition::NotAcceptable.into());
+        }
+        let reason = reason.filter(|reason| !reason.is_empty());
+        let word = Word { reason, ..Word::default() };
+        let nick = item.attribute("nick").map(|nick| read_nick(&nick, &self.jid)).transpose()?;
+        match (item.attribute("role"), item.attribute("affiliation")) {
+            (Some(role), None) => {
+                let role = Role::parse(&role).ok_or_else(bad)?;
+                let nick = nick.filter(|nick| !nick.is_empty()).ok_or_else(bad)?;
+                Ok(Change::Role { nick, role, word })
+            }
+            (None, Some(affiliation)) => {
+                let to = Affiliation::parse(&affiliation).ok_or_else(bad)?;
+                let Some(jid) = item.attribute("jid") else {
+                    let who = self.called(&nick.unwrap_or_default(), from)?;
+                    return Ok(Change::Affiliation { who, to, nick: None, word });
+                };
+                let who = Jid::parse(&jid).map_err(|_| StanzaCondition::JidMalformed)?.bare();
+                // Of a domain nobody can be but an outcast.
+                match who.local().is_some() || to <= Affiliation::None {
+                    true => Ok(Change::Affiliation { who, to, nick, word }),
+                    false => Err(StanzaCondition::NotAcceptable.into()),
+                }
+            }
+            _ => Err(bad()),
+        }
+    }
+
+    /// Whom an admin calls by a nick where an address belongs (§9.1), as Dino does.
+    fn called(&self, nick: &str, from: &Jid) -> Result<Bare, StanzaError> {
+        if nick.is_empty() || self.rank(from).affiliation < Affiliation::Admin {
+            return Err(StanzaCondition::BadRequest.into());
+        }
+        let occupant = self.occupants.get(nick).ok_or(StanzaCondition::ItemNotFound)?;
+        Ok(occupant.who.clone())
     }
 
     /// Whether somebody becomes something to the room who is nothing to it.
@@ -250,36 +292,6 @@ fn report(done: Stanza, step: &mut Step) {
     }
     step.send(done);
     step.effects.extend(others);
-}
-
-/// What one item asks for, in this room.
-fn read_item(item: Element<'_>, room: &Bare) -> Result<Change, StanzaError> {
-    let bad = || StanzaError::from(StanzaCondition::BadRequest);
-    let reason = item.child(ADMIN_REASON).map(|reason| Text::from(reason.text().into_owned()));
-    if reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
-        return Err(StanzaCondition::NotAcceptable.into());
-    }
-    let reason = reason.filter(|reason| !reason.is_empty());
-    let word = Word { reason, ..Word::default() };
-    let nick = item.attribute("nick").map(|nick| read_nick(&nick, room)).transpose()?;
-    match (item.attribute("role"), item.attribute("affiliation")) {
-        (Some(role), None) => {
-            let role = Role::parse(&role).ok_or_else(bad)?;
-            let nick = nick.filter(|nick| !nick.is_empty()).ok_or_else(bad)?;
-            Ok(Change::Role { nick, role, word })
-        }
-        (None, Some(affiliation)) => {
-            let to = Affiliation::parse(&affiliation).ok_or_else(bad)?;
-            let jid = item.attribute("jid").ok_or_else(bad)?;
-            let who = Jid::parse(&jid).map_err(|_| StanzaCondition::JidMalformed)?.bare();
-            // Of a domain nobody can be but an outcast.
-            match who.local().is_some() || to <= Affiliation::None {
-                true => Ok(Change::Affiliation { who, to, nick, word }),
-                false => Err(StanzaCondition::NotAcceptable.into()),
-            }
-        }
-        _ => Err(bad()),
-    }
 }
 
 /// A nick as it would be in an address; the empty one says that there shall be none (§9.5).

@@ -1,8 +1,8 @@
 //! The tables of XEP-0045 §5, each with every rank of who asks and of whom it is about.
 
 use super::{
-    FOUNDER, affiliate, codes, configure, document, document::Rank, enter, founded, give_role,
-    item, leave, refusal, say, to,
+    FOUNDER, admin, affiliate, codes, configure, document, document::Rank, enter, founded,
+    give_role, item, leave, refusal, say, to,
 };
 use crate::stage_room::House;
 
@@ -188,6 +188,26 @@ fn who_may_write_privately_does_section_7_5() {
             assert_eq!(to(&heard, OF).len(), usize::from(refused.is_none()), "{case}");
         }
     }
+}
+
+#[test]
+fn an_admin_bans_by_a_nick_whom_it_sees_section_9_1() {
+    let mut house = founded(&[]);
+    enter(&mut house, OF, "of");
+    enter(&mut house, BY, "by");
+    let ban = |nick: &str| format!("<item nick='{nick}' affiliation='outcast'/>");
+    for (who, nick, wanted) in [
+        (BY, "of", Some("bad-request")),
+        (FOUNDER, "nobody", Some("item-not-found")),
+        (FOUNDER, "", Some("bad-request")),
+        (FOUNDER, "founder", Some("conflict")),
+        (FOUNDER, "of", None),
+    ] {
+        let heard = admin(&mut house, who, &ban(nick));
+        assert_eq!(refusal(&heard, who).as_deref(), wanted, "{who} bans {nick}: {heard:?}");
+    }
+    let heard = enter(&mut house, OF, "of");
+    assert_eq!(refusal(&heard, OF).as_deref(), Some("forbidden"));
 }
 
 #[test]
