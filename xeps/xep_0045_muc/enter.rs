@@ -124,7 +124,8 @@ impl Room {
     /// It is no more.
     pub fn unmake(&mut self, step: &mut Step) {
         (self.is_made, self.is_locked) = (false, false);
-        (self.config, self.members, self.marks) = <_>::default();
+        (self.config, self.members) = <_>::default();
+        self.marks.clear();
         (self.subject, self.avatar) = <_>::default();
         step.unit.changes.clear();
         step.write(Change::Delete(self.jid.clone()));

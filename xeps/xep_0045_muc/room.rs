@@ -262,8 +262,8 @@ impl engine::room::Room for Room {
 
     fn is_idle(&self) -> bool {
         let is_still = self.line.is_empty() && self.whispered.is_empty() && self.asked.is_empty();
-        let is_still = is_still && self.slices.is_empty();
-        let is_empty = self.occupants.is_empty() && self.marks.is_written();
+        let is_still = is_still && self.slices.is_empty() && !self.marks.are_awaited();
+        let is_empty = self.occupants.is_empty() && self.marks.are_written();
         is_still && (is_empty || self.departs)
     }
 

@@ -113,9 +113,21 @@ impl Marks {
         self.by_address.insert(who, mark);
     }
 
-    /// Whether the store has them all.
-    pub fn is_written(&self) -> bool {
-        self.unwritten.is_empty() && self.written.is_empty()
+    /// Whether the store has them all, or will.
+    pub fn are_written(&self) -> bool {
+        self.unwritten.is_empty()
+    }
+
+    /// Whether the writer will say of some that it has them: to this room, not to one that comes
+    /// after it.
+    pub fn are_awaited(&self) -> bool {
+        !self.written.is_empty()
+    }
+
+    /// There are none any more.
+    pub fn clear(&mut self) {
+        self.by_address.clear();
+        self.unwritten.clear();
     }
 
     /// About what they take, in bytes.
@@ -227,14 +239,14 @@ impl Room {
             true => self.write_marks(turn),
             false => self.come_back(turn),
         }
-        if !self.marks.unwritten.is_empty() {
+        if !self.marks.are_written() {
             self.come_back(turn);
         }
     }
 
     /// Nobody will come back to it: all of it is written.
     pub fn write_all_marks(&mut self, turn: &mut Turn<'_, '_>) {
-        while !self.marks.unwritten.is_empty() {
+        while !self.marks.are_written() {
             self.write_marks(turn);
         }
     }
@@ -261,7 +273,9 @@ impl Room {
             let marks = &mut self.marks;
             let still = whose.into_iter().filter(|who| marks.by_address.contains_key(who));
             marks.unwritten.extend(still);
-            self.come_back(turn);
+            if !self.marks.are_written() {
+                self.come_back(turn);
+            }
         }
         true
     }

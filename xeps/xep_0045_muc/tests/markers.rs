@@ -241,6 +241,27 @@ fn a_room_that_is_no_more_has_no_marks() {
 }
 
 #[test]
+fn the_writers_word_of_marks_comes_to_no_other_room() {
+    let mut house = garden(&[]);
+    say(&mut house, JULIET, "1");
+    house.late = true;
+    house.wakes();
+    assert_eq!(house.waits(), 1);
+    house.says(
+        FOUNDER,
+        "<iq type='set' id='x'><query xmlns='http://jabber.org/protocol/muc#owner'><destroy/>\
+         </query></iq>",
+    );
+    // The marks and the end of the room come to the store in this order.
+    assert!(house.is_loaded());
+    while house.waits() > 0 {
+        assert!(house.is_loaded());
+        house.goes_on(Ok(()));
+    }
+    assert!(!house.is_loaded() && !house.is_made && kept(&house, JULIET).is_none());
+}
+
+#[test]
 fn who_has_read_what_is_told_to_members_and_who_is_here() {
     let mut house = garden(&[("whois", "moderators")]);
     say(&mut house, JULIET, "1");
@@ -257,10 +278,8 @@ fn who_has_read_what_is_told_to_members_and_who_is_here() {
         let id = spoke.child(Name::new("urn:xmpp:occupant-id:0", "occupant-id")).unwrap();
         id.attribute("id").unwrap().into_owned()
     };
-    let mut wanted = vec![
-        (ids("juliet", &house), bare(JULIET), first),
-        (ids("romeo", &house), bare(ROMEO), second),
-    ];
+    let mut wanted =
+        [(ids("juliet", &house), bare(JULIET), first), (ids("romeo", &house), bare(ROMEO), second)];
     wanted.sort();
     let all = |sees: bool| -> Vec<_> {
         let address = |who: &Bare| sees.then(|| who.as_str().to_owned());
