@@ -16,6 +16,7 @@ mod stage_room;
 mod walk;
 
 use libfuzzer_sys::fuzz_target;
+use xeps::xep_0045_muc;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut bytes = bytes;

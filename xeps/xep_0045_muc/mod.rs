@@ -16,7 +16,7 @@ mod invite;
 mod iq;
 mod line;
 mod lists;
-pub(crate) mod making;
+pub mod making;
 mod members;
 mod message;
 mod names;

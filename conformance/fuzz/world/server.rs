@@ -177,8 +177,9 @@ impl World {
 
     pub(super) fn read(&self, iq: &Stanza, account: &Bare, answer: WorldAnswer) -> Replied {
         let (store, registrar) = (&self.store.share(), &self.registrar);
-        let Ctx { unix_ms, settings, .. } = self.ctx();
-        ready(answer(iq, &Readable { store, registrar, account, peer: None, unix_ms, settings }))
+        let Ctx { unix_ms, settings, hooks, .. } = self.ctx();
+        let world = Readable { store, registrar, account, peer: None, unix_ms, settings, hooks };
+        ready(answer(iq, &world))
     }
 
     /// Answers one of the questions to the store.
