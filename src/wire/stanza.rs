@@ -129,6 +129,15 @@ impl Stanza {
         Text::try_from(out).expect("made of str")
     }
 
+    /// The same with what was added among its children: for many, whose clones share it all.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        match self.added.is_empty() {
+            true => self,
+            false => Self::parse_one(&self.to_text()).unwrap_or(self),
+        }
+    }
+
     /// The stanza as an element, to be wrapped in another.
     pub fn to_payload(&self) -> Payload {
         Payload::from_canonical(self.to_text())

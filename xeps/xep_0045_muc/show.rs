@@ -136,7 +136,7 @@ impl Show {
             let viewer = Viewer { sees_address, is_own: self.own.contains(to), wants_versions };
             let place = usize::from(viewer.sees_address) + 2 * usize::from(viewer.is_own);
             let place = place + 4 * usize::from(viewer.wants_versions);
-            let form = forms[place].get_or_insert_with(|| self.to(viewer));
+            let form = forms[place].get_or_insert_with(|| self.to(viewer).settled());
             addressed(form, to)
         };
         let (mut others, mut own) = (Vec::new(), Vec::new());

@@ -84,7 +84,7 @@ impl Room {
         let passes_away = pos.is_none() && (message.child(BODY).is_some() || is_subject(&message));
         let is_news = pos.is_some() && is_news(&message);
         let (number, is_private) = (step.number, self.config.is_members_only);
-        let (by, after) = (by.bare(), None);
+        let (by, after, message) = (by.bare(), None, message.settled());
         Some(Telling { message, by, pos, number, after, passes_away, is_news, is_private })
     }
 

@@ -78,3 +78,13 @@ fn clones_share_the_children() {
     let address = |stanza: &Stanza| stanza.child(BODY).expect("body").as_str().as_ptr();
     assert_eq!(address(&one), address(&other));
 }
+
+#[test]
+fn what_was_added_is_among_the_children_of_one_that_is_settled() {
+    let added = Draft::new(Name::new("urn:a", "a")).attribute("b", "<").finish();
+    let stanza = message().with(added);
+    let settled = stanza.clone().settled();
+    assert_eq!(settled.to_text(), stanza.to_text());
+    assert_eq!((settled.child_count(), settled.added.len()), (4, 0));
+    assert_eq!(settled.head, stanza.head);
+}
