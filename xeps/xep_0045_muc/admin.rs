@@ -283,10 +283,11 @@ fn report(done: Stanza, step: &mut Step) {
     let mut others = Vec::new();
     for effect in effects {
         match effect {
-            Effect::Show(show) if show.is_gone => {
+            Effect::Show(show) if show.is_gone && show.audience == Audience::Everybody => {
                 step.show(Show { audience: Audience::Own, ..(*show).clone() });
                 others.push(Effect::Show(Box::new(Show { audience: Audience::Others, ..*show })));
             }
+            Effect::Show(show) if show.is_gone => step.show(*show),
             effect => others.push(effect),
         }
     }

@@ -1,6 +1,6 @@
 //! What the owners of a room have chosen (XEP-0045 §10.2, §15.5.3).
 
-use super::xep_0500_slow_mode as slow_mode;
+use super::{rank::Role, xep_0500_slow_mode as slow_mode};
 use crate::xep_0004_forms::{self as forms, Field, Given, Kind, Layout};
 use engine::wire::*;
 
@@ -25,11 +25,15 @@ pub const PRIVATE: &str = "muc#roomconfig_allowpm";
 const OCCUPANTS_MAX: &str = "muc#roomconfig_maxusers";
 pub const ARCHIVED: &str = "muc#roomconfig_enablearchiving";
 pub const HISTORY: &str = "muc#maxhistoryfetch";
+const BROADCAST: &str = "muc#roomconfig_presencebroadcast";
 const MEMBERS: &str = "muc#roomconfig_getmemberlist";
 const REGISTRATION: &str = "muc#roomconfig_allowregister";
 const VOICE: &str = "muc#roomconfig_allowvoicerequests";
 /// ejabberd's name, by which clients know it.
 const QUERIES: &str = "allow_query_users";
+
+/// Those who are in a room.
+const ROLES: [Role; 3] = [Role::Moderator, Role::Participant, Role::Visitor];
 
 /// Who may be sent to, or may send, privately (§15.5.3).
 const WHOM: &[&str] = &["anyone", "participants", "moderators", "none"];
@@ -65,6 +69,12 @@ pub const LAYOUT: Layout = Layout {
         },
         yes(ARCHIVED, "What is said is kept in the archive"),
         text(HISTORY, "How many messages who enters is told at most"),
+        Field {
+            var: BROADCAST,
+            kind: Kind::ListMultiOpen,
+            label: "Roles whose presence is shown to all",
+            required: false,
+        },
         Field {
             var: MEMBERS,
             kind: Kind::ListMultiOpen,
@@ -134,6 +144,8 @@ pub struct Config {
     pub is_archived: bool,
     /// Messages that who enters is told at most.
     pub history_max: usize,
+    /// Whether moderators, participants, visitors are shown to all.
+    pub broadcasts: [bool; 3],
     /// Members may ask who else is one, when addresses are seen.
     pub shows_members: bool,
     pub may_register: bool,
@@ -163,6 +175,7 @@ impl Default for Config {
             occupants_max: None,
             is_archived: true,
             history_max: HISTORY_ENTRIES,
+            broadcasts: [true; 3],
             shows_members: true,
             may_register: true,
             may_ask_for_voice: true,
@@ -235,9 +248,11 @@ impl Config {
             }
             ARCHIVED => flag(self.is_archived),
             HISTORY => vec![self.history_max.to_string()],
-            MEMBERS if self.shows_members => {
-                ["moderator", "participant", "visitor"].map(String::from).into()
+            BROADCAST => {
+                let shown = ROLES.iter().zip(self.broadcasts).filter(|(_, is_shown)| *is_shown);
+                shown.map(|(role, _)| role.as_str().to_owned()).collect()
             }
+            MEMBERS if self.shows_members => ROLES.map(|role| role.as_str().to_owned()).into(),
             MEMBERS => vec!["moderator".into()],
             REGISTRATION => flag(self.may_register),
             VOICE => flag(self.may_ask_for_voice),
@@ -301,6 +316,12 @@ impl Config {
                 self.slow_mode_seconds = value.parse().unwrap_or_default();
                 return Ok(());
             }
+            BROADCAST => {
+                let all = given.all(var);
+                let is_shown = |role: Role| all.iter().any(|one| one == role.as_str());
+                self.broadcasts = ROLES.map(is_shown);
+                return Ok(());
+            }
             MEMBERS => {
                 let all = given.all(var);
                 return is(&mut self.shows_members, all.iter().any(|role| role != "moderator"));
@@ -319,6 +340,11 @@ impl Config {
             _ => return Ok(()),
         };
         is(flag, is_yes(value))
+    }
+
+    /// Whether who has this role is shown to all.
+    pub fn broadcasts(&self, role: Role) -> bool {
+        ROLES.iter().zip(self.broadcasts).any(|(one, is_shown)| *one == role && is_shown)
     }
 
     /// Whether anybody may read what is said in it, who finds it (§7.2.12).

@@ -1,7 +1,7 @@
 //! Who enters a room, and who makes one by that (XEP-0045 §7.2, §10.1).
 
 use super::{
-    OCCUPANTS_MAX,
+    OCCUPANTS_MAX, SHOWN_OCCUPANTS_MAX,
     line::{Asker, Effect, Step},
     making,
     names::*,
@@ -70,7 +70,11 @@ impl Room {
         // Whatever it was told when it was here before: it begins anew.
         let (start, told, is_away) = (self.released, Pos::default(), false);
         let since = step.number;
-        let seat = Seat { jid, since, start, told, is_away, voice, presence, wants_versions };
+        let there = self.occupants.get(&nick);
+        let is_hidden =
+            there.map_or_else(|| self.hides(role, turn.ctx), |occupant| occupant.is_hidden());
+        let seat =
+            Seat { jid, since, start, told, is_away, is_hidden, voice, presence, wants_versions };
         step.write(occupants::kept(&self.jid, &nick, role, &seat));
         self.occupants.sit(nick.clone(), role, seat);
         let codes = if creates { vec![status::CREATED] } else { Vec::new() };
@@ -110,6 +114,13 @@ impl Room {
             // §7.2.10: there may be room later.
             false => Err(StanzaError::new(ErrorType::Wait, StanzaCondition::ServiceUnavailable)),
         }
+    }
+
+    /// Whether who has this role is not shown to all: their owners want it so, or there are so many
+    /// already that nobody could look through them.
+    pub fn hides(&self, role: Role, ctx: &Ctx<'_>) -> bool {
+        let are_many = || self.occupants.len() as u64 >= ctx.settings.number(&SHOWN_OCCUPANTS_MAX);
+        !self.config.broadcasts(role) || role < Role::Moderator && are_many()
     }
 
     /// A room that is not to stay goes with its last occupant (§10.9), as does one that its owner

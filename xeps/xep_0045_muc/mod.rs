@@ -64,6 +64,7 @@ pub const XEP: Xep = Xep {
         Hook::Setting(&CREATION),
         Hook::Setting(&PERSISTENCE),
         Hook::Setting(&OCCUPANTS_MAX),
+        Hook::Setting(&SHOWN_OCCUPANTS_MAX),
         Hook::Setting(&xep_0333_markers::FANOUT_MAX),
         Hook::Setting(&ROOMS_PER_OWNER_MAX),
         Hook::Service(&service::ROOMS),
@@ -107,6 +108,14 @@ const OCCUPANTS_MAX: Setting = Setting {
     key: "occupants_max",
     kind: Kind::Number { default: 5_000, from: 2, to: 100_000 },
     doc: "How many may be in one room.",
+};
+
+/// How many of one room are shown to all.
+const SHOWN_OCCUPANTS_MAX: Setting = Setting {
+    xep: 45,
+    key: "shown_occupants_max",
+    kind: Kind::Number { default: 1_000, from: 1, to: 100_000 },
+    doc: "When so many are in a room, of those who come only moderators are shown to all.",
 };
 
 /// How many rooms one may make.

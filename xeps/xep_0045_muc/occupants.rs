@@ -38,6 +38,8 @@ pub struct Seat {
     pub told: Pos,
     /// It has no stream: what the log has, it is told when it comes back.
     pub is_away: bool,
+    /// It is not shown to all.
+    pub is_hidden: bool,
     /// What it shows: the children of its presence that are for everybody.
     pub presence: Stanza,
     /// Whether it wants to know of which version an affiliation is (XEP-0463). Forgotten with the
@@ -187,6 +189,11 @@ impl Occupant {
         self.seats.last().map_or(&NOTHING, |seat| &seat.presence)
     }
 
+    /// Whether it is not shown to all.
+    pub fn is_hidden(&self) -> bool {
+        self.seats.first().is_some_and(|seat| seat.is_hidden)
+    }
+
     /// The session at this address.
     pub fn seat(&self, jid: &Jid) -> Option<&Seat> {
         self.seats.iter().find(|seat| seat.jid == *jid)
@@ -218,7 +225,8 @@ fn is_unseen(c: char) -> bool {
 /// What is written of a session that sits.
 pub fn kept(room: &Bare, nick: &str, role: Role, seat: &Seat) -> Change {
     let shown = seat.presence.to_text();
-    let value = format!("{role} {}\n{}\n{nick}\n{shown}", seat.start.0, seat.jid);
+    let hidden = if seat.is_hidden { " hidden" } else { "" };
+    let value = format!("{role} {}{hidden}\n{}\n{nick}\n{shown}", seat.start.0, seat.jid);
     Change::Put(OCCUPANTS, room.clone(), key(seat.since), value.into_bytes())
 }
 
@@ -236,13 +244,15 @@ fn key(since: u64) -> String {
 pub fn load(key: &str, value: &[u8]) -> Option<(Text, Role, Seat)> {
     let since = u64::from_str_radix(key, 16).ok()?;
     let mut lines = std::str::from_utf8(value).ok()?.splitn(4, '\n');
-    let (role, start) = lines.next()?.split_once(' ')?;
-    let (role, start) = (Role::parse(role)?, Pos(start.parse().ok()?));
+    let mut words = lines.next()?.split(' ');
+    let (role, start) = (Role::parse(words.next()?)?, Pos(words.next()?.parse().ok()?));
+    let is_hidden = words.next() == Some("hidden");
     let jid = Jid::parse(lines.next()?).ok()?;
     let nick = Text::from(lines.next()?);
     let presence = Stanza::parse_one(lines.next()?).ok()?;
     let (told, is_away, voice, wants_versions) = (start, true, 0, false);
-    let seat = Seat { jid, since, start, told, is_away, voice, presence, wants_versions };
+    let seat =
+        Seat { jid, since, start, told, is_away, is_hidden, voice, presence, wants_versions };
     Some((nick, role, seat))
 }
 
@@ -254,7 +264,8 @@ mod tests {
         let presence = Stanza::parse_one("<presence><show>away</show></presence>").unwrap();
         let (jid, told) = (Jid::parse(jid).unwrap(), Pos(7));
         let (start, is_away, voice, wants_versions) = (told, false, 0, false);
-        Seat { jid, since, start, told, is_away, voice, presence, wants_versions }
+        let is_hidden = true;
+        Seat { jid, since, start, told, is_away, is_hidden, voice, presence, wants_versions }
     }
 
     #[test]
@@ -267,7 +278,7 @@ mod tests {
         let (nick, role, after) = load(&key, &value).unwrap();
         assert_eq!((&*nick, role), ("Jul iet", Role::Moderator));
         assert_eq!((after.jid, after.since, after.start), (before.jid, before.since, Pos(7)));
-        assert!(after.is_away);
+        assert!(after.is_away && after.is_hidden);
         assert_eq!(after.presence.to_text(), before.presence.to_text());
         for damaged in [&value[..value.len() - 1], b"king 7\na@b/c\nn\n<presence/>", b"", &[0xff]] {
             assert!(load(&key, damaged).is_none());

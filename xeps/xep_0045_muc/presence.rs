@@ -344,7 +344,8 @@ impl Room {
         let Some(occupant) = self.occupants.get(nick) else { return };
         let sees_address = self.shows_addresses_to(occupant.role);
         self.tell_affiliations(stanza, from, step, ctx);
-        for (other, _) in self.occupants.iter().filter(|(other, _)| &***other != nick) {
+        let shown = self.occupants.iter().filter(|(_, other)| !other.is_hidden());
+        for (other, _) in shown.filter(|(other, _)| &***other != nick) {
             if let Some(show) = self.show(other, ctx) {
                 let seen = show.to(Viewer { sees_address, is_own: false, wants_versions: false });
                 step.send(addressed(&seen, from));

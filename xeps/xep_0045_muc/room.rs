@@ -199,7 +199,7 @@ impl Room {
             word: Word::default(),
             statuses: Vec::new(),
             own_statuses: Vec::new(),
-            audience: Audience::Everybody,
+            audience: if occupant.is_hidden() { Audience::Own } else { Audience::Everybody },
             destroyed: None,
             stanza_id: None,
         })

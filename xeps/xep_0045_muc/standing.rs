@@ -99,11 +99,14 @@ impl Room {
         step: &mut Step,
         ctx: &Ctx<'_>,
     ) {
+        let hides = self.hides(role, ctx);
         let Some(occupant) = self.occupants.get_mut(nick) else { return };
         let becomes_moderator = role == Role::Moderator && occupant.role != role;
         if occupant.role != role {
             (occupant.role, occupant.role_since) = (role, step.number);
-            for seat in &occupant.seats {
+            for seat in &mut occupant.seats {
+                // Who has been shown is not hidden any more: all would take it to be there for ever.
+                seat.is_hidden &= hides;
                 step.write(occupants::kept(&self.jid, nick, role, seat));
             }
         }
@@ -119,7 +122,8 @@ impl Room {
     fn tell_addresses(&self, nick: &str, step: &mut Step, ctx: &Ctx<'_>) {
         let Some(occupant) = self.occupants.get(nick) else { return };
         let viewer = Viewer { sees_address: true, is_own: false, wants_versions: false };
-        for (other, _) in self.occupants.iter().filter(|(other, _)| &***other != nick) {
+        let shown = self.occupants.iter().filter(|(_, other)| !other.is_hidden());
+        for (other, _) in shown.filter(|(other, _)| &***other != nick) {
             let Some(show) = self.show(other, ctx) else { continue };
             let seen = show.to(viewer);
             occupant.seats.iter().for_each(|seat| step.send(addressed(&seen, &seat.jid)));

@@ -1,6 +1,7 @@
 //! Rooms, from outside: what is said to one, and what everybody hears.
 
 mod bad_input;
+mod channel;
 mod configured;
 mod document;
 mod markers;

@@ -252,7 +252,7 @@ fn in_a_non_anonymous_room_everybody_is_told_and_warned_section_7_2_3() {
         assert!(text.contains(bare(who)), "{who}: {text}");
     }
     let last = own.iter().rev().find(|one| one.kind() == Kind::Presence).unwrap();
-    assert_eq!(super::codes(last), [100, 110]);
+    assert_eq!(super::codes(last), [100, 170, 110]);
     for who in [JULIET, ROMEO, TYBALT] {
         assert_eq!(super::item(to(&heard, who)[0], "jid").as_deref(), Some(PARIS));
     }
