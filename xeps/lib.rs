@@ -80,6 +80,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0280_carbons::XEP,
     &xep_0297_forwarding::XEP,
     &xep_0313_mam::XEP,
+    &xep_0045_muc::xep_0317_hats::XEP,
     &xep_0045_muc::xep_0333_markers::XEP,
     &xep_0334_hints::XEP,
     &xep_0352_csi::XEP,

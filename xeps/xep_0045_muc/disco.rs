@@ -4,6 +4,7 @@ use super::{
     names::*,
     rank::{Affiliation, Role},
     room::Room,
+    xep_0317_hats::COMMANDS,
     xep_0500_slow_mode as slow_mode,
 };
 use crate::xep_0004_forms::{self as forms, Field, Kind};
@@ -96,6 +97,7 @@ impl Room {
         ]
         .into_iter()
         .chain((!self.avatar.is_empty()).then(|| avatar.told(&self.avatar)))
+        .chain(self.hats.hash().map(|hash| text("hats#hash", "Hash of the hats", &hash)))
         .fold(forms::result(FORM_TYPE), Draft::child)
     }
 
@@ -113,6 +115,15 @@ impl Room {
     /// # Errors
     /// `item-not-found` for a node that is not there.
     pub fn items(&self, from: &Jid, asked: Element<'_>) -> Result<Payload, StanzaError> {
+        if asked.attribute("node").as_deref() == Some(COMMANDS) {
+            let items = self.commands(from).map(|(node, name)| {
+                let item = Draft::new(Name::new(ITEMS.ns, "item"));
+                let item = item.attribute("jid", self.jid.as_str());
+                item.attribute("node", node).attribute("name", name)
+            });
+            let query = Draft::new(ITEMS).attribute("node", COMMANDS);
+            return Ok(items.fold(query, Draft::child).finish());
+        }
         if asked.attribute("node").is_some() {
             return Err(StanzaCondition::ItemNotFound.into());
         }

@@ -137,7 +137,7 @@ impl Room {
         (self.is_made, self.is_locked) = (false, false);
         (self.config, self.members) = <_>::default();
         self.marks.clear();
-        (self.subject, self.avatar) = <_>::default();
+        (self.subject, self.avatar, self.hats) = <_>::default();
         step.unit.changes.clear();
         step.write(Change::Delete(self.jid.clone()));
         self.unlist(step);

@@ -8,6 +8,7 @@ use super::{
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
     whisper::error_of,
+    xep_0317_hats::COMMAND,
     xep_0333_markers as marks, xep_0425_moderation as moderation,
     xep_0486_avatar::VCARD,
 };
@@ -84,6 +85,7 @@ impl Room {
             IqKind::Get if asked.is(INFO) => self.info(from, asked, turn.ctx)?,
             IqKind::Get if asked.is(ITEMS) => self.items(from, asked)?,
             IqKind::Get if asked.is(marks::QUERY) => self.told_marks(from, asked, turn.ctx)?,
+            IqKind::Set if asked.is(COMMAND) => return self.command(iq, from, asked, turn),
             IqKind::Set if asked.is(VCARD) => return self.set_vcard(iq, from, asked, turn),
             IqKind::Set if moderation::is_request(asked) => return self.moderate(iq, from, turn),
             _ => return self.ask_hooks(from, kind, iq, turn),

@@ -38,6 +38,7 @@ mod tests;
 mod unread;
 mod voice;
 mod whisper;
+pub mod xep_0317_hats;
 pub mod xep_0333_markers;
 pub mod xep_0421_occupant_id;
 pub mod xep_0425_moderation;
@@ -58,7 +59,7 @@ pub const XEP: Xep = Xep {
     number: 45,
     name: "Multi-User Chat",
     version: "1.35.2",
-    status: Status::Partial("no reserved rooms by a form of its own"),
+    status: Status::Partial("presence of all roles is broadcast"),
     hooks: &[
         Hook::Setting(&HOSTS),
         Hook::Setting(&CREATION),

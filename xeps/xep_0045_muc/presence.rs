@@ -8,7 +8,7 @@ use super::{
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
     show::{Audience, Show, Viewer, Word, addressed},
-    xep_0421_occupant_id as occupant_id, xep_0463_versions as versions,
+    xep_0317_hats as hats, xep_0421_occupant_id as occupant_id, xep_0463_versions as versions,
     xep_0463_versions::Versions,
 };
 use engine::{ctx::Ctx, wire::*};
@@ -90,6 +90,7 @@ impl Room {
             statuses,
             own_statuses: Vec::new(),
             destroyed: None,
+            hats: None,
             id: occupant_id::of(&self.jid, &jid.bare(), ctx),
             stanza_id: None,
         };
@@ -320,7 +321,9 @@ pub fn refuse_presence(stanza: &Stanza, error: &StanzaError, turn: &mut Turn<'_,
 /// What of a presence is for everybody: not how it enters, and nothing that only a room says.
 pub fn for_all(stanza: &Stanza) -> Stanza {
     let is_ours = |child: Element<'_>| {
-        [MUC, USER, ADMIN, OWNER].contains(&child.ns()) || occupant_id::is_one(child)
+        [MUC, USER, ADMIN, OWNER].contains(&child.ns())
+            || occupant_id::is_one(child)
+            || hats::is_one(child)
     };
     let mut shown = stanza.clone().retain(|child| !is_ours(child));
     let mut head = Head::new(Kind::Presence);

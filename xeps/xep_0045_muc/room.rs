@@ -11,6 +11,7 @@ use super::{
     subject::Subject,
     telling::Slices,
     whisper::Whispered,
+    xep_0317_hats::Hats,
     xep_0333_markers::{MARKS, Marks},
     xep_0421_occupant_id as occupant_id, xep_0486_avatar as avatar,
     xep_0500_slow_mode::Spoke,
@@ -44,6 +45,8 @@ pub struct Room {
     pub whispered: Whispered,
     /// The hashes of its pictures (XEP-0486).
     pub avatar: Vec<String>,
+    /// Who wears which hat (XEP-0317).
+    pub hats: Hats,
     /// Up to where its members have read (XEP-0333).
     pub marks: Marks,
     /// Who spoke last when (XEP-0500).
@@ -111,6 +114,7 @@ impl Room {
             unsure,
             unseated: Vec::new(),
             place: None,
+            hats: Hats::default(),
             registers: BTreeSet::new(),
             departs: false,
             is_new: true,
@@ -155,7 +159,7 @@ impl Room {
                     let hashes = text().unwrap_or_default().split(' ');
                     self.avatar = hashes.map(String::from).collect();
                 }
-                _ => {}
+                _ => self.hats.load(key, text().unwrap_or_default()),
             }
         }
     }
@@ -201,6 +205,7 @@ impl Room {
             own_statuses: Vec::new(),
             audience: if occupant.is_hidden() { Audience::Own } else { Audience::Everybody },
             destroyed: None,
+            hats: self.hats.shown(&occupant.who),
             stanza_id: None,
         })
     }
@@ -269,7 +274,7 @@ impl engine::room::Room for Room {
 
     fn weight(&self) -> usize {
         let people = self.members.weight() + self.marks.weight() + self.occupants.weight();
-        ROOM_BYTES + people + self.subject.weight()
+        ROOM_BYTES + people + self.subject.weight() + self.hats.weight()
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Show {
     pub audience: Audience,
     /// Of a room that is no more (§10.9).
     pub destroyed: Option<Payload>,
+    /// Those that it wears, while it is there (XEP-0317).
+    pub hats: Option<Payload>,
     /// The id that is its own in this room (XEP-0421).
     pub id: Payload,
     /// The stanza of the occupant that it answers, if it said which (§7.2.2).
@@ -85,7 +87,9 @@ impl Show {
             head.id.clone_from(&self.stanza_id);
         }
         stanza.head = head;
-        stanza.with(self.id.clone()).with(self.x(viewer).finish())
+        let stanza = stanza.with(self.id.clone()).with(self.x(viewer).finish());
+        let hats = self.hats.iter().filter(|_| !self.is_gone);
+        hats.fold(stanza, |stanza, hats| stanza.with(hats.clone()))
     }
 
     fn x(&self, viewer: Viewer) -> Draft {

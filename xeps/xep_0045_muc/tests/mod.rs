@@ -4,6 +4,7 @@ mod bad_input;
 mod channel;
 mod configured;
 mod document;
+mod hats;
 mod markers;
 mod orders;
 mod races;
