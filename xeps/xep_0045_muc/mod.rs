@@ -59,7 +59,7 @@ pub const XEP: Xep = Xep {
     number: 45,
     name: "Multi-User Chat",
     version: "1.35.2",
-    status: Status::Partial("presence of all roles is broadcast"),
+    status: Status::Partial("nobody is told of a service that ends for good (332)"),
     hooks: &[
         Hook::Setting(&HOSTS),
         Hook::Setting(&CREATION),
