@@ -18,8 +18,8 @@ pub(super) struct Life {
     jid: Jid,
     /// By which it is resumed.
     id: Option<String>,
-    /// What it has got since counting began, by number.
-    got: Vec<Option<usize>>,
+    /// So many stanzas has it got since counting began (XEP-0198 §4: of 32 bits).
+    got: u32,
     /// What it has said since.
     said: Vec<Saying>,
     /// So many of which have been dealt with, as it was told.
@@ -85,11 +85,11 @@ impl Token {
 }
 
 impl Count {
-    fn of(self, got: usize) -> Option<String> {
+    fn of(self, got: u32) -> Option<String> {
         Some(match self {
             Self::Right => got.to_string(),
-            Self::Behind(by) => got.saturating_sub(usize::from(by % 8)).to_string(),
-            Self::Ahead(by) => (got + usize::from(by % 8)).to_string(),
+            Self::Behind(by) => got.saturating_sub(u32::from(by % 8)).to_string(),
+            Self::Ahead(by) => got.wrapping_add(u32::from(by % 8)).to_string(),
             Self::Huge => u32::MAX.to_string(),
             Self::Negative => "-1".into(),
             Self::NoNumber => "many".into(),
@@ -128,7 +128,7 @@ impl World {
     pub fn acks(&mut self, stream: usize, count: Count) {
         let Some(link) = self.pick(stream).map(|stream| stream.link) else { return };
         // Who does not know yet that it has its session has nothing to tell.
-        let Some(got) = self.life(link).map(|life| life.got.len()) else { return };
+        let Some(got) = self.life(link).map(|life| life.got) else { return };
         self.stream(link).errs |= !matches!(count, Count::Right);
         let ack = format!("<a xmlns='{SM}'{}/>", attribute(count.of(got).as_deref()));
         self.tell(link, machine::Input::Bytes(ack.as_bytes()));
@@ -145,7 +145,7 @@ impl World {
         let known: Vec<_> = self.lives.iter().filter(|life| life.id.is_some()).collect();
         let Some(at) = which.checked_rem(known.len()) else { return };
         let (life, seat) = (known[at], by.map_or(known[at].seat, |seat| seat % SEATS.len()));
-        let (previd, h) = (token.of(life.id.as_deref().unwrap()), count.of(life.got.len()));
+        let (previd, h) = (token.of(life.id.as_deref().unwrap()), count.of(life.got));
         let (last, id) = (life.link, previd.clone().unwrap_or_default());
         if SEATS[seat].0 == SEATS[life.seat].0 {
             // What it had before it looks at no more.
@@ -224,7 +224,7 @@ impl World {
                 Frame::Element(payload) => self.element_read(link, payload.element(), &mut says),
                 Frame::Stanza(stanza) => {
                     if let Some(life) = self.life(link) {
-                        life.got.push(Ledger::number(&stanza));
+                        life.got = life.got.wrapping_add(1);
                     }
                     // One of the account's has been looked at before the machine wrote it.
                     if !std::mem::take(&mut known) {
@@ -285,7 +285,7 @@ impl World {
         let (session, seat) = (stream.session, stream.seat);
         let jid = stream.jid.clone().expect("is bound");
         let id = enabled.attribute("id").map(|id| id.into_owned());
-        let (got, acked, over, killed) = (Vec::new(), 0, false, false);
+        let (got, acked, over, killed) = (0, 0, false, false);
         self.lives.push(Life { session, link, seat, jid, id, got, said, acked, over, killed });
     }
 
@@ -366,10 +366,10 @@ impl World {
         assert_eq!(life.jid, *jid);
         let claim = streams[at].claims.as_ref().expect("it claims one");
         assert_eq!(Some(&claim.id), id.as_ref(), "it claims another");
-        let h = claim.h.expect("says what it has") as usize;
-        if h != life.got.len() {
-            ledger.lies(life.session, (h > life.got.len()).then(|| jid.bare()));
-            life.got.resize(h, None);
+        let h = claim.h.expect("says what it has");
+        if h != life.got {
+            ledger.lies(life.session, (h > life.got).then(|| jid.bare()));
+            life.got = h;
         }
         let before = streams.iter_mut().find(|stream| stream.link == life.link);
         let asked = before.map(|stream| std::mem::take(&mut stream.asked)).unwrap_or_default();
