@@ -307,11 +307,10 @@ mod tests {
 
         async fn take(&self, behind: &[(i64, i64)]) -> Result<Taken, Fault> {
             let mut taken = Taken::default();
-            for (id, _) in behind {
-                let mut logs = self.logs.borrow_mut();
-                logs.values_mut().filter(|log| log.0 == *id).for_each(|log| log.1 = *id);
-                taken.add(*id, 1);
-            }
+            behind.iter().for_each(|(id, _)| _ = taken.add(*id, 1));
+            let ids: BTreeSet<_> = behind.iter().map(|(id, _)| *id).collect();
+            let mut logs = self.logs.borrow_mut();
+            logs.values_mut().filter(|log| ids.contains(&log.0)).for_each(|log| log.1 = log.0);
             Ok(taken)
         }
     }
@@ -319,12 +318,12 @@ mod tests {
     #[tokio::test]
     async fn only_logs_that_have_been_written_to_are_asked() {
         let (database, mut round) = (Counting::default(), Round::default());
-        database.write(0..20_000);
-        assert!(database.catch_up(&mut round).await >= 20_000, "all, after a start");
+        database.write(0..2_000);
+        assert!(database.catch_up(&mut round).await >= 2_000, "all, after a start");
         assert_eq!(database.catch_up(&mut round).await, 0);
-        database.write([7, 19_999, 30_000]);
+        database.write([7, 1_999, 3_000]);
         assert!(database.catch_up(&mut round).await <= 6);
-        database.write((0..20_000).filter(|name| name % 100 == 0));
+        database.write((0..2_000).filter(|name| name % 10 == 0));
         assert!(database.catch_up(&mut round).await <= 400);
         assert_eq!(database.catch_up(&mut round).await, 0);
     }
