@@ -46,6 +46,7 @@ pub struct House {
     pub jid: Bare,
     /// `None`: it is not in memory.
     room: Option<Box<dyn Room>>,
+    now: Moment,
     leaves: bool,
     hooks: Hooks,
     /// What the operator chose.
@@ -86,6 +87,7 @@ impl House {
         Self {
             jid,
             room: None,
+            now: Moment(0),
             leaves: false,
             hooks,
             settings,
@@ -161,8 +163,9 @@ impl House {
         self.plays(Input::Committed(ticket, outcome))
     }
 
-    /// The room is loaded, if it is not there.
+    /// A second passes. The room is loaded, if it is not there.
     pub fn wakes(&mut self) -> Vec<Stanza> {
+        self.now = self.now.after(1_000);
         self.plays(Input::Tick)
     }
 
@@ -193,8 +196,8 @@ impl House {
             let mut out = Vec::new();
             let room = self.room.take();
             let unix_ms = NOW;
-            let Self { random, settings, hooks, .. } = &*self;
-            let ctx = Ctx { now: Moment(0), unix_ms, random, settings, hooks };
+            let Self { now, random, settings, hooks, .. } = &*self;
+            let ctx = Ctx { now: *now, unix_ms, random, settings, hooks };
             let mut room = room.unwrap_or_else(|| self.load(&ctx));
             room.handle(&ctx, input, &mut out);
             self.leaves |= out.iter().any(|output| matches!(output, Output::Leave));
@@ -236,7 +239,7 @@ impl House {
                     Err(error) => left.extend(asked.and_then(|asked| asked.refused(&error))),
                 }
             }
-            Output::Wake(at) if at == Moment(0) => inputs.push_back(Input::Tick),
+            Output::Wake(at) if at <= self.now => inputs.push_back(Input::Tick),
             Output::Parcel(Parcel::News { to, news, .. }) => self.news.push((to, news)),
             Output::Parcel(Parcel::Told { message, told, .. }) => {
                 let Some(to) = message.head.to.clone() else { return };

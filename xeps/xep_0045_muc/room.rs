@@ -293,9 +293,9 @@ impl Room {
             Input::Committed(ticket, outcome) => self.committed(ticket, outcome, turn),
             Input::Release(owed, outcome) => self.release(owed, outcome, turn),
             Input::Answered(number, replied) => self.answered(number, replied, turn),
-            Input::Tick => self.note_marks(turn),
-            Input::Note => self.write_all_marks(turn),
-            Input::Said(..)
+            Input::Tick
+            | Input::Note
+            | Input::Said(..)
             | Input::Told(..)
             | Input::News(..)
             | Input::Half(..)

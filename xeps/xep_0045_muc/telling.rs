@@ -113,6 +113,12 @@ impl Room {
 
     /// Something comes to the room: in its turn.
     pub fn hears(&mut self, input: Input, turn: &mut Turn<'_, '_>) {
+        // Marks stand beside the line, whoever is being told something.
+        match &input {
+            Input::Tick => self.note_marks(turn),
+            Input::Note => self.write_all_marks(turn),
+            _ => {}
+        }
         match (self.slices.telling.take(), input) {
             (None, input) => self.hear(input, turn),
             (Some((telling, rest)), Input::Tick) => match self.tell(telling, turn) {

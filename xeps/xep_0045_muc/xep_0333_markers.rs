@@ -16,7 +16,7 @@ use super::{
 use crate::xep_0059_rsm as rsm;
 use engine::{
     account::Output,
-    ctx::Ctx,
+    ctx::{Ctx, Moment},
     hook::*,
     parcel::Ticket,
     setting::{self, Setting},
@@ -102,8 +102,8 @@ pub struct Marks {
     unwritten: BTreeSet<Bare>,
     /// Whose is being written.
     written: BTreeMap<Ticket, BTreeSet<Bare>>,
-    /// Whether the room comes back to it.
-    wakes: bool,
+    /// When the room comes back to it.
+    wakes: Option<Moment>,
 }
 
 impl Marks {
@@ -193,8 +193,10 @@ impl Room {
     }
 
     fn come_back(&mut self, turn: &mut Turn<'_, '_>) {
-        if !std::mem::replace(&mut self.marks.wakes, true) {
-            turn.out.push(Output::Wake(turn.ctx.now.after(NOTED_MS)));
+        if self.marks.wakes.is_none() {
+            let at = turn.ctx.now.after(NOTED_MS);
+            self.marks.wakes = Some(at);
+            turn.out.push(Output::Wake(at));
         }
     }
 
@@ -233,7 +235,11 @@ impl Room {
 
     /// A moment has passed: what has been read since is written.
     pub fn note_marks(&mut self, turn: &mut Turn<'_, '_>) {
-        self.marks.wakes = false;
+        // The room may have been woken for something else.
+        if self.marks.wakes.is_none_or(|at| at > turn.ctx.now) {
+            return;
+        }
+        self.marks.wakes = None;
         // What is asked of a store that is late is not asked again.
         match self.marks.written.is_empty() {
             true => self.write_marks(turn),
