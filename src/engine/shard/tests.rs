@@ -36,6 +36,7 @@ mod pushes;
 mod storm;
 mod subscriptions;
 mod turns;
+mod wakes;
 
 /// A XEP for these tests: keeps messages with a body, refuses swear words, counts what is written.
 const TOY: Xep = Xep {
