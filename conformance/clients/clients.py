@@ -12,6 +12,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from occupants import Observer, Occupant
 from servers import DOMAIN, target
 from waiting import Failure, Process
 
@@ -34,10 +35,11 @@ class Client:
         self.way = way
         self.password = PASSWORD
         self.jid = f"{self.name}@{DOMAIN}"
+        self.nick = self.name
         self.url, self.port = server.ways[way]
 
 
-class Scripted(Client):
+class Scripted(Occupant, Client):
     """A client library behind a small script that reads commands and prints events."""
 
     process = None
@@ -51,6 +53,7 @@ class Scripted(Client):
         self.process.expect(rf"online {self.jid}/{self.resource}(/\S+)? {protection}$")
 
     def start(self, *how):
+        self.read_until = 0
         log = self.folder / f"{self.name}-{self.resource}.log"
         command = [*self.command(), *how]
         self.process = Process(self.name, command, log, env=self.environment())
@@ -106,7 +109,7 @@ class Scripted(Client):
             self.process.stop()
 
 
-class Slixmpp(Scripted):
+class Slixmpp(Observer, Scripted):
     name = "slixmpp"
 
     def command(self):
@@ -245,9 +248,32 @@ class Converse(Scripted):
         self.process.expect(f"opened {contact}$")
 
     def screenshot(self):
-        file = screenshots() / f"{self.name}-{self.way}.png"
+        self.takes_screenshot(f"{self.name}-{self.way}.png")
+
+    def takes_screenshot(self, name):
+        file = screenshots() / name
         self.process.tell(f"screenshot {file}")
         self.process.expect(f"screenshot {file}$")
+
+    def is_invited(self, room, _):
+        """When the room brings the invitation, it calls the room the inviter."""
+        self.answers("invitation", f'invitation .*"{room}".*')
+
+    def accepts(self, room):
+        self.answers(f"accept {room} {self.nick}", f"entered {room}")
+
+    def sees_subject(self, room, subject):
+        self.answers(f"shows {room} {subject}", "shows .*")
+
+    def is_sent_out(self, room):
+        self.answers(f"shows {room} You have been kicked", "shows .*")
+
+    def heard_in(self, room):
+        heard = json.loads(self.answers(f"heard_in {room}", r"heard_in (\[.*\])")[1])
+        return [tuple(line) for line in heard]
+
+    def screenshot_of_room(self, _):
+        self.takes_screenshot(f"{self.name}-room.png")
 
 
 def python(client, home, script, address):

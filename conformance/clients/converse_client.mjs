@@ -4,7 +4,7 @@
 //
 // SERVICE is the URL of a WebSocket or of BOSH, or of the host-meta that tells of them (XEP-0156).
 // FOLDER is for what the browser writes.
-// Commands: `open JID`, `approve JID`, `say JID TEXT`, `history JID`, `screenshot FILE`, `quit`.
+// Commands, of rooms see converse_rooms.mjs: `open JID`, `approve JID`, `say JID TEXT`, `history JID`, `screenshot FILE`, `quit`.
 
 import { createHash, X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,6 +13,8 @@ import { createRequire } from "node:module";
 import { extname, join, normalize } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
+
+import { commands_of_rooms } from "./converse_rooms.mjs";
 
 const [jid, password, service, certificate, folder, modules] = process.argv.slice(2);
 const entry = createRequire(modules + "/").resolve("puppeteer-core");
@@ -101,8 +103,10 @@ await page.evaluate(
         const text = shown.querySelector(".chat-msg__text")?.textContent.trim();
         if (!text) continue;
         shown.classList.add("told");
-        const from = (shown.dataset.from ?? "").split("/")[0];
-        if (from !== jid.split("/")[0]) show("message", from, text);
+        const [from, nick] = (shown.dataset.from ?? "").split("/");
+        const room = shown.closest("converse-muc")?.getAttribute("jid");
+        if (room) show("room_message", room, nick, text);
+        else if (from !== jid.split("/")[0]) show("message", from, text);
       }
     }).observe(document.body, { childList: true, subtree: true, characterData: true });
     converse.initialize({
@@ -180,6 +184,8 @@ const obey = {
     process.exit();
   },
 };
+
+Object.assign(obey, commands_of_rooms(page, show));
 
 const commands = createInterface({ input: process.stdin });
 for await (const line of commands) {

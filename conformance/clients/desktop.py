@@ -1,12 +1,14 @@
 """Clients with windows: Gajim and Dino, on a screen in memory, in a home of their own."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
+import dino_rooms
 from clients import HERE, Client, Scripted, screenshots
 from servers import DOMAIN, target
 from waiting import Failure, Process, until
@@ -118,14 +120,39 @@ class Gajim(Scripted):
             "SELECT time, message, kind FROM logs JOIN jids USING (jid_id)"
             " WHERE jid = ? AND message IS NOT NULL ORDER BY time, log_line_id"
         )
+        lines = self.asks(question, contact) if self.asks(read) else []
+        return [[iso(time), text, kind == SENT] for time, text, kind in lines]
+
+    def asks(self, question, *values):
         file = self.desktop.home / "data" / "gajim" / "logs.db"
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
-            has_read = database.execute(read).fetchone()
-            lines = database.execute(question, [contact]).fetchall() if has_read else []
-        return [[iso(time), text, kind == SENT] for time, text, kind in lines]
+            return database.execute(question, values).fetchall()
+
+    def accepts(self, room):
+        self.answers(f"accept {room}", f"entered {room}")
+
+    def sees_subject(self, room, subject):
+        self.process.expect(f"room_subject {room} {re.escape(subject)}$")
+
+    def bookmarks_room(self, _):
+        """As it does with all that it has entered."""
+
+    def is_sent_out(self, room):
+        self.process.expect(f"room-kicked {room}$")
+
+    def heard_in(self, room):
+        """Of its database, in the order of its windows."""
+        question = (
+            "SELECT contact_name, message FROM logs JOIN jids USING (jid_id)"
+            " WHERE jid = ? AND message IS NOT NULL ORDER BY time, log_line_id"
+        )
+        return self.asks(question, room)
 
     def screenshot(self):
         self.desktop.screenshot(self.name)
+
+    def screenshot_of_room(self, _):
+        self.desktop.screenshot(f"{self.name}-room")
 
     def stop(self):
         super().stop()
@@ -133,7 +160,7 @@ class Gajim(Scripted):
             self.desktop.stop()
 
 
-class Dino(Client):
+class Dino(dino_rooms.Guest, Client):
     """Driven by its actions and its keyboard; what it knows stands in its database."""
 
     name = "dino"
@@ -143,6 +170,7 @@ class Dino(Client):
 
     def login(self):
         self.stop()
+        self.read_until = 0
         self.desktop = Desktop(self.folder / self.name)
         self.database = self.desktop.home / "data" / "dino" / "dino.db"
         if not self.database.exists():
@@ -186,11 +214,15 @@ class Dino(Client):
 
     def asks(self, question, *values):
         """Of its database; nothing, as long as it has not made it."""
+        found = self.asks_all(question, *values)
+        return found[0] if found else None
+
+    def asks_all(self, question, *values):
         try:
             with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as database:
-                return database.execute(question, values).fetchone()
+                return database.execute(question, values).fetchall()
         except sqlite3.OperationalError:
-            return None
+            return []
 
     def conversation(self, contact):
         question = (

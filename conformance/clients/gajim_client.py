@@ -13,6 +13,7 @@ import gi
 
 gi.require_version("Gdk", "3.0")
 
+import gajim_rooms  # noqa: E402
 from gajim.common import app, configpaths, ged  # noqa: E402
 from gajim.common.settings import Settings  # noqa: E402
 from gajim.common.structs import OutgoingMessage  # noqa: E402
@@ -39,6 +40,7 @@ def prepare(jid, password, address, port, type_):
     settings.init()
     settings.set("use_keyring", False)
     settings.set("check_for_update", False)
+    settings.set("confirm_close_muc", False)
     account = {
         "name": jid.localpart,
         "hostname": jid.domain,
@@ -105,15 +107,16 @@ def obey(source, _condition):
         app.app.start_shutdown(message="")  # its window would ask who has lines unread
         return False
     command, *words = line.split(" ", 2)
-    globals()["do_" + command](*(words + ["", ""])[:2])
+    (globals() | vars(gajim_rooms))["do_" + command](*(words + ["", ""])[:2])
     return True
 
 
 def main():
     jid, *account = sys.argv[1:]
     prepare(JID.from_string(jid), *account)
-    for event in EVENTS:
-        handler = globals()["on_" + event.replace("-", "_")]
+    known = globals() | vars(gajim_rooms)
+    for event in EVENTS + gajim_rooms.EVENTS:
+        handler = known["on_" + event.replace("-", "_")]
         app.ged.register_event_handler(event, ged.CORE, handler)
     GLib.io_add_watch(sys.stdin, GLib.PRIORITY_DEFAULT, GLib.IOCondition.IN, obey)
     if os.geteuid() == 0:  # it refuses root, and a container may have nobody else

@@ -4,7 +4,7 @@ import re
 import sqlite3
 from datetime import datetime
 
-from clients import Client
+from clients import Client, screenshots
 from servers import DOMAIN, run
 from waiting import Failure, until
 
@@ -185,6 +185,88 @@ time.chat=%Y-%m-%dT%H:%M:%S.%f+00:00
 
     def tmux(self, *words):
         return run(["tmux", "-S", self.folder / f"{self.name}.tmux", *words])
+
+
+class Bellringer(Profanity):
+    """One in rooms."""
+
+    name = "bellringer"
+    settings = Profanity.settings + "occupants=false\n[connection]\nreconnect=2\n"
+    retracts = None  # has no command for it
+
+    def creates_room(self, room):
+        self.enters(room)
+        self.shows("/room accept")
+        self.type("/room accept")
+        self.shows("Room unlocked")
+
+    def enters(self, room):
+        self.type(f"/join {room} nick {self.nick}")
+        self.shows(f"-> You have joined the room as {self.nick}")
+
+    def is_invited(self, room, _):
+        """It calls the room the inviter, when that is who brings the invitation."""
+        self.type("/win 1")
+        self.shows(f"Use '/join {room}' to accept the invitation")
+
+    def accepts(self, room):
+        self.clears_console()
+        self.enters(room)
+
+    def finds(self, room):
+        self.asks_until("/rooms", room)
+
+    def invites(self, room, contact):
+        self.in_room(room, f"/invite send {contact}")
+
+    def says_in(self, room, text):
+        self.in_room(room, text)
+
+    def hears_in(self, room, nick, text):
+        self.in_room(room)
+        self.shows(f"{nick}: {text}")
+
+    def names(self, room, subject):
+        self.in_room(room, f"/subject set {subject}")
+
+    def sees_subject(self, room, subject):
+        self.in_room(room)
+        self.shows(subject)
+
+    def takes_nick(self, room, nick):
+        self.in_room(room, f"/nick {nick}")
+        self.nick = nick
+
+    def kicks(self, room, nick):
+        self.in_room(room, f"/kick {nick}")
+
+    def bans(self, room, contact):
+        self.in_room(room, f"/ban {contact}")
+
+    def bookmarks_room(self, room):
+        self.in_room(room, f"/bookmark add {room} nick {self.nick} autojoin on")
+
+    def leaves(self, room):
+        self.in_room(room, "/close")
+
+    def is_sent_out(self, room):
+        self.type("/win 1")
+        self.shows("Kicked from ")
+
+    def heard_in(self, room):
+        self.in_room(room)
+        return re.findall(r"^\S+ - (\S+): (.*?)\s*$", self.pane(), re.MULTILINE)
+
+    def in_room(self, room, *lines):
+        """Typed into its window."""
+        self.type(f"/win {room}")
+        for line in lines:
+            self.type(line)
+
+    def screenshot_of_room(self, room):
+        """As text: it has a terminal."""
+        self.in_room(room)
+        (screenshots() / f"{self.name}-room.txt").write_text(self.pane())
 
 
 class Historian(Profanity):

@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 
 from clients import Admin, Aioxmpp, Converse, Nbxmpp, Newcomer, Slixmpp, XmppJs
 from desktop import Dino, Gajim
-from profanity import Beginner, Profanity
+from profanity import Beginner, Bellringer, Profanity
+from rooms import a_room_of_its_own, a_room_of_others
 from servers import DOMAIN
 from waiting import Failure
 
@@ -316,6 +317,10 @@ class Watchman(Converse):
     name = "watchman"
 
 
+class Bellfounder(Slixmpp):
+    name = "bellfounder"
+
+
 class Weaver(XmppJs):
     name = "weaver"
 
@@ -351,10 +356,14 @@ ACCOUNTS = [
 GAJIM = [
     ("before a screen", before_a_screen, (Nurse, "direct"), (Gajim, "starttls")),
     ("chat", chat, (Nurse, "starttls"), (Gajim, "wss")),
+    ("a room of its own", a_room_of_its_own, (Nurse, "direct"), (Gajim, "starttls")),
+    ("a room of others", a_room_of_others, (Nurse, "starttls"), (Gajim, "direct")),
 ]
 DINO = [
     ("before a screen", before_a_screen, (Friar, "starttls"), (Dino, "starttls")),
     ("chat", chat, (Friar, "starttls"), (Dino, "direct")),
+    ("a room of its own", a_room_of_its_own, (Friar, "direct"), (Dino, "starttls")),
+    ("a room of others", a_room_of_others, (Friar, "starttls"), (Dino, "direct")),
 ]
 LIBRARIES = [
     ("chat", chat, (Aioxmpp, "starttls"), (Nbxmpp, "starttls")),
@@ -372,6 +381,8 @@ LIBRARIES = [
 BROWSER = [
     ("before a screen", before_a_screen, (Page, "direct"), (Converse, "wss")),
     ("before a screen", before_a_screen, (Porter, "starttls"), (Watchman, "bosh")),
+    ("a room of its own", a_room_of_its_own, (Page, "starttls"), (Converse, "wss")),
+    ("a room of others", a_room_of_others, (Page, "direct"), (Converse, "wss")),
 ]
 DEVICES = [
     (
@@ -383,4 +394,8 @@ DEVICES = [
     ),
     ("push", push, (Apothecary, "starttls"), (Sampson, "direct"), (Gregory, "starttls")),
 ]
-AT_THE_SAME_TIME = [EVERY_DAY, ACCOUNTS, DEVICES, GAJIM, DINO, LIBRARIES, BROWSER]
+TERMINAL = [
+    ("a room of its own", a_room_of_its_own, (Bellfounder, "direct"), (Bellringer, "starttls")),
+    ("a room of others", a_room_of_others, (Bellfounder, "starttls"), (Bellringer, "direct")),
+]
+AT_THE_SAME_TIME = [TERMINAL, EVERY_DAY, ACCOUNTS, DEVICES, GAJIM, DINO, LIBRARIES, BROWSER]

@@ -115,6 +115,11 @@ class Server:
             options["env"] = options.get("env", os.environ) | self.clock.environment()
         self.process = Process(self.name, command, self.folder / "server.log", **options)
 
+    def kill(self):
+        """As a power cut would, but for the disk."""
+        self.process.child.kill()
+        self.process.ended()
+
     def stop(self):
         """SIGTERM must end it, with exit code 0."""
         self.process.child.terminate()

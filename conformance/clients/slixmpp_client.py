@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
+import slixmpp_rooms
 from slixmpp import ClientXMPP
 from slixmpp.exceptions import IqError
 from slixmpp.plugins.xep_0048.stanza import Bookmarks
@@ -30,7 +31,7 @@ def show(*words):
     print(*words, flush=True)
 
 
-class Client(ClientXMPP):
+class Client(slixmpp_rooms.Rooms, ClientXMPP):
     def __init__(self, jid, password, port, tls, certificate, *register):
         super().__init__(jid, password)
         self.port = int(port)
@@ -39,10 +40,11 @@ class Client(ClientXMPP):
         self.enable_plaintext = False
         self.ca_certs = Path(certificate)
         self.auto_authorize = None  # a request waits for `approve`
-        for number in PLUGINS:
+        for number in PLUGINS + slixmpp_rooms.PLUGINS:
             self.register_plugin(f"xep_{number}")
         events = ["session_start", "message", "message_error", "receipt_received"]
-        events += ["presence_available", "carbon_sent", "carbon_received"]
+        events += ["presence_available", "carbon_sent", "carbon_received", *slixmpp_rooms.EVENTS]
+        self.spoken = {}  # the archive's ids of what was said in rooms, by room and text
         for event in [*events, "failed_auth", "connection_failed", "disconnected", *register]:
             self.add_event_handler(event, getattr(self, "on_" + event))
         for event in ("got_online", "got_offline", "presence_subscribe", "presence_subscribed"):
@@ -72,7 +74,7 @@ class Client(ClientXMPP):
 
     def on_message(self, message):
         """With the time that it was sent at, when it says so, or else the time of now."""
-        if message["body"]:
+        if message["body"] and message["type"] != "groupchat":
             stamp = message["delay"]["stamp"] or datetime.now(timezone.utc)
             show("message", message["from"].bare, stamp.isoformat(), message["body"])
 
