@@ -42,13 +42,25 @@ class Guest:
 
     def invites(self, room, contact):
         """The owner, when nobody else is there."""
+        name = "Invite to Conference"
         self.open_chat(room)
-        self.clicks(*MEMBERS)
-        self.clicks(*INVITE_BELOW_ONE)
-        self.dialog("Invite to Conference", "type", "--delay", "60", contact)
-        keys = "Tab space shift+Tab shift+Tab space".split()
-        self.dialog("Invite to Conference", "key", "--delay", "60", *keys)
+        until(lambda: self.opens(name), f"Dino to ask: {name}")
+        self.dialog(name, "type", "--delay", "60", contact)
+        self.dialog(name, "key", "--delay", "60", *"Tab space shift+Tab shift+Tab space".split())
+        until(lambda: not self.windows("--name", name), f"Dino to have asked: {name}")
+        until(self.is_plain, "Dino to show nothing but its window")
+
+    def opens(self, name):
+        """What is below the button comes with a click, and goes with another."""
+        for place in (MEMBERS, INVITE_BELOW_ONE):
+            self.clicks(*place)
+            time.sleep(MOMENT)
+        return self.windows("--name", name)
+
+    def is_plain(self):
         self.clicks(*ELSEWHERE)
+        time.sleep(MOMENT)
+        return len(self.windows("--class", "dino")) == 1
 
     def says_in(self, room, text):
         self.say(room, text)
@@ -110,9 +122,13 @@ class Guest:
 
     def dialog(self, name, *what):
         """Into a window, once it is there; it may be gone before the last key is up."""
+        until(lambda: self.windows("--name", name), f"Dino to ask: {name}")
         search = ["xdotool", "search", "--onlyvisible", "--name", name]
-        until(lambda: self.desktop.tries(*search).stdout, f"Dino to ask: {name}")
         self.desktop.tries(*search, "windowfocus", *what)
+
+    def windows(self, *which):
+        search = ["xdotool", "search", "--onlyvisible", *which]
+        return self.desktop.tries(*search).stdout.split()
 
     def points_at(self, x, y):
         self.desktop.run("xdotool", "mousemove", str(x), str(y))
