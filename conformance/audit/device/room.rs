@@ -45,10 +45,12 @@ pub struct Attendance<'a> {
     stand: Stand,
     /// When it does something about it.
     next: Instant,
-    /// The newest name that has come on its own, or was fetched last.
+    /// The newest name that has come on its own.
     newest: Option<String>,
-    /// The newest that was fetched, when nothing has come on its own since it entered.
-    fetched: Option<String>,
+    /// Up to where it has asked.
+    covered: Option<String>,
+    /// Nothing has come on its own since it began to ask.
+    is_quiet: bool,
     /// It has to ask for what is behind this.
     catch_up: Option<Option<String>>,
     /// It has been inside all the time since it began to ask.
@@ -65,7 +67,8 @@ impl<'a> Attendance<'a> {
             stand: Stand::Outside,
             next: Instant::now(),
             newest: None,
-            fetched: None,
+            covered: None,
+            is_quiet: true,
             catch_up: Some(None),
             stayed: false,
             sees: BTreeSet::new(),
@@ -92,9 +95,10 @@ impl<'a> Attendance<'a> {
     /// Something was said there; its log.
     pub fn hears(&mut self, name: Option<&String>, was_fetched: bool) -> Log {
         if was_fetched {
-            self.fetched = name.cloned().or(self.fetched.take());
+            self.covered = name.cloned().or(self.covered.take());
         } else {
-            (self.newest, self.fetched) = (name.cloned().or(self.newest.take()), None);
+            self.newest = name.cloned().or(self.newest.take());
+            self.is_quiet = false;
         }
         self.seat.log
     }
@@ -186,8 +190,9 @@ impl<'a> Living<'a> {
         let Some(attendance) = self.attendance.as_mut().filter(|_| self.fetch.is_none()) else {
             return Ok(());
         };
-        attendance.stayed = true;
         let since = attendance.catch_up.clone().flatten();
+        attendance.covered.clone_from(&since);
+        (attendance.stayed, attendance.is_quiet) = (true, true);
         let fetch = Fetch::missed(since).of(&attendance.seat.room);
         self.fetch(link, fetch)
     }
@@ -199,10 +204,12 @@ impl<'a> Living<'a> {
             attendance.catch_up = Some(to);
             return;
         }
-        let newest = attendance.fetched.take().or(attendance.newest.take());
         // What was said while it was outside may have come behind what it was told.
-        attendance.catch_up = (!attendance.stayed).then(|| newest.clone());
-        attendance.newest = newest;
+        let covered = attendance.covered.take();
+        attendance.catch_up = (!attendance.stayed).then(|| covered.clone());
+        if attendance.is_quiet {
+            attendance.newest = covered;
+        }
     }
 
     /// It is not in its room, as far as it knows.
@@ -285,7 +292,8 @@ impl<'a> Living<'a> {
         let codes: Vec<&str> = codes.filter_map(|status| status.attribute("code")).collect();
         let is_own = codes.contains(&SELF);
         match told.attribute("type") {
-            None if is_own && attendance.stand == Stand::Entering => {
+            // What it had said before a kill it has said again: it left, and entered.
+            None if is_own && matches!(attendance.stand, Stand::Entering | Stand::Outside) => {
                 attendance.sees.extend(Seat::account(nick));
                 self.is_inside(link)
             }
