@@ -96,7 +96,7 @@ impl Living<'_> {
         let Some(mut fetch) = self.fetch.take_if(|fetch| fetch.id() == id) else { return Ok(()) };
         let Some(fin) = answer.child(MAM, "fin") else {
             if !fetch.is_to_go_on() {
-                // Who was banned meanwhile may not read; else it asks again.
+                self.asks_later();
                 self.progress().fetching.store(false, Relaxed);
                 return Ok(());
             }

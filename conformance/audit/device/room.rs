@@ -53,6 +53,8 @@ pub struct Attendance<'a> {
     is_quiet: bool,
     /// It has to ask for what is behind this.
     catch_up: Option<Option<String>>,
+    /// Not before this: it was refused.
+    asks_at: Instant,
     /// It has been inside all the time since it began to ask.
     stayed: bool,
     /// Whom it sees there.
@@ -70,6 +72,7 @@ impl<'a> Attendance<'a> {
             covered: None,
             is_quiet: true,
             catch_up: Some(None),
+            asks_at: Instant::now(),
             stayed: false,
             sees: BTreeSet::new(),
             owner: (seat.role == Role::Owner).then(Owner::default),
@@ -187,14 +190,22 @@ impl<'a> Living<'a> {
     }
 
     fn catch_up(&mut self, link: &mut Link) -> Result<(), Broken> {
-        let Some(attendance) = self.attendance.as_mut().filter(|_| self.fetch.is_none()) else {
-            return Ok(());
-        };
+        let may_ask = |attendance: &&mut Attendance<'_>| attendance.asks_at <= Instant::now();
+        let attendance = self.attendance.as_mut().filter(|_| self.fetch.is_none());
+        let Some(attendance) = attendance.filter(may_ask) else { return Ok(()) };
         let since = attendance.catch_up.clone().flatten();
         attendance.covered.clone_from(&since);
         (attendance.stayed, attendance.is_quiet) = (true, true);
         let fetch = Fetch::missed(since).of(&attendance.seat.room);
         self.fetch(link, fetch)
+    }
+
+    /// The archive of the room was refused: who was banned meanwhile may not read it.
+    pub(super) fn asks_later(&mut self) {
+        let later = Instant::now() + self.chance.pause(RETRY);
+        if let Some(attendance) = &mut self.attendance {
+            attendance.asks_at = later;
+        }
     }
 
     /// It has asked for what is up to this name; or for all that there is.
