@@ -63,7 +63,7 @@ impl Slices {
 }
 
 impl Room {
-    /// What is told first: nothing when it has been said before, then its sender alone hears it.
+    /// What is told; nothing when it has been said before, then at most its sender hears it.
     pub fn telling(
         &mut self,
         message: Stanza,
@@ -77,7 +77,13 @@ impl Room {
             None => message,
         };
         if step.committed.repeated {
-            send(addressed(&message, by), turn.out);
+            // What was said since it came in, it has been told, or is when it comes back: in its
+            // place, before what was said later.
+            let seat = self.occupants.by(by).and_then(|(_, occupant)| occupant.seat(by));
+            let is_ours = turn.ctx.settings.hosts(by.domain());
+            if !is_ours || seat.is_none_or(|seat| pos <= Some(seat.start)) {
+                send(addressed(&message, by), turn.out);
+            }
             return None;
         }
         // What no log has, such as that somebody types, is of no use to who comes back.
