@@ -243,7 +243,7 @@ impl House {
             Output::Parcel(Parcel::News { to, news, .. }) => self.news.push((to, news)),
             Output::Parcel(Parcel::Told { message, told, .. }) => {
                 let Some(to) = message.head.to.clone() else { return };
-                let last = self.heard.entry(to.clone()).or_insert(told.after);
+                let last = self.heard.entry(to.clone()).or_default();
                 if told.after > *last {
                     inputs.push_back(Input::Attends(to, Attends::Back(Some(*last))));
                 } else if told.pos > *last {

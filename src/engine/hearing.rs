@@ -46,6 +46,9 @@ pub(crate) enum Heard {
     Gap(Pos),
 }
 
+/// What was asked for is asked for again after so many messages that cannot be heard before it.
+const ASKED_AGAIN_MESSAGES: u32 = 64;
+
 /// What a session hears of one room.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hearing {
@@ -53,8 +56,8 @@ struct Hearing {
     last: Pos,
     /// The first of what a hook holds back.
     held: Option<Pos>,
-    /// The room has been asked for what is missing.
-    asks: bool,
+    /// So often something was missing since the room was asked for it.
+    asks: u32,
     /// The room has more, and waits to be asked for it.
     more: bool,
 }
@@ -66,25 +69,17 @@ pub(crate) struct Hearings(BTreeMap<Bare, Hearing>);
 impl Hearings {
     /// A message of a room has come.
     pub fn hear(&mut self, room: &Bare, told: Told) -> Heard {
-        let Some(one) = self.0.get_mut(room) else {
-            self.passes(room, told);
-            return Heard::New;
-        };
-        if told.pos <= one.last || told.after > one.last && one.asks {
+        let one = self.0.entry(room.clone()).or_default();
+        if told.pos <= one.last {
             return Heard::Again;
         }
         if told.after > one.last {
-            one.asks = true;
-            return Heard::Gap(one.last);
+            let asks = one.asks.is_multiple_of(ASKED_AGAIN_MESSAGES);
+            one.asks += 1;
+            return if asks { Heard::Gap(one.last) } else { Heard::Again };
         }
-        self.passes(room, told);
+        (one.last, one.asks, one.more) = (told.pos, 0, told.more);
         Heard::New
-    }
-
-    /// It need not be told this.
-    pub fn passes(&mut self, room: &Bare, told: Told) {
-        let one = self.0.entry(room.clone()).or_default();
-        (one.last, one.asks, one.more) = (one.last.max(told.pos), false, told.more);
     }
 
     /// A hook has held a message back, or let it go with all that was held before it.
@@ -106,7 +101,7 @@ impl Hearings {
 
     /// It comes back: rooms are told anew what it has.
     pub fn comes_back(&mut self) {
-        self.0.values_mut().for_each(|one| (one.asks, one.more) = (false, false));
+        self.0.values_mut().for_each(|one| (one.asks, one.more) = (0, false));
     }
 
     /// Up to where it has been told.
@@ -160,7 +155,12 @@ mod tests {
     #[test]
     fn what_is_lost_on_the_way_is_missed_and_asked_for_once() {
         let (room, mut hearings) = (Bare::parse("garden@rooms.x").unwrap(), Hearings::default());
-        assert_eq!(hearings.hear(&room, told(3, 5)), Heard::New, "the first, whatever came before");
+        assert_eq!(
+            hearings.hear(&room, told(3, 5)),
+            Heard::Gap(Pos(0)),
+            "it has heard nothing yet"
+        );
+        assert_eq!(hearings.hear(&room, told(0, 5)), Heard::New);
         assert_eq!(hearings.hear(&room, told(5, 6)), Heard::New);
         assert_eq!(hearings.hear(&room, told(5, 6)), Heard::Again);
         assert_eq!(hearings.hear(&room, told(8, 9)), Heard::Gap(Pos(6)));
@@ -169,6 +169,10 @@ mod tests {
             assert_eq!(hearings.hear(&room, told(after, pos)), Heard::New, "{pos}");
         }
         assert_eq!(hearings.hear(&room, told(11, 12)), Heard::Gap(Pos(10)), "and so every time");
+        for pos in 13..13 + i64::from(ASKED_AGAIN_MESSAGES) - 1 {
+            assert_eq!(hearings.hear(&room, told(pos - 1, pos)), Heard::Again);
+        }
+        assert_eq!(hearings.hear(&room, told(99, 100)), Heard::Gap(Pos(10)), "in case it was lost");
         // What was asked for is no more: the room begins behind it.
         assert_eq!(hearings.hear(&room, told(10, 12)), Heard::New);
     }

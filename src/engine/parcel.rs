@@ -76,6 +76,15 @@ pub enum Parcel {
         /// What else is to be known of it.
         news: News,
     },
+    /// What a room told a session was too much for its account: it asks for it.
+    Missed {
+        /// The account.
+        to: Bare,
+        /// The session.
+        session: Jid,
+        /// The room.
+        room: Bare,
+    },
     /// An occupant's session tells a room whether it takes what is said there.
     Attends {
         /// The room.
@@ -95,7 +104,7 @@ impl Parcel {
         match self {
             Self::FromSocket(account, ..) | Self::Order(account, _) => Some(account),
             Self::Routed { to, .. } | Self::Half { to, .. } | Self::Release { to, .. } => Some(to),
-            Self::Told { to, .. } | Self::News { to, .. } => Some(to),
+            Self::Told { to, .. } | Self::News { to, .. } | Self::Missed { to, .. } => Some(to),
             Self::Attends { room, .. } => Some(room),
             Self::ToSocket(..) => None,
         }

@@ -195,6 +195,7 @@ impl Shard {
                 (to, account::Input::Told(message, told, news))
             }
             Parcel::News { to, message, news } => (to, account::Input::News(message, news)),
+            Parcel::Missed { to, session, room } => (to, account::Input::Missed(session, room)),
             Parcel::Attends { room, session, attends } => {
                 (room, account::Input::Attends(session, attends))
             }

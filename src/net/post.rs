@@ -89,9 +89,14 @@ impl Post {
                 let (Some(from), Some(session)) = (message.head.from, message.head.to) else {
                     return;
                 };
-                // The room has it, and tells it again.
-                let (room, attends) = (from.bare(), Attends::Back(Some(told.after)));
-                self.put(room, |room| Parcel::Attends { room, session, attends });
+                // The room has it, and tells it again when the account comes to asking for it.
+                let (room, attends) = (from.bare(), Attends::Away);
+                self.put(to, |to| Parcel::Missed {
+                    to,
+                    session: session.clone(),
+                    room: room.clone(),
+                });
+                self.put(room.clone(), |room| Parcel::Attends { room, session, attends });
             }
             Parcel::News { to, message, news } => {
                 // When there is too much to do it is left: who is away finds the message all the

@@ -1,5 +1,5 @@
-//! Who is away: a session without a stream is told what was said when it comes back, out of the log.
-//! So a message costs nothing for it, and nothing is lost with a process.
+//! Who is away: a session without a stream is told what was said when it comes back, out of the
+//! log. So a message costs nothing for it, and nothing is lost with a process.
 
 use super::{
     history,
@@ -20,21 +20,42 @@ impl Room {
     pub fn attends(&mut self, session: Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
         let Some(seat) = self.occupants.seat_mut(&session) else { return };
         match attends {
-            Attends::Away => seat.is_away = true,
+            Attends::Away => (seat.is_away, seat.comes_back) = (true, None),
+            // It does in its turn already: from where it was told least.
+            Attends::Back(after) if seat.comes_back.is_some() => {
+                seat.comes_back = seat.comes_back.map(|before| before.min(after));
+            }
             Attends::Back(after) => {
+                seat.comes_back = Some(after);
                 let mut step = self.step(Asker::Nobody);
-                step.effects.push(Effect::CatchUp(session, after));
+                step.effects.push(Effect::CatchUp(session));
                 self.take(step, turn);
             }
         }
     }
 
+    /// A session that has just come in hears what is said from here on.
+    pub fn sits(&mut self, session: &Jid) {
+        if let Some(seat) = self.occupants.seat_mut(session) {
+            seat.start = seat.start.max(self.released);
+        }
+    }
+
+    /// It enters where it sits: it has a stream, and knows of nothing that it was told.
+    pub fn begins_anew(&mut self, session: &Jid) {
+        let Some(seat) = self.occupants.seat_mut(session) else { return };
+        self.unsure.remove(&seat.since);
+        (seat.is_away, seat.comes_back, seat.told) = (false, None, Pos::default());
+    }
+
     /// From now on it takes what is said; what is to be read of what it has missed.
-    pub fn catch_up(&mut self, session: Jid, after: Option<Pos>) -> Option<Stanza> {
+    pub fn catch_up(&mut self, session: Jid) -> Option<Stanza> {
         let seat = self.occupants.seat_mut(&session)?;
+        // Or it has lost its stream once more.
+        let after = seat.comes_back.take()?;
         // What was said before it came in is not for it.
         let from = after.unwrap_or_default().max(seat.start);
-        (seat.is_away, seat.told) = (false, after.unwrap_or(from));
+        (seat.is_away, seat.told) = (false, after.unwrap_or_default());
         if from >= self.released {
             return None;
         }

@@ -73,10 +73,23 @@ impl Room {
         let there = self.occupants.get(&nick);
         let is_hidden =
             there.map_or_else(|| self.hides(role, turn.ctx), |occupant| occupant.is_hidden());
-        let seat =
-            Seat { jid, since, start, told, is_away, is_hidden, voice, presence, wants_versions };
+        let comes_back = None;
+        let seat = Seat {
+            jid,
+            since,
+            start,
+            told,
+            is_away,
+            comes_back,
+            is_hidden,
+            voice,
+            presence,
+            wants_versions,
+        };
         step.write(occupants::kept(&self.jid, &nick, role, &seat));
         self.occupants.sit(nick.clone(), role, seat);
+        step.effects.push(Effect::Sits(from.clone()));
+        self.has_come(&who, &mut step)?;
         let codes = if creates { vec![status::CREATED] } else { Vec::new() };
         self.welcome(&from, &nick, stanza, codes, &mut step, turn.ctx);
         self.take(step, turn);

@@ -85,6 +85,7 @@ impl Room {
         let by = match self.occupants.nick_of(from) {
             // Nobody was asked: who may not see addresses does not learn the one of an admin.
             Some(nick) if !self.config.is_non_anonymous => self.occupant(nick),
+            None if !self.config.is_non_anonymous => self.jid.clone().into(),
             _ => from.bare().into(),
         };
         let words = reason.map(|reason| Draft::new(REASON).text(reason).finish());

@@ -21,8 +21,10 @@ pub enum Effect {
     Show(Box<Show>),
     /// Everybody who sat hears this; said by the session at this address.
     Tell(Stanza, Jid),
-    /// A session takes what is said again: first what the log has behind this place.
-    CatchUp(Jid, Option<Pos>),
+    /// A session has come in: what was said before is not told it again.
+    Sits(Jid),
+    /// A session takes what is said again: first what the log has that it has missed.
+    CatchUp(Jid),
     /// A session is told what it has missed; whether there is more that it must ask for.
     Retell(Stanza, bool),
     /// Who said it has read what was said before.

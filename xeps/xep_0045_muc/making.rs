@@ -58,7 +58,8 @@ impl Room {
         let is_persistent = ctx.settings.choice(&PERSISTENCE) == "persistent";
         self.config = Config { is_persistent, ..Config::default() };
         step.write(Change::Room(self.jid.clone()));
-        let member = Member { affiliation: Affiliation::Owner, ..Member::default() };
+        let member =
+            Member { affiliation: Affiliation::Owner, has_come: true, ..Member::default() };
         step.write(self.members.change(&self.jid, owner, member)?);
         (self.is_made, self.is_locked) = (true, true);
         self.keep_config(step);

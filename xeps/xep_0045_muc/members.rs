@@ -18,6 +18,8 @@ pub struct Member {
     pub affiliation: Affiliation,
     /// Nobody else may be called so (§7.10).
     pub nick: Option<Text>,
+    /// He has been here: what is said here is of interest to him. Nobody else can say so.
+    pub has_come: bool,
     /// Why (§9.2).
     pub reason: Option<Text>,
 }
@@ -157,15 +159,20 @@ impl Member {
     fn save(&self) -> Vec<u8> {
         let nick = self.nick.as_deref().unwrap_or_default();
         let reason = self.reason.as_deref().unwrap_or_default().replace(['\n', '\r'], " ");
-        format!("{}\n{nick}\n{reason}", self.affiliation).into_bytes()
+        let come = if self.has_come { " here" } else { "" };
+        format!("{}{come}\n{nick}\n{reason}", self.affiliation).into_bytes()
     }
 
     /// One that was kept; `None`: nobody can read it.
     pub fn load(value: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(value).ok()?.splitn(3, '\n');
-        let affiliation = Affiliation::parse(lines.next()?)?;
+        let first = lines.next()?;
+        let (affiliation, has_come) = match first.strip_suffix(" here") {
+            Some(affiliation) => (Affiliation::parse(affiliation)?, true),
+            None => (Affiliation::parse(first)?, false),
+        };
         let mut text = || lines.next().filter(|line| !line.is_empty()).map(Text::from);
-        Some(Self { affiliation, nick: text(), reason: text() })
+        Some(Self { affiliation, has_come, nick: text(), reason: text() })
     }
 }
 
@@ -186,7 +193,8 @@ mod tests {
         let room = bare("garden@rooms.x");
         let mut members = Members::default();
         let reason = Some(Text::from("Treason\nand more"));
-        let outcast = Member { affiliation: Affiliation::Outcast, nick: None, reason };
+        let has_come = true;
+        let outcast = Member { affiliation: Affiliation::Outcast, nick: None, has_come, reason };
         let change = members.change(&room, &bare("earl@x"), outcast).unwrap();
         let Change::Put(_, _, key, value) = change else { panic!("{change:?}") };
         let mut again = Members::default();
@@ -194,6 +202,7 @@ mod tests {
         let kept = again.get(&bare("earl@x")).unwrap();
         assert_eq!(kept.reason.as_deref(), Some("Treason and more"));
         assert_eq!((kept.affiliation, kept.nick.clone()), (Affiliation::Outcast, None));
+        assert!(kept.has_come);
         let change = members.change(&room, &bare("earl@x"), Member::default()).unwrap();
         assert!(matches!(change, Change::Cut(..)));
         assert_eq!((members.len(), members.weight()), (0, 0));

@@ -38,6 +38,8 @@ pub struct Seat {
     pub told: Pos,
     /// It has no stream: what the log has, it is told when it comes back.
     pub is_away: bool,
+    /// It takes what is said again, behind that place, in its turn.
+    pub comes_back: Option<Option<Pos>>,
     /// It is not shown to all.
     pub is_hidden: bool,
     /// What it shows: the children of its presence that are for everybody.
@@ -251,8 +253,19 @@ pub fn load(key: &str, value: &[u8]) -> Option<(Text, Role, Seat)> {
     let nick = Text::from(lines.next()?);
     let presence = Stanza::parse_one(lines.next()?).ok()?;
     let (told, is_away, voice, wants_versions) = (start, true, 0, false);
-    let seat =
-        Seat { jid, since, start, told, is_away, is_hidden, voice, presence, wants_versions };
+    let comes_back = None;
+    let seat = Seat {
+        jid,
+        since,
+        start,
+        told,
+        is_away,
+        comes_back,
+        is_hidden,
+        voice,
+        presence,
+        wants_versions,
+    };
     Some((nick, role, seat))
 }
 
@@ -264,8 +277,19 @@ mod tests {
         let presence = Stanza::parse_one("<presence><show>away</show></presence>").unwrap();
         let (jid, told) = (Jid::parse(jid).unwrap(), Pos(7));
         let (start, is_away, voice, wants_versions) = (told, false, 0, false);
-        let is_hidden = true;
-        Seat { jid, since, start, told, is_away, is_hidden, voice, presence, wants_versions }
+        let (is_hidden, comes_back) = (true, None);
+        Seat {
+            jid,
+            since,
+            start,
+            told,
+            is_away,
+            comes_back,
+            is_hidden,
+            voice,
+            presence,
+            wants_versions,
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! (XEP-0045 §7.2, §7.6, §7.7, §7.14).
 
 use super::{
-    line::{Asker, Step},
+    line::{Asker, Effect, Step},
     names::*,
     occupants::{self, Seat, is_unseen_nick},
     rank::{Affiliation, Role},
@@ -127,6 +127,8 @@ impl Room {
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
         let mut step = self.step(Asker::Sender(stanza.clone()));
+        self.begins_anew(from);
+        step.effects.push(Effect::Sits(from.clone()));
         self.reseat(from, nick, stanza, &mut step);
         self.welcome(from, nick, stanza, Vec::new(), &mut step, turn.ctx);
         self.take(step, turn);

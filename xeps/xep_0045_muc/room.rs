@@ -298,6 +298,7 @@ impl Room {
             | Input::Said(..)
             | Input::Told(..)
             | Input::News(..)
+            | Input::Missed(..)
             | Input::Half(..)
             | Input::Order(_)
             | Input::Revive(_)

@@ -33,7 +33,9 @@ impl Room {
         let kept = self.members.get(who).and_then(|member| member.nick.clone());
         let nick = nick.or(kept).filter(|nick| !nick.is_empty() && to > Affiliation::None);
         let reason = word.reason.clone();
-        let member = Member { affiliation: to, nick, reason };
+        let has_come =
+            !before.is_empty() || self.members.get(who).is_some_and(|member| member.has_come);
+        let member = Member { affiliation: to, nick, has_come, reason };
         step.write(self.members.change(&self.jid, who, member)?);
         self.begin_mark(who, (was, to), step);
         let versions = Versions { since: Some(since), until: self.version(ctx) };
@@ -53,6 +55,19 @@ impl Room {
                 let role = role_after(before, now, role, self.config.is_moderated);
                 self.give_role(&nick, role, word, step, ctx);
             }
+        }
+        Ok(())
+    }
+
+    /// A member is here, for the first time.
+    ///
+    /// # Errors
+    /// An address that cannot be kept.
+    pub fn has_come(&mut self, who: &Bare, step: &mut Step) -> Result<(), StanzaError> {
+        let member = self.members.get(who).filter(|member| !member.has_come).cloned();
+        if let Some(member) = member {
+            let member = Member { has_come: true, ..member };
+            step.write(self.members.change(&self.jid, who, member)?);
         }
         Ok(())
     }
@@ -105,7 +120,7 @@ impl Room {
         if occupant.role != role {
             (occupant.role, occupant.role_since) = (role, step.number);
             for seat in &mut occupant.seats {
-                // Who has been shown is not hidden any more: all would take it to be there for ever.
+                // Who has been shown is hidden no more: all would take it to be there for ever.
                 seat.is_hidden &= hides;
                 step.write(occupants::kept(&self.jid, nick, role, seat));
             }

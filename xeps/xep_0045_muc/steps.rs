@@ -84,9 +84,10 @@ impl Room {
     fn do_it(&mut self, effect: Effect, step: &Step, turn: &mut Turn<'_, '_>) -> Option<Pause> {
         match effect {
             Effect::History(asked) => return Some(Pause::Read(asked, history::read)),
-            Effect::CatchUp(session, after) => {
-                return Some(Pause::Read(self.catch_up(session, after)?, history::missed));
+            Effect::CatchUp(session) => {
+                return Some(Pause::Read(self.catch_up(session)?, history::missed));
             }
+            Effect::Sits(session) => self.sits(&session),
             Effect::Retell(message, more) => self.retell(message, more, turn),
             Effect::Send(stanza) => send(stanza, turn.out),
             Effect::Show(show) => {

@@ -81,7 +81,7 @@ impl Room {
             // place, before what was said later.
             let seat = self.occupants.by(by).and_then(|(_, occupant)| occupant.seat(by));
             let is_ours = turn.ctx.settings.hosts(by.domain());
-            if !is_ours || seat.is_none_or(|seat| pos <= Some(seat.start)) {
+            if !is_ours || seat.is_some_and(|seat| pos <= Some(seat.start)) {
                 send(addressed(&message, by), turn.out);
             }
             return None;
@@ -155,7 +155,8 @@ impl Room {
         }
         let here: BTreeSet<_> = self.occupants.iter().map(|(_, occupant)| &occupant.who).collect();
         for (who, member) in self.members.iter() {
-            let belongs = member.affiliation >= Affiliation::Member && *who != telling.by;
+            let belongs = member.affiliation >= Affiliation::Member && member.has_come;
+            let belongs = belongs && *who != telling.by;
             if belongs && !here.contains(who) {
                 let nick = member.nick.clone().or_else(|| who.local().map(Text::from));
                 telling.notify(who, nick.unwrap_or_default(), turn);

@@ -38,7 +38,9 @@ pub fn conversations<'a>(world: &'a World<'a>) -> Pending<'a, Result<Vec<Convers
         let max = LOOKED_AT_AFFILIATIONS_MAX;
         let mut rooms = world.store.affiliated(world.account, None, max).await?;
         rooms.retain(|(room, cell)| {
-            let affiliation = Member::load(cell).map_or(Affiliation::None, |one| one.affiliation);
+            // Who was never here has not asked for it: anybody can make anybody a member.
+            let member = Member::load(cell).filter(|member| member.has_come);
+            let affiliation = member.map_or(Affiliation::None, |one| one.affiliation);
             let is_here = world.settings.service(room.domain()).is_some();
             affiliation >= Affiliation::Member && is_here
         });

@@ -19,8 +19,8 @@ const PAGE_BYTES_MAX: usize = 512 << 10;
 /// Messages that are in memory at once while a page is made.
 const READ_ENTRIES_MAX: usize = 50;
 /// Messages that are looked at for one answer: those of one resource of a contact are found by
-/// looking at those of all, and words by looking at what may have them. A page that ends for that is
-/// not complete, and the client goes on behind the last that was looked at.
+/// looking at those of all, and words by looking at what may have them. A page that ends for that
+/// is not complete, and the client goes on behind the last that was looked at.
 const LOOKED_AT_ENTRIES_MAX: usize = 20_000;
 /// Up to here they are counted: beyond it the document lets the number be left out (XEP-0059 §2.2).
 const COUNT_MAX: u64 = 1_000;

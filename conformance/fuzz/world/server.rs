@@ -29,8 +29,8 @@ impl World {
         }
     }
 
-    /// An account goes when it is gone from the store. Another like it comes then, which has all but
-    /// its sessions.
+    /// An account goes when it is gone from the store. Another like it comes then, which has all
+    /// but its sessions.
     fn loses_sessions(&mut self, jid: &Bare) {
         while self.commit(None) {}
         let loaded = ready(self.store.load(jid)).unwrap().unwrap_or_default();

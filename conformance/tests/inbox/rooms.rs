@@ -26,7 +26,7 @@ impl Account {
             </value></field>";
         let config = format!("<x xmlns='jabber:x:data' type='submit'>{form_type}{fields}</x>");
         self.puts(room, "room", "config", &config);
-        self.puts(room, AFFILIATIONS.name(), OWNER, &format!("{affiliation}\n\n"));
+        self.puts(room, AFFILIATIONS.name(), OWNER, &format!("{affiliation} here\n\n"));
     }
 
     /// Somebody says this in a room.

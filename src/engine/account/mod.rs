@@ -165,6 +165,7 @@ impl Account {
             Input::Seen(session, page) => self.page_seen(session, page, ctx, out),
             Input::Tick => self.tick(ctx, out),
             Input::Note => self.note_all(ctx, out),
+            Input::Missed(session, room) => self.asked_by_room(&session, room, out),
             Input::Attends(..) => {}
         }
         if !self.paced.is_empty() {

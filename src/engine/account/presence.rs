@@ -261,7 +261,11 @@ impl Account {
     fn forget_directed(&mut self, said: &Stanza) {
         let (Some(from), Some(to)) = (&said.head.from, &said.head.to) else { return };
         for session in self.sessions.iter_mut().filter(|one| to.is_bare() || one.jid == *to) {
-            session.directed.remove(from);
+            // Of where it has heard something it is told otherwise that it is out.
+            let is_refused = said.head.type_str() == "error";
+            if !is_refused || session.hearings.last(&from.bare()).is_none() {
+                session.directed.remove(from);
+            }
         }
     }
 
@@ -280,6 +284,10 @@ impl Account {
         let Some(from) = probe.head.from.clone() else { return };
         let mere = self.mere_presence(probe, &from);
         if !mere.is_empty() {
+            let is_room = ctx.settings.service(from.domain()).is_some();
+            if let Some(to) = probe.head.to.as_ref().filter(|_| is_room) {
+                self.asked_by_room(to, from.bare(), out);
+            }
             return mere.into_iter().for_each(|answer| self.tell_one(answer, ctx, out));
         }
         if !self.roster.is_seen_by(&self.jid, &from.bare()) {

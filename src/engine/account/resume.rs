@@ -41,6 +41,16 @@ impl Account {
         self.wake(until.min(shown), out);
     }
 
+    /// A session ends that a stream has claimed and does not have yet.
+    pub(super) fn disappoint(&self, session: &mut Session, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let h = session.h();
+        let claim = session.managed.as_mut().and_then(|managed| managed.claim.take());
+        if let Some(((link, claim), claims)) = claim.zip(ctx.hooks.claims()) {
+            let refused = Say::Unresumed(claims.refused(&claim, h));
+            out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
+        }
+    }
+
     /// The stream that claims a session has gone itself.
     pub(super) fn forget_claim(&mut self, link: Link) {
         for managed in self.sessions.iter_mut().filter_map(|one| one.managed.as_mut()) {

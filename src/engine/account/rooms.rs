@@ -46,9 +46,8 @@ impl Account {
             // missed with the next, and comes again when nothing waits.
             Err(_) if self.waiting.holds(&pair) => {}
             Err(ended) => {
-                let room = ended.stanza.head.from.as_ref().map(Jid::bare);
-                let hearings = &mut self.sessions[session].hearings;
-                room.into_iter().for_each(|room| hearings.passes(&room, told));
+                let Some(room) = ended.stanza.head.from.as_ref().map(Jid::bare) else { return };
+                self.hears_next(session, &room, told, out);
             }
         }
     }
@@ -70,14 +69,32 @@ impl Account {
             let rooms: BTreeSet<_> = session.directed.iter().map(Jid::bare).collect();
             session.hearings.retain(|one| *one == room || rooms.contains(one));
         }
-        match session.hearings.hear(&room, told) {
+        self.hears_next(place, &room, told, out)
+    }
+
+    /// The same; what is missing before it is asked for.
+    fn hears_next(&mut self, place: usize, room: &Bare, told: Told, out: &mut Vec<Output>) -> bool {
+        let session = &mut self.sessions[place];
+        match session.hearings.hear(room, told) {
             Heard::New => true,
             Heard::Again => false,
             Heard::Gap(last) => {
                 let session = session.jid.clone();
-                out.push(attends(room, session, Attends::Back(Some(last))));
+                out.push(attends(room.clone(), session, Attends::Back(Some(last))));
                 false
             }
+        }
+    }
+
+    /// A room does not know whether a session of its occupant's takes what is said: if it has a
+    /// stream it does.
+    pub(super) fn asked_by_room(&mut self, session: &Jid, room: Bare, out: &mut Vec<Output>) {
+        let Some(place) = self.named(session) else { return };
+        let session = &self.sessions[place];
+        let is_in = session.directed.iter().any(|to| to.bare() == room);
+        if session.is_attached() && is_in {
+            let last = session.hearings.last(&room);
+            out.push(attends(room, session.jid.clone(), Attends::Back(last)));
         }
     }
 

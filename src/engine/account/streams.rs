@@ -131,6 +131,7 @@ impl Account {
         let link = self.sessions[place].link;
         self.withdraw(link, None, ctx, out);
         let mut session = self.sessions.remove(place);
+        self.disappoint(&mut session, ctx, out);
         self.sessions.shrink_to_fit();
         for feel in ctx.hooks.unbound() {
             feel(&mut session, ctx);

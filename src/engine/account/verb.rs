@@ -22,6 +22,8 @@ pub enum Input {
     Told(Stanza, Told, Option<News>),
     /// A message that the log of a room has, of which no session hears.
     News(Stanza, News),
+    /// A room has told this session more than could be taken.
+    Missed(Jid, Bare),
     /// To a room: whether a session of an occupant's takes what is said there.
     Attends(Jid, Attends),
     /// The recipient's half of one of its units.

@@ -40,7 +40,11 @@ impl Parked {
             return; // it ends nothing
         }
         // Streams are bounded by their sockets; and what the operator did has been done.
-        let exempt = matches!(input, Input::Said(..) | Input::Order(_));
+        // So has what a session says of itself: it says it once.
+        let exempt = matches!(
+            input,
+            Input::Said(..) | Input::Order(_) | Input::Attends(..) | Input::Missed(..)
+        );
         let full = self.0.len() >= PARKED_INPUTS_MAX || *total + bytes > PARKED_BYTES_MAX;
         if full && !exempt {
             let error = StanzaCondition::ResourceConstraint.into();
@@ -107,7 +111,8 @@ pub(super) fn concludes(input: &Input) -> bool {
         Input::Seen(..) | Input::Revive(_) | Input::Tick | Input::Note => true,
         Input::Said(_, said) => matches!(said, Said::Stanza(_) | Said::Nonza(_)),
         Input::Order(_) => true,
-        Input::Routed(..) | Input::Told(..) | Input::News(..) | Input::Attends(..) => false,
+        Input::Routed(..) | Input::Told(..) | Input::News(..) => false,
+        Input::Attends(..) | Input::Missed(..) => false,
     }
 }
 
