@@ -170,6 +170,7 @@ impl Session {
             let exact = replay.exact;
             // Behind what it got when it came back before.
             replay.skip.extend(got.into_iter().filter(|pos| *pos > exact));
+            replay.skip.retain(|pos| !lacking.contains(pos));
             replay.lacks(lacking.into_iter().filter(|pos| *pos <= exact).collect());
         } else if let Some(newest) = newest.filter(|_| !lacking.is_empty()) {
             let mut replay = Replay::missed(newest);

@@ -163,11 +163,20 @@ impl Unacked {
         lacking
     }
 
-    /// Takes out what is not kept whole, which the log tells again. Where it stands there.
+    /// Takes out what the log has from the first on that is not kept whole: it tells it again, in
+    /// its order. Where it stands there.
     pub fn take_lacking(&mut self) -> Vec<Pos> {
-        let lacking = self.queue.iter().filter(|sent| sent.stanza.is_none());
-        let lacking = lacking.filter_map(|sent| sent.pos).collect();
-        self.queue.retain(|sent| sent.stanza.is_some());
+        let mut lacking = Vec::new();
+        let (mut stanzas, mut bytes) = (0, 0);
+        self.queue.retain(|sent| {
+            let goes = sent.pos.filter(|_| sent.stanza.is_none() || !lacking.is_empty());
+            lacking.extend(goes);
+            if let Some(stanza) = sent.stanza.as_ref().filter(|_| goes.is_some()) {
+                (stanzas, bytes) = (stanzas + 1, bytes + stanza.wire_len());
+            }
+            goes.is_none() && sent.stanza.is_some()
+        });
+        (self.stanzas, self.bytes) = (self.stanzas - stanzas, self.bytes - bytes);
         lacking
     }
 
@@ -249,6 +258,25 @@ mod tests {
         unacked.is_away(false);
         unacked.push(&presence("b@x/1", "b3"));
         assert_eq!(unacked.sent(), 5);
+    }
+
+    #[test]
+    fn what_follows_something_that_is_lacking_is_told_behind_it() {
+        let mut unacked = Unacked::default();
+        let max = UNACKED_STANZAS_MAX as i64;
+        for pos in 0..=max {
+            unacked.push(&leaving(Some(pos), 1));
+        }
+        // Now there is room for one, behind one for which there was none.
+        assert_eq!(unacked.ack(1), Ok(Some(Pos(0))));
+        unacked.push(&leaving(Some(max + 1), 1));
+        unacked.push(&leaving(None, 1));
+        assert_eq!(unacked.take_lacking(), [Pos(max), Pos(max + 1)]);
+        let left: Vec<_> = unacked.iter().map(|sent| sent.pos.map(|pos| pos.0)).collect();
+        let wanted: Vec<_> = (1..max).map(Some).collect();
+        assert_eq!(left[..wanted.len()], wanted);
+        unacked.ack(unacked.sent()).unwrap();
+        assert_eq!(unacked.weight(), 0);
     }
 
     #[test]
