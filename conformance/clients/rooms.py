@@ -87,6 +87,10 @@ def a_night(friend, *clients):
         client.login()
         client.enters(room)
         friend.sees_in(room, client.nick)
+    # Where nothing has been said, profanity shows nothing of what was said while it was away
+    friend.says_in(room, "good night")
+    for client in clients:
+        client.hears_in(room, friend.nick, "good night")
     friend.server.kill()
     friend.server.start()
     # The friend has nothing to resume its session with: somebody else by now, for the room
