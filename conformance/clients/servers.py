@@ -197,6 +197,8 @@ class Prosody(Server):
     # Converse.js orders lines by their times, and these are to the second; profanity asks the host
     # whether there are archives, and this one does not say
     lacks += ("a day away from the browser", "a day away from the terminal")
+    # Its rooms are in no list unless somebody says so, and it keeps no sessions
+    lacks += ("a room of its own", "a room of others", "a night in which the server is killed")
 
     # With plain passwords on its disk it can offer every mechanism it knows.
     def __init__(self, folder, certificate, more="", **place):
