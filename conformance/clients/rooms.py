@@ -150,6 +150,10 @@ def has_heard(client, room, expected):
         raise Failure(f"{client.name} has of {room}: {heard()}, not {expected}")
 
 
+class Bellfounder(Slixmpp):
+    name = "bellfounder"
+
+
 class Nightwatch(Slixmpp):
     name = "nightwatch"
 

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from clients import Admin, Aioxmpp, Converse, Nbxmpp, Newcomer, Slixmpp, XmppJs
 from desktop import Dino, Gajim
 from profanity import Beginner, Bellringer, Profanity
-from rooms import a_room_of_its_own, a_room_of_others
+from rooms import Bellfounder, a_room_of_its_own, a_room_of_others
 from servers import DOMAIN
 from waiting import Failure
 
@@ -315,10 +315,6 @@ class Porter(Slixmpp):
 
 class Watchman(Converse):
     name = "watchman"
-
-
-class Bellfounder(Slixmpp):
-    name = "bellfounder"
 
 
 class Weaver(XmppJs):
