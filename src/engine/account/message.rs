@@ -76,6 +76,10 @@ impl Account {
         let mut wait = Wait::for_unit(unit, pair, Then::Walk(walked), Some(by));
         let mut owed = None;
         // What a room keeps, its own log has: nobody is told that it is durable before it is.
+        if is_room {
+            // It is in another's hands: no count that a log of ours has may cover it meanwhile.
+            self.hold(by);
+        }
         if is_room || matches!(wait.place, Place::Mine) {
             owed = Some(Owed { sender: self.jid.clone(), ticket: self.waiting.ticket() });
             (wait.place, wait.recipient) = (Place::Half, Some(to.clone()));
