@@ -119,9 +119,16 @@ impl Managed {
         self.h(self.told(settled))
     }
 
-    /// Of so many that have been dealt with those that the client may be told of.
+    /// Of so many that have been dealt with those that the client may be told of. Also of a session
+    /// that can be resumed no more, until the store has forgotten it: after a kill it could be.
     pub fn told(&self, settled: u64) -> u64 {
-        if self.can_be_resumed() { settled.min(self.kept) } else { settled }
+        let is_kept = self.can_be_resumed() || self.is_kept();
+        if is_kept { settled.min(self.kept) } else { settled }
+    }
+
+    /// The store has forgotten it.
+    pub(crate) fn is_forgotten(&mut self) {
+        self.written = 0;
     }
 
     /// The store has it that so many have been dealt with.
@@ -136,7 +143,7 @@ impl Managed {
 
     /// Whether the store has not been told of it yet, and is to be.
     pub(crate) fn is_new(&self) -> bool {
-        self.resumption.is_some() && self.written == 0
+        self.can_be_resumed() && self.written == 0
     }
 
     /// Whether the store has been told of it.

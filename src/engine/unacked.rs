@@ -4,8 +4,8 @@ use crate::{hook::Leaving, unit::Pos};
 use std::collections::{BTreeMap, VecDeque};
 use wire::{Bare, Kind, Stanza};
 
-/// Stanzas of one session that are kept whole until they are acknowledged. Of more than that the
-/// log has most, and tells them again.
+/// Stanzas of one session that are kept whole until they are acknowledged, first those that no log
+/// has. What a log has it tells again.
 pub const UNACKED_STANZAS_MAX: usize = 256;
 /// The same in bytes.
 pub const UNACKED_BYTES_MAX: usize = 1 << 20;
@@ -123,11 +123,12 @@ impl Unacked {
 
     fn keep(&mut self, mut sent: Sent) {
         let bytes = sent.stanza.as_ref().map_or(0, Stanza::wire_len);
-        let full = self.stanzas >= UNACKED_STANZAS_MAX || self.bytes + bytes > UNACKED_BYTES_MAX;
-        if full && sent.is_logged() {
-            sent.stanza = None;
+        match sent.is_logged() {
+            true if !self.has_room(bytes) => sent.stanza = None,
+            false if !self.makes_room(bytes) => self.overrun = true,
+            _ => {}
         }
-        self.overrun |= self.queue.len() >= UNACKED_PLACES_MAX || full && !sent.is_logged();
+        self.overrun |= self.queue.len() >= UNACKED_PLACES_MAX;
         if self.overrun {
             // Only how many there are matters now.
             sent.stanza = None;
@@ -136,6 +137,21 @@ impl Unacked {
             (self.stanzas, self.bytes) = (self.stanzas + 1, self.bytes + bytes);
         }
         self.queue.push_back(sent);
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.stanzas < UNACKED_STANZAS_MAX && self.bytes + bytes <= UNACKED_BYTES_MAX
+    }
+
+    /// For what no log has: of what one has, the last need not be kept whole. Whether there is.
+    fn makes_room(&mut self, bytes: usize) -> bool {
+        let logged = self.queue.iter_mut().rev().filter(|sent| sent.is_logged());
+        let mut whole = logged.filter_map(|sent| sent.stanza.take());
+        while self.stanzas >= UNACKED_STANZAS_MAX || self.bytes + bytes > UNACKED_BYTES_MAX {
+            let Some(stanza) = whole.next() else { return false };
+            (self.stanzas, self.bytes) = (self.stanzas - 1, self.bytes - stanza.wire_len());
+        }
+        true
     }
 
     /// Where the log has what the client has got, when it has so many.
@@ -301,9 +317,18 @@ mod tests {
             UNACKED_STANZAS_MAX
         );
         assert!(!unacked.is_overrun());
+        // What no log has takes the room of the last that one has.
+        for more in 1..=UNACKED_STANZAS_MAX {
+            unacked.push(&leaving(None, 1));
+            let whole = unacked.iter().filter(|sent| sent.stanza.is_some());
+            let logged = whole.filter_map(|sent| sent.pos).map(|pos| pos.0);
+            assert!(logged.eq(0..(UNACKED_STANZAS_MAX - more) as i64));
+        }
+        assert!(!unacked.is_overrun());
         unacked.push(&leaving(None, 1));
         assert!(unacked.is_overrun());
         assert_eq!(unacked.ack(unacked.sent()), Ok(Some(Pos(2 * UNACKED_STANZAS_MAX as i64 - 1))));
+        assert_eq!(unacked.weight(), 0);
 
         let mut large = Unacked::default();
         large.push(&leaving(Some(1), UNACKED_BYTES_MAX));

@@ -216,6 +216,15 @@ impl Person {
         self.wire.hear(">").await
     }
 
+    /// Is sent more than is kept of what no log has.
+    async fn is_flooded_by(&mut self, other: &mut Self) {
+        let head = format!("to='{}' type='chat'", self.jid);
+        let no_store = "<no-store xmlns='urn:xmpp:hints'/>";
+        for id in 0..300 {
+            other.say(&format!("<message {head}><body>{id}</body>{no_store}</message>")).await;
+        }
+    }
+
     /// How often it was told the message of this id; and of those how often with the time at which
     /// it was said.
     fn times(&self, id: &str) -> [usize; 2] {
@@ -330,13 +339,30 @@ async fn a_count_that_was_asked_for_is_told_also_when_the_session_cannot_be_resu
     juliet.say(&format!("<iq type='get' to='localhost' id='p'>{ping}</iq>")).await;
     juliet.wire.say(R).await;
     juliet.hear("id='p'").await;
-    // More than is kept of what no log has.
-    let no_store = "<no-store xmlns='urn:xmpp:hints'/>";
-    for _ in 0..300 {
-        let head = format!("to='{}' type='chat'", juliet.jid);
-        romeo.say(&format!("<message {head}><body>x</body>{no_store}</message>")).await;
-    }
+    juliet.is_flooded_by(&mut romeo).await;
     juliet.hear("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+}
+
+/// What is told then is not written down: who came back to what the store has had of it would find
+/// a lower count.
+#[tokio::test]
+async fn who_can_be_resumed_no_more_cannot_be_after_a_kill_either() {
+    let server = Server::start("").await;
+    for jid in ["juliet@localhost", "romeo@localhost"] {
+        server.add(jid, "secret").await;
+    }
+    let mut juliet = Person::come(&server, "juliet", Way::Tls).await;
+    let mut romeo = Person::come(&server, "romeo", Way::Tls).await;
+    juliet.settles().await;
+    juliet.is_flooded_by(&mut romeo).await;
+    juliet.hears("299").await;
+    let ping = "<ping xmlns='urn:xmpp:ping'/>";
+    juliet.say(&format!("<iq type='get' to='localhost' id='p'>{ping}</iq>")).await;
+    juliet.wire.say(R).await;
+    juliet.hear(&format!("<a xmlns='urn:xmpp:sm:3' h='{}'/>", juliet.said)).await;
+    let server = again(server, "KILL").await;
+    let failed = juliet.claim(&server).await;
+    assert!(failed.starts_with("<failed "), "{failed}");
 }
 
 #[tokio::test]

@@ -143,12 +143,17 @@ impl Account {
             if let Some(row) = row(session, released, ctx) {
                 unit.changes.push(Change::Session(jid.clone(), Box::new(row)));
             }
-            unkept.extend(session.is_kept_no_more().then_some(session.link));
+            if session.is_kept_no_more() {
+                match session.managed.as_ref().is_some_and(|managed| managed.is_kept()) {
+                    true => unit.changes.push(Change::Unsession(jid.clone(), session.id)),
+                    false => unkept.push(session.link),
+                }
+            }
         }
         if !unit.is_empty() {
             self.commit_quietly(unit, ctx, out);
         }
-        // They wait for nothing: what they asked for is answered.
+        // They wait for nothing more: what they asked for is answered.
         unkept.into_iter().for_each(|link| self.feel(link, ctx.hooks.settled(), ctx, out));
     }
 
@@ -169,6 +174,13 @@ impl Account {
 
     /// It was: the clients may be told so.
     pub(super) fn noted(&mut self, noted: &Noted, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        for &id in &noted.gone {
+            let Some(place) = self.place(id) else { continue };
+            let session = &mut self.sessions[place];
+            session.managed.iter_mut().for_each(|managed| managed.is_forgotten());
+            let link = session.link;
+            self.feel(link, ctx.hooks.settled(), ctx, out);
+        }
         for &(id, h) in &noted.counts {
             let Some(place) = self.place(id) else { continue };
             let session = &mut self.sessions[place];
