@@ -190,6 +190,11 @@ impl House {
         left
     }
 
+    /// What a session was told of the room is not written yet when the process ends.
+    pub fn forgets(&mut self, session: &str) {
+        self.heard.retain(|jid, _| jid.as_str() != session);
+    }
+
     fn plays(&mut self, input: Input) -> Vec<Stanza> {
         let (mut inputs, mut left) = (VecDeque::from([input]), Vec::new());
         while let Some(input) = inputs.pop_front() {
@@ -217,7 +222,8 @@ impl House {
         let own = self.cells.iter().filter(|((_, of, _), _)| *of == self.jid);
         let cells =
             own.map(|((table, _, key), value)| ((*table).into(), key.clone(), value.clone()));
-        let loaded = Loaded { cells: cells.collect(), ..Loaded::default() };
+        let last = self.log.last().map(|(pos, _)| *pos).unwrap_or_default();
+        let loaded = Loaded { cells: cells.collect(), last, ..Loaded::default() };
         service.room(self.jid.clone(), self.is_made.then_some(loaded), ctx)
     }
 

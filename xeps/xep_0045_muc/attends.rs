@@ -5,10 +5,12 @@ use super::{
     history,
     line::{Asker, Effect},
     names::STANZA_ID,
+    occupants,
     room::{Room, Turn},
     telling::tell_one,
 };
 use engine::{
+    account::Output,
     hearing::Attends,
     hook::{Replied, Reply},
     unit::Pos,
@@ -34,11 +36,22 @@ impl Room {
         }
     }
 
-    /// A session that has just come in hears what is said from here on.
-    pub fn sits(&mut self, session: &Jid) {
-        if let Some(seat) = self.occupants.seat_mut(session) {
-            seat.start = seat.start.max(self.released);
+    /// A session that has just come in hears what is said from here on. What was said while it
+    /// asked to come in, it is not told after a restart either.
+    pub fn sits(&mut self, session: &Jid, turn: &mut Turn<'_, '_>) {
+        let Some(seat) = self.occupants.seat_mut(session) else { return };
+        if seat.start >= self.released {
+            return;
         }
+        seat.start = self.released;
+        let Some((nick, occupant)) = self.occupants.by(session) else { return };
+        let Some(seat) = occupant.seat(session) else { return };
+        let kept = occupants::kept(&self.jid, nick, occupant.role, seat);
+        let mut step = self.step(Asker::Nobody);
+        step.write(kept);
+        // The step that it has come by goes on: what is behind that waits.
+        let unit = self.line.push(step);
+        turn.out.extend(unit.map(|(ticket, unit)| Output::Commit(ticket, unit, None)));
     }
 
     /// It enters where it sits: it has a stream, and knows of nothing that it was told.

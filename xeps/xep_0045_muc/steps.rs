@@ -87,7 +87,7 @@ impl Room {
             Effect::CatchUp(session) => {
                 return Some(Pause::Read(self.catch_up(session)?, history::missed));
             }
-            Effect::Sits(session) => self.sits(&session),
+            Effect::Sits(session) => self.sits(&session, turn),
             Effect::Retell(message, more) => self.retell(message, more, turn),
             Effect::Send(stanza) => send(stanza, turn.out),
             Effect::Show(show) => {

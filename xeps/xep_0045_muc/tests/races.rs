@@ -302,6 +302,27 @@ fn whatever_the_store_refuses_who_was_told_that_it_is_out_is_out_and_has_one_nic
     assert!(fallen > 1_000, "{fallen}");
 }
 
+#[test]
+fn what_was_said_before_somebody_came_in_is_not_told_them_after_a_restart() {
+    let mut house = full();
+    house.late = true;
+    super::say(&mut house, NURSE, "before");
+    let paris = "paris@wax.example/x";
+    let join = "<x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x>";
+    house.says(paris, &format!("<presence to='{}/paris'>{join}</presence>", house.jid));
+    let heard = flush(&mut house, &mut Dice(1), false);
+    house.late = false;
+    let hears = |who: &str| to(&heard, who).iter().any(|one| one.to_text().contains("before"));
+    assert!(hears(FOUNDER) && !hears(paris), "{heard:?}");
+    super::say(&mut house, NURSE, "behind");
+    house.forgets(paris);
+    let heard = house.restarts(&[]);
+    let said = to(&heard, paris);
+    let said: Vec<_> = said.iter().filter(|one| one.kind() == Kind::Message).collect();
+    let [again] = said[..] else { panic!("{said:?}") };
+    assert!(again.to_text().contains("<body>behind</body>"), "{again:?}");
+}
+
 /// What each knows of where it sits.
 fn see(views: &mut [(&str, Option<String>)], heard: &[Stanza]) {
     for one in heard.iter().filter(|one| one.kind() == Kind::Presence) {
