@@ -34,6 +34,9 @@ pub struct Managed {
     pub(crate) got: Option<Pos>,
     /// It has been read from the store, and has had no stream since.
     pub(crate) revived: bool,
+    /// It has come back after the process ended: until then what its client acknowledges is
+    /// written at once, or one that ends again soon would have it told the same once more.
+    pub(crate) recovers: Option<Moment>,
     /// The stream that is to have it, when all that it has said is dealt with.
     pub(crate) claim: Option<(Link, Claim)>,
     /// What the store has of it, as a hash.
@@ -90,6 +93,7 @@ impl Managed {
             hidden,
             got,
             revived: false,
+            recovers: None,
             claim,
             written,
             changed,

@@ -15,6 +15,10 @@ use crate::{
 };
 use wire::{Stanza, StanzaError, StreamCondition};
 
+/// How long what a client acknowledges is written at once, after it has come back to a session
+/// that the store had.
+const RECOVERY_MS: u64 = 10_000;
+
 /// A session that can be resumed no more: what is kept of its id, its count, its number.
 pub(super) type Expired = ([u8; 32], u32, i64);
 
@@ -134,6 +138,9 @@ impl Account {
         }
         managed.unacked.is_away(false);
         (managed.detached, managed.shown, managed.changed) = (None, None, true);
+        if managed.revived {
+            managed.recovers = Some(ctx.now.after(RECOVERY_MS));
+        }
         session.link = link;
         session.lacks_of_rooms();
         session.catch_up(got, self.released);
@@ -232,8 +239,10 @@ impl Account {
         }
         self.replay_acked(place, out);
         self.hear_on(place, out);
-        if !is_noted {
-            self.note(ctx, out);
+        match is_noted {
+            true => {}
+            false if self.sessions[place].recovers(ctx.now) => self.note_now(ctx, out),
+            false => self.note(ctx, out),
         }
     }
 
