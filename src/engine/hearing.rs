@@ -24,6 +24,8 @@ pub struct News {
     pub nick: Text,
     /// The room is for its members alone.
     pub is_private: bool,
+    /// Another session of theirs has been told so already.
+    pub again: bool,
 }
 
 /// Whether a session that is in a room takes what is said there.
@@ -60,6 +62,10 @@ struct Hearing {
     asks: u32,
     /// The room has more, and waits to be asked for it.
     more: bool,
+    /// What stands up to here it hears though it is inactive: the last of it is worth it.
+    wakes: Pos,
+    /// Something was not told to it because it is inactive.
+    slept: bool,
 }
 
 /// What a session hears of the rooms that it is in.
@@ -82,6 +88,29 @@ impl Hearings {
         Heard::New
     }
 
+    /// Whether a message of a room is not told, because the session is inactive: it is told out of
+    /// the log when the session is active again, or before the next message that `wakes` it.
+    pub fn sleeps(&mut self, room: &Bare, told: Told, wakes: bool) -> bool {
+        let one = self.0.entry(room.clone()).or_default();
+        // Behind the last of a page the room waits to be asked for more.
+        if wakes || told.more {
+            one.wakes = one.wakes.max(told.pos);
+        }
+        if told.pos <= one.wakes.max(one.last) {
+            return false;
+        }
+        one.slept = true;
+        true
+    }
+
+    /// The rooms of which something was not told, each with what was told last.
+    pub fn take_slept(&mut self) -> Vec<(Bare, Pos)> {
+        let slept = |(room, one): (&Bare, &mut Hearing)| {
+            std::mem::take(&mut one.slept).then(|| (room.clone(), one.last))
+        };
+        self.0.iter_mut().filter_map(slept).collect()
+    }
+
     /// A hook has held a message back, or let it go with all that was held before it.
     pub fn holds(&mut self, room: Option<(&Bare, Pos)>, passes: bool) {
         if passes {
@@ -101,7 +130,9 @@ impl Hearings {
 
     /// It comes back: rooms are told anew what it has.
     pub fn comes_back(&mut self) {
-        self.0.values_mut().for_each(|one| (one.asks, one.more) = (0, false));
+        for one in self.0.values_mut() {
+            (one.asks, one.more, one.slept, one.wakes) = (0, false, false, Pos::default());
+        }
     }
 
     /// Up to where it has been told.
@@ -190,6 +221,24 @@ mod tests {
         assert_eq!(kept(&hearings), Pos(8));
         hearings.lacks(&room, Pos(8));
         assert_eq!(kept(&hearings), Pos(7));
+    }
+
+    #[test]
+    fn who_is_inactive_is_told_all_before_what_wakes_it_and_the_rest_when_it_is_active() {
+        let (room, mut hearings) = (Bare::parse("garden@rooms.x").unwrap(), Hearings::default());
+        assert_eq!(hearings.hear(&room, told(0, 5)), Heard::New);
+        assert!(hearings.sleeps(&room, told(5, 6), false));
+        assert!(hearings.sleeps(&room, told(6, 7), false));
+        assert!(!hearings.sleeps(&room, told(7, 8), true));
+        assert_eq!(hearings.hear(&room, told(7, 8)), Heard::Gap(Pos(5)), "that is asked for");
+        for pos in 6..=8 {
+            assert!(!hearings.sleeps(&room, told(pos - 1, pos), false));
+            assert_eq!(hearings.hear(&room, told(pos - 1, pos)), Heard::New);
+        }
+        assert!(hearings.sleeps(&room, told(8, 9), false), "behind it, it sleeps on");
+        assert_eq!(hearings.take_slept(), [(room.clone(), Pos(8))]);
+        assert_eq!(hearings.take_slept(), []);
+        assert!(!hearings.sleeps(&room, Told { more: true, ..told(9, 10) }, false), "more waits");
     }
 
     #[test]

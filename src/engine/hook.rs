@@ -72,6 +72,8 @@ pub enum Hook {
     Keeps(Keeps),
     /// Conversations of an account that stand in other logs than its own.
     Conversations(Conversations),
+    /// Whether what a room's log has is told at once to a session that is inactive.
+    Wakes(Wakes),
     /// What a message with this child changes of those before it, once the log of an account has
     /// it: by a `Reply::Write`. Any other answer changes nothing.
     Amend(Name, WorldAnswer),
@@ -150,6 +152,8 @@ pub type Find = fn(&str, &Stanza, &Ctx<'_>) -> Option<Result<Node, StanzaError>>
 pub type Keeps = fn(&Stanza, &Bare, &Ctx<'_>) -> Option<Kept>;
 /// Those of the account that is asked, each in the log of its `peer`.
 pub type Conversations = for<'a> fn(&'a World<'a>) -> Pending<'a, Result<Vec<Conversation>, Fault>>;
+/// Whether it is worth that the client is woken; what is not it is told when it is active again.
+pub type Wakes = fn(&Passage<'_>) -> bool;
 /// A look at a passage: may change the stanza, cause more, or end it.
 pub type Look = fn(&mut Passage<'_>, &Ctx<'_>) -> Verdict;
 /// What a session answers to a nonza.

@@ -28,6 +28,7 @@ pub struct Hooks {
     amends: Vec<(Name, WorldAnswer)>,
     keeps: Option<Keeps>,
     conversations: Vec<Conversations>,
+    wakes: Vec<Wakes>,
     answers: BTreeMap<Asked<'static>, (u16, Answer)>,
     nodes: Vec<(Of, Find)>,
     nonzas: Vec<(Name, Hear)>,
@@ -66,6 +67,7 @@ impl Hooks {
             amends: Vec::new(),
             keeps: None,
             conversations: Vec::new(),
+            wakes: Vec::new(),
             answers: BTreeMap::new(),
             nodes: Vec::new(),
             nonzas: Vec::new(),
@@ -117,6 +119,7 @@ impl Hooks {
             Hook::Amend(name, read) => self.amends.push((name, read)),
             Hook::Keeps(keeps) => self.keeps = Some(keeps),
             Hook::Conversations(read) => self.conversations.push(read),
+            Hook::Wakes(wakes) => self.wakes.push(wakes),
             Hook::Nonza(name, hear) => self.nonzas.push((name, hear)),
             Hook::Write(desk, write) => self.writes.push((desk, write)),
             Hook::Slot(plan) => plans.push(plan),
@@ -235,6 +238,11 @@ impl Hooks {
     /// Who knows conversations that stand in other logs than that of an account.
     pub fn conversations(&self) -> &[Conversations] {
         &self.conversations
+    }
+
+    /// Who says whether something is worth that a client is woken.
+    pub fn wakes(&self) -> &[Wakes] {
+        &self.wakes
     }
 
     /// Who stands at which station.

@@ -336,6 +336,10 @@ pub fn release(
         return None;
     }
     let takers = passage.account.takers(&passage.stanza);
+    if passage.is_read_later(&takers, ctx) {
+        stop(Station::Push, &mut passage, ctx, out);
+        return None;
+    }
     passage.trace_takers(&takers, ctx);
     if ctx.hooks.looks(Station::Miss, Station::Push).is_empty() {
         let Passage { account, stanza, .. } = passage;

@@ -34,6 +34,9 @@ pub struct Session {
     pub presence: Option<Stanza>,
     /// Of that presence; -128 to 127 (RFC 6121 §4.7.2.3).
     pub priority: i8,
+    /// Its client has said that nobody looks at it: what can wait is told when somebody does. Of
+    /// the stream, so it survives neither that nor a restart.
+    pub inactive: bool,
     /// It has asked for the roster, so it gets pushes (RFC 6121 §2.1.6).
     pub interested: bool,
     /// Who got directed presence from it and must hear of its end (RFC 6121 §4.6).
@@ -81,6 +84,7 @@ impl Session {
             reads: Pos::default(),
             presence: None,
             priority: 0,
+            inactive: false,
             interested: false,
             directed: BTreeSet::new(),
             recipients: None,

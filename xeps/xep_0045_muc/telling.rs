@@ -175,18 +175,19 @@ impl Telling {
                 _ if seat.is_away && !self.passes_away => {}
                 Some(pos) if turn.ctx.settings.hosts(seat.jid.domain()) => {
                     let message = message();
-                    tell_one(seat, message, pos, (false, news.take()), turn);
+                    tell_one(seat, message, pos, (false, news.clone()), turn);
+                    news.iter_mut().for_each(|news| news.again = true);
                 }
                 _ => send(message(), turn.out),
             }
         }
-        if news.is_some() {
+        if news.is_some_and(|news| !news.again) {
             self.notify(&occupant.who, nick.clone(), turn);
         }
     }
 
     fn news(&self, nick: Text) -> News {
-        News { nick, is_private: self.is_private }
+        News { nick, is_private: self.is_private, again: false }
     }
 
     /// Somebody of this server hears of it wherever they are.

@@ -9,14 +9,18 @@
 //! | receipts and markers (XEP-0184, XEP-0333) | a tick on a screen that is off |
 //! | notifications of PubSub from others | they change what is shown, later |
 //!
-//! All else goes on at once: what people say to each other, encrypted or not, in rooms too (which
-//! of them notify, only the client knows), invitations, calls (XEP-0353), errors, requests, and the
-//! client's own presence in a room, for which it waits. So does what another device of the user has
-//! read: it takes a notification off this one. And whatever the server does not know, for it cannot
-//! tell that it does not matter.
+//! All else goes on at once: what people say to each other, encrypted or not, invitations, calls
+//! (XEP-0353), errors, requests, and the client's own presence in a room, for which it waits. So
+//! does what another device of the user has read: it takes a notification off this one. And
+//! whatever the server does not know, for it cannot tell that it does not matter.
 //!
 //! What goes on at once takes along all that was held before it, so that order is kept for all
 //! pairs: the radio is awake then anyway. So does whatever comes when as much is held as may be.
+//! What is said in a room goes on at once if its reader wants to be notified of it (XEP-0492): all
+//! among members, elsewhere what is addressed to him. The rest is not held here: the room's log has
+//! it, and the client is told it from there, in order, before what wakes it or when it is awake. So
+//! a busy room costs a sleeping client nothing. In rooms without an archive all goes on at once.
+//!
 //! In the end a client has all that it would have had awake, but for the presence and the chat
 //! states that newer ones took the place of.
 //!
@@ -27,16 +31,18 @@ pub mod xep_0357_push;
 
 mod weight;
 
+use crate::xep_0492_notification_settings::{self as notifications, Choice};
 use engine::{
     ctx::{Ctx, Moment},
     hook::*,
+    passage::Passage,
     session::Session,
     setting::{Kind as Choosing, Setting},
     slot::Slot,
     wire::*,
 };
 use std::collections::VecDeque;
-use weight::{Topic, weigh};
+use weight::{Summons, Topic, summons, weigh};
 
 /// What can wait until somebody looks.
 pub const XEP: Xep = Xep {
@@ -53,6 +59,7 @@ pub const XEP: Xep = Xep {
         Hook::Inline(INACTIVE, NS, begin),
         Hook::slot::<Client>(),
         Hook::Write(Desk::Hold, hold),
+        Hook::Wakes(wakes),
         Hook::Bound(arrive),
         Hook::Resumed(resume),
     ],
@@ -81,7 +88,6 @@ const INACTIVE: Name = Name::new(NS, "inactive");
 /// A client, as its server sees it.
 #[derive(Default)]
 struct Client {
-    inactive: bool,
     /// When it came last, or woke.
     came: Option<Moment>,
     held: VecDeque<Held>,
@@ -138,24 +144,47 @@ fn arrive(session: &mut Session, ctx: &Ctx<'_>) -> Vec<Output> {
 
 /// Section 5.2: whatever it was before.
 fn resume(session: &mut Session, ctx: &Ctx<'_>) -> Vec<Output> {
+    session.inactive = false;
     let client = session.slot::<Client>();
-    (client.inactive, client.came) = (false, Some(ctx.now));
+    client.came = Some(ctx.now);
     client.take().map(Output::Stanza).collect()
 }
 
 fn sleep(_: Element<'_>, session: &mut Session, _: &Ctx<'_>) -> Result<Vec<Output>, StreamError> {
-    session.slot::<Client>().inactive = true;
+    session.inactive = true;
     Ok(Vec::new())
 }
 
 /// XEP-0386 §3.2: asleep from its first moment on, as a phone that a notification has woken.
 fn begin(_: Element<'_>, session: &mut Session, _: &Ctx<'_>) -> Vec<Payload> {
-    session.slot::<Client>().inactive = true;
+    session.inactive = true;
     Vec::new()
 }
 
+/// Whether it is worth it to wake the client for what is said in a room.
+fn wakes(passage: &Passage<'_>) -> bool {
+    match summons(&passage.stanza) {
+        Some(Summons::Call) => true,
+        Some(Summons::Message) => is_wanted(passage),
+        None => false,
+    }
+}
+
+/// Whether the account's owner wants to be notified of what is said in a room (XEP-0492).
+fn is_wanted(passage: &Passage<'_>) -> bool {
+    let (Some(news), Some(from)) = (&passage.news, &passage.stanza.head.from) else {
+        return false;
+    };
+    let account = &passage.account;
+    match notifications::of_room(&account.cells, &from.bare(), news.is_private) {
+        Choice::Always => true,
+        Choice::OnMention => notifications::mentions(&passage.stanza, &news.nick, &account.jid),
+        Choice::Never => false,
+    }
+}
+
 fn hold(leaving: Leaving, session: &mut Session, ctx: &Ctx<'_>) -> Vec<Leaving> {
-    if !session.slot::<Client>().inactive {
+    if !session.inactive {
         return vec![leaving];
     }
     let weight = weigh(&leaving.stanza, &session.jid.bare());

@@ -205,7 +205,7 @@ fn section_5_2_a_session_that_is_resumed_is_awake_and_has_what_was_held() {
         let jid = Jid::parse("juliet@wax.example/balcony").unwrap();
         let link = engine::parcel::Link { node: engine::port::Node(1), number: 1 };
         let mut session = Session::bound(link, jid, 1, ctx.hooks.plans());
-        session.slot::<Client>().inactive = true;
+        session.inactive = true;
         let one = Stanza::parse_one(&presence("1", ROMEO, "")).unwrap();
         assert!(hold(one.clone().into(), &mut session, ctx).is_empty());
         let said: Vec<_> =

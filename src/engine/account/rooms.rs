@@ -9,7 +9,7 @@ use crate::{
     hearing::{Attends, Heard, News, Told},
     hook::Leaving,
     parcel::{Link, Parcel},
-    passage::{Walk, Walked, decide},
+    passage::{Passage, Walk, Walked, decide},
     replay::AHEAD_STANZAS_MAX,
     session::Session,
     unit::{Committed, Pos},
@@ -47,7 +47,9 @@ impl Account {
             Err(_) if self.waiting.holds(&pair) => {}
             Err(ended) => {
                 let Some(room) = ended.stanza.head.from.as_ref().map(Jid::bare) else { return };
-                self.hears_next(session, &room, told, out);
+                if !self.sessions[session].sleeps(&room, told, false) {
+                    self.hears_next(session, &room, told, out);
+                }
             }
         }
     }
@@ -83,6 +85,14 @@ impl Account {
                 out.push(attends(room.clone(), session, Attends::Back(Some(last))));
                 false
             }
+        }
+    }
+
+    /// A client is active again: rooms are asked for what it was not told meanwhile.
+    pub(super) fn looks_again(&mut self, link: Link, out: &mut Vec<Output>) {
+        let Some(session) = self.session(link) else { return };
+        for (room, last) in session.hearings.take_slept() {
+            out.push(attends(room, session.jid.clone(), Attends::Back(Some(last))));
         }
     }
 
@@ -131,7 +141,28 @@ impl Account {
     }
 }
 
+impl Passage<'_> {
+    /// Whether the session that takes it reads it out of the room's log later: it is inactive, and
+    /// it is not worth being woken for. Its own words it waits for.
+    pub(crate) fn is_read_later(&mut self, takers: &[usize], ctx: &Ctx<'_>) -> bool {
+        let (Some(told), [place]) = (self.told, takers) else { return false };
+        let Some(from) = self.stanza.head.from.clone() else { return false };
+        let session = &self.account.sessions[*place];
+        if !session.inactive {
+            return false;
+        }
+        let is_own = session.directed.contains(&from);
+        let wakes = is_own || ctx.hooks.wakes().iter().any(|wakes| wakes(self));
+        self.account.sessions[*place].sleeps(&from.bare(), told, wakes)
+    }
+}
+
 impl Session {
+    /// Whether it is told this later, because its client is inactive; unless it `wakes` it.
+    fn sleeps(&mut self, room: &Bare, told: Told, wakes: bool) -> bool {
+        self.inactive && self.is_attached() && self.hearings.sleeps(room, told, wakes)
+    }
+
     /// What rooms have told it, and neither its client nor memory has, they tell it again.
     pub(super) fn lacks_of_rooms(&mut self) {
         let Some(managed) = &mut self.managed else { return };

@@ -76,9 +76,14 @@ impl Account {
         out: &mut Vec<Output>,
     ) {
         let Some(session) = self.session(link) else { return };
+        let slept = session.inactive;
         match session.hear(nonza, ctx) {
             Ok(said) => {
+                let wakes = slept && !session.inactive;
                 session.say(said, ctx, &mut |written| out.push(to_socket(link, written)));
+                if wakes {
+                    self.looks_again(link, out);
+                }
                 self.counted(link, ctx, out);
             }
             Err(error) => {

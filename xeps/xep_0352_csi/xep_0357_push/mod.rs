@@ -24,10 +24,10 @@ mod publish;
 mod registration;
 
 use super::{
-    Client,
+    Client, is_wanted,
     weight::{Summons, summons},
 };
-use crate::xep_0492_notification_settings::{self as notifications, Choice};
+use crate::xep_0492_notification_settings as notifications;
 use burst::Bursts;
 use engine::{
     ctx::{Ctx, Moment},
@@ -251,7 +251,7 @@ fn push(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     let Some(summons) = summons(&passage.stanza).filter(|_| !own) else { return Verdict::Go };
     let gap_ms = ctx.settings.number(&BURST_SECONDS) * 1000;
     let is_kept = passage.pos.is_some() || passage.held.is_some() || passage.news.is_some();
-    let is_wanted = is_wanted(passage);
+    let is_wanted = is_told_once(passage);
     for one in all(&passage.account.cells) {
         if !is_wanted {
             passage.trace(Step::Spared(one.shown(), "of this room its user wants no more"), ctx);
@@ -284,16 +284,11 @@ fn push(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     Verdict::Go
 }
 
-/// What is said in a room is told once, and as far as the account's owner wants it (XEP-0492).
-fn is_wanted(passage: &Passage<'_>) -> bool {
-    let (Some(news), Some(from)) = (&passage.news, &passage.stanza.head.from) else {
-        return passage.told.is_none();
-    };
-    let account = &passage.account;
-    match notifications::of_room(&account.cells, &from.bare(), news.is_private) {
-        Choice::Always => true,
-        Choice::OnMention => notifications::mentions(&passage.stanza, &news.nick, &account.jid),
-        Choice::Never => false,
+/// What is said in a room is told once, and as far as the account's owner wants it.
+fn is_told_once(passage: &Passage<'_>) -> bool {
+    match &passage.news {
+        Some(news) => !news.again && is_wanted(passage),
+        None => passage.told.is_none(),
     }
 }
 
@@ -312,9 +307,9 @@ fn device(one: &Registration, passage: &mut Passage<'_>) -> Device {
     let mut device = Device::default();
     for session in passage.account.sessions.iter_mut().filter(|session| one.is_of(session)) {
         device.reached |= passage.reached.contains(&session.jid);
-        let attached = session.is_attached();
+        let looks = session.is_attached() && !session.inactive;
         let client = session.slot::<Client>();
-        device.looks |= attached && !client.inactive;
+        device.looks |= looks;
         device.came = device.came.max(client.came);
     }
     device
