@@ -47,6 +47,8 @@ pub struct House {
     /// `None`: it is not in memory.
     room: Option<Box<dyn Room>>,
     now: Moment,
+    /// The Unix clock, in ms; what is said stands in the log at its beginning.
+    pub unix_ms: u64,
     leaves: bool,
     hooks: Hooks,
     /// What the operator chose.
@@ -88,6 +90,7 @@ impl House {
             jid,
             room: None,
             now: Moment(0),
+            unix_ms: NOW,
             leaves: false,
             hooks,
             settings,
@@ -195,12 +198,24 @@ impl House {
         self.heard.retain(|jid, _| jid.as_str() != session);
     }
 
+    /// A session has lost its stream.
+    pub fn goes_away(&mut self, who: &str) -> Vec<Stanza> {
+        self.plays(Input::Attends(Jid::parse(who).expect("an address"), Attends::Away))
+    }
+
+    /// It is there again.
+    pub fn comes_back(&mut self, who: &str) -> Vec<Stanza> {
+        let jid = Jid::parse(who).expect("an address");
+        let last = self.heard.get(&jid).copied();
+        self.plays(Input::Attends(jid, Attends::Back(last)))
+    }
+
     fn plays(&mut self, input: Input) -> Vec<Stanza> {
         let (mut inputs, mut left) = (VecDeque::from([input]), Vec::new());
         while let Some(input) = inputs.pop_front() {
             let mut out = Vec::new();
             let room = self.room.take();
-            let unix_ms = NOW;
+            let unix_ms = self.unix_ms;
             let Self { now, random, settings, hooks, .. } = &*self;
             let ctx = Ctx { now: *now, unix_ms, random, settings, hooks };
             let mut room = room.unwrap_or_else(|| self.load(&ctx));
@@ -214,7 +229,8 @@ impl House {
     }
 
     fn service(&self) -> &'static dyn Service {
-        self.hooks.service(self.jid.domain(), &self.settings).expect("a service")
+        let service = self.hooks.service(self.jid.domain(), &self.settings);
+        service.or(self.hooks.past_service()).expect("a service")
     }
 
     fn load(&self, ctx: &Ctx<'_>) -> Box<dyn Room> {

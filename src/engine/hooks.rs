@@ -296,6 +296,11 @@ impl Hooks {
         found.map(|&(_, service)| service)
     }
 
+    /// The service whose rooms those are that somebody sits in, at a domain that is served no more.
+    pub fn past_service(&self) -> Option<&'static dyn Service> {
+        self.services.first().map(|&(_, service)| service)
+    }
+
     /// Who wants to know what of a managed stream has been dealt with.
     pub fn settled(&self) -> &[Feel] {
         &self.settled

@@ -18,7 +18,8 @@ pub trait Service: Sync {
     /// What it is, as service discovery tells it.
     fn identity(&self) -> Identity;
     /// The room of this address, as it was loaded; `None`: the store has no log of it. A room that
-    /// does not want to be there says `Output::Leave`.
+    /// does not want to be there says `Output::Leave`. At a domain that is served no more: who sits
+    /// in it is to be told so.
     fn room(&self, jid: Bare, loaded: Option<Loaded>, ctx: &Ctx<'_>) -> Box<dyn Room>;
     /// Whether a room tells a session by this presence that it is there, or that it is not though
     /// it never left; `None`: neither. By that its account knows what to say when the room asks.

@@ -46,8 +46,8 @@ pub(crate) async fn revive_all(
 /// waits for an answer, and what is under way for it is never more than a read or two.
 async fn revive(shell: &Shell, account: Bare) {
     let settings = shell.settings.load();
-    // Guests of before go at a start, and nobody logs in to a domain that is served no more.
-    if !settings.hosts(account.domain()) || settings.is_anonymous(&account) {
+    // Guests of before go at a start.
+    if settings.is_anonymous(&account) {
         return;
     }
     drop(settings);

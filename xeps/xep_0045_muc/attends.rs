@@ -29,7 +29,11 @@ impl Room {
             }
             Attends::Back(after) => {
                 seat.comes_back = Some(after);
+                let is_blind = seat.is_blind;
                 let mut step = self.step(Asker::Nobody);
+                if is_blind {
+                    step.effects.push(Effect::Greet(session.clone()));
+                }
                 step.effects.push(Effect::CatchUp(session));
                 self.take(step, turn);
             }
@@ -59,6 +63,7 @@ impl Room {
         let Some(seat) = self.occupants.seat_mut(session) else { return };
         self.unsure.remove(&seat.since);
         (seat.is_away, seat.comes_back, seat.told) = (false, None, Pos::default());
+        seat.is_blind = false;
     }
 
     /// From now on it takes what is said; what is to be read of what it has missed.

@@ -11,11 +11,7 @@ use super::{
     room::{Room, Turn},
     xep_0463_versions as versions,
 };
-use engine::{
-    ctx::Ctx,
-    unit::{Change, Pos},
-    wire::*,
-};
+use engine::{ctx::Ctx, unit::Change, wire::*};
 
 /// The room of a full house that is kept for owners and admins (§7.2.10).
 const SPARE_OCCUPANTS: usize = 20;
@@ -64,28 +60,14 @@ impl Room {
         let (affiliation, there) = (self.members.of(&who), self.occupants.get(&nick));
         let at_first = Role::at_first(affiliation, self.config.is_moderated);
         let role = there.map_or(at_first, |occupant| occupant.role);
-        let (voice, presence) = (turn.ctx.number(), for_all(stanza));
+        let (voice, shown_ms) = (turn.ctx.number(), turn.ctx.unix_ms);
         let wants_versions = versions::is_wanted(stanza);
-        let jid = from.clone();
-        // Whatever it was told when it was here before: it begins anew.
-        let (start, told, is_away) = (self.released, Pos::default(), false);
-        let since = step.number;
         let there = self.occupants.get(&nick);
         let is_hidden =
             there.map_or_else(|| self.hides(role, turn.ctx), |occupant| occupant.is_hidden());
-        let comes_back = None;
-        let seat = Seat {
-            jid,
-            since,
-            start,
-            told,
-            is_away,
-            comes_back,
-            is_hidden,
-            voice,
-            presence,
-            wants_versions,
-        };
+        // Whatever it was told when it was here before: it begins anew.
+        let seat = Seat::new(from.clone(), step.number, self.released, for_all(stanza));
+        let seat = Seat { voice, shown_ms, is_hidden, wants_versions, ..seat };
         step.write(occupants::kept(&self.jid, &nick, role, &seat));
         self.occupants.sit(nick.clone(), role, seat);
         step.effects.push(Effect::Sits(from.clone()));
@@ -150,6 +132,7 @@ impl Room {
         (self.is_made, self.is_locked) = (false, false);
         (self.config, self.members) = <_>::default();
         self.marks.clear();
+        self.lately = <_>::default();
         (self.subject, self.avatar, self.hats) = <_>::default();
         step.unit.changes.clear();
         step.write(Change::Delete(self.jid.clone()));

@@ -1,4 +1,4 @@
-//! What becomes of a room when the store has refused something.
+//! What becomes of a room when the store has refused something, and of one whose service is no more.
 
 use super::{
     line::{Asker, Effect, Step},
@@ -13,17 +13,29 @@ impl Room {
     /// What it decided since is on sand: everybody is told that they are not in it any more
     /// (status 333), and it is read anew.
     pub fn fall(&mut self, refused: &Step, turn: &mut Turn<'_, '_>) {
+        let mut step = self.step(Asker::Nobody);
+        refused.effects.iter().filter_map(unsaid).for_each(|show| step.show(show));
+        self.vacate(status::LOST, step, turn);
+    }
+
+    /// There is no service any more at which it could stand (status 332). It stays in the store, for
+    /// when there is one again.
+    pub fn shut_down(&mut self, turn: &mut Turn<'_, '_>) {
+        let step = self.step(Asker::Nobody);
+        self.vacate(status::SHUT_DOWN, step, turn);
+    }
+
+    /// Nobody is in it any more, for this reason, and it leaves the memory.
+    fn vacate(&mut self, code: u16, mut step: Step, turn: &mut Turn<'_, '_>) {
         let seats: Vec<Jid> = self
             .occupants
             .iter()
             .flat_map(|(_, occupant)| occupant.seats.iter().map(|seat| seat.jid.clone()))
             .collect();
         self.departs = true;
-        let mut step = self.step(Asker::Nobody);
-        refused.effects.iter().filter_map(unsaid).for_each(|show| step.show(show));
         for jid in seats {
             if let Some(mut show) = self.rise(&jid, None, &mut step, turn.ctx) {
-                show.statuses.push(status::LOST);
+                show.statuses.push(code);
                 step.show(show);
             }
         }

@@ -11,6 +11,7 @@ mod config;
 mod disco;
 mod enter;
 mod fall;
+mod greet;
 mod history;
 mod invite;
 mod iq;
@@ -73,6 +74,7 @@ pub const XEP: Xep = Xep {
         Hook::AtHand(room::ROOM),
         Hook::AtHand(members::AFFILIATIONS),
         Hook::AtHand(OCCUPANTS),
+        Hook::AtHand(greet::LEFT),
         Hook::Feature(Of::Service, names::MUC),
         Hook::Feature(Of::Service, "http://jabber.org/protocol/muc#stable_id"),
         Hook::get(Of::Service, service::ITEMS, Answer::World(service::items)),

@@ -88,6 +88,8 @@ pub mod status {
     pub const REMOVED: u16 = 321;
     /// The room is for members only now.
     pub const MEMBERS_ONLY: u16 = 322;
+    /// The service is no more.
+    pub const SHUT_DOWN: u16 = 332;
     /// For a technical reason.
     pub const LOST: u16 = 333;
 }

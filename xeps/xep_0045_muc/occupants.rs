@@ -40,8 +40,12 @@ pub struct Seat {
     pub is_away: bool,
     /// It takes what is said again, behind that place, in its turn.
     pub comes_back: Option<Option<Pos>>,
+    /// It has not come back since the process began: it may not see who is here.
+    pub is_blind: bool,
     /// It is not shown to all.
     pub is_hidden: bool,
+    /// When it was shown to all, in ms of the Unix clock.
+    pub shown_ms: u64,
     /// What it shows: the children of its presence that are for everybody.
     pub presence: Stanza,
     /// Whether it wants to know of which version an affiliation is (XEP-0463). Forgotten with the
@@ -164,12 +168,13 @@ impl Occupants {
         jid: &Jid,
         presence: Stanza,
         wants_versions: bool,
+        now_ms: u64,
     ) -> Option<(Role, &Seat)> {
         let occupant = self.by_nick.get_mut(self.nicks.get(jid)?)?;
         let place = occupant.seats.iter().position(|seat| seat.jid == *jid)?;
         let mut seat = occupant.seats.remove(place);
         self.bytes -= seat.weight();
-        seat.presence = presence;
+        (seat.presence, seat.shown_ms) = (presence, now_ms);
         seat.wants_versions |= wants_versions;
         self.bytes += seat.weight();
         occupant.seats.push(seat);
@@ -178,6 +183,24 @@ impl Occupants {
 }
 
 impl Seat {
+    /// A session that comes in by this number, behind what the log has; it has been told nothing.
+    pub fn new(jid: Jid, since: u64, start: Pos, presence: Stanza) -> Self {
+        Self {
+            jid,
+            since,
+            voice: 0,
+            start,
+            told: Pos::default(),
+            is_away: false,
+            comes_back: None,
+            is_blind: false,
+            is_hidden: false,
+            shown_ms: 0,
+            presence,
+            wants_versions: false,
+        }
+    }
+
     fn weight(&self) -> usize {
         self.presence.wire_len() + 2 * self.jid.as_str().len() + 256
     }
@@ -228,7 +251,8 @@ fn is_unseen(c: char) -> bool {
 pub fn kept(room: &Bare, nick: &str, role: Role, seat: &Seat) -> Change {
     let shown = seat.presence.to_text();
     let hidden = if seat.is_hidden { " hidden" } else { "" };
-    let value = format!("{role} {}{hidden}\n{}\n{nick}\n{shown}", seat.start.0, seat.jid);
+    let (start, ms) = (seat.start.0, seat.shown_ms);
+    let value = format!("{role} {start} {ms}{hidden}\n{}\n{nick}\n{shown}", seat.jid);
     Change::Put(OCCUPANTS, room.clone(), key(seat.since), value.into_bytes())
 }
 
@@ -248,25 +272,15 @@ pub fn load(key: &str, value: &[u8]) -> Option<(Text, Role, Seat)> {
     let mut lines = std::str::from_utf8(value).ok()?.splitn(4, '\n');
     let mut words = lines.next()?.split(' ');
     let (role, start) = (Role::parse(words.next()?)?, Pos(words.next()?.parse().ok()?));
-    let is_hidden = words.next() == Some("hidden");
+    let rest: Vec<_> = words.collect();
+    let shown_ms = rest.first().and_then(|ms| ms.parse().ok()).unwrap_or_default();
+    let is_hidden = rest.last() == Some(&"hidden");
     let jid = Jid::parse(lines.next()?).ok()?;
     let nick = Text::from(lines.next()?);
     let presence = Stanza::parse_one(lines.next()?).ok()?;
-    let (told, is_away, voice, wants_versions) = (start, true, 0, false);
-    let comes_back = None;
-    let seat = Seat {
-        jid,
-        since,
-        start,
-        told,
-        is_away,
-        comes_back,
-        is_hidden,
-        voice,
-        presence,
-        wants_versions,
-    };
-    Some((nick, role, seat))
+    let seat = Seat::new(jid, since, start, presence);
+    let (told, is_away, is_blind) = (start, true, true);
+    Some((nick, role, Seat { told, is_away, is_blind, is_hidden, shown_ms, ..seat }))
 }
 
 #[cfg(test)]
@@ -275,21 +289,8 @@ mod tests {
 
     fn seat(jid: &str, since: u64) -> Seat {
         let presence = Stanza::parse_one("<presence><show>away</show></presence>").unwrap();
-        let (jid, told) = (Jid::parse(jid).unwrap(), Pos(7));
-        let (start, is_away, voice, wants_versions) = (told, false, 0, false);
-        let (is_hidden, comes_back) = (true, None);
-        Seat {
-            jid,
-            since,
-            start,
-            told,
-            is_away,
-            comes_back,
-            is_hidden,
-            voice,
-            presence,
-            wants_versions,
-        }
+        let seat = Seat::new(Jid::parse(jid).unwrap(), since, Pos(7), presence);
+        Seat { is_hidden: true, shown_ms: 9, ..seat }
     }
 
     #[test]
@@ -302,7 +303,7 @@ mod tests {
         let (nick, role, after) = load(&key, &value).unwrap();
         assert_eq!((&*nick, role), ("Jul iet", Role::Moderator));
         assert_eq!((after.jid, after.since, after.start), (before.jid, before.since, Pos(7)));
-        assert!(after.is_away && after.is_hidden);
+        assert!(after.is_away && after.is_blind && after.is_hidden && after.shown_ms == 9);
         assert_eq!(after.presence.to_text(), before.presence.to_text());
         for damaged in [&value[..value.len() - 1], b"king 7\na@b/c\nn\n<presence/>", b"", &[0xff]] {
             assert!(load(&key, damaged).is_none());
@@ -321,7 +322,7 @@ mod tests {
         let chamber = Jid::parse("juliet@x/chamber").unwrap();
         let before = occupants.weight();
         let shows = Stanza::parse_one("<presence><show>xa</show></presence>").unwrap();
-        let (_, shown) = occupants.shows(&chamber, shows, true).unwrap();
+        let (_, shown) = occupants.shows(&chamber, shows, true, 9).unwrap();
         assert!(shown.wants_versions && occupants.weight() < before);
         let (.., is_last) = occupants.rise(&chamber).unwrap();
         assert!(is_last && occupants.is_empty() && occupants.weight() == 0);

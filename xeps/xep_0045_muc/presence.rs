@@ -77,7 +77,13 @@ impl Room {
     }
 
     fn not_here(&self, jid: &Jid, nick: &str, statuses: Vec<u16>, ctx: &Ctx<'_>) -> Stanza {
-        let show = Show {
+        let own = Viewer { sees_address: true, is_own: true, wants_versions: false };
+        addressed(&self.gone(jid, nick, statuses, ctx).to(own), jid)
+    }
+
+    /// What is shown of a session that is not here under this nick.
+    pub fn gone(&self, jid: &Jid, nick: &str, statuses: Vec<u16>, ctx: &Ctx<'_>) -> Show {
+        Show {
             from: self.occupant(nick),
             shown: Stanza::new(Head::new(Kind::Presence)),
             is_gone: true,
@@ -93,9 +99,7 @@ impl Room {
             hats: None,
             id: occupant_id::of(&self.jid, &jid.bare(), ctx),
             stanza_id: None,
-        };
-        let own = Viewer { sees_address: true, is_own: true, wants_versions: false };
-        addressed(&show.to(own), jid)
+        }
     }
 
     /// §7.7, and §7.2.2 of a client that has lost its sight of the room.
@@ -110,7 +114,7 @@ impl Room {
             return Ok(());
         }
         let mut step = self.step(Asker::Sender(stanza.clone()));
-        self.reseat(from, nick, stanza, &mut step);
+        self.reseat(from, nick, stanza, &mut step, turn.ctx);
         if let Some(mut show) = self.show(nick, turn.ctx) {
             show.stanza_id.clone_from(&stanza.head.id);
             step.show(show);
@@ -129,16 +133,16 @@ impl Room {
         let mut step = self.step(Asker::Sender(stanza.clone()));
         self.begins_anew(from);
         step.effects.push(Effect::Sits(from.clone()));
-        self.reseat(from, nick, stanza, &mut step);
+        self.reseat(from, nick, stanza, &mut step, turn.ctx);
         self.welcome(from, nick, stanza, Vec::new(), &mut step, turn.ctx);
         self.take(step, turn);
         Ok(())
     }
 
     /// What a session shows is this now; it counts as the one that spoke last.
-    fn reseat(&mut self, from: &Jid, nick: &str, stanza: &Stanza, step: &mut Step) {
-        let wants_versions = versions::is_wanted(stanza);
-        let shown = self.occupants.shows(from, for_all(stanza), wants_versions);
+    fn reseat(&mut self, from: &Jid, nick: &str, stanza: &Stanza, step: &mut Step, ctx: &Ctx<'_>) {
+        let (wants_versions, now_ms) = (versions::is_wanted(stanza), ctx.unix_ms);
+        let shown = self.occupants.shows(from, for_all(stanza), wants_versions, now_ms);
         if let Some((role, seat)) = shown {
             step.write(occupants::kept(&self.jid, nick, role, seat));
         }
@@ -168,7 +172,7 @@ impl Room {
             step.show(gone);
         }
         // It sits since it came: what is still to be told of before is for it, too.
-        let seat = Seat { presence: for_all(stanza), ..seat };
+        let seat = Seat { presence: for_all(stanza), shown_ms: turn.ctx.unix_ms, ..seat };
         step.write(occupants::kept(&self.jid, &new, role, &seat));
         let is_there = self.occupants.get(&new).is_some();
         self.occupants.sit(new.clone(), role, seat);
@@ -283,6 +287,9 @@ impl Room {
 
     /// Asks the accounts of who sat when the process began whether they are there still.
     pub fn look_around(&mut self, turn: &mut Turn<'_, '_>) {
+        if turn.ctx.settings.service(self.jid.domain()).is_none() {
+            return self.shut_down(turn);
+        }
         for (nick, occupant) in self.occupants.iter() {
             for seat in &occupant.seats {
                 let head = Head::new(Kind::Presence).with_type("probe");

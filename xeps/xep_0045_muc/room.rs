@@ -3,6 +3,7 @@
 pub use super::reply::{give_half, refuse_asker, send};
 use super::{
     config::Config,
+    greet::{self, Lately},
     line::{Asker, Effect, Line, Step},
     members::Members,
     occupants::{self, Occupants, Seat},
@@ -41,6 +42,8 @@ pub struct Room {
     pub config: Config,
     pub members: Members,
     pub occupants: Occupants,
+    /// Who was shown lately, and who has left.
+    pub lately: Lately,
     pub subject: Subject,
     pub whispered: Whispered,
     /// The hashes of its pictures (XEP-0486).
@@ -92,6 +95,7 @@ impl Room {
         let last = loaded.as_ref().map_or_else(Pos::default, |loaded| loaded.last);
         let (members, occupants, subject, whispered, line) = <_>::default();
         let (asked, unsure, avatar, spoke, catches_up) = <_>::default();
+        let lately = Lately::default();
         let mut room = Self {
             jid,
             is_made,
@@ -99,6 +103,7 @@ impl Room {
             config: Config::default(),
             members,
             occupants,
+            lately,
             subject,
             whispered,
             avatar,
@@ -129,6 +134,8 @@ impl Room {
         let text = || std::str::from_utf8(value).ok();
         if table == super::members::AFFILIATIONS.name() {
             self.members.load(key, value);
+        } else if table == greet::LEFT.name() {
+            self.lately.load(key, value);
         } else if table == MARKS.name() {
             self.marks.load(key, value);
         } else if table == engine::unit::OCCUPANTS.name() {
@@ -137,7 +144,8 @@ impl Room {
                 self.unsure.insert(seat.since);
                 // Who is of another server has a stream of its own.
                 let is_away = ctx.settings.hosts(seat.jid.domain());
-                let seat = Seat { voice: ctx.number(), is_away, ..seat };
+                self.lately.shown(seat.shown_ms);
+                let seat = Seat { voice: ctx.number(), is_away, is_blind: is_away, ..seat };
                 if let Some((nick, _, old, _)) = self.occupants.rise(&seat.jid) {
                     self.unseated.push((nick, old));
                 }
@@ -274,6 +282,7 @@ impl engine::room::Room for Room {
 
     fn weight(&self) -> usize {
         let people = self.members.weight() + self.marks.weight() + self.occupants.weight();
+        let people = people + self.lately.weight();
         ROOM_BYTES + people + self.subject.weight() + self.hats.weight()
     }
 }

@@ -28,7 +28,8 @@ enum Pause {
 
 impl Room {
     /// What a step decided is written, and done in its turn.
-    pub fn take(&mut self, step: Step, turn: &mut Turn<'_, '_>) {
+    pub fn take(&mut self, mut step: Step, turn: &mut Turn<'_, '_>) {
+        self.note_shown(&mut step, turn.ctx);
         if let Some((ticket, unit)) = self.line.push(step) {
             turn.out.push(Output::Commit(ticket, unit, None));
         }
@@ -88,6 +89,7 @@ impl Room {
                 return Some(Pause::Read(self.catch_up(session)?, history::missed));
             }
             Effect::Sits(session) => self.sits(&session, turn),
+            Effect::Greet(session) => self.greet(&session, turn),
             Effect::Retell(message, more) => self.retell(message, more, turn),
             Effect::Send(stanza) => send(stanza, turn.out),
             Effect::Show(show) => {

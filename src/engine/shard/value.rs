@@ -6,7 +6,7 @@ use crate::{
     ctx::Ctx,
     port::Loaded,
     room::Room,
-    unit::Resumable,
+    unit::{OCCUPANTS, Resumable},
 };
 use wire::Bare;
 
@@ -28,6 +28,12 @@ impl Value {
             return Some((Self::Room(service.room(jid.clone(), loaded, ctx)), Vec::new()));
         }
         let mut loaded = loaded?;
+        if !ctx.settings.hosts(jid.domain()) {
+            // Of what is served no more, only a room has something to say, to who sat in it.
+            let is_occupied = loaded.cells.iter().any(|(table, ..)| **table == *OCCUPANTS.name());
+            let service = ctx.hooks.past_service().filter(|_| is_occupied)?;
+            return Some((Self::Room(service.room(jid.clone(), Some(loaded), ctx)), Vec::new()));
+        }
         let sessions = std::mem::take(&mut loaded.sessions);
         let account = Account::load(jid.clone(), loaded, ctx.unix_ms);
         Some((Self::Account(Box::new(account)), sessions))

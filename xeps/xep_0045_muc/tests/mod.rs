@@ -4,6 +4,7 @@ mod bad_input;
 mod channel;
 mod configured;
 mod document;
+mod greeted;
 mod hats;
 mod markers;
 mod orders;

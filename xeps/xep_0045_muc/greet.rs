@@ -1,0 +1,157 @@
+//! Who comes back after the process was killed: its account had written what it was told up to a
+//! second before. What was shown in a room in the last seconds, it is shown again.
+//!
+//! That is what differs, or little more: so it costs no more when all come back at once than it
+//! did when it happened. What was shown before, each of them had been written to have been told.
+
+use super::{
+    line::{Effect, Step},
+    occupants,
+    room::{Room, Turn, send},
+    show::{Audience, Viewer, addressed},
+};
+use engine::{
+    ctx::Ctx,
+    unit::{Change, Table},
+    wire::*,
+};
+use std::collections::VecDeque;
+
+/// With a room: by nick, when it was left lately, and whose it was.
+pub const LEFT: Table = Table::named("left");
+/// So much older than what was shown last, in milliseconds, is what everybody is sure to have been
+/// told.
+const LATE_MS: u64 = 10_000;
+/// Nicks of one room that were left lately; of more than that, the first are not told again.
+const LEFT_NICKS_MAX: usize = 1_000;
+
+/// What was shown lately.
+#[derive(Debug, Default)]
+pub struct Lately {
+    /// The nicks that were left, in that order, and when.
+    left: VecDeque<(u64, Text)>,
+    /// Those that were when the process began, and whose they were.
+    before: Vec<(Text, Jid)>,
+    /// When what was shown last had been, when the process began, in ms of the Unix clock.
+    newest: u64,
+}
+
+impl Lately {
+    /// A nick that was left; one that nobody can read is not told again.
+    pub fn load(&mut self, nick: &str, value: &[u8]) {
+        let text = std::str::from_utf8(value).ok();
+        let parts = text.and_then(|text| text.split_once(' '));
+        let Some((Ok(ms), Ok(jid))) = parts.map(|(ms, jid)| (ms.parse(), Jid::parse(jid))) else {
+            return;
+        };
+        self.left.push_back((ms, nick.into()));
+        self.before.push((nick.into(), jid));
+        self.newest = self.newest.max(ms);
+    }
+
+    /// Somebody had been shown then.
+    pub fn shown(&mut self, ms: u64) {
+        self.newest = self.newest.max(ms);
+    }
+
+    /// Whether what was shown then may not have been told to all, when the process began.
+    fn is_late(&self, ms: u64) -> bool {
+        ms <= self.newest && ms.saturating_add(LATE_MS) >= self.newest
+    }
+
+    /// About what it takes, in bytes.
+    pub fn weight(&self) -> usize {
+        (self.left.len() + self.before.len()) * size_of::<(Text, Jid)>()
+    }
+}
+
+impl Room {
+    /// What this step shows to all is written with when.
+    pub fn note_shown(&mut self, step: &mut Step, ctx: &Ctx<'_>) {
+        if self.departs || !self.is_made {
+            return;
+        }
+        let shown = |effect: &Effect| match effect {
+            Effect::Show(show) if show.audience != Audience::Own => {
+                Some((Text::from(show.from.resource()?), show.jid.clone()))
+            }
+            _ => None,
+        };
+        let shown: Vec<_> = step.effects.iter().filter_map(shown).collect();
+        for (nick, jid) in shown {
+            let Some(occupant) = self.occupants.get_mut(&nick) else {
+                self.note_left(nick, &jid, step, ctx.unix_ms);
+                continue;
+            };
+            let role = occupant.role;
+            let seat = occupant.seats.last_mut().filter(|seat| seat.shown_ms != ctx.unix_ms);
+            if let Some(seat) = seat {
+                seat.shown_ms = ctx.unix_ms;
+                step.write(occupants::kept(&self.jid, &nick, role, seat));
+            }
+        }
+        if !step.unit.changes.is_empty() {
+            self.forget_left(step, ctx.unix_ms);
+        }
+    }
+
+    fn note_left(&mut self, nick: Text, jid: &Jid, step: &mut Step, now_ms: u64) {
+        if self.occupants.is_empty() {
+            return; // nobody is left who could come back
+        }
+        let value = format!("{now_ms} {jid}").into_bytes();
+        step.write(Change::Put(LEFT, self.jid.clone(), nick.to_string(), value));
+        self.lately.left.retain(|(_, other)| *other != nick);
+        self.lately.left.push_back((now_ms, nick));
+    }
+
+    /// What everybody has been told of since, or nobody will come back for.
+    fn forget_left(&mut self, step: &mut Step, now_ms: u64) {
+        let is_empty = self.occupants.is_empty();
+        let left = &mut self.lately.left;
+        while let Some((_, nick)) =
+            left.pop_front_if(|(ms, _)| is_empty || ms.saturating_add(LATE_MS) < now_ms)
+        {
+            step.write(Change::Cut(LEFT, self.jid.clone(), nick.to_string()));
+        }
+        while left.len() > LEFT_NICKS_MAX {
+            let Some((_, nick)) = left.pop_front() else { return };
+            step.write(Change::Cut(LEFT, self.jid.clone(), nick.to_string()));
+        }
+    }
+
+    /// A session comes back that sat when the process began: the others, then itself (§7.2.2).
+    pub fn greet(&mut self, session: &Jid, turn: &mut Turn<'_, '_>) {
+        let Some((own, occupant)) = self.occupants.by(session) else { return };
+        let viewer = |is_own: bool| Viewer {
+            sees_address: self.shows_addresses_to(occupant.role),
+            is_own,
+            wants_versions: false,
+        };
+        let is_late = |nick: &str| {
+            let seats = self.occupants.get(nick).map(|one| &one.seats[..]).unwrap_or_default();
+            seats.last().is_some_and(|seat| self.lately.is_late(seat.shown_ms))
+        };
+        let left = self.lately.before.iter();
+        let left = left.filter(|(nick, _)| self.occupants.get(nick).is_none());
+        let left = left.map(|(nick, jid)| self.gone(jid, nick, Vec::new(), turn.ctx));
+        let shown = self
+            .occupants
+            .iter()
+            .filter(|(nick, other)| *nick != own && !other.is_hidden() && is_late(nick));
+        let shown = shown.filter_map(|(nick, _)| self.show(nick, turn.ctx));
+        let told: Vec<_> = left.chain(shown).map(|show| show.to(viewer(false))).collect();
+        let itself = (!told.is_empty() || is_late(own)).then(|| self.show(own, turn.ctx));
+        let itself = itself.flatten().map(|show| show.to(viewer(true)));
+        let told: Vec<_> = told.iter().chain(&itself).map(|one| addressed(one, session)).collect();
+        told.into_iter().for_each(|stanza| send(stanza, turn.out));
+        self.has_seen(session);
+    }
+
+    /// It sees who is here.
+    fn has_seen(&mut self, session: &Jid) {
+        if let Some(seat) = self.occupants.seat_mut(session) {
+            seat.is_blind = false;
+        }
+    }
+}

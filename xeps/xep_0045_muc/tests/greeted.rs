@@ -1,0 +1,136 @@
+//! Who comes back after the process was killed is shown what was shown lately; and who sat where
+//! there is no service any more is told so.
+
+use super::*;
+use crate::xep_0045_muc::greet::LEFT;
+
+const JULIET: &str = "juliet@wax.example/balcony";
+const ROMEO: &str = "romeo@wax.example/orchard";
+const NURSE: &str = "nurse@wax.example/hall";
+const PARIS: &str = "paris@wax.example/church";
+const LATER_MS: u64 = 60_000;
+
+/// The owner, Juliet, Romeo and the nurse, for a minute.
+fn house() -> House {
+    let mut house = founded(&[]);
+    for (who, nick) in [(JULIET, "juliet"), (ROMEO, "romeo"), (NURSE, "nurse")] {
+        enter(&mut house, who, nick);
+    }
+    house.unix_ms += LATER_MS;
+    house
+}
+
+/// What of it somebody is shown: nick, type and codes, in order.
+fn shown(heard: &[Stanza], who: &str) -> Vec<(String, String, Vec<u16>)> {
+    let presence = to(heard, who).into_iter().filter(|one| one.kind() == Kind::Presence);
+    let shown = presence.filter(|one| one.head.type_str() != "probe").map(|one| {
+        let nick = one.head.from.as_ref().and_then(|from| from.resource()).unwrap_or_default();
+        (nick.to_owned(), one.head.type_str().to_owned(), codes(one))
+    });
+    shown.collect()
+}
+
+fn show(house: &mut House, who: &str, nick: &str) -> Vec<Stanza> {
+    let to = format!("{}/{nick}", house.jid);
+    house.says(who, &format!("<presence to='{to}'><show>dnd</show></presence>"))
+}
+
+fn expected(all: &[(&str, &str, &[u16])]) -> Vec<(String, String, Vec<u16>)> {
+    all.iter().map(|(nick, kind, codes)| ((*nick).into(), (*kind).into(), codes.to_vec())).collect()
+}
+
+#[test]
+fn who_comes_back_is_shown_what_changed_in_the_last_seconds_and_itself_last() {
+    let mut house = house();
+    enter(&mut house, PARIS, "paris");
+    leave(&mut house, NURSE, "nurse");
+    show(&mut house, ROMEO, "romeo");
+    let heard = house.restarts(&[]);
+    let told = [
+        ("nurse", "unavailable", &[][..]),
+        ("paris", "", &[][..]),
+        ("romeo", "", &[][..]),
+        ("juliet", "", &[110][..]),
+    ];
+    assert_eq!(shown(&heard, JULIET), expected(&told));
+    let of_romeo = to(&heard, JULIET).into_iter().find(|one| one.to_text().contains("dnd"));
+    assert!(of_romeo.is_some_and(|one| item(one, "jid").is_none()), "no participant sees it");
+    let by_owner = to(&heard, FOUNDER);
+    let addresses: Vec<_> = by_owner.iter().filter_map(|one| item(one, "jid")).collect();
+    assert_eq!(addresses, [NURSE, PARIS, ROMEO, FOUNDER]);
+    assert_eq!(shown(&house.comes_back(JULIET), JULIET), [], "once");
+}
+
+#[test]
+fn who_was_back_before_what_changed_lately_is_shown_nothing_of_the_others() {
+    let mut house = house();
+    house.unix_ms += LATER_MS;
+    show(&mut house, ROMEO, "romeo");
+    let heard = house.restarts(&[]);
+    let told = [("romeo", "", &[][..]), ("juliet", "", &[110][..])];
+    assert_eq!(shown(&heard, JULIET), expected(&told));
+    house.unix_ms += LATER_MS;
+    let heard = house.comes_back(ROMEO);
+    assert_eq!(shown(&heard, ROMEO), []);
+}
+
+#[test]
+fn a_session_that_only_lost_its_stream_is_shown_nothing_again() {
+    let mut house = house();
+    show(&mut house, ROMEO, "romeo");
+    house.goes_away(JULIET);
+    assert_eq!(shown(&house.comes_back(JULIET), JULIET), []);
+}
+
+#[test]
+fn what_a_nick_was_left_for_is_written_with_it() {
+    let mut house = house();
+    let as_jules = format!("{}/jules", house.jid);
+    house.says(JULIET, &format!("<presence to='{as_jules}'/>"));
+    affiliate(&mut house, FOUNDER, NURSE, "outcast");
+    affiliate(&mut house, FOUNDER, ROMEO, "member");
+    let heard = house.restarts(&[]);
+    let told = [
+        ("juliet", "unavailable", &[][..]),
+        ("nurse", "unavailable", &[][..]),
+        ("jules", "", &[][..]),
+        ("romeo", "", &[110][..]),
+    ];
+    assert_eq!(shown(&heard, ROMEO), expected(&told));
+    // Who took the nick meanwhile is there.
+    enter(&mut house, PARIS, "juliet");
+    let heard = house.restarts(&[]);
+    let kinds: Vec<_> = shown(&heard, ROMEO).into_iter().filter(|one| one.0 == "juliet").collect();
+    assert_eq!(kinds, expected(&[("juliet", "", &[])]));
+}
+
+#[test]
+fn nicks_that_were_left_are_forgotten() {
+    let left = |house: &House| -> Vec<String> {
+        let cells = house.cells.keys().filter(|(table, ..)| *table == LEFT.name());
+        cells.map(|(_, _, nick)| nick.clone()).collect()
+    };
+    let mut house = house();
+    leave(&mut house, NURSE, "nurse");
+    leave(&mut house, ROMEO, "romeo");
+    assert_eq!(left(&house), ["nurse", "romeo"]);
+    house.unix_ms += LATER_MS;
+    leave(&mut house, JULIET, "juliet");
+    assert_eq!(left(&house), ["juliet"]);
+    leave(&mut house, FOUNDER, "founder");
+    assert_eq!(left(&house), [""; 0], "nobody could come back");
+}
+
+#[test]
+fn who_sat_where_there_is_no_service_any_more_is_told_so_status_332() {
+    let mut house = house();
+    let number = house.settings.services[0].1;
+    house.settings.services = vec![(Bare::host("rooms.wax.example").unwrap(), number)];
+    let heard = house.restarts(&[]);
+    for (who, nick) in [(JULIET, "juliet"), (FOUNDER, "founder")] {
+        assert_eq!(shown(&heard, who), expected(&[(nick, "unavailable", &[332, 110])]));
+    }
+    let is_seat = |table: &str| table == engine::unit::OCCUPANTS.name();
+    assert!(house.is_made && !house.cells.keys().any(|(table, ..)| is_seat(table)));
+    assert!(!house.is_loaded());
+}
