@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod archive;
+mod behind;
 pub mod cells;
 pub mod ctx;
 pub mod delivery;

@@ -1,6 +1,6 @@
 //! What a session is told out of the log: what it has missed, before what is new.
 
-use crate::{ctx::Moment, unit::Pos};
+use crate::{behind::Behind, ctx::Moment, unit::Pos};
 
 /// Entries that are read at once.
 pub(crate) const PAGE_ENTRIES: usize = 100;
@@ -38,6 +38,8 @@ pub(crate) struct Replay {
     pub patience: Option<Moment>,
     /// Something that was missed was not told, because it reads that itself.
     pub spared: bool,
+    /// What comes meanwhile, and no log has.
+    pub behind: Behind,
 }
 
 /// What is waited for.
@@ -61,7 +63,7 @@ impl Replay {
     /// What a session has missed behind `after`.
     pub fn missed(after: Pos) -> Self {
         let (only, skip, missed, since, news) = Default::default();
-        let (told, away, reads, patience, spared) = Default::default();
+        let (told, away, reads, patience, spared, behind) = Default::default();
         Self {
             after,
             exact: after,
@@ -76,6 +78,7 @@ impl Replay {
             reads,
             patience,
             spared,
+            behind,
         }
     }
 

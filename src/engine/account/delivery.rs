@@ -36,7 +36,21 @@ impl Account {
                 return;
             }
             self.sessions[place].gets(pos);
+            return self.deliver_now(place, leaving, ctx, out);
         }
+        if let Some(leaving) = self.behind(place, leaving, ctx, out) {
+            self.deliver_now(place, leaving, ctx, out);
+        }
+    }
+
+    /// The same, when it is its turn.
+    pub(super) fn deliver_now(
+        &mut self,
+        place: usize,
+        leaving: Leaving,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
         if !self.is_next_of_room(place, &leaving, out) {
             return;
         }

@@ -254,6 +254,7 @@ impl Account {
     ) {
         if let Some(pos) = committed.in_log(&self.jid) {
             self.released = self.released.max(pos);
+            self.stands(&walked, pos);
         }
         let amends = walked.kept.and_then(|_| ctx.hooks.amends(&walked.stanza));
         let amends = amends.map(|read| (walked.stanza.clone(), read));

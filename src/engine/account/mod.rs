@@ -1,6 +1,7 @@
 //! One account at its home: its sessions, its roster, its line of uncommitted units.
 //! A value with one synchronous verb, [`Account::handle`].
 
+mod behind;
 mod delivery;
 mod iq;
 mod last_presence;

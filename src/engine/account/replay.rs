@@ -79,6 +79,10 @@ impl Account {
             if let Some(replay) = &mut session.replay {
                 replay.after = logged.pos;
             }
+            self.let_on(id, ctx, out);
+            if self.place(id) != Some(place) {
+                return;
+            }
         }
         self.replay_on(place, whole, ctx, out);
     }
@@ -96,15 +100,12 @@ impl Account {
         let session = &mut self.sessions[place];
         let Some(replay) = &mut session.replay else { return };
         if whole && replay.missed <= replay.after {
-            let after = replay.after;
-            if session.managed.is_none() && replay.told {
-                replay.state = Telling::Done;
-                return self.pace(place, ctx, out);
+            let (id, after) = (session.id, replay.after);
+            replay.state = Telling::Done;
+            self.let_all_on(id, ctx, out);
+            if self.place(id) == Some(place) {
+                self.replay_ends(place, after, ctx, out);
             }
-            let read = Some(replay.news.min(after)).filter(|_| replay.spared && !replay.told);
-            session.replay = None;
-            let got = if session.managed.is_none() { Some(after) } else { read };
-            got.into_iter().for_each(|got| self.has_got(place, got, ctx, out));
             return;
         }
         if whole {
@@ -120,6 +121,19 @@ impl Account {
                 self.pace(place, ctx, out);
             }
         }
+    }
+
+    /// The log has no more for the session at this place.
+    fn replay_ends(&mut self, place: usize, after: Pos, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let session = &mut self.sessions[place];
+        let Some(replay) = &session.replay else { return };
+        if session.managed.is_none() && replay.told {
+            return self.pace(place, ctx, out);
+        }
+        let read = Some(replay.news.min(after)).filter(|_| replay.spared && !replay.told);
+        session.replay = None;
+        let got = if session.managed.is_none() { Some(after) } else { read };
+        got.into_iter().for_each(|got| self.has_got(place, got, ctx, out));
     }
 
     /// Reads on for a session that is told what it has missed.

@@ -39,6 +39,8 @@ impl Account {
         let shown = ctx.now.after(ctx.settings.limits.detached_shown_ms);
         (managed.detached, managed.shown, managed.changed) = (Some(until), Some(shown), true);
         managed.unacked.is_away(true);
+        let id = session.id;
+        self.let_all_on(id, ctx, out);
         self.tell_rooms(link, |_| Attends::Away, ctx, out);
         self.feel(link, ctx.hooks.detached(), ctx, out);
         self.note_now(ctx, out);
@@ -254,11 +256,12 @@ impl Account {
         }
         self.replay_failed(out);
         self.hope_no_more(ctx, out);
+        self.refuse_overdue(ctx, out);
         self.expire(ctx, out);
         let managed = self.sessions.iter().filter_map(|one| one.managed.as_ref());
         let due = managed.flat_map(|one| one.detached.into_iter().chain(one.shown));
         let hoped = self.sessions.iter().filter_map(Session::hopes_until);
-        if let Some(next) = due.chain(hoped).chain(self.notes_at).min() {
+        if let Some(next) = due.chain(hoped).chain(self.notes_at).chain(self.overdue_at()).min() {
             self.wake(next, out);
         }
     }
@@ -292,11 +295,13 @@ impl Account {
     /// What a session was sent that its client never got, and no log has: who asked is told. What
     /// was for the account is not given back while another may have got it.
     pub(super) fn give_back(&mut self, session: &Session, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Some(managed) = &session.managed else { return };
-        let unlogged = managed.unacked.iter().filter(|sent| !sent.is_logged());
+        let unacked = session.managed.iter().flat_map(|managed| managed.unacked.iter());
+        let unlogged = unacked.filter(|sent| !sent.is_logged());
+        let waiting = session.replay.iter().flat_map(|replay| replay.behind.unlogged());
         let is_alone = self.sessions.is_empty();
         let lost = |stanza: &&Stanza| is_alone || stanza.head.to.as_ref() == Some(&session.jid);
-        for stanza in unlogged.filter_map(|sent| sent.stanza.as_ref()).filter(lost) {
+        let unlogged = unlogged.filter_map(|sent| sent.stanza.as_ref()).chain(waiting);
+        for stanza in unlogged.filter(lost) {
             if let Untaken::Refuse(condition) = untaken(stanza) {
                 self.refuse(stanza, &StanzaError::from(condition), ctx, out);
             }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    account::Account,
+    account::{Account, Look},
     ctx::{Moment, Random},
     hook::{
         Answer, Desk, Hook, Leaving, Output as Spoken, Reply, Station, Status, Tell, Verdict, Why,
@@ -11,7 +11,7 @@ use crate::{
     hooks::Hooks,
     parcel::{End, Link, Order, Said, Say},
     passage::Passage,
-    port::Node,
+    port::{Logged, Node},
     roster::Item,
     session::Session,
     settings::Settings,
@@ -23,6 +23,7 @@ use wire::{Draft, Element, Head, Jid, Name, Payload, StreamError, Text};
 
 mod appendix_a;
 mod at_hand;
+mod behind;
 mod chaos;
 mod credit;
 mod delivery;
@@ -155,6 +156,12 @@ struct World {
     /// Whether accounts are read at once.
     loads: bool,
     loading: VecDeque<Bare>,
+    /// Whether logs are read at once; then nothing is found there.
+    looks: bool,
+    looking: VecDeque<(Bare, i64, Look)>,
+    /// What has been committed, of all logs.
+    log: Vec<Logged>,
+    now: u64,
     /// Who exists, and what the store has of them.
     stored: BTreeMap<Bare, BTreeMap<Jid, Item>>,
     pos: i64,
@@ -179,6 +186,10 @@ impl World {
             held: VecDeque::new(),
             loads: true,
             loading: VecDeque::new(),
+            looks: true,
+            looking: VecDeque::new(),
+            log: Vec::new(),
+            now: 0,
             stored: ["juliet@x", "romeo@x", "nurse@x"].map(stored).into(),
             pos: 0,
             questions: Vec::new(),
@@ -192,13 +203,13 @@ impl World {
     fn feed(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let Self { shard, elsewhere, hooks, settings, random, .. } = self;
+            let Self { shard, elsewhere, hooks, settings, random, now, .. } = self;
             let (shard, settings) = match elsewhere {
                 Some((there, theirs)) if theirs.serves(home(&input).domain()) => (there, theirs),
                 _ => (shard, settings),
             };
             let (hooks, settings, random) = (&*hooks, &*settings, &*random);
-            let ctx = Ctx { now: Moment(0), unix_ms: 1, random, settings, hooks };
+            let ctx = Ctx { now: Moment(*now), unix_ms: 1, random, settings, hooks };
             let mut out = Vec::new();
             shard.handle(&ctx, input, &mut out);
             for output in out {
@@ -213,8 +224,11 @@ impl World {
                     Output::World { account, number, .. } => self.questions.push((account, number)),
                     Output::Counted(_, online) => self.counted = online,
                     Output::Expire(jid) => self.expired.push(jid),
-                    Output::Look(jid, session, _) => {
+                    Output::Look(jid, session, _) if self.looks => {
                         inputs.push_back(Input::Seen(jid, session, Ok(Vec::new())));
+                    }
+                    Output::Look(jid, session, look) => {
+                        self.looking.push_back((jid, session, look));
                     }
                     Output::Fate(_) => {}
                 }
@@ -251,6 +265,7 @@ impl World {
         }
         let positions = unit.entries.iter().map(|entry| {
             self.pos += 1;
+            self.log.push(Logged { pos: Pos(self.pos), entry: entry.clone() });
             (entry.log.clone(), Pos(self.pos))
         });
         let committed = Committed { places: positions.collect(), repeated: false };
@@ -271,6 +286,25 @@ impl World {
         let jid = self.loading.pop_front().expect("an account to load");
         let loaded = self.loaded(jid);
         self.feed(loaded);
+    }
+
+    /// Reads the log for the session that has waited longest for it.
+    fn look(&mut self) {
+        let (jid, session, look) = self.looking.pop_front().expect("a log to read");
+        let page = self.page(&jid, look);
+        self.feed(Input::Seen(jid, session, Ok(page)));
+    }
+
+    fn page(&self, jid: &Bare, look: Look) -> Vec<Logged> {
+        let behind = |one: &&Logged| one.entry.log == *jid && one.pos > look.after;
+        self.log.iter().filter(behind).take(look.max).cloned().collect()
+    }
+
+    /// The same until all have been told.
+    fn look_all(&mut self) {
+        while !self.looking.is_empty() {
+            self.look();
+        }
     }
 
     fn account(&self, jid: &str) -> &Account {

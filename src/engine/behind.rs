@@ -1,0 +1,229 @@
+//! What a session is not to hear yet: its log has something of the same sender that it is to be
+//! told before (RFC 6120 §10.1).
+
+use crate::{
+    ctx::Moment,
+    delivery::{Untaken, untaken},
+    hook::Leaving,
+    unit::Pos,
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+};
+use wire::{Bare, Kind, Stanza};
+
+/// Stanzas of which no log has a place and that wait for what one session is to be told before.
+pub(crate) const BEHIND_STANZAS_MAX: usize = 256;
+/// The same in bytes.
+pub(crate) const BEHIND_BYTES_MAX: usize = 1 << 20;
+/// How long a request waits so before its asker is told to try again.
+pub(crate) const BEHIND_MS_MAX: u64 = 30_000;
+/// Senders of whom it is known what stands last. What others say waits as if it were theirs.
+const SENDERS_MAX: usize = 1024;
+
+/// What waits for what a session is to be told out of its log, and for how much of that.
+#[derive(Debug, Default)]
+pub(crate) struct Behind {
+    /// Of each sender, by its hash.
+    last: BTreeMap<u64, Pos>,
+    /// Of those for whom there was no room.
+    others: Pos,
+    waiting: VecDeque<Waits>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Waits {
+    leaving: Leaving,
+    /// It is told when the log has been up to here.
+    behind: Pos,
+    until: Moment,
+}
+
+impl Waits {
+    fn is_request(&self) -> bool {
+        let stanza = &self.leaving.stanza;
+        stanza.kind() == Kind::Iq && untaken(stanza) != Untaken::Ignore
+    }
+}
+
+/// Who says it, as a number: the accounts of others, the resources of one's own. None: it is what
+/// an account or a host says for itself, and that is in no order with what its clients say.
+pub(crate) fn sender(stanza: &Stanza, me: &Bare) -> Option<u64> {
+    let from = stanza.head.from.as_ref()?;
+    let is_own = from.bare() == *me;
+    if from.is_bare() && (is_own || stanza.kind() == Kind::Iq) {
+        return None;
+    }
+    let resource = from.resource().filter(|_| is_own);
+    let mut hasher = DefaultHasher::new();
+    (from.local(), from.domain(), resource).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+impl Behind {
+    /// The log has something of this sender there; the session has been told of it up to `told`.
+    pub fn stands(&mut self, sender: u64, pos: Pos, told: Pos) {
+        if self.last.len() >= SENDERS_MAX && !self.last.contains_key(&sender) {
+            self.last.retain(|_, last| *last > told);
+            if self.last.len() >= SENDERS_MAX {
+                self.others = self.others.max(pos);
+                return;
+            }
+        }
+        self.last.insert(sender, pos);
+    }
+
+    /// Where the last stands that this sender is not to overtake.
+    pub fn last_of(&self, sender: u64) -> Pos {
+        self.last.get(&sender).copied().unwrap_or_default().max(self.others)
+    }
+
+    /// It waits until the session has been told of the log up to `behind`.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn push(&mut self, leaving: Leaving, behind: Pos, until: Moment) -> Result<(), Leaving> {
+        self.supersede(&leaving.stanza);
+        let bytes = leaving.stanza.wire_len();
+        if self.waiting.len() >= BEHIND_STANZAS_MAX || self.bytes + bytes > BEHIND_BYTES_MAX {
+            return Err(leaving);
+        }
+        self.bytes += bytes;
+        self.waiting.push_back(Waits { leaving, behind, until });
+        Ok(())
+    }
+
+    /// Of presence only what is said last counts.
+    fn supersede(&mut self, newer: &Stanza) {
+        let shows = |stanza: &Stanza| {
+            let shows = matches!(stanza.head.type_str(), "" | "unavailable");
+            stanza.kind() == Kind::Presence && shows
+        };
+        let is_older = |one: &Waits| {
+            let stanza = &one.leaving.stanza;
+            shows(stanza) && stanza.head.from == newer.head.from
+        };
+        if let Some(at) = self.waiting.iter().position(is_older).filter(|_| shows(newer)) {
+            self.remove(at);
+        }
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Leaving> {
+        let leaving = self.waiting.remove(at)?.leaving;
+        self.bytes -= leaving.stanza.wire_len();
+        Some(leaving)
+    }
+
+    /// The next that waits no more, when the session has been told up to `told`.
+    pub fn next(&mut self, told: Pos) -> Option<Leaving> {
+        let at = self.waiting.iter().position(|one| one.behind <= told)?;
+        self.remove(at)
+    }
+
+    /// The next request that has waited for too long.
+    pub fn overdue(&mut self, now: Moment) -> Option<Stanza> {
+        let mut waiting = self.waiting.iter();
+        let at = waiting.position(|one| one.is_request() && one.until <= now)?;
+        self.remove(at).map(|leaving| leaving.stanza)
+    }
+
+    /// When the first request has waited for too long.
+    pub fn until(&self) -> Option<Moment> {
+        self.waiting.iter().find(|one| one.is_request()).map(|one| one.until)
+    }
+
+    /// Nothing waits any more.
+    pub fn let_go(&mut self) {
+        self.waiting.iter_mut().for_each(|one| one.behind = Pos::default());
+    }
+
+    /// What of it no room's log has either.
+    pub fn unlogged(&self) -> impl Iterator<Item = &Stanza> {
+        let unlogged = self.waiting.iter().filter(|one| one.leaving.told.is_none());
+        unlogged.map(|one| &one.leaving.stanza)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaving(xml: &str) -> Leaving {
+        Stanza::parse_one(xml).unwrap().into()
+    }
+
+    fn next(behind: &mut Behind, told: i64) -> Option<String> {
+        behind.next(Pos(told)).map(|leaving| leaving.stanza.head.id.unwrap().to_string())
+    }
+
+    #[test]
+    fn each_waits_for_its_own_and_of_one_sender_in_order() {
+        let mut behind = Behind::default();
+        for (id, pos) in [("a", 9), ("b", 5), ("c", 9), ("d", 5)] {
+            let iq = leaving(&format!("<iq from='{id}@x/r' type='get' id='{id}'><q/></iq>"));
+            behind.push(iq, Pos(pos), Moment(0)).unwrap();
+        }
+        assert_eq!(next(&mut behind, 4), None);
+        let five = [next(&mut behind, 5), next(&mut behind, 5), next(&mut behind, 5)];
+        assert_eq!(five, [Some("b".into()), Some("d".into()), None]);
+        behind.let_go();
+        assert_eq!(
+            [next(&mut behind, 0), next(&mut behind, 0)],
+            [Some("a".into()), Some("c".into())]
+        );
+        assert_eq!(behind.bytes, 0);
+    }
+
+    #[test]
+    fn of_presence_the_last_waits_and_there_is_an_end_of_room() {
+        let mut behind = Behind::default();
+        for number in 0..2 * BEHIND_STANZAS_MAX {
+            let presence = format!("<presence from='a@x/{}' id='{number}'/>", number % 2);
+            behind.push(leaving(&presence), Pos(1), Moment(0)).unwrap();
+        }
+        assert_eq!(behind.waiting.len(), 2);
+        for number in 2..BEHIND_STANZAS_MAX {
+            let message = format!("<message from='a@x/r' id='{number}'/>");
+            behind.push(leaving(&message), Pos(1), Moment(0)).unwrap();
+        }
+        assert!(behind.push(leaving("<message/>"), Pos(1), Moment(0)).is_err());
+        assert!(behind.until().is_none(), "only requests may have waited for too long");
+        let mut large = Behind::default();
+        let text = "x".repeat(BEHIND_BYTES_MAX);
+        let message = leaving(&format!("<message><body>{text}</body></message>"));
+        assert!(large.push(message, Pos(1), Moment(0)).is_err());
+    }
+
+    #[test]
+    fn where_there_are_too_many_senders_all_wait_for_the_last() {
+        let mut behind = Behind::default();
+        for number in 0..=SENDERS_MAX as u64 {
+            behind.stands(number, Pos(5 + number as i64), Pos(4));
+        }
+        let last = Pos(5 + SENDERS_MAX as i64);
+        assert_eq!((behind.last_of(0), behind.last_of(u64::MAX)), (last, last));
+        let mut told = Behind::default();
+        for number in 0..=SENDERS_MAX as u64 {
+            told.stands(number, Pos(5), Pos(5));
+        }
+        assert_eq!((told.last.len(), told.last_of(u64::MAX)), (1, Pos::default()));
+    }
+
+    #[test]
+    fn an_account_and_a_host_are_no_clients_and_own_resources_are_several() {
+        let me = Bare::parse("juliet@x").unwrap();
+        let of = |xml: &str| sender(&Stanza::parse_one(xml).unwrap(), &me);
+        assert_eq!(
+            of("<presence from='romeo@x'/>"),
+            of("<iq from='romeo@x/a' id='1' type='get'/>")
+        );
+        assert!(of("<message from='romeo@x/a'/>").is_some());
+        assert_ne!(of("<message from='juliet@x/a'/>"), of("<message from='juliet@x/b'/>"));
+        for xml in ["<message/>", "<message from='juliet@x'/>", "<iq from='x' id='1' type='set'/>"]
+        {
+            assert_eq!(of(xml), None, "{xml}");
+        }
+    }
+}

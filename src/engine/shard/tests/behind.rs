@@ -1,0 +1,149 @@
+//! A session that is told its log: what is in none keeps its place behind what of the same sender
+//! stands there (RFC 6120 §10.1).
+
+use super::*;
+use crate::behind::{BEHIND_MS_MAX, BEHIND_STANZAS_MAX};
+
+const NURSE: &str = "nurse@x/kitchen";
+
+/// Romeo has become available, and his log has not been read yet.
+fn romeo_reads(xeps: &'static [&'static Xep]) -> (World, Link, Link, Link) {
+    let mut world = World::of(xeps);
+    let (juliet, nurse) = (world.online(JULIET, 1), world.online(NURSE, 2));
+    world.looks = false;
+    let romeo = world.online(ROMEO, 3);
+    assert_eq!(world.looking.len(), 1);
+    (world, juliet, nurse, romeo)
+}
+
+fn asks(id: &str, to: &str) -> String {
+    format!("<iq type='get' id='{id}' to='{to}'><q xmlns='q'/></iq>")
+}
+
+/// The ids of what a stream has heard.
+fn ids(world: &mut World, by: Link) -> Vec<String> {
+    let heard = world.heard(by).into_iter();
+    let id = |xml: String| Some(xml.split(" id='").nth(1)?.split('\'').next()?.to_owned());
+    heard.filter_map(id).collect()
+}
+
+/// As the fuzz target F7 has found it: the message is in the log, the request is not.
+#[test]
+fn a_request_to_oneself_waits_behind_the_message_that_a_new_stream_is_to_be_told() {
+    let mut world = World::of(TOYS);
+    let old = world.online(NURSE, 1);
+    (world.commits, world.looks) = (false, false);
+    world.says(old, NURSE, &message(NURSE, "1"));
+    world.says(old, NURSE, &asks("2", NURSE));
+    let new = world.online(NURSE, 2);
+    world.commit();
+    assert_eq!(ids(&mut world, new), [""; 0]);
+    world.look_all();
+    assert_eq!(ids(&mut world, new), ["1", "2"]);
+}
+
+#[test]
+fn requests_answers_presence_and_what_is_kept_nowhere_wait_to_either_address_of_the_recipient() {
+    let (mut world, juliet, nurse, romeo) = romeo_reads(TOYS);
+    world.says(juliet, JULIET, &message("romeo@x", "1"));
+    for (id, xml) in [
+        ("2", asks("2", ROMEO)),
+        ("3", format!("<iq type='result' id='3' to='{ROMEO}'/>")),
+        ("4", format!("<presence id='4' to='{ROMEO}'/>")),
+        ("5", "<presence id='5' type='subscribe' to='romeo@x'/>".into()),
+        ("6", "<message id='6' type='chat' to='romeo@x'><q xmlns='q'/></message>".into()),
+    ] {
+        world.says(juliet, JULIET, &xml);
+        world.says(nurse, NURSE, &xml.replace(&format!("'{id}'"), &format!("'n{id}'")));
+    }
+    let others = ids(&mut world, romeo);
+    assert_eq!(others, ["n2", "n3", "n4", "n5", "n6"], "she has said nothing that stands before");
+    world.says(juliet, JULIET, &message("romeo@x", "7"));
+    world.says(juliet, JULIET, &asks("8", ROMEO));
+    world.look_all();
+    assert_eq!(ids(&mut world, romeo), ["1", "2", "3", "4", "5", "6", "7", "8"]);
+    world.says(juliet, JULIET, &asks("9", ROMEO));
+    assert_eq!(ids(&mut world, romeo), ["9"], "nothing stands before it any more");
+}
+
+#[test]
+fn what_the_account_and_its_host_answer_waits_for_nobody() {
+    let (mut world, _, _, romeo) = romeo_reads(TOYS);
+    world.says(romeo, ROMEO, &message(ROMEO, "1"));
+    for to in ["", "romeo@x", "x", "juliet@x"] {
+        world.says(romeo, ROMEO, &asks(&format!("for {to}"), to));
+    }
+    let answers = ids(&mut world, romeo);
+    assert_eq!(answers, ["for ", "for romeo@x", "for x", "for juliet@x"]);
+    world.says(romeo, ROMEO, &asks("2", ROMEO));
+    world.look_all();
+    assert_eq!(ids(&mut world, romeo), ["1", "2"]);
+}
+
+#[test]
+fn other_sessions_of_the_account_are_not_held_up() {
+    let mut world = World::of(TOYS);
+    let (juliet, other) = (world.online(JULIET, 1), world.online("romeo@x/other", 2));
+    world.looks = false;
+    world.online(ROMEO, 3);
+    world.heard(other);
+    world.says(juliet, JULIET, &message("romeo@x", "1"));
+    world.says(juliet, JULIET, &asks("2", "romeo@x/other"));
+    assert_eq!(ids(&mut world, other), ["1", "2"]);
+}
+
+#[test]
+fn what_waited_for_who_leaves_is_answered_rfc6121_8_5_3_2_3() {
+    let (mut world, juliet, _, romeo) = romeo_reads(TOYS);
+    world.says(juliet, JULIET, &message(ROMEO, "1"));
+    world.says(juliet, JULIET, &asks("2", ROMEO));
+    world.says(juliet, JULIET, &format!("<presence id='3' to='{ROMEO}'/>"));
+    assert_eq!(world.heard(juliet), [""; 0]);
+    world.leaves(romeo, ROMEO);
+    let heard = world.heard(juliet);
+    assert!(heard.len() == 1 && heard[0].contains("service-unavailable"), "{heard:?}");
+    assert!(heard[0].contains("id='2'"), "{heard:?}");
+}
+
+#[test]
+fn who_asks_is_told_to_wait_when_the_store_does_not_come_and_nothing_is_late_that_can_be_told() {
+    let (mut world, juliet, _, romeo) = romeo_reads(TOYS);
+    world.says(juliet, JULIET, &message(ROMEO, "1"));
+    world.says(juliet, JULIET, &asks("2", ROMEO));
+    world.says(juliet, JULIET, &format!("<iq type='result' id='3' to='{ROMEO}'/>"));
+    let (jid, session, _) = world.looking.pop_front().unwrap();
+    world.feed(Input::Seen(jid, session, Err(Fault::Away("gone".into()))));
+    world.now = BEHIND_MS_MAX - 1;
+    world.feed(Input::Tick);
+    assert_eq!((world.heard(juliet), world.heard(romeo)), (vec![], vec![]));
+    world.now += 1;
+    world.feed(Input::Tick);
+    let heard = world.heard(juliet);
+    let refused = "<error type='wait'><resource-constraint";
+    assert!(heard.len() == 1 && heard[0].contains(refused), "{heard:?}");
+    world.look_all();
+    assert_eq!(ids(&mut world, romeo), ["1", "3"]);
+}
+
+#[test]
+fn what_waits_for_one_session_is_bounded_and_presence_and_answers_are_not_lost_by_that() {
+    let (mut world, juliet, nurse, romeo) = romeo_reads(TOYS);
+    world.says(juliet, JULIET, &message(ROMEO, "first"));
+    world.says(nurse, NURSE, &message(ROMEO, "nurse"));
+    world.says(nurse, NURSE, &format!("<presence id='old' to='{ROMEO}'/>"));
+    for number in 1..BEHIND_STANZAS_MAX {
+        world.says(juliet, JULIET, &asks(&number.to_string(), ROMEO));
+    }
+    assert_eq!((world.heard(juliet), world.heard(romeo)), (vec![], vec![]));
+    world.says(juliet, JULIET, &asks("more", ROMEO));
+    let heard = world.heard(juliet);
+    assert!(heard.len() == 1 && heard[0].contains("resource-constraint"), "{heard:?}");
+    world.says(nurse, NURSE, &format!("<presence id='new' to='{ROMEO}'/>"));
+    world.says(juliet, JULIET, &format!("<iq type='result' id='result' to='{ROMEO}'/>"));
+    assert_eq!(ids(&mut world, romeo), ["result"], "there is no room for it");
+    world.look_all();
+    let told = ids(&mut world, romeo);
+    assert_eq!(told.len(), 2 + BEHIND_STANZAS_MAX, "{told:?}");
+    assert_eq!(told.last().unwrap(), "new");
+    assert!(!told.iter().any(|id| id == "old"), "of presence the last counts");
+}
