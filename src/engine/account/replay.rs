@@ -58,9 +58,13 @@ impl Account {
             }
         };
         let after = replay.after;
-        let mut whole = page.len() < PAGE_ENTRIES;
+        // What is committed and not released yet has its turn in the line, behind what was said
+        // before it and is in no log.
+        let released = self.released;
+        let is_ahead = |one: &Logged| one.pos > released;
+        let mut whole = page.len() < PAGE_ENTRIES || page.last().is_some_and(is_ahead);
         let mut room = PAGE_BYTES_MAX;
-        for logged in page.iter().filter(|one| one.pos > after) {
+        for logged in page.iter().filter(|one| one.pos > after && !is_ahead(one)) {
             if room == 0 {
                 whole = false;
                 break;

@@ -80,6 +80,23 @@ fn what_the_account_and_its_host_answer_waits_for_nobody() {
     assert_eq!(ids(&mut world, romeo), ["1", "2"]);
 }
 
+/// The store has it already, and the account has not heard of that.
+#[test]
+fn what_is_read_before_it_is_released_does_not_overtake_what_no_log_has() {
+    let (mut world, juliet, _, romeo) = romeo_reads(TOYS);
+    world.pos = Pos::before(1).0;
+    world.commits = false;
+    world.says(juliet, JULIET, &message(ROMEO, "1"));
+    world.says(juliet, JULIET, &asks("2", ROMEO));
+    world.says(juliet, JULIET, &message(ROMEO, "3"));
+    let committed: Vec<_> = std::iter::from_fn(|| world.next_commit()).flatten().collect();
+    world.look_all();
+    assert_eq!(ids(&mut world, romeo), [""; 0]);
+    committed.into_iter().for_each(|input| world.feed(input));
+    world.look_all();
+    assert_eq!(ids(&mut world, romeo), ["1", "2", "3"]);
+}
+
 #[test]
 fn other_sessions_of_the_account_are_not_held_up() {
     let mut world = World::of(TOYS);
