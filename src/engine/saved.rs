@@ -123,6 +123,7 @@ impl Saved {
     fn field(&mut self, field: u8, bytes: &[u8]) -> Option<()> {
         let text = || std::str::from_utf8(bytes).ok();
         let stanza = || Stanza::parse_one(text()?).ok();
+        let answered = false;
         match field {
             PRESENCE => self.presence = Some(stanza()?),
             HIDDEN => self.hidden = Some(stanza()?),
@@ -138,14 +139,14 @@ impl Saved {
             RESUMABLE_MS => self.ms = u64::from_be_bytes(bytes.try_into().ok()?),
             LOGGED => {
                 let pos = Pos(i64::from_be_bytes(bytes.try_into().ok()?));
-                self.sent.push(Sent { pos: Some(pos), room: None, stanza: None });
+                self.sent.push(Sent { pos: Some(pos), room: None, stanza: None, answered });
             }
             UNLOGGED => {
-                self.sent.push(Sent { pos: None, room: None, stanza: Some(stanza()?) });
+                self.sent.push(Sent { pos: None, room: None, stanza: Some(stanza()?), answered });
             }
             LOGGED_BY_ROOM => {
                 let room = Some(read_at_room(bytes)?);
-                self.sent.push(Sent { pos: None, room, stanza: None });
+                self.sent.push(Sent { pos: None, room, stanza: None, answered });
             }
             HEARING => self.hearings.push(read_at_room(bytes)?),
             _ => return None,

@@ -22,6 +22,8 @@ pub struct Sent {
     pub room: Option<(Bare, Pos)>,
     /// None: there was no room for it, but a log has it.
     pub stanza: Option<Stanza>,
+    /// A request that its client has answered.
+    pub answered: bool,
 }
 
 impl Sent {
@@ -118,7 +120,8 @@ impl Unacked {
     pub fn push(&mut self, leaving: &Leaving) {
         self.supersede(&leaving.stanza);
         let (pos, room) = (leaving.pos, leaving.room());
-        self.keep(Sent { pos, room, stanza: Some(leaving.stanza.clone()) });
+        let stanza = Some(leaving.stanza.clone());
+        self.keep(Sent { pos, room, stanza, answered: false });
     }
 
     fn keep(&mut self, mut sent: Sent) {
@@ -152,6 +155,24 @@ impl Unacked {
             (self.stanzas, self.bytes) = (self.stanzas - 1, self.bytes - stanza.wire_len());
         }
         true
+    }
+
+    /// The client has got what it answers, acknowledged or not: nobody else need answer that.
+    pub fn answers(&mut self, answer: &Stanza) {
+        let (id, asker) = (&answer.head.id, &answer.head.to);
+        let asks = |sent: &&mut Sent| {
+            let asks = |one: &Stanza| {
+                let is_request = matches!(one.head.type_str(), "get" | "set");
+                one.kind() == Kind::Iq
+                    && is_request
+                    && one.head.id == *id
+                    && one.head.from == *asker
+            };
+            !sent.answered && sent.stanza.as_ref().is_some_and(asks)
+        };
+        if let Some(sent) = self.queue.iter_mut().find(asks) {
+            sent.answered = true;
+        }
     }
 
     /// Where the log has what the client has got, when it has so many.
@@ -293,6 +314,26 @@ mod tests {
         assert_eq!(left[..wanted.len()], wanted);
         unacked.ack(unacked.sent()).unwrap();
         assert_eq!(unacked.weight(), 0);
+    }
+
+    #[test]
+    fn what_the_client_answers_it_has_got() {
+        let iq = |xml: &str| Leaving::from(Stanza::parse_one(xml).unwrap());
+        let mut unacked = Unacked::default();
+        for xml in [
+            "<iq from='a@x/r' type='result' id='1'/>",
+            "<iq from='b@x/r' type='get' id='1'><q xmlns='q'/></iq>",
+            "<iq from='a@x/r' type='get' id='1'><q xmlns='q'/></iq>",
+            "<iq from='a@x/r' type='set' id='1'><q xmlns='q'/></iq>",
+        ] {
+            unacked.push(&iq(xml));
+        }
+        let answered =
+            |unacked: &Unacked| -> Vec<_> { unacked.iter().map(|sent| sent.answered).collect() };
+        unacked.answers(&iq("<iq to='a@x/r' type='result' id='1'/>").stanza);
+        assert_eq!(answered(&unacked), [false, false, true, false]);
+        unacked.answers(&iq("<iq to='a@x/r' type='error' id='1'/>").stanza);
+        assert_eq!(answered(&unacked), [false, false, true, true]);
     }
 
     #[test]

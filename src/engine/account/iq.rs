@@ -15,7 +15,7 @@ use crate::{
     stream::bind,
     unit::{Change, Unit},
 };
-use wire::{Bare, Jid, Stanza, StanzaCondition};
+use wire::{Bare, Jid, Kind, Stanza, StanzaCondition};
 
 /// Requests of its own sessions that may wait for the cells at hand of an account.
 pub(super) const ASKED_MAX: usize = 256;
@@ -42,6 +42,17 @@ impl Account {
             _ => self.iq_on(iq, ctx, out),
         }
         self.settle(by, ctx, out);
+    }
+
+    /// What a client answers it has got, whether it acknowledges it or not: when its session ends,
+    /// nobody answers that once more.
+    pub(super) fn answers(&mut self, by: By, stanza: &Stanza) {
+        if stanza.kind() != Kind::Iq || !matches!(asks(stanza), Ok(Asks::Response)) {
+            return;
+        }
+        if let Some(managed) = self.session(by.link).and_then(|one| one.managed.as_mut()) {
+            managed.unacked.answers(stanza);
+        }
     }
 
     /// It has its resource (RFC 6120 §7.1), and a session is nothing (RFC 3921 §3). The stream

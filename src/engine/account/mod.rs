@@ -211,6 +211,7 @@ impl Account {
             self.refuse(&stanza, &why, ctx, out);
             return self.settle(by, ctx, out);
         }
+        self.answers(by, &stanza);
         if self.is_held_back(&stanza) {
             let pair = (stanza.head.from.clone(), stanza.head.to.clone());
             let place = Place::Ready(Ok(Committed::default()));

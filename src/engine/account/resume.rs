@@ -296,7 +296,7 @@ impl Account {
     /// was for the account is not given back while another may have got it.
     pub(super) fn give_back(&mut self, session: &Session, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let unacked = session.managed.iter().flat_map(|managed| managed.unacked.iter());
-        let unlogged = unacked.filter(|sent| !sent.is_logged());
+        let unlogged = unacked.filter(|sent| !sent.is_logged() && !sent.answered);
         let waiting = session.replay.iter().flat_map(|replay| replay.behind.unlogged());
         let is_alone = self.sessions.is_empty();
         let lost = |stanza: &&Stanza| is_alone || stanza.head.to.as_ref() == Some(&session.jid);

@@ -263,3 +263,42 @@ fn who_logged_in_before_the_account_was_closed_or_made_binds_nothing() {
         }
     }
 }
+
+/// Streams that begin with `begin` are counted, and their clients never acknowledge anything.
+const COUNTED: Xep = Xep {
+    number: 9995,
+    name: "Counted",
+    version: "1",
+    status: Status::Partial("tests"),
+    hooks: &[
+        Hook::Inline(BEGIN, "toy", |_, session, _| {
+            session.manage(None);
+            Vec::new()
+        }),
+        Hook::Write(Desk::Count, |leaving, session, _| {
+            session.managed.iter_mut().for_each(|managed| managed.unacked.push(&leaving));
+            vec![leaving]
+        }),
+    ],
+};
+
+#[test]
+fn a_request_that_was_answered_is_not_answered_again_when_its_session_ends_rfc6120_8_2_3() {
+    let mut world = World::of(&[&COUNTED]);
+    let juliet = world.online(JULIET, 1);
+    let (jid, romeo) = (Jid::parse(ROMEO).unwrap(), Link { node: Node(1), number: 2 });
+    let (resource, inline) = (jid.resource().map(Text::from), vec![Draft::new(BEGIN).finish()]);
+    let bind = Said::Bind { resource, since: 1, device: None, inline, reads: false };
+    world.feed(Input::Parcel(Parcel::FromSocket(jid.bare(), romeo, bind)));
+    for id in 1..=2 {
+        let iq = format!("<iq type='get' id='{id}' to='{ROMEO}'><q xmlns='q'/></iq>");
+        world.says(juliet, JULIET, &iq);
+    }
+    world.says(romeo, ROMEO, &format!("<iq type='result' id='1' to='{JULIET}'/>"));
+    let heard = world.heard(juliet);
+    assert!(heard.len() == 1 && heard[0].contains("result"), "{heard:?}");
+    world.leaves(romeo, ROMEO);
+    let heard = world.heard(juliet);
+    assert!(heard.len() == 1 && heard[0].contains("service-unavailable"), "{heard:?}");
+    assert!(heard[0].contains("id='2'"), "{heard:?}");
+}
