@@ -192,8 +192,8 @@ pub fn happens(world: &mut World, event: Event) {
         Event::Commits => drop(world.commit(None)),
         Event::CommitFails => drop(world.commit(Some(Fault::Refused("fuzz".into())))),
         Event::StoreAway => drop(world.commit(Some(Fault::Away("fuzz".into())))),
-        Event::Loads => drop(world.load(None)),
-        Event::LoadFails => drop(world.load(Some(Fault::Away("fuzz".into())))),
+        Event::Loads => world.read_on(None),
+        Event::LoadFails => world.read_on(Some(Fault::Away("fuzz".into()))),
         Event::Reads(which) => drop(world.answer(at(which), false)),
         Event::ReadFails(which) => drop(world.answer(at(which), true)),
         Event::Ordered(seat, order) => {

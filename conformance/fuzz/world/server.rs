@@ -128,6 +128,14 @@ impl World {
         true
     }
 
+    /// Reads an account, or else a log.
+    pub fn read_on(&mut self, fault: Option<Fault>) {
+        let fails = fault.is_some();
+        if !self.load(fault) {
+            self.look(fails);
+        }
+    }
+
     /// Commits a batch; or it fails, or nobody knows.
     pub fn commit(&mut self, fault: Option<Fault>) -> bool {
         if self.writer.asks_last() {
