@@ -5,17 +5,23 @@ use super::{
     history,
     line::{Asker, Effect},
     names::STANZA_ID,
-    occupants,
+    occupants::{self, Seat},
     room::{Room, Turn},
+    show::addressed,
     telling::tell_one,
 };
 use engine::{
     account::Output,
+    ctx::Ctx,
     hearing::Attends,
     hook::{Replied, Reply},
     unit::Pos,
     wire::*,
 };
+
+/// What sessions are told at once that come back together, in stanzas; those that it ends with may
+/// be told a page more.
+const RETOLD_STANZAS_MAX: usize = 500;
 
 impl Room {
     /// A session says whether it takes what is said here.
@@ -68,49 +74,105 @@ impl Room {
 
     /// From now on it takes what is said; what is to be read of what it has missed.
     pub fn catch_up(&mut self, session: Jid) -> Option<Stanza> {
-        let seat = self.occupants.seat_mut(&session)?;
-        // Or it has lost its stream once more.
-        let after = seat.comes_back.take()?;
-        // What was said before it came in is not for it.
-        let from = after.unwrap_or_default().max(seat.start);
-        (seat.is_away, seat.told) = (false, after.unwrap_or_default());
+        let from = self.occupants.seat_mut(&session)?.is_back()?;
         if from >= self.released {
             return None;
         }
         let asked = history::missed_by(&self.jid, &session, from);
-        self.catches_up = Some(session);
+        self.catches_up = Some(Missing { session, from });
         Some(asked)
     }
 
-    /// It has been read.
-    pub fn missed(&mut self, session: &Jid, replied: Replied) -> Vec<Effect> {
-        let Some(seat) = self.occupants.seat_mut(session) else { return Vec::new() };
-        let (stanzas, more) = match replied {
-            Ok(Reply::After(stanzas, more)) => (stanzas, more.is_some()),
-            _ => {
-                // With the next message it finds that something is missing, and asks again.
-                seat.told = self.released;
-                return Vec::new();
-            }
+    /// It has been read. When the process was away, many come back at once and have missed the
+    /// same: they are told out of the same page.
+    pub fn missed(&mut self, by: &Missing, replied: Replied, ctx: &Ctx<'_>) -> Vec<Effect> {
+        let page = match replied {
+            Ok(Reply::After(read, more)) => Page::of(&self.jid, by.from, read, more.is_some(), ctx),
+            _ => Page { from: by.from, messages: Vec::new(), more: true },
         };
-        if stanzas.is_empty() && more {
-            seat.told = self.released;
+        if page.messages.is_empty() && page.more {
+            // With the next message it finds that something is missing, and asks again.
+            let seat = self.occupants.seat_mut(&by.session);
+            seat.into_iter().for_each(|seat| seat.told = self.released);
+            return Vec::new();
         }
-        let last = stanzas.len().saturating_sub(1);
-        let each = stanzas.into_iter().enumerate();
-        each.map(|(number, one)| Effect::Retell(one, more && number == last)).collect()
+        let mut told: Vec<_> = page.told(&by.session, by.from).collect();
+        for seat in self.occupants.seats_mut() {
+            if told.len() >= RETOLD_STANZAS_MAX {
+                break;
+            }
+            if seat.comes_back.is_some_and(|after| page.serves(seat.behind(after))) {
+                told.extend(seat.is_blind.then(|| Effect::Greet(seat.jid.clone())));
+                told.extend(seat.is_back().into_iter().flat_map(|from| page.told(&seat.jid, from)));
+            }
+        }
+        told
     }
 
     /// A session is told what it has missed; with more behind it, it is away until it has asked.
-    pub fn retell(&mut self, message: Stanza, more: bool, turn: &mut Turn<'_, '_>) {
-        let own = |child: &Element<'_>| {
-            child.is(STANZA_ID) && child.attribute("by").as_deref() == Some(self.jid.as_str())
-        };
-        let id = message.children().find(own).and_then(|id| Some(id.attribute("id")?.into_owned()));
-        let pos = id.and_then(|id| turn.ctx.settings.names.pos(&self.jid, &id));
+    pub fn retell(&mut self, message: Stanza, pos: Pos, more: bool, turn: &mut Turn<'_, '_>) {
         let seat = message.head.to.as_ref().and_then(|to| self.occupants.seat_mut(to));
-        let (Some(pos), Some(seat)) = (pos, seat) else { return };
+        let Some(seat) = seat else { return };
         seat.is_away |= more;
         tell_one(seat, message, pos, (more, None), turn);
+    }
+}
+
+impl Seat {
+    /// What was said before it came in is not for it.
+    fn behind(&self, after: Option<Pos>) -> Pos {
+        after.unwrap_or_default().max(self.start)
+    }
+
+    /// It takes what is said from now on; where begins what it has missed. `None`: it has lost its
+    /// stream once more.
+    fn is_back(&mut self) -> Option<Pos> {
+        let after = self.comes_back.take()?;
+        (self.is_away, self.told) = (false, after.unwrap_or_default());
+        Some(self.behind(after))
+    }
+}
+
+/// Who comes back, and behind which place it has missed what was said.
+#[derive(Debug)]
+pub struct Missing {
+    session: Jid,
+    from: Pos,
+}
+
+/// What was said behind a place.
+struct Page {
+    from: Pos,
+    messages: Vec<(Pos, Stanza)>,
+    more: bool,
+}
+
+impl Page {
+    fn of(room: &Bare, from: Pos, read: Vec<Stanza>, more: bool, ctx: &Ctx<'_>) -> Self {
+        let own = |child: &Element<'_>| {
+            child.is(STANZA_ID) && child.attribute("by").as_deref() == Some(room.as_str())
+        };
+        let placed = read.into_iter().filter_map(|message| {
+            let id = message.children().find(own)?.attribute("id")?.into_owned();
+            Some((ctx.settings.names.pos(room, &id)?, message.settled()))
+        });
+        Self { from, messages: placed.collect(), more }
+    }
+
+    fn last(&self) -> Option<Pos> {
+        self.messages.last().map(|(pos, _)| *pos)
+    }
+
+    /// Whether who has missed what was said behind this place is told of it by this page.
+    fn serves(&self, from: Pos) -> bool {
+        from >= self.from && (!self.more || Some(from) < self.last())
+    }
+
+    fn told(&self, to: &Jid, from: Pos) -> impl Iterator<Item = Effect> {
+        let behind = self.messages.iter().filter(move |(pos, _)| *pos > from);
+        behind.map(|(pos, message)| {
+            let more = self.more && Some(*pos) == self.last();
+            Effect::Retell(addressed(message, to), *pos, more)
+        })
     }
 }

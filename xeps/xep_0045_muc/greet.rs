@@ -123,6 +123,9 @@ impl Room {
     /// A session comes back that sat when the process began: the others, then itself (§7.2.2).
     pub fn greet(&mut self, session: &Jid, turn: &mut Turn<'_, '_>) {
         let Some((own, occupant)) = self.occupants.by(session) else { return };
+        if occupant.seat(session).is_none_or(|seat| !seat.is_blind) {
+            return; // it has been
+        }
         let viewer = |is_own: bool| Viewer {
             sees_address: self.shows_addresses_to(occupant.role),
             is_own,

@@ -27,8 +27,9 @@ pub enum Effect {
     Greet(Jid),
     /// A session takes what is said again: first what the log has that it has missed.
     CatchUp(Jid),
-    /// A session is told what it has missed; whether there is more that it must ask for.
-    Retell(Stanza, bool),
+    /// A session is told what it has missed, from here in the log; whether there is more that it
+    /// must ask for.
+    Retell(Stanza, Pos, bool),
     /// Who said it has read what was said before.
     Seen(Bare),
     /// Who has entered is told what was said before, and then the subject.

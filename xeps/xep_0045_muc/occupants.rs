@@ -107,6 +107,11 @@ impl Occupants {
         self.by_nick.range_mut::<Text, _>((start, Bound::Unbounded))
     }
 
+    /// All that sit.
+    pub fn seats_mut(&mut self) -> impl Iterator<Item = &mut Seat> {
+        self.by_nick.values_mut().flat_map(|occupant| &mut occupant.seats)
+    }
+
     /// The session at this address.
     pub fn seat_mut(&mut self, jid: &Jid) -> Option<&mut Seat> {
         let occupant = self.by_nick.get_mut(self.nicks.get(jid)?)?;

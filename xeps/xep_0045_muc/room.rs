@@ -2,6 +2,7 @@
 
 pub use super::reply::{give_half, refuse_asker, send};
 use super::{
+    attends::Missing,
     config::Config,
     greet::{self, Lately},
     line::{Asker, Effect, Line, Step},
@@ -66,7 +67,7 @@ pub struct Room {
     /// What is being told to many.
     pub slices: Slices,
     /// Who is being told what it has missed.
-    pub catches_up: Option<Jid>,
+    pub catches_up: Option<Missing>,
     /// Sessions that sat when the process began, by number: whether they are there still.
     pub unsure: BTreeSet<u64>,
     /// Sessions that the store has under a nick that is another's, or twice, as can be after it has

@@ -90,7 +90,7 @@ impl Room {
             }
             Effect::Sits(session) => self.sits(&session, turn),
             Effect::Greet(session) => self.greet(&session, turn),
-            Effect::Retell(message, more) => self.retell(message, more, turn),
+            Effect::Retell(message, pos, more) => self.retell(message, pos, more, turn),
             Effect::Send(stanza) => send(stanza, turn.out),
             Effect::Show(show) => {
                 // A right that is not written yet when something is told had not been given.

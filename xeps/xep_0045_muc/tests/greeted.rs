@@ -134,3 +134,31 @@ fn who_sat_where_there_is_no_service_any_more_is_told_so_status_332() {
     assert!(house.is_made && !house.cells.keys().any(|(table, ..)| is_seat(table)));
     assert!(!house.is_loaded());
 }
+
+#[test]
+fn all_who_come_back_at_once_are_told_what_they_have_missed_out_of_one_page() {
+    let mut house = founded(&[]);
+    let all: Vec<_> = (0..9).map(|number| format!("who{number}@wax.example/x")).collect();
+    for (number, who) in all.iter().enumerate() {
+        enter(&mut house, who, &format!("who{number}"));
+    }
+    for (number, who) in all.iter().enumerate() {
+        house.goes_away(who);
+        super::say(&mut house, FOUNDER, &number.to_string());
+    }
+    house.late = true;
+    let mut heard: Vec<_> = all.iter().flat_map(|who| house.comes_back(who)).collect();
+    assert_eq!((heard.len(), house.waits()), (0, 1), "{heard:?}");
+    heard.extend(house.goes_on(Ok(())));
+    assert_eq!(house.waits(), 0);
+    for (number, who) in all.iter().enumerate() {
+        let said = to(&heard, who).into_iter().map(|one| {
+            let body = one.child(Name::new(ns::CLIENT, "body")).expect("a body");
+            body.text().parse().expect("a number")
+        });
+        assert_eq!(said.collect::<Vec<usize>>(), (number..9).collect::<Vec<_>>(), "{who}");
+    }
+    house.late = false;
+    let heard = super::say(&mut house, FOUNDER, "new");
+    assert!(all.iter().all(|who| to(&heard, who).len() == 1), "{heard:?}");
+}
