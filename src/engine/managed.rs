@@ -35,7 +35,7 @@ pub struct Managed {
     /// It has been read from the store, and has had no stream since.
     pub(crate) revived: bool,
     /// It has come back after the process ended: until then what its client acknowledges is
-    /// written at once, or one that ends again soon would have it told the same once more.
+    /// written soon, or one that ends again would have it told the same once more.
     pub(crate) recovers: Option<Moment>,
     /// The stream that is to have it, when all that it has said is dealt with.
     pub(crate) claim: Option<(Link, Claim)>,

@@ -184,14 +184,10 @@ impl Session {
         self.replay.iter_mut().for_each(|replay| replay.news = now);
     }
 
-    /// Whether it is still told what it may have missed while the process was not there. No longer
-    /// when it has got all.
-    pub(crate) fn recovers(&mut self, now: Moment) -> bool {
-        let is_behind = self.replay.is_some();
-        let Some(managed) = &mut self.managed else { return false };
-        let recovers = managed.recovers.is_some_and(|until| until > now);
-        managed.recovers.take_if(|_| !recovers || !is_behind && managed.unacked.is_empty());
-        recovers
+    /// Whether it has just come back after the process ended.
+    pub(crate) fn recovers(&self, now: Moment) -> bool {
+        let until = self.managed.as_ref().and_then(|managed| managed.recovers);
+        until.is_some_and(|until| until > now)
     }
 
     /// It is away and there is no room for more that the log has: from here on the log tells it.

@@ -20,6 +20,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How long what has changed in a session may be other than the store has it.
 const NOTE_MS: u64 = 1_000;
+/// The same of one that has just come back after the process ended: what is told it out of the log
+/// need not be told again when it ends once more.
+const RECOVERY_NOTE_MS: u64 = 100;
 /// Sessions of one account that can be resumed no more, and of which the count is known still.
 const EXPIRED_MAX: usize = 16;
 /// Of a session with a stream: it ends when that has ended.
@@ -86,8 +89,9 @@ impl Account {
 impl Account {
     /// Something is to be written within the second.
     pub(super) fn note(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        if self.notes_at.is_none() {
-            let at = ctx.now.after(NOTE_MS);
+        let recovers = self.sessions.iter().any(|session| session.recovers(ctx.now));
+        let at = ctx.now.after(if recovers { RECOVERY_NOTE_MS } else { NOTE_MS });
+        if self.notes_at.is_none_or(|before| at < before) {
             self.notes_at = Some(at);
             self.wake(at, out);
         }

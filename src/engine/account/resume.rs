@@ -15,8 +15,8 @@ use crate::{
 };
 use wire::{Stanza, StanzaError, StreamCondition};
 
-/// How long what a client acknowledges is written at once, after it has come back to a session
-/// that the store had.
+/// How long what is noted of a session is written sooner, after its client has come back to it
+/// as the store had it.
 const RECOVERY_MS: u64 = 10_000;
 
 /// A session that can be resumed no more: what is kept of its id, its count, its number.
@@ -241,10 +241,8 @@ impl Account {
         }
         self.replay_acked(place, out);
         self.hear_on(place, out);
-        match is_noted {
-            true => {}
-            false if self.sessions[place].recovers(ctx.now) => self.note_now(ctx, out),
-            false => self.note(ctx, out),
+        if !is_noted {
+            self.note(ctx, out);
         }
     }
 
