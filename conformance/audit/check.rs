@@ -87,8 +87,8 @@ pub struct Verdict {
     pub overlaps: u64,
     /// Of what a device said in a room, copies that came back to it for having said it again.
     pub echoes: u64,
-    /// Of first copies that were fetched, those that a room told while the device had a session in
-    /// it that was resumed: they ought to have come on their own.
+    /// Of first copies that were fetched, those that a room left out when it told a device, whose
+    /// session was resumed, what stands behind them.
     pub behind: u64,
     /// Whom devices see, or do not see, in a room at the end, other than the room lists it, since
     /// it did not tell them when their session was resumed after `kill -9`.

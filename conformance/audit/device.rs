@@ -8,7 +8,7 @@ mod owner;
 mod room;
 
 use super::{
-    history::{How, Log, What},
+    history::{Does, How, Log, What},
     link::Link,
     login::{self, Resumption, SM},
     management::{Management, Sent},
@@ -206,6 +206,9 @@ impl<'a> Living<'a> {
         for sent in waiting {
             if let Some((id, logs)) = &sent.message {
                 self.note_send(*id, logs.clone());
+            }
+            if room::is_join(&sent.text) {
+                self.in_room(Does::EntersAgain);
             }
             link.say(&sent.text)?;
         }

@@ -74,9 +74,12 @@ fn bare(jid: &str) -> &str {
     jid.split_once('/').map_or(jid, |(bare, _)| bare)
 }
 
-/// The last stanza-id in an answer of the archive, and the id of a message, if it is ours.
-pub fn row(run: u32, stanza: &Tree) -> Option<(String, Option<Send>)> {
+/// The stanza-id of a row that this query was answered with, and the id of a message, if it is ours.
+pub fn row(run: u32, stanza: &Tree, query: &str) -> Option<(String, Option<Send>)> {
     let result = stanza.child(MAM, "result")?;
+    if result.attribute("queryid") != Some(query) {
+        return None;
+    }
     let forwarded = result.child(FORWARD, "forwarded")?;
     let id = forwarded.child(CLIENT, "message").and_then(|message| id(run, message));
     Some((result.attribute("id")?.to_owned(), id))
@@ -150,13 +153,15 @@ mod tests {
     #[test]
     fn the_name_in_the_archive_is_that_of_the_result_xep_0313() {
         let xml = format!(
-            "<message><result xmlns='urn:xmpp:mam:2' id='r'><forwarded \
+            "<message><result xmlns='urn:xmpp:mam:2' queryid='q' id='r'><forwarded \
              xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client'>{NAMED}</message>\
              </forwarded></result></message>"
         );
         let came = came(&xml).unwrap();
         assert_eq!((came.via, came.name.unwrap().1), (Via::Mam, "r".into()));
-        assert_eq!(row(0xab, &parse_block(&xml).unwrap()[0]), Some(("r".into(), Some(7))));
+        let result = &parse_block(&xml).unwrap()[0];
+        assert_eq!(row(0xab, result, "q"), Some(("r".into(), Some(7))));
+        assert_eq!(row(0xab, result, "p"), None, "it is of another query");
     }
 
     #[test]

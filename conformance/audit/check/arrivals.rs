@@ -4,7 +4,8 @@ use super::{Facts, Verdict, Wrong};
 use crate::audit::history::{Device, Does, Event, How, Log, Send, Via, What};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// How long before a kill a device may have told that it has what is repeated. Two seconds are
+/// How long before a kill a device may have told that it has what is repeated, since or later: what
+/// one kill has taken back comes in a life of the server that is long enough. Two seconds are
 /// promised, two are the delay of what is written once a second, one is for a busy machine.
 const TOLD_US_MAX: u64 = 5_000_000;
 
@@ -21,6 +22,8 @@ struct Life<'a> {
     tries: HashMap<Send, u32>,
     /// Rooms whose archive it asks though it has been in them all the time.
     doubts: BTreeSet<Log>,
+    /// What it has fetched meanwhile and was not told: the places.
+    untold: BTreeSet<(Log, usize)>,
     /// It went away for so long that it is in no room any more.
     vanished: bool,
     /// The row that arrived last on its own, by log.
@@ -33,14 +36,14 @@ struct Copy<'a> {
     pushed: bool,
     /// How often it came on its own.
     times: u32,
-    /// It ought to have come on its own.
-    behind: bool,
+    /// The device has told that it has it: the last time.
     told_us: Option<u64>,
 }
 
 /// A copy that arrives.
 struct Arrival<'a> {
-    at_us: u64,
+    /// When the server was made to forget before.
+    kills_us: &'a [u64],
     id: Send,
     log: Log,
     stanza_id: Option<&'a str>,
@@ -51,12 +54,13 @@ struct Arrival<'a> {
 impl Facts<'_> {
     pub(super) fn check_arrivals(&self, history: &[Event], verdict: &mut Verdict) {
         let mut lives: BTreeMap<Device, Life<'_>> = BTreeMap::new();
-        let mut killed_us = 0;
+        let is_kill =
+            |event: &&Event| matches!(&event.what, What::Fault { fault } if fault.forgets());
+        let kills_us: Vec<_> = history.iter().filter(is_kill).map(|event| event.at_us).collect();
+        let mut killed = 0;
         for Event { at_us, what } in history {
             match what {
-                What::Fault { fault } if fault.forgets() => {
-                    killed_us = *at_us;
-                }
+                What::Fault { fault } if fault.forgets() => killed += 1,
                 What::Session { device, how, forgot, .. } => {
                     let life = lives.entry(*device).or_default();
                     life.after_kill = *how == How::Resumed && *forgot > life.kills;
@@ -74,25 +78,27 @@ impl Facts<'_> {
                     let life = lives.entry(*device).or_default();
                     match does {
                         Does::Doubts => _ = life.doubts.insert(*log),
-                        Does::Outside { .. } => _ = life.doubts.remove(log),
-                        Does::Vanishes => life.vanished = true,
+                        Does::Enters | Does::EntersAgain | Does::Outside { .. } => {
+                            life.is_there_no_more(*log);
+                        }
+                        Does::Vanishes => {
+                            life.is_there_no_more(*log);
+                            life.vanished = true;
+                        }
                         _ => {}
                     }
                 }
                 What::Recv { device, id, log, stanza_id, via, delay } => {
                     let stanza_id = stanza_id.as_deref();
-                    let (at_us, id, log) = (killed_us, *id, *log);
-                    let (via, delay) = (*via, *delay);
-                    let arrival = Arrival { at_us, id, log, stanza_id, via, delay };
+                    let (id, log, via, delay) = (*id, *log, *via, *delay);
+                    let kills_us = &kills_us[..killed];
+                    let arrival = Arrival { kills_us, id, log, stanza_id, via, delay };
                     let life = lives.entry(*device).or_default();
                     self.arrives(*device, life, arrival, verdict);
                 }
                 _ => {}
             }
         }
-        let copies = lives.values().flat_map(|life| life.copies.values());
-        let behind = copies.filter(|copy| copy.behind && !copy.pushed).count();
-        verdict.behind = behind as u64;
         for (device, life) in lives.iter().filter(|(_, life)| life.online) {
             self.check_missed(*device, life, verdict);
         }
@@ -107,6 +113,10 @@ impl Facts<'_> {
     ) {
         self.check_name(device, &arrival, verdict);
         let pushed = arrival.via != Via::Mam;
+        let place = self.places.get(&(arrival.log, arrival.id)).copied();
+        if let Some(place) = place.filter(|_| pushed) {
+            verdict.behind += life.is_told(arrival.log, place);
+        }
         if let Some(copy) = life.copies.get_mut(&arrival.id) {
             let first_push = pushed && !copy.pushed;
             copy.pushed |= pushed;
@@ -123,8 +133,7 @@ impl Facts<'_> {
                 verdict.echoes += 1;
             } else if pushed && life.after_kill && arrival.delay {
                 verdict.repeats += 1;
-                let late = copy.told_us.is_some_and(|told| told + TOLD_US_MAX < arrival.at_us);
-                verdict.late_repeats += u64::from(late);
+                verdict.late_repeats += u64::from(copy.is_late(arrival.kills_us));
             } else if pushed {
                 let (who, id, via) = (self.device(device), arrival.id, arrival.via);
                 let why = format!("{who}: {id} came again, {via:?}, delay {}", arrival.delay);
@@ -132,11 +141,13 @@ impl Facts<'_> {
             }
             return;
         }
-        let behind = !pushed && life.doubts.contains(&arrival.log);
         let (stanza_id, times) = (arrival.stanza_id, u32::from(pushed));
-        let copy = Copy { stanza_id, pushed, times, behind, told_us: None };
+        let copy = Copy { stanza_id, pushed, times, told_us: None };
         life.copies.insert(arrival.id, copy);
         if !pushed {
+            if life.doubts.contains(&arrival.log) {
+                life.untold.extend(place.map(|place| (arrival.log, place)));
+            }
             verdict.fetched += 1;
             return;
         }
@@ -145,9 +156,9 @@ impl Facts<'_> {
             // What it says again comes back to it when it does (A7), wherever it stands.
             return;
         }
-        let Some(place) = self.places.get(&(arrival.log, arrival.id)) else { return };
-        let before = life.last.insert(arrival.log, (*place, arrival.id));
-        if let Some((_, other)) = before.filter(|(other, _)| other > place) {
+        let Some(place) = place else { return };
+        let before = life.last.insert(arrival.log, (place, arrival.id));
+        if let Some((_, other)) = before.filter(|(other, _)| *other > place) {
             let (who, log) = (self.device(device), self.log(arrival.log));
             let why = format!("{who}: {} came behind {other}, not as in {log}", arrival.id);
             verdict.find(Wrong::Reorder, Some(arrival.id), why);
@@ -188,11 +199,33 @@ impl Facts<'_> {
     }
 }
 
+impl Copy<'_> {
+    /// Whether the server ought to have known that the device has it, whenever it was killed.
+    fn is_late(&self, kills_us: &[u64]) -> bool {
+        let Some(told_us) = self.told_us else { return false };
+        let taken_back = kills_us.iter().find(|kill_us| **kill_us > told_us);
+        taken_back.is_none_or(|kill_us| told_us + TOLD_US_MAX < *kill_us)
+    }
+}
+
 impl Life<'_> {
+    /// What a room has not told it yet, it need not tell it any more.
+    fn is_there_no_more(&mut self, room: Log) {
+        self.doubts.remove(&room);
+        self.untold.retain(|(log, _)| *log != room);
+    }
+
+    /// It is told what stands here; of how much before it that it has never been.
+    fn is_told(&mut self, log: Log, place: usize) -> u64 {
+        let before: Vec<_> = self.untold.range((log, 0)..=(log, place)).copied().collect();
+        before.iter().for_each(|one| _ = self.untold.remove(one));
+        before.iter().filter(|one| **one != (log, place)).count() as u64
+    }
+
     fn told(&mut self, ids: &[Send], at_us: u64) {
         for id in ids {
             if let Some(copy) = self.copies.get_mut(id) {
-                copy.told_us.get_or_insert(at_us);
+                copy.told_us = Some(at_us);
             }
         }
     }

@@ -85,7 +85,7 @@ impl Facts<'_> {
                     verdict.find(Wrong::Forgotten, None, why);
                 }
             }
-            Does::Asks { wish: Wish::Kick, .. } | Does::Doubts => {}
+            Does::Asks { wish: Wish::Kick, .. } | Does::Doubts | Does::EntersAgain => {}
             Does::Asks { account, .. } => {
                 rooms.standing.insert((log, *account), None);
                 let of = |(_, device): &(Log, Device)| self.account_of(*device) == Some(*account);

@@ -79,9 +79,10 @@ impl Living<'_> {
 
     /// Whether this was a row of the whole archive, which is no arrival.
     pub(super) fn take_row(&mut self, stanza: &Tree) -> bool {
-        let rows = self.fetch.as_mut().and_then(|fetch| fetch.rows.as_mut());
-        let Some(rows) = rows else { return false };
-        let Some((name, id)) = message::row(self.stage.run, stanza) else { return false };
+        let Some(fetch) = &mut self.fetch else { return false };
+        let query = fetch.id();
+        let Some(rows) = &mut fetch.rows else { return false };
+        let Some((name, id)) = message::row(self.stage.run, stanza, &query) else { return false };
         rows.extend(id.map(|id| (name, id)));
         true
     }

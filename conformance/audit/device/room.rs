@@ -120,6 +120,11 @@ impl<'a> Attendance<'a> {
     }
 }
 
+/// Whether it says that somebody enters.
+pub(super) fn is_join(text: &str) -> bool {
+    text.starts_with("<presence ") && text.contains(&format!("<x xmlns='{MUC}'>"))
+}
+
 impl<'a> Living<'a> {
     pub(super) fn in_room(&self, does: Does) {
         let Some(log) = self.attendance.as_ref().map(Attendance::log) else { return };

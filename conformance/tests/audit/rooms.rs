@@ -245,14 +245,23 @@ fn a_retry_that_a_room_keeps_again() {
 }
 
 #[test]
-fn what_a_resumed_session_has_to_fetch_is_counted() {
-    let verdict = judged(|history| {
-        let of = |what: &What| matches!(what, What::Recv { device: OWNER, id: 11, .. });
-        history.remove(place(history, of));
-        let after = place(history, |what| matches!(what, What::Row { .. }));
-        let (stanza_id, via) = (Some("s11".to_owned()), Via::Mam);
-        let (device, log) = (OWNER, ROOM);
-        insert(history, after, What::Recv { device, id: 11, log, stanza_id, via, delay: true });
-    });
-    assert_eq!((verdict.findings, verdict.behind), (vec![], 1));
+fn what_a_room_leaves_out_when_it_tells_a_resumed_session_on_is_counted() {
+    let left_out = |tells_on: bool, enters_again: bool| {
+        let verdict = judged(|history| {
+            let of = |what: &What| matches!(what, What::Recv { device: OWNER, id: 10, .. });
+            history.remove(place(history, of));
+            comes(history, OWNER, 10, Via::Mam);
+            if enters_again {
+                does(history, OWNER, Does::EntersAgain);
+            }
+            if tells_on {
+                comes(history, OWNER, 11, Via::SmResend);
+            }
+        });
+        assert_eq!(verdict.findings, vec![]);
+        verdict.behind
+    };
+    assert_eq!(left_out(true, false), 1);
+    assert_eq!(left_out(false, false), 0, "it may follow");
+    assert_eq!(left_out(true, true), 0, "it begins anew");
 }
