@@ -245,8 +245,8 @@ impl World {
     /// A client says any bytes.
     pub fn babbles(&mut self, stream: usize, bytes: &[u8]) {
         let Some(stream) = self.pick(stream) else { return };
-        stream.garbled = true;
         let link = stream.link;
+        self.is_garbled(link);
         self.tell(link, machine::Input::Bytes(bytes));
     }
 

@@ -3,7 +3,10 @@
 
 use super::*;
 use arbitrary::Arbitrary;
-use engine::wire::{Element, Payload, ns};
+use engine::{
+    managed::token,
+    wire::{Element, Payload, ns},
+};
 
 const SM: &str = "urn:xmpp:sm:3";
 const SASL2: &str = "urn:xmpp:sasl:2";
@@ -28,6 +31,17 @@ pub(super) struct Life {
     over: bool,
     /// The process was killed, and it has not been resumed since.
     killed: bool,
+    /// Its client has said what may have been stanzas, or none.
+    garbled: bool,
+}
+
+impl Life {
+    /// So many of what it has said were stanzas, as it is told.
+    fn has_said(&mut self, h: usize) {
+        while self.garbled && self.said.len() < h {
+            self.said.push(Saying { number: None, again: false, xml: String::new() });
+        }
+    }
 }
 
 /// What was said on a managed stream.
@@ -181,9 +195,16 @@ impl World {
     /// It asks for its stream to be managed.
     pub(super) fn enables(&mut self, link: Link) {
         let is_managed = self.life(link).is_some();
-        let stream = self.stream(link);
-        if !is_managed && !stream.garbled {
-            stream.enabling.get_or_insert_default();
+        if !is_managed {
+            self.stream(link).enabling.get_or_insert_default();
+        }
+    }
+
+    /// Nobody knows what it says.
+    pub(super) fn is_garbled(&mut self, link: Link) {
+        self.stream(link).garbled = true;
+        if let Some(life) = self.life(link) {
+            life.garbled = true;
         }
     }
 
@@ -282,11 +303,12 @@ impl World {
     fn is_enabled(&mut self, link: Link, enabled: Element<'_>) {
         let stream = self.stream(link);
         let said = stream.enabling.take().expect("has asked for it");
-        let (session, seat) = (stream.session, stream.seat);
+        let (session, seat, garbled) = (stream.session, stream.seat, stream.garbled);
         let jid = stream.jid.clone().expect("is bound");
         let id = enabled.attribute("id").map(|id| id.into_owned());
         let (got, acked, over, killed) = (0, 0, false, false);
-        self.lives.push(Life { session, link, seat, jid, id, got, said, acked, over, killed });
+        let life = Life { session, link, seat, jid, id, got, said, acked, over, killed, garbled };
+        self.lives.push(life);
     }
 
     /// So much of what it has said has been dealt with: what is to be kept is kept, or it has been
@@ -294,6 +316,7 @@ impl World {
     fn is_told(&mut self, link: Link, h: usize) {
         let Self { lives, ledger, .. } = self;
         let life = lives.iter_mut().find(|life| life.link == link).expect("is managed");
+        life.has_said(h);
         assert!(h >= life.acked && h <= life.said.len(), "{}: {h} after {}", life.jid, life.acked);
         for number in life.said[life.acked..h].iter().filter_map(|saying| saying.number) {
             ledger.is_handled(number, true);
@@ -306,6 +329,7 @@ impl World {
         (self.stream(link).claims, self.stream(link).enabling) = (None, None);
         let Self { lives, ledger, .. } = self;
         let life = lives.iter_mut().find(|life| life.link == link).expect("is its own");
+        life.has_said(h);
         assert!(h <= life.said.len(), "{}: {h} of {}", life.jid, life.said.len());
         let acked = std::mem::replace(&mut life.acked, h);
         assert!(h >= acked || life.killed, "{}: {h} after {acked}", life.jid);
@@ -339,6 +363,7 @@ impl World {
         let Some(life) = its.filter(|life| SEATS[life.seat].0 == SEATS[seat].0) else {
             return assert_eq!(h, None, "it is told of what another has said");
         };
+        life.has_said(h.unwrap_or_default());
         assert!(h.is_none_or(|h| h <= life.said.len() && (h >= life.acked || life.killed)));
         // What cannot be meant is refused for that alone.
         life.over |= claimed.is_some();
@@ -392,6 +417,7 @@ impl World {
         if is_killed {
             self.ledger.is_killed();
             self.lives.iter_mut().for_each(|life| life.killed = true);
+            self.forgets_ends();
         } else {
             self.holds = false;
             for at in 0..self.streams.len() {
@@ -413,6 +439,16 @@ impl World {
         self.asked.clear();
         if revives {
             self.revives();
+        }
+    }
+
+    /// What had ended, and the store was not told of that yet, has not ended.
+    fn forgets_ends(&mut self) {
+        let Self { lives, store, .. } = self;
+        for life in lives {
+            let Some(id) = &life.id else { continue };
+            let loaded = ready(store.load(&life.jid.bare())).unwrap().unwrap_or_default();
+            life.over &= loaded.sessions.iter().all(|row| row.token != token(id));
         }
     }
 
