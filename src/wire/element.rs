@@ -27,7 +27,12 @@ impl<'a> Element<'a> {
 
     /// Whether it has this name. Content-namespace elements are `jabber:client`.
     pub fn is(self, name: Name) -> bool {
-        self.local() == name.local && self.ns() == name.ns
+        let Some(after) = self.raw[1..].strip_prefix(name.local) else { return false };
+        after.starts_with(ENDS_NAME)
+            && match after.strip_prefix(XMLNS) {
+                Some(ns) => ns.strip_prefix(name.ns).is_some_and(|rest| rest.starts_with('\'')),
+                None => self.outer == name.ns,
+            }
     }
 
     /// The namespace, `""` for none; escaped, should it hold a character that XML escapes.
@@ -50,8 +55,8 @@ impl<'a> Element<'a> {
         let mut rest = self.after_name();
         std::iter::from_fn(move || {
             loop {
-                let (name, after) = rest.strip_prefix(' ')?.split_once("='")?;
-                let (value, after) = after.split_once('\'')?;
+                let (name, after) = split_at_byte(rest.strip_prefix(' ')?, b'=')?;
+                let (value, after) = split_at_byte(after.strip_prefix('\'')?, b'\'')?;
                 rest = after;
                 if name != "xmlns" {
                     return Some((name, value));
@@ -236,14 +241,25 @@ impl fmt::Display for Payload {
     }
 }
 
+/// What may follow the name in a tag.
+const ENDS_NAME: [char; 3] = [' ', '/', '>'];
+/// How canonical bytes declare a namespace: before all attributes, or not at all.
+const XMLNS: &str = " xmlns='";
+
 /// Bytes up to the end of the name in the tag that `canonical` starts with.
 pub(crate) fn name_len(canonical: &str) -> usize {
     canonical.bytes().position(|byte| matches!(byte, b' ' | b'/' | b'>')).unwrap_or_default()
 }
 
-/// The value of `xmlns`, which canonical bytes say first or not at all.
+/// What stands before the first such byte, which is ASCII, and behind it.
+fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr(byte, text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// The value of `xmlns`.
 fn declared_ns(after_name: &str) -> Option<&str> {
-    let (value, _) = after_name.strip_prefix(" xmlns='")?.split_once('\'')?;
+    let (value, _) = split_at_byte(after_name.strip_prefix(XMLNS)?, b'\'')?;
     Some(value)
 }
 

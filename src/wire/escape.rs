@@ -22,8 +22,17 @@ pub(crate) fn attribute(name: &str, attribute_value: &str, out: &mut Vec<u8>) {
     out.push(b'\'');
 }
 
+/// Whether this may have to be escaped, somewhere.
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'&' | b'<' | b'>' | b'\'' | 0xef)
+}
+
 fn escape(text: &str, in_value: bool, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
+    // Nearly nothing has to be: found out for many bytes at once, without a way out in between.
+    if !bytes.iter().fold(false, |special, &byte| special | is_special(byte)) {
+        return out.extend_from_slice(bytes);
+    }
     let mut from = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let (escaped, width): (&[u8], usize) = match byte {

@@ -98,12 +98,22 @@ impl Jid {
         if self.is_bare() {
             return Bare(self.clone());
         }
-        Bare(Self { text: self.text[..self.bare_len()].into(), at: self.at, slash: 0 })
+        Bare(Self { text: self.bare_str().into(), at: self.at, slash: 0 })
+    }
+
+    /// The same as a text that others share.
+    pub fn bare_str(&self) -> &str {
+        &self.text[..self.bare_len()]
     }
 
     /// Whether it has no resource.
     pub fn is_bare(&self) -> bool {
         self.slash == 0
+    }
+
+    /// Whether it is this address, or one of its resources.
+    pub fn is_of(&self, account: &Bare) -> bool {
+        self.bare_str() == account.as_str()
     }
 
     fn bare_len(&self) -> usize {
@@ -131,6 +141,15 @@ impl Bare {
     /// When it is not one.
     pub fn host(domain: &str) -> Result<Self, JidError> {
         Jid::new(None, domain, None).map(Self)
+    }
+
+    /// Whether this text, prepared, is this address, or one of its resources.
+    pub fn owns(&self, text: &str) -> bool {
+        match prepare::already(text) {
+            Some((_, 0)) => *text == *self.text,
+            Some((_, slash)) => text[..usize::from(slash)] == *self.text,
+            None => Jid::parse(text).is_ok_and(|jid| jid.is_of(self)),
+        }
     }
 
     /// The full address with this resource, which is prepared.

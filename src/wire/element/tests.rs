@@ -68,3 +68,14 @@ fn a_byte_order_mark_in_text_is_text() {
     let element = Element::new("<a xmlns='urn:a'>\u{feff}</a>", "");
     assert_eq!(element.text(), "\u{feff}");
 }
+
+#[test]
+fn a_name_that_only_begins_alike_is_another() {
+    let is = |canonical, ns, local| Element::new(canonical, ns::CLIENT).is(Name::new(ns, local));
+    assert!(is("<a/>", ns::CLIENT, "a") && is("<a k='v'/>", ns::CLIENT, "a"));
+    assert!(is("<a xmlns='urn:a'/>", "urn:a", "a") && is("<a xmlns=''/>", "", "a"));
+    for other in ["<ab xmlns='urn:a'/>", "<a xmlns='urn:ab'/>", "<a xmlns='urn:'/>", "<a/>"] {
+        assert!(!is(other, "urn:a", "a"), "{other}");
+    }
+    assert!(!is("<a xmlns='urn:a'/>", ns::CLIENT, "a"));
+}

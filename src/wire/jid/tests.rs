@@ -143,3 +143,22 @@ fn a_map_can_be_asked_with_prepared_text() {
     assert_eq!(Bare::host("B").expect("a host").local(), None);
     assert_eq!(format!("{bare:>5}|{bare:?}"), "  a@b|\"a@b\"");
 }
+
+#[test]
+fn whose_an_address_is_is_known_without_making_another() {
+    let account = Bare::parse("juliet@capulet.example").unwrap();
+    for (text, is_hers) in [
+        ("juliet@capulet.example", true),
+        ("juliet@capulet.example/balcony", true),
+        ("JULIET@Capulet.Example/balcony", true),
+        ("capulet.example", false),
+        ("capulet.example/juliet", false),
+        ("juliet@capulet.example.org", false),
+        ("romeo@capulet.example", false),
+        ("@capulet.example", false),
+        ("", false),
+    ] {
+        assert_eq!(account.owns(text), is_hers, "{text}");
+        assert_eq!(Jid::parse(text).is_ok_and(|jid| jid.is_of(&account)), is_hers, "{text}");
+    }
+}
