@@ -126,7 +126,7 @@ impl Talk {
         let mut said = Vec::new();
         self.composer.write(mark, &mut said);
         let mut stanza = Stanza::parse_one(std::str::from_utf8(&said)?)?;
-        stanza.head = stanza.head.with_from(Jid::parse(&format!("{}/bench", self.sender))?);
+        stanza.head.from = Some(Jid::parse(&format!("{}/bench", self.sender))?);
         let stanza = stanza.to_text();
         // As far apart as hashes are.
         let key = sequence.wrapping_mul(0x9E37_79B9_7F4A_7C15).cast_signed();

@@ -123,7 +123,7 @@ impl House {
     }
 
     pub fn takes(&mut self, stanza: Stanza) -> Vec<Stanza> {
-        let Head { from, to, .. } = &stanza.head;
+        let Head { from, to, .. } = &*stanza.head;
         let (Some(from), Some(to)) = (from.clone(), to.clone()) else { return Vec::new() };
         if stanza.kind() == Kind::Presence {
             match stanza.head.type_str() {
@@ -287,7 +287,7 @@ impl House {
 
     /// What an account does with a stanza of the room's, as far as the room hears of it.
     fn reaches(&mut self, stanza: &Stanza) -> Option<Input> {
-        let Head { from: Some(from), to: Some(to), .. } = &stanza.head else { return None };
+        let Head { from: Some(from), to: Some(to), .. } = &*stanza.head else { return None };
         if stanza.kind() != Kind::Presence {
             return None;
         }

@@ -46,7 +46,7 @@ const BYTES_MAX: Setting = Setting {
 
 /// What needs no look at the vCard to be refused.
 fn refuse(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
-    let Head { kind, to, .. } = &passage.stanza.head;
+    let Head { kind, to, .. } = &*passage.stanza.head;
     let Some(to) = to.as_ref().filter(|to| to.is_bare() && to.local().is_some()) else {
         return Verdict::Go;
     };

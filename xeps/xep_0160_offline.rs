@@ -142,7 +142,7 @@ fn hear(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
 
 /// The number of the ping of ours that this answers.
 fn answered(passage: &Passage<'_>) -> Option<u64> {
-    let Head { kind, to, id, .. } = &passage.stanza.head;
+    let Head { kind, to, id, .. } = &*passage.stanza.head;
     let account = &passage.account.jid;
     let ours = to.as_ref().is_none_or(|to| to.is_bare() && to.bare() == *account);
     let answers = matches!(passage.stanza.head.type_str(), "result" | "error");

@@ -165,7 +165,7 @@ fn is_told_of_already(passage: &Passage<'_>) -> bool {
 
 /// The sessions that need no copy: the one that sends it, and those that take it.
 fn who_have(passage: &Passage<'_>) -> Vec<Jid> {
-    let Head { from, to, .. } = &passage.stanza.head;
+    let Head { from, to, .. } = &*passage.stanza.head;
     let sender = from.clone().filter(|_| passage.walk == Walk::Sent);
     let here = to.as_ref().is_some_and(|to| to.bare() == passage.account.jid);
     let takers = if here { passage.takers() } else { Vec::new() };
@@ -218,7 +218,7 @@ impl Way<'_> {
 
     /// The one that the account speaks with.
     fn other(&self) -> Option<&Jid> {
-        let Head { from, to, .. } = &self.message.head;
+        let Head { from, to, .. } = &*self.message.head;
         if self.walk == Walk::Sent { to.as_ref() } else { from.as_ref() }
     }
 

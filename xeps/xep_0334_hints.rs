@@ -27,7 +27,7 @@ pub const STORE: Name = Name::new(NS, "store");
 /// Whether a message hints at this. Those in an error are of the message that it answers
 /// (section 5), and `no-copy` says something only of one resource (section 4.3).
 pub fn hints(message: &Stanza, at: Name) -> bool {
-    let Head { to, .. } = &message.head;
+    let Head { to, .. } = &*message.head;
     let is_meant = at != NO_COPY || to.as_ref().is_some_and(|to| !to.is_bare());
     is_meant && message.head.type_str() != "error" && message.child(at).is_some()
 }

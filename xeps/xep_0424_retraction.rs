@@ -110,7 +110,7 @@ struct Wanted {
 impl Wanted {
     /// `None`: no message can be meant, or no client would find by the tombstone who has left it.
     fn by(retraction: &Stanza, account: &Bare) -> Option<Self> {
-        let Head { from, to, id, .. } = &retraction.head;
+        let Head { from, to, id, .. } = &*retraction.head;
         id.as_ref()?;
         let (author, to) = (from.as_ref()?.bare(), to.as_ref()?.bare());
         let wanted = retraction.child(RETRACT)?.attribute("id")?.into_owned();
@@ -146,7 +146,7 @@ impl Wanted {
     /// What retracts is no message to be retracted: the wanted one came before it.
     fn is_it(&self, logged: &Logged) -> Option<(Pos, Stanza)> {
         let message = Stanza::parse_one(&logged.entry.stanza).ok()?;
-        let Head { id, from, .. } = &message.head;
+        let Head { id, from, .. } = &*message.head;
         let is_authors = from.as_ref().is_some_and(|from| from.bare() == self.author);
         let is_it = id.as_deref() == Some(&*self.id) && message.child(RETRACT).is_none();
         (is_authors && is_it).then_some((logged.pos, message))

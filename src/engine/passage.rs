@@ -181,7 +181,7 @@ impl<'a> Passage<'a> {
 
     /// The session that tells its presence to all (RFC 6121 §4.2, §4.4, §4.5), when this is that.
     pub fn broadcaster(&mut self) -> Option<&mut Session> {
-        let Head { kind, from, to, .. } = &self.stanza.head;
+        let Head { kind, from, to, .. } = &*self.stanza.head;
         if self.walk != Walk::Sent || *kind != Kind::Presence || to.is_some() {
             return None;
         }

@@ -86,7 +86,8 @@ impl Post {
                     return self.put(to, |to| Parcel::Told { to, message, told, news });
                 }
                 self.dropped.fetch_add(1, Ordering::Relaxed);
-                let (Some(from), Some(session)) = (message.head.from, message.head.to) else {
+                let head = &message.head;
+                let (Some(from), Some(session)) = (head.from.clone(), head.to.clone()) else {
                     return;
                 };
                 // The room has it, and tells it again when the account comes to asking for it.

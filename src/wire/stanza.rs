@@ -3,8 +3,8 @@
 use smallvec::SmallVec;
 
 use crate::decoder::Decoder;
-use crate::{Element, Flaw, Frame, Head, Kind, Limits, Payload, StanzaError, StreamCondition};
-use crate::{Text, ns};
+use crate::{Element, Flaw, Frame, Head, Kind, Limits, Payload, Shared, StanzaError};
+use crate::{StreamCondition, Text, ns};
 
 /// How a stanza is separated from the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,24 +24,33 @@ pub(crate) struct Span {
 
 pub(crate) type Spans = SmallVec<[Span; 6]>;
 
-/// A stanza. Cheap to clone: clones share the children, only the head is each one's own.
+/// A stanza: two pointers. Cheap to move, and to clone: clones share the children, and the head
+/// until one of them is given another.
 #[derive(Clone, Debug)]
 pub struct Stanza {
     /// Kind and common attributes.
-    pub head: Head,
+    pub head: Shared<Head>,
+    children: Shared<Children>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Children {
     body: Text,
-    children: Spans,
+    /// Those that came with it, in `body`.
+    own: Spans,
+    /// Those that it was given since.
     added: SmallVec<[Payload; 1]>,
 }
 
 impl Stanza {
     /// A stanza without children.
-    pub fn new(head: Head) -> Self {
-        Self { head, body: Text::new(), children: Spans::new(), added: SmallVec::new() }
+    pub fn new(head: impl Into<Shared<Head>>) -> Self {
+        Self { head: head.into(), children: Shared::default() }
     }
 
-    pub(crate) fn from_canonical(head: Head, body: Text, children: Spans) -> Self {
-        Self { head, body, children, added: SmallVec::new() }
+    pub(crate) fn from_canonical(head: Head, body: Text, own: Spans) -> Self {
+        let children = Children { body, own, added: SmallVec::new() };
+        Self { head: head.into(), children: children.into() }
     }
 
     /// Message, presence or iq.
@@ -57,19 +66,20 @@ impl Stanza {
 
     /// The children, in order.
     pub fn children(&self) -> impl Iterator<Item = Element<'_>> {
-        let own = self.children.iter().map(|span| view(&self.body, *span));
-        own.chain(self.added.iter().map(Payload::element))
+        let Children { body, own, added } = &*self.children;
+        let own = own.iter().map(|span| view(body, *span));
+        own.chain(added.iter().map(Payload::element))
     }
 
     /// How many children there are.
     pub fn child_count(&self) -> usize {
-        self.children.len() + self.added.len()
+        self.children.own.len() + self.children.added.len()
     }
 
     /// The same with one more child, the last.
     #[must_use]
     pub fn with(mut self, payload: Payload) -> Self {
-        self.added.push(payload);
+        self.children.added.push(payload);
         self
     }
 
@@ -82,9 +92,9 @@ impl Stanza {
     /// The same with only the children that `keep` wants.
     #[must_use]
     pub fn retain(mut self, mut keep: impl FnMut(Element<'_>) -> bool) -> Self {
-        let body = &self.body;
-        self.children.retain(|span| keep(view(body, *span)));
-        self.added.retain(|payload| keep(payload.element()));
+        let Children { body, own, added } = &mut *self.children;
+        own.retain(|span| keep(view(body, *span)));
+        added.retain(|payload| keep(payload.element()));
         self
     }
 
@@ -110,14 +120,15 @@ impl Stanza {
 
     /// Children that stand side by side are copied in one piece.
     fn write_children(&self, out: &mut Vec<u8>) {
-        let mut spans = self.children.iter().copied().peekable();
+        let Children { body, own, added } = &*self.children;
+        let mut spans = own.iter().copied().peekable();
         while let Some(mut span) = spans.next() {
             while let Some(next) = spans.next_if(|next| next.start == span.end) {
                 span.end = next.end;
             }
-            out.extend_from_slice(slice(&self.body, span).as_bytes());
+            out.extend_from_slice(slice(body, span).as_bytes());
         }
-        for payload in &self.added {
+        for payload in added {
             out.extend_from_slice(payload.as_str().as_bytes());
         }
     }
@@ -132,7 +143,7 @@ impl Stanza {
     /// The same with what was added among its children: for many, whose clones share it all.
     #[must_use]
     pub fn settled(self) -> Self {
-        match self.added.is_empty() {
+        match self.children.added.is_empty() {
             true => self,
             false => Self::parse_one(&self.to_text()).unwrap_or(self),
         }
@@ -145,10 +156,11 @@ impl Stanza {
 
     /// Bytes it takes in [`Framing::Framed`]; a few more when an attribute must be escaped.
     pub fn wire_len(&self) -> usize {
-        let children: u32 = self.children.iter().map(|span| span.end - span.start).sum();
-        let added: usize = self.added.iter().map(|payload| payload.as_str().len()).sum();
+        let Children { own, added, .. } = &*self.children;
+        let own: u32 = own.iter().map(|span| span.end - span.start).sum();
+        let added: usize = added.iter().map(|payload| payload.as_str().len()).sum();
         let tags = "< xmlns='jabber:client'></>".len() + 2 * self.head.kind.as_str().len();
-        tags + self.head.attributes_len() + children as usize + added
+        tags + self.head.attributes_len() + own as usize + added
     }
 
     /// The answer that refuses it (RFC 6120 §8.3.1): same kind and id, addresses swapped.

@@ -337,7 +337,7 @@ pub fn for_all(stanza: &Stanza) -> Stanza {
     let mut shown = stanza.clone().retain(|child| !is_ours(child));
     let mut head = Head::new(Kind::Presence);
     head.lang.clone_from(&stanza.head.lang);
-    shown.head = head;
+    shown.head = head.into();
     shown
 }
 

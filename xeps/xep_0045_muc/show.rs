@@ -86,7 +86,7 @@ impl Show {
         if viewer.is_own {
             head.id.clone_from(&self.stanza_id);
         }
-        stanza.head = head;
+        stanza.head = head.into();
         let stanza = stanza.with(self.id.clone()).with(self.x(viewer).finish());
         let hats = self.hats.iter().filter(|_| !self.is_gone);
         hats.fold(stanza, |stanza, hats| stanza.with(hats.clone()))

@@ -181,7 +181,7 @@ impl Client {
         for stanza in unknown {
             match stanza.kind() {
                 Kind::Message => self.says(stanza),
-                _ => self.forlorn.extend(stanza.head.id.map(|id| id.to_string())),
+                _ => self.forlorn.extend(stanza.head.id.as_ref().map(|id| id.to_string())),
             }
         }
     }

@@ -284,7 +284,7 @@ impl World {
 
 fn id_of(stanza: &str) -> String {
     let stanza = Stanza::parse_one(stanza).unwrap();
-    stanza.head.id.map(|id| id.to_string()).unwrap_or_default()
+    stanza.head.id.as_ref().map(|id| id.to_string()).unwrap_or_default()
 }
 
 fn ready<T>(future: impl Future<Output = T>) -> T {

@@ -73,7 +73,7 @@ impl Account {
         }
         let mut outgoing = Outgoing::default();
         outgoing.send.extend(step.pass.then_some(stanza));
-        let pair = (asked.head.from, Some(to.clone().into()));
+        let pair = (asked.head.from.clone(), Some(to.clone().into()));
         self.take_step(step, &to, outgoing, pair, Some(by), ctx, out);
     }
 

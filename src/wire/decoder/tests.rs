@@ -157,7 +157,7 @@ fn addresses_that_are_none_are_flagged() {
     assert!(stanza.head.from_malformed && stanza.head.to_malformed);
     assert_eq!((&stanza.head.from, &stanza.head.to), (&None, &None));
     let stanza = self::stanza("<message from='&#x61;@b'/>");
-    assert_eq!(stanza.head.from.expect("an address").as_str(), "a@b");
+    assert_eq!(stanza.head.from.as_ref().expect("an address").as_str(), "a@b");
     assert!(!stanza.head.from_malformed && !stanza.head.to_malformed);
 }
 

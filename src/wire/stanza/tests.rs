@@ -85,6 +85,6 @@ fn what_was_added_is_among_the_children_of_one_that_is_settled() {
     let stanza = message().with(added);
     let settled = stanza.clone().settled();
     assert_eq!(settled.to_text(), stanza.to_text());
-    assert_eq!((settled.child_count(), settled.added.len()), (4, 0));
+    assert_eq!((settled.child_count(), settled.children.added.len()), (4, 0));
     assert_eq!(settled.head, stanza.head);
 }

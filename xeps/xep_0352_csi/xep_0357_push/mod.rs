@@ -135,7 +135,7 @@ fn place(element: Element<'_>) -> Result<(Jid, Option<String>), StanzaError> {
 
 /// Section 7.1: how a service has answered.
 fn hear(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
-    let Head { kind, id, from, .. } = &passage.stanza.head;
+    let Head { kind, id, from, .. } = &*passage.stanza.head;
     let (Walk::Received, Kind::Iq, Some(id), Some(from)) = (passage.walk, *kind, id, from) else {
         return Verdict::Go;
     };

@@ -118,7 +118,7 @@ impl Scene {
     /// Who of Romeo's resources got it, and what Juliet heard.
     fn reached(&mut self, xml: &str) -> (Vec<usize>, Vec<String>) {
         let mut reached = Vec::new();
-        let to = Stanza::parse_one(xml).unwrap().head.to.unwrap();
+        let to = Stanza::parse_one(xml).unwrap().head.to.clone().unwrap();
         // A request is the account's, whatever resource it named (§3.1.3).
         let to = if xml.contains("'subscribe'") { to.bare().into() } else { to };
         for (number, (link, _)) in self.romeos.iter().enumerate() {
@@ -159,7 +159,7 @@ impl Scene {
         assert_eq!(reached, expected, "{at}");
         assert_eq!(heard.len(), usize::from(said == 'E'), "{at}: {heard:?}");
         for error in heard {
-            let to = Stanza::parse_one(xml).unwrap().head.to.unwrap();
+            let to = Stanza::parse_one(xml).unwrap().head.to.clone().unwrap();
             let head = format!("<{name} id='7' type='error' from='{to}' to='{JULIET}'>");
             assert!(error.starts_with(&head) && error.contains("service-unavailable"), "{error}");
         }
