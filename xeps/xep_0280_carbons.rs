@@ -125,13 +125,13 @@ fn copy(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     if passage.stanza.kind() != Kind::Message || is_told_of_already(passage) {
         return Verdict::Go;
     }
-    let have = who_have(passage);
     let message = Way { walk: passage.walk, message: &passage.stanza };
-    let eligible = match message.message.head.type_str() {
-        "error" => answers_eligible(&message, &mut passage.account.sessions, &have),
-        _ => message.is_eligible(),
-    };
-    if !eligible {
+    let is_error = message.message.head.type_str() == "error";
+    if !is_error && !message.is_eligible() {
+        return Verdict::Go;
+    }
+    let have = who_have(passage);
+    if is_error && !answers_eligible(&message, &mut passage.account.sessions, &have) {
         return Verdict::Go;
     }
     remember(&message, &mut passage.account.sessions, &have);
@@ -159,7 +159,7 @@ fn aside(message: &Stanza, flags: Flags, session: &mut Session, _: &Ctx<'_>) -> 
 /// Of what one of its own sessions has sent, the walk of the sender has told.
 fn is_told_of_already(passage: &Passage<'_>) -> bool {
     let from = passage.stanza.head.from.as_ref();
-    let mine = from.is_some_and(|from| !from.is_bare() && from.bare() == passage.account.jid);
+    let mine = from.is_some_and(|from| !from.is_bare() && from.is_of(&passage.account.jid));
     passage.walk == Walk::Received && mine
 }
 
@@ -167,7 +167,7 @@ fn is_told_of_already(passage: &Passage<'_>) -> bool {
 fn who_have(passage: &Passage<'_>) -> Vec<Jid> {
     let Head { from, to, .. } = &*passage.stanza.head;
     let sender = from.clone().filter(|_| passage.walk == Walk::Sent);
-    let here = to.as_ref().is_some_and(|to| to.bare() == passage.account.jid);
+    let here = to.as_ref().is_some_and(|to| to.is_of(&passage.account.jid));
     let takers = if here { passage.takers() } else { Vec::new() };
     sender.into_iter().chain(takers).collect()
 }
@@ -184,9 +184,11 @@ impl Way<'_> {
     fn is_eligible(&self) -> bool {
         let Self { walk, message } = self;
         let kind = message.head.type_str();
+        if matches!(kind, "groupchat" | "error") {
+            return false;
+        }
         // XEP-0334 §4.3: the hint alone is enough.
-        let private = message.child(PRIVATE).is_some() || hints(message, NO_COPY);
-        if private || matches!(kind, "groupchat" | "error") {
+        if message.child(PRIVATE).is_some() || hints(message, NO_COPY) {
             return false;
         }
         if message.child(INVITATION).is_some() || self.is_invite() {

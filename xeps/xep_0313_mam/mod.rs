@@ -73,8 +73,10 @@ fn keep_others_out(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     let iq = &passage.stanza;
     let asks = iq.kind() == Kind::Iq && matches!(iq.head.type_str(), "get" | "set");
     let of_account = iq.head.to.as_ref().is_some_and(|to| to.is_bare());
-    let asked = [QUERY, METADATA].into_iter().any(|name| iq.child(name).is_some());
-    if passage.walk != Walk::Received || !asks || !of_account || !asked {
+    if passage.walk != Walk::Received || !asks || !of_account {
+        return Verdict::Go;
+    }
+    if ![QUERY, METADATA].into_iter().any(|name| iq.child(name).is_some()) {
         return Verdict::Go;
     }
     Verdict::Refuse(StanzaCondition::ServiceUnavailable.into(), Why("the archive of another"))

@@ -38,9 +38,7 @@ fn strip_forged(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
 /// Whether it is an id that this account would have given. Rule 7: addresses are compared as they
 /// are prepared. That of a resource would be taken for the account's by who compares carelessly.
 fn is_by(child: Element<'_>, account: &Bare) -> bool {
-    let by = Some(child).filter(|child| child.is(STANZA_ID));
-    let by = by.and_then(|child| Jid::parse(&child.attribute("by")?).ok());
-    by.is_some_and(|by| by.bare() == *account)
+    child.is(STANZA_ID) && child.attribute("by").is_some_and(|by| account.owns(&by))
 }
 
 /// The message with the name of its place in the log of `account` (XEP-0313 §3.3).

@@ -65,9 +65,11 @@ fn keep_others_out(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     let Passage { walk, stanza: iq, account, .. } = passage;
     let asks = iq.kind() == Kind::Iq && matches!(iq.head.type_str(), "get" | "set");
     let of_account = iq.head.to.as_ref().is_some_and(|to| to.is_bare());
-    let asked = [INBOX, GATHER].into_iter().any(|name| iq.child(name).is_some());
-    let own = iq.head.from.as_ref().is_some_and(|from| from.bare() == account.jid);
-    if *walk != Walk::Received || !asks || !of_account || !asked || own {
+    let own = iq.head.from.as_ref().is_some_and(|from| from.is_of(&account.jid));
+    if *walk != Walk::Received || !asks || !of_account || own {
+        return Verdict::Go;
+    }
+    if ![INBOX, GATHER].into_iter().any(|name| iq.child(name).is_some()) {
         return Verdict::Go;
     }
     Verdict::Refuse(StanzaCondition::ServiceUnavailable.into(), Why("the inbox of another"))
