@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn next(behind: &mut Behind, told: i64) -> Option<String> {
-        behind.next(Pos(told)).map(|leaving| leaving.stanza.head.id.unwrap().to_string())
+        behind.next(Pos(told)).map(|leaving| leaving.stanza.head.id.clone().unwrap().to_string())
     }
 
     #[test]
