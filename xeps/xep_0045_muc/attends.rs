@@ -26,7 +26,9 @@ const RETOLD_STANZAS_MAX: usize = 500;
 impl Room {
     /// A session says whether it takes what is said here.
     pub fn attends(&mut self, session: Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
-        let Some(seat) = self.occupants.seat_mut(&session) else { return };
+        let Some(seat) = self.occupants.seat_mut(&session) else {
+            return self.tell_who_left(&session, attends, turn);
+        };
         match attends {
             Attends::Away => (seat.is_away, seat.comes_back) = (true, None),
             // It does in its turn already: from where it was told least.
@@ -69,7 +71,7 @@ impl Room {
         let Some(seat) = self.occupants.seat_mut(session) else { return };
         self.unsure.remove(&seat.since);
         (seat.is_away, seat.comes_back, seat.told) = (false, None, Pos::default());
-        seat.is_blind = false;
+        (seat.is_blind, seat.start) = (false, seat.start.max(self.released));
     }
 
     /// From now on it takes what is said; what is to be read of what it has missed.

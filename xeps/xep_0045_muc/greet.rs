@@ -12,6 +12,7 @@ use super::{
 };
 use engine::{
     ctx::Ctx,
+    hearing::Attends,
     unit::{Change, Table},
     wire::*,
 };
@@ -149,6 +150,14 @@ impl Room {
         let told: Vec<_> = told.iter().chain(&itself).map(|one| addressed(one, session)).collect();
         told.into_iter().for_each(|stanza| send(stanza, turn.out));
         self.has_seen(session);
+    }
+
+    /// A session comes back that was here until the last seconds, and may not have been told that
+    /// it is not any more.
+    pub fn tell_who_left(&self, session: &Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
+        let is_back = matches!(attends, Attends::Back(_));
+        let left = self.lately.before.iter().filter(|(_, jid)| is_back && jid == session);
+        left.for_each(|(nick, _)| self.is_not_here(session, nick, turn));
     }
 
     /// It sees who is here.

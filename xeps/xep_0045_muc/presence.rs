@@ -71,7 +71,7 @@ impl Room {
     }
 
     /// §7.2.17: presence of who thinks that it is here and is not tells it so.
-    fn is_not_here(&self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
+    pub fn is_not_here(&self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
         let told = self.not_here(from, nick, vec![status::KICKED, status::LOST], turn.ctx);
         send(told, turn.out);
     }

@@ -204,7 +204,7 @@ impl Copy<'_> {
     fn is_late(&self, kills_us: &[u64]) -> bool {
         let Some(told_us) = self.told_us else { return false };
         let taken_back = kills_us.iter().find(|kill_us| **kill_us > told_us);
-        taken_back.is_none_or(|kill_us| told_us + TOLD_US_MAX < *kill_us)
+        taken_back.is_some_and(|kill_us| told_us + TOLD_US_MAX < *kill_us)
     }
 }
 

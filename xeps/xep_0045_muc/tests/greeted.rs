@@ -162,3 +162,15 @@ fn all_who_come_back_at_once_are_told_what_they_have_missed_out_of_one_page() {
     let heard = super::say(&mut house, FOUNDER, "new");
     assert!(all.iter().all(|who| to(&heard, who).len() == 1), "{heard:?}");
 }
+
+#[test]
+fn who_was_removed_in_the_last_seconds_and_comes_back_is_told_so() {
+    let mut house = house();
+    give_role(&mut house, FOUNDER, "juliet", "none");
+    house.restarts(&[]);
+    let told = expected(&[("juliet", "unavailable", &[307, 333, 110][..])]);
+    assert_eq!(shown(&house.comes_back(JULIET), JULIET), told);
+    assert_eq!(shown(&house.comes_back(PARIS), PARIS), [], "who never was here");
+    enter(&mut house, JULIET, "juliet");
+    assert_eq!(shown(&house.comes_back(JULIET), JULIET), []);
+}
