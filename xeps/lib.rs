@@ -95,6 +95,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0313_mam::xep_0430_inbox::XEP,
     &xep_0313_mam::xep_0431_fulltext::XEP,
     &xep_0045_muc::xep_0433_search::XEP,
+    &xep_0045_muc::xep_0437_activity::XEP,
     &xep_0440_channel_binding::XEP,
     &xep_0313_mam::xep_0441_preferences::XEP,
     &xep_0045_muc::xep_0463_versions::XEP,

@@ -77,6 +77,9 @@ pub enum Hook {
     /// What a message with this child changes of those before it, once the log of an account has
     /// it: by a `Reply::Write`. Any other answer changes nothing.
     Amend(Name, WorldAnswer),
+    /// Presence with this child is shown to a domain of that kind: the store is read beside the
+    /// line, and what `Reply::After` has is told.
+    Comes(Of, Name, WorldAnswer),
     /// Hears a first-level element that is not a stanza (XEP-0198 `<r/>`).
     Nonza(Name, Hear),
     /// A last look before a stanza is written to a session. What is not returned is held.

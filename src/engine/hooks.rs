@@ -26,6 +26,7 @@ pub struct Hooks {
     indexes: Vec<IsChosen>,
     looks: Vec<(Station, u16, Look)>,
     amends: Vec<(Name, WorldAnswer)>,
+    comes: Vec<(Of, Name, WorldAnswer)>,
     keeps: Option<Keeps>,
     conversations: Vec<Conversations>,
     wakes: Vec<Wakes>,
@@ -65,6 +66,7 @@ impl Hooks {
             indexes: Vec::new(),
             looks: Vec::new(),
             amends: Vec::new(),
+            comes: Vec::new(),
             keeps: None,
             conversations: Vec::new(),
             wakes: Vec::new(),
@@ -117,6 +119,7 @@ impl Hooks {
             }
             Hook::At(station, look) => self.looks.push((station, number, look)),
             Hook::Amend(name, read) => self.amends.push((name, read)),
+            Hook::Comes(of, name, read) => self.comes.push((of, name, read)),
             Hook::Keeps(keeps) => self.keeps = Some(keeps),
             Hook::Conversations(read) => self.conversations.push(read),
             Hook::Wakes(wakes) => self.wakes.push(wakes),
@@ -228,6 +231,14 @@ impl Hooks {
     pub fn amends(&self, message: &Stanza) -> Option<WorldAnswer> {
         let found = self.amends.iter().find(|(name, _)| message.child(*name).is_some());
         found.map(|&(_, read)| read)
+    }
+
+    /// Who reads the store for presence that is shown to a domain.
+    pub fn comes(&self, of: Of, presence: &Stanza) -> Option<WorldAnswer> {
+        let is_it = |(whose, name, _): &&(Of, Name, WorldAnswer)| {
+            *whose == of && presence.child(*name).is_some()
+        };
+        self.comes.iter().find(is_it).map(|&(.., read)| read)
     }
 
     /// What of a message the log of a room keeps that `by` has sent.

@@ -9,7 +9,7 @@ use crate::{
     session::Session,
     unit::{Change, Pos, Table, Unit},
 };
-use wire::{Bare, Stanza, StanzaCondition, StanzaError};
+use wire::{Bare, Kind, Stanza, StanzaCondition, StanzaError};
 
 /// Who is asked, and what answering has caused.
 pub struct Line<'a> {
@@ -145,6 +145,9 @@ pub fn unwritten(replied: Replied) -> Replied {
 /// The stanzas that answer `iq`, in order.
 pub fn stanzas(iq: &Stanza, replied: Replied) -> Vec<Stanza> {
     match replied {
+        // Presence (`Hook::Comes`) has no result.
+        Ok(Reply::After(stanzas, _)) if iq.kind() == Kind::Presence => stanzas,
+        _ if iq.kind() == Kind::Presence => Vec::new(),
         Ok(Reply::Empty | Reply::Write(_, None) | Reply::Told(_)) => vec![iq.result()],
         Ok(Reply::Payload(payload) | Reply::Write(_, Some(payload))) => {
             vec![iq.result().with(payload)]

@@ -322,21 +322,25 @@ impl Shard {
         }
     }
 
-    /// RFC 6120 §10.5.1: a host answers iqs; messages and presence to it are nobody's.
+    /// RFC 6120 §10.5.1: a host answers iqs; messages to it are nobody's, and so is presence that
+    /// nobody waits for.
     fn ask_host(&mut self, host: &Bare, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let bare = stanza.head.to.as_ref().is_some_and(|to| to.is_bare());
+        let is_service = ctx.settings.service(host.domain()).is_some();
+        let of = if is_service { Of::Service } else { Of::Host };
+        let comes = bare && stanza.kind() == Kind::Presence && stanza.head.type_str().is_empty();
+        if let Some(read) = ctx.hooks.comes(of, &stanza).filter(|_| comes) {
+            // Who asks too much is told nothing, and may ask again.
+            if !self.questions.are_too_many(&stanza) {
+                self.questions.ask(host.clone(), stanza, read, out);
+            }
+            return;
+        }
         let request = match (stanza.kind(), asks(&stanza)) {
             (Kind::Iq, Ok(Asks::Request(kind))) if bare => kind,
             _ => return carry_all(nobody(&stanza).into_iter().collect(), out),
         };
-        let is_service = ctx.settings.service(host.domain()).is_some();
-        match answer(
-            if is_service { Of::Service } else { Of::Host },
-            request,
-            &stanza,
-            Line::of_host(host),
-            ctx,
-        ) {
+        match answer(of, request, &stanza, Line::of_host(host), ctx) {
             Found::Now(replied, _) => carry_all(stanzas(&stanza, unwritten(replied)), out),
             Found::Beside(_) if self.questions.are_too_many(&stanza) => {
                 let busy = stanza.refused(&StanzaCondition::ResourceConstraint.into());

@@ -44,6 +44,7 @@ pub mod xep_0333_markers;
 pub mod xep_0421_occupant_id;
 pub mod xep_0425_moderation;
 pub mod xep_0433_search;
+pub mod xep_0437_activity;
 pub mod xep_0463_versions;
 pub mod xep_0486_avatar;
 pub mod xep_0500_slow_mode;
@@ -60,7 +61,7 @@ pub const XEP: Xep = Xep {
     number: 45,
     name: "Multi-User Chat",
     version: "1.35.2",
-    status: Status::Partial("nobody is told of a service that ends for good (332)"),
+    status: Status::Complete,
     hooks: &[
         Hook::Setting(&HOSTS),
         Hook::Setting(&CREATION),

@@ -249,6 +249,7 @@ impl Room {
         let was_shown = occupant.seats.last().is_some_and(|seat| seat.jid == *jid);
         let mut step = self.step(Asker::Nobody);
         let is_alone = self.occupants.len() == 1 && is_one;
+        let who = jid.bare();
         if let Some(mut show) = self.rise(jid, id, &mut step, turn.ctx) {
             say(&mut show);
             if is_alone && self.is_locked {
@@ -263,6 +264,9 @@ impl Room {
         }
         self.close_if_empty(&mut step, turn.ctx);
         self.take(step, turn);
+        if self.occupants.nicks_of(&who).is_empty() {
+            self.has_left(&who, turn);
+        }
     }
 
     /// A session that sat when the process began is not there any more.

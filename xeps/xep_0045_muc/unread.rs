@@ -35,23 +35,43 @@ const UNREAD: Flags = Flags::ARCHIVE.and(Flags::SPEAKS);
 /// The rooms of which the account is a member, or more, and in which something was said.
 pub fn conversations<'a>(world: &'a World<'a>) -> Pending<'a, Result<Vec<Conversation>, Fault>> {
     Box::pin(async move {
-        let max = LOOKED_AT_AFFILIATIONS_MAX;
-        let mut rooms = world.store.affiliated(world.account, None, max).await?;
-        rooms.retain(|(room, cell)| {
-            // Who was never here has not asked for it: anybody can make anybody a member.
-            let member = Member::load(cell).filter(|member| member.has_come);
-            let affiliation = member.map_or(Affiliation::None, |one| one.affiliation);
-            let is_here = world.settings.service(room.domain()).is_some();
-            affiliation >= Affiliation::Member && is_here
-        });
         let mut found = Vec::new();
-        for (room, _) in rooms.into_iter().take(ROOMS_MAX) {
+        for room in rooms(world.account, world).await? {
             if is_archived(&room, world).await? {
                 found.extend(conversation(room, world).await?);
             }
         }
         Ok(found)
     })
+}
+
+/// The rooms of which somebody is a member, or more, and has been there.
+///
+/// # Errors
+/// Those of the store.
+pub async fn rooms(who: &Bare, world: &World<'_>) -> Result<Vec<Bare>, Fault> {
+    let affiliated = world.store.affiliated(who, None, LOOKED_AT_AFFILIATIONS_MAX).await?;
+    let rooms = affiliated.into_iter().filter(|(room, cell)| {
+        // Who was never here has not asked for it: anybody can make anybody a member.
+        let member = Member::load(cell).filter(|member| member.has_come);
+        let affiliation = member.map_or(Affiliation::None, |one| one.affiliation);
+        affiliation >= Affiliation::Member && world.settings.service(room.domain()).is_some()
+    });
+    Ok(rooms.map(|(room, _)| room).take(ROOMS_MAX).collect())
+}
+
+/// Whether something was said in a room since somebody was there, spoke, or displayed it.
+///
+/// # Errors
+/// Those of the store.
+pub async fn has_news(room: &Bare, who: &Bare, world: &World<'_>) -> Result<bool, Fault> {
+    if !is_archived(room, world).await? {
+        return Ok(false);
+    }
+    let newest = newest(room, UNREAD, world).await?.map(|newest| newest.pos);
+    let mark = world.store.cell(MARKS, room, who.as_str()).await?;
+    let mark = mark.and_then(|mark| Mark::load(&mark)).unwrap_or_default();
+    Ok(newest > Some(mark.displayed.max(mark.since).max(mark.left)))
 }
 
 /// What was kept before its owners wanted no archive, nobody reads while they want none.

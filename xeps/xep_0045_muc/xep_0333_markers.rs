@@ -76,17 +76,21 @@ pub struct Mark {
     pub displayed: Pos,
     /// What was said up to there, was before it became a member.
     pub since: Pos,
+    /// What was said up to there, was before it left the last time.
+    pub left: Pos,
 }
 
 impl Mark {
     fn save(self) -> Vec<u8> {
-        format!("{} {}", self.displayed.0, self.since.0).into_bytes()
+        format!("{} {} {}", self.displayed.0, self.since.0, self.left.0).into_bytes()
     }
 
     /// One that was kept; `None`: nobody can read it.
     pub fn load(value: &[u8]) -> Option<Self> {
-        let (displayed, since) = std::str::from_utf8(value).ok()?.split_once(' ')?;
-        Some(Self { displayed: Pos(displayed.parse().ok()?), since: Pos(since.parse().ok()?) })
+        let mut places = std::str::from_utf8(value).ok()?.split(' ');
+        let mut place = || Some(Pos(places.next()?.parse().ok()?));
+        let (displayed, since) = (place()?, place()?);
+        Some(Self { displayed, since, left: place().unwrap_or_default() })
     }
 
     fn change(self, room: &Bare, who: &Bare) -> Change {
@@ -143,6 +147,14 @@ impl Marks {
         moves && self.unwritten.insert(who.clone())
     }
 
+    /// A member leaves: what was said up to there, it could hear.
+    fn leaves(&mut self, who: &Bare, upto: Pos) -> bool {
+        let mark = self.by_address.entry(who.clone()).or_default();
+        let moves = upto > mark.left;
+        mark.left = mark.left.max(upto);
+        moves && self.unwritten.insert(who.clone())
+    }
+
     /// What is to be written now.
     fn unwritten(&mut self, room: &Bare) -> (BTreeSet<Bare>, Unit) {
         let rest = self.unwritten.iter().nth(NOTED_MARKS_MAX).cloned();
@@ -164,7 +176,7 @@ impl Room {
     ) {
         match (was >= Affiliation::Member, now >= Affiliation::Member) {
             (false, true) if who.local().is_some() => {
-                let mark = Mark { displayed: Pos::default(), since: self.released };
+                let mark = Mark { since: self.released, ..Mark::default() };
                 self.marks.by_address.insert(who.clone(), mark);
                 step.write(mark.change(&self.jid, who));
             }
@@ -181,6 +193,14 @@ impl Room {
     pub fn has_read_up_to(&mut self, who: &Bare, upto: Pos, turn: &mut Turn<'_, '_>) {
         let is_kept = self.members.of(who) >= Affiliation::Member && Members::can_keep(who).is_ok();
         if is_kept && self.marks.move_on(who, upto) {
+            self.come_back(turn);
+        }
+    }
+
+    /// No session of a member is here any more (XEP-0437).
+    pub fn has_left(&mut self, who: &Bare, turn: &mut Turn<'_, '_>) {
+        let is_kept = self.members.of(who) >= Affiliation::Member && Members::can_keep(who).is_ok();
+        if is_kept && self.marks.leaves(who, self.released) {
             self.come_back(turn);
         }
     }

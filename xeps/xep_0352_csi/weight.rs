@@ -13,6 +13,8 @@ const THREAD: Name = Name::new(ns::CLIENT, "thread");
 const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 const RECEIPT: Name = Name::new("urn:xmpp:receipts", "received");
 const MARKERS: &str = "urn:xmpp:chat-markers:0";
+/// Something was said in a room that the client is not in (XEP-0437).
+const ACTIVITY: Name = Name::new("urn:xmpp:rai:0", "rai");
 const EVENT: Name = Name::new("http://jabber.org/protocol/pubsub#event", "event");
 const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 const MUC: Name = Name::new(MUC_USER, "x");
@@ -144,11 +146,12 @@ fn is_companion(child: Element<'_>) -> bool {
     child.is(THREAD) || tag || COMPANIONS.contains(&child.ns())
 }
 
-/// That something has arrived, or was read, elsewhere (XEP-0184, XEP-0333): it changes a tick on a
+/// That something has arrived, was read, or is to be read, elsewhere (XEP-0184, XEP-0333,
+/// XEP-0437): it changes a tick on a
 /// screen that nobody looks at. But what the user has read on another device takes the
 /// notification from this one.
 fn is_tick(child: Element<'_>, own: bool) -> bool {
     let displayed = child.local() == "displayed";
     let marker = child.ns() == MARKERS && child.local() != "markable";
-    child.is(RECEIPT) || marker && !(own && displayed)
+    child.is(RECEIPT) || child.is(ACTIVITY) || marker && !(own && displayed)
 }

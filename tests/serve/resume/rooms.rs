@@ -2,6 +2,7 @@
 //! when it comes back, out of the room's log.
 
 use super::*;
+use crate::settings;
 
 const ROOM: &str = "garden@conference.localhost";
 
@@ -137,4 +138,43 @@ async fn a_server_that_is_told_to_stop_repeats_nothing_of_a_room() {
     for id in ["m1", "m2", "m3", "live"] {
         assert_eq!(romeo.times(id)[0], 1, "{id}");
     }
+}
+
+#[tokio::test]
+async fn who_comes_back_after_a_kill_is_shown_who_has_come_gone_and_changed_at_the_last_moment() {
+    let server = Server::start("").await;
+    let [mut juliet, mut romeo] = guests(&server, [Way::Tls, Way::Inline]).await;
+    server.add("nurse@localhost", "secret").await;
+    let mut nurse = Person::come(&server, "nurse", Way::Tls).await;
+    enters(&mut nurse).await;
+    romeo.hear(&format!("from='{ROOM}/nurse'")).await;
+    romeo.hear("</presence>").await;
+    romeo.settles().await;
+    // Of this he hears nothing before the process ends.
+    nurse.say(&format!("<presence type='unavailable' to='{ROOM}/nurse'/>")).await;
+    nurse.hear("code='110'").await;
+    juliet.say(&format!("<presence to='{ROOM}/juliet'><show>dnd</show></presence>")).await;
+    juliet.hear("<show>dnd</show>").await;
+    let server = again(server, "KILL").await;
+    assert_eq!(romeo.resume(&server).await, romeo.said);
+    let told = romeo.hear("code='110'").await;
+    let gone = format!("from='{ROOM}/nurse'");
+    let gone = told.split("<presence ").any(|one| one.contains(&gone) && one.contains("'unavail"));
+    assert!(gone && told.contains("<show>dnd</show>"), "{told}");
+    romeo.hear("</presence>").await;
+    says(&mut romeo, "live").await;
+    assert!(!romeo.hears("live").await.contains("<presence "), "once");
+}
+
+#[tokio::test]
+async fn who_sat_where_there_is_no_service_any_more_is_told_so_after_the_restart() {
+    let server = Server::start("").await;
+    let [mut juliet, _romeo] = guests(&server, [Way::Tls, Way::Tls]).await;
+    settings(server.folder.path(), "[xep.0045]\nhosts = [\"rooms.localhost\"]\n");
+    let server = again(server, "TERM").await;
+    assert_eq!(juliet.resume(&server).await, juliet.said);
+    let told = juliet.hear("</presence>").await;
+    assert!(told.contains("'unavailable'") && told.contains("code='332'"), "{told}");
+    juliet.say(&format!("<presence to='{ROOM}/juliet'/>")).await;
+    assert!(juliet.hear("</presence>").await.contains("<remote-server-not-found"), "it is gone");
 }

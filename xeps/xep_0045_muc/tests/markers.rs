@@ -167,13 +167,20 @@ fn what_was_said_before_somebody_became_a_member_is_no_news() {
     say(&mut house, FOUNDER, "1");
     affiliate(&mut house, FOUNDER, TYBALT, "member");
     let first = last(&house);
-    assert_eq!(kept(&house, TYBALT), Some(Mark { displayed: Pos::default(), since: first }));
+    assert_eq!(kept(&house, TYBALT), Some(Mark { since: first, ..Mark::default() }));
     let id = name(&house, first);
     displays(&mut house, TYBALT, &id, "");
     house.wakes();
-    assert_eq!(kept(&house, TYBALT), Some(Mark { displayed: first, since: first }));
+    assert_eq!(
+        kept(&house, TYBALT),
+        Some(Mark { displayed: first, since: first, ..Mark::default() })
+    );
     affiliate(&mut house, FOUNDER, TYBALT, "admin");
-    assert_eq!(kept(&house, TYBALT), Some(Mark { displayed: first, since: first }), "it stays");
+    assert_eq!(
+        kept(&house, TYBALT),
+        Some(Mark { displayed: first, since: first, ..Mark::default() }),
+        "it stays"
+    );
     let id = name(&house, last(&house));
     displays(&mut house, TYBALT, &id, "");
     affiliate(&mut house, FOUNDER, TYBALT, "none");
