@@ -134,6 +134,14 @@ impl Layout {
         self.fields.iter().map(Field::asked).fold(form, Draft::child)
     }
 
+    /// The form with what is (section 3.1): the values of each field.
+    pub fn filled<T: AsRef<str>>(&self, values: impl Fn(&Field) -> Vec<T>) -> Draft {
+        let title = Draft::new(Name::new(NS, "title")).text(self.title);
+        let form = started("form", self.form_type, |form| form.child(title));
+        let fields = self.fields.iter().map(|field| field.filled(values(field)));
+        fields.fold(form, Draft::child)
+    }
+
     /// What an `<x/>` says of these fields. Others are ignored (section 3.1), and so is the type
     /// that is said of a field: we know it (section 3.2). An empty value is none (section 3.6).
     ///

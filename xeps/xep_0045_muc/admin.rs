@@ -47,7 +47,9 @@ impl Room {
             }
             (None, Some(name)) => {
                 let wanted = Role::parse(&name).ok_or(StanzaCondition::BadRequest)?;
-                if !rank.moderates() {
+                // §9: the list of moderators is the admins' (§9.8).
+                let is_admin = rank.affiliation >= Affiliation::Admin;
+                if !rank.moderates() || wanted == Role::Moderator && !is_admin {
                     return Err(StanzaCondition::Forbidden.into());
                 }
                 let all = self.occupants.iter().filter(|(_, occupant)| occupant.role == wanted);
@@ -58,16 +60,20 @@ impl Room {
         Ok(items.into_iter().fold(Draft::new(ADMIN_QUERY), Draft::child).finish())
     }
 
-    /// §9.5: in a room whose members see each other, members may know who else is one. XEP-0045
-    /// lists owners and admins to nobody else; clients of members ask for those, too.
+    /// §9.5: in a room whose members see each other, members may know who else is one; clients of
+    /// theirs ask who is an owner or admin, too. Where they do not, only owners may (§10.5, §10.8).
     ///
     /// # Errors
     /// `forbidden`.
     pub fn may_list(&self, rank: Rank, wanted: Affiliation) -> Result<(), StanzaError> {
-        let is_admin = rank.affiliation >= Affiliation::Admin;
         let is_member = rank.affiliation >= Affiliation::Member || rank.role >= Role::Participant;
         let is_open = self.config.is_non_anonymous && self.config.shows_members;
-        match is_admin || is_member && is_open && wanted >= Affiliation::Member {
+        let may = match rank.affiliation {
+            Affiliation::Owner => true,
+            Affiliation::Admin => wanted < Affiliation::Admin || self.config.is_non_anonymous,
+            _ => is_member && is_open && wanted >= Affiliation::Member,
+        };
+        match may {
             true => Ok(()),
             false => Err(StanzaCondition::Forbidden.into()),
         }
@@ -130,6 +136,19 @@ impl Room {
         self.close_if_empty(&mut step, turn.ctx);
         self.take(step, turn);
         Ok(())
+    }
+
+    /// §8.4, §8.5, §9.7, §9.8: what of a request it is that may not be done.
+    pub fn offending(&self, iq: &Stanza, from: &Jid) -> Option<Payload> {
+        let query = iq.child(ADMIN_QUERY)?;
+        let offends = |item: &Element<'_>| {
+            let change = self.read_item(*item, from);
+            change.and_then(|change| self.may_do(from, &change)).is_err()
+        };
+        let items = query.children().filter(|child| child.is(ADMIN_ITEM)).filter(offends);
+        let items = items.take(ITEMS_MAX).map(Element::to_payload);
+        let query = items.fold(Draft::new(ADMIN_QUERY), |query, item| query.payload(&item));
+        Some(query.finish())
     }
 
     /// What one item asks for.
@@ -258,7 +277,10 @@ impl Room {
                 word.actor = actor.cloned();
                 match role {
                     Role::None => self.remove(&nick, &[status::KICKED], word, step, ctx),
-                    role => self.give_role(&nick, role, word, step, ctx),
+                    role => {
+                        self.give_role(&nick, role, word, step, ctx);
+                        self.keep_role(&nick, step);
+                    }
                 }
             }
             Change::Affiliation { who, to, nick, mut word } => {

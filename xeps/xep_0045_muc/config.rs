@@ -212,14 +212,7 @@ impl Config {
 
     /// The form that is filled in with what is (§10.2).
     pub fn form(&self) -> Draft {
-        let hidden = Draft::new(forms::FIELD)
-            .attribute("var", forms::FORM_TYPE)
-            .attribute("type", "hidden")
-            .child(Draft::new(forms::VALUE).text(FORM_TYPE));
-        let title = Draft::new(Name::new(forms::NS, "title")).text(LAYOUT.title);
-        let form = Draft::new(forms::X).attribute("type", "form").child(title).child(hidden);
-        let fields = LAYOUT.fields.iter().map(|field| field.filled(self.values(field.var)));
-        fields.fold(form, Draft::child)
+        LAYOUT.filled(|field| self.values(field.var))
     }
 
     fn values(&self, var: &str) -> Vec<String> {

@@ -58,8 +58,8 @@ impl Room {
             self.make(&who, place, &mut step, turn.ctx)?;
         }
         let (affiliation, there) = (self.members.of(&who), self.occupants.get(&nick));
-        let at_first = Role::at_first(affiliation, self.config.is_moderated);
-        let role = there.map_or(at_first, |occupant| occupant.role);
+        let on_entry = self.role_on_entry(&who, affiliation);
+        let role = there.map_or(on_entry, |occupant| occupant.role);
         let (voice, shown_ms) = (turn.ctx.number(), turn.ctx.unix_ms);
         let wants_versions = versions::is_wanted(stanza);
         let there = self.occupants.get(&nick);
@@ -132,7 +132,7 @@ impl Room {
         (self.is_made, self.is_locked) = (false, false);
         (self.config, self.members) = <_>::default();
         self.marks.clear();
-        self.lately = <_>::default();
+        (self.lately, self.visits) = <_>::default();
         (self.subject, self.avatar, self.hats) = <_>::default();
         step.unit.changes.clear();
         step.write(Change::Delete(self.jid.clone()));

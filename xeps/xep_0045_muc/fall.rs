@@ -1,4 +1,4 @@
-//! What becomes of a room when the store has refused something, and of one whose service is no more.
+//! What becomes of a room when the store has refused something, and when its service is no more.
 
 use super::{
     line::{Asker, Effect, Step},
@@ -18,8 +18,8 @@ impl Room {
         self.vacate(status::LOST, step, turn);
     }
 
-    /// There is no service any more at which it could stand (status 332). It stays in the store, for
-    /// when there is one again.
+    /// There is no service any more at which it could stand (status 332). It stays in the store,
+    /// for when there is one again.
     pub fn shut_down(&mut self, turn: &mut Turn<'_, '_>) {
         let step = self.step(Asker::Nobody);
         self.vacate(status::SHUT_DOWN, step, turn);

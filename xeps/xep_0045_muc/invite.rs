@@ -17,7 +17,7 @@ impl Room {
     ///
     /// # Errors
     /// `not-acceptable` for who is not here, `forbidden` for who may not, `bad-request` and
-    /// `jid-malformed` for whom nobody is.
+    /// `jid-malformed` for whom nobody is, `item-not-found` where nobody can be reached.
     pub fn invite(
         &mut self,
         from: &Jid,
@@ -42,6 +42,10 @@ impl Room {
         for invite in invites {
             let to = invite.attribute("to").ok_or(StanzaCondition::BadRequest)?;
             let to = Jid::parse(&to).map_err(|_| StanzaCondition::JidMalformed)?;
+            // Whether there is such an account, nobody is told (RFC 6120 §13.11).
+            if !turn.ctx.settings.reaches(to.domain()) {
+                return Err(StanzaCondition::ItemNotFound.into());
+            }
             whom.push((to, invite));
         }
         whom.iter().try_for_each(|(to, _)| Members::can_keep(&to.bare()))?;

@@ -53,8 +53,16 @@ impl Room {
             Some(nick) => self.request_passes(&from, &nick, &iq, turn),
             None => self.request(&from, kind, &iq, turn),
         };
-        if let Err(error) = done {
-            refuse(&iq, &error, turn);
+        let Err(error) = done else { return };
+        let is_not_allowed = error.condition == StanzaCondition::NotAllowed;
+        match is_not_allowed.then(|| self.offending(&iq, &from)).flatten() {
+            Some(items) => {
+                let refused = iq.refused(&error);
+                let refused = refused.map(|one| Stanza::new(one.head).with(items));
+                let refused = refused.map(|refused| refused.with(error.to_payload()));
+                refused.into_iter().for_each(|refused| send(refused, turn.out));
+            }
+            None => refuse(&iq, &error, turn),
         }
     }
 

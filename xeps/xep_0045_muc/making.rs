@@ -64,7 +64,6 @@ impl Room {
         (self.is_made, self.is_locked) = (true, true);
         self.keep_config(step);
         step.write(Change::Put(ROOM, self.jid.clone(), "locked".into(), Vec::new()));
-        self.list(step);
         for change in place {
             if let Change::Swap(_, _, key, ..) = &change {
                 let kept = key.clone().into_bytes();

@@ -3,7 +3,7 @@
 use super::{
     line::{Asker, Effect, Step},
     names::*,
-    rank::Role,
+    rank::{Affiliation, Role},
     register::is_approval,
     room::{Room, Turn, give_half, refuse_asker},
     subject::is_subject,
@@ -49,6 +49,10 @@ impl Room {
             return Ok(());
         }
         if !self.is_made {
+            return Err(StanzaCondition::ItemNotFound.into());
+        }
+        // §17.2: to others it is not there before it is configured.
+        if self.is_locked && self.members.of(&from.bare()) != Affiliation::Owner {
             return Err(StanzaCondition::ItemNotFound.into());
         }
         if self.line.is_full() {

@@ -37,6 +37,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod unread;
+mod visits;
 mod voice;
 mod whisper;
 pub mod xep_0317_hats;
@@ -60,7 +61,7 @@ use engine::{
 pub const XEP: Xep = Xep {
     number: 45,
     name: "Multi-User Chat",
-    version: "1.35.2",
+    version: "1.35.5",
     status: Status::Complete,
     hooks: &[
         Hook::Setting(&HOSTS),

@@ -107,6 +107,7 @@ impl Room {
     pub fn unlock(&mut self, step: &mut Step) {
         if std::mem::take(&mut self.is_locked) {
             step.write(Change::Cut(ROOM, self.jid.clone(), "locked".into()));
+            self.list(step);
         }
     }
 
@@ -146,6 +147,9 @@ impl Room {
         let closes = self.config.is_members_only && !old.is_members_only;
         let moderates = self.config.is_moderated && !old.is_moderated;
         let opens = !self.config.is_moderated && old.is_moderated;
+        if opens {
+            self.forget_roles(step);
+        }
         let ranks = self
             .occupants
             .iter()

@@ -71,7 +71,7 @@ impl Room {
 
     fn may_register(&self, from: &Jid) -> Result<(), StanzaError> {
         let is_anything = match self.members.of(&from.bare()) {
-            Affiliation::Outcast => return Err(StanzaCondition::Forbidden.into()),
+            Affiliation::Outcast => return Err(StanzaCondition::NotAllowed.into()),
             affiliation => affiliation > Affiliation::None,
         };
         match is_anything || self.config.may_register {
@@ -152,15 +152,12 @@ impl Room {
         if self.registers.len() >= REQUESTS_MAX {
             return Err(StanzaCondition::ResourceConstraint.into());
         }
-        let fields = APPROVAL.fields.iter().zip([who.as_str(), nick, "0"]);
-        let fields = fields.map(|(field, value)| field.filled([value]));
-        let hidden = Draft::new(forms::FIELD)
-            .attribute("var", forms::FORM_TYPE)
-            .attribute("type", "hidden")
-            .child(Draft::new(forms::VALUE).text(FORM_TYPE));
-        let title = Draft::new(Name::new(forms::NS, "title")).text(APPROVAL.title);
-        let form = Draft::new(forms::X).attribute("type", "form").child(title).child(hidden);
-        let form = fields.fold(form, Draft::child).finish();
+        let form = APPROVAL.filled(|field| match field.var {
+            JID => vec![who.as_str()],
+            NICK => vec![nick],
+            _ => vec!["0"],
+        });
+        let form = form.finish();
         let body = format!("{who} asks to be a member of this room, with the nick {nick}");
         let body = Draft::new(BODY).text(body).finish();
         for to in self.approvers() {

@@ -12,6 +12,7 @@ use super::{
     show::{Audience, Show, Word},
     subject::Subject,
     telling::Slices,
+    visits::Visits,
     whisper::Whispered,
     xep_0317_hats::Hats,
     xep_0333_markers::{MARKS, Marks},
@@ -45,6 +46,8 @@ pub struct Room {
     pub occupants: Occupants,
     /// Who was shown lately, and who has left.
     pub lately: Lately,
+    /// What role somebody had on the last visit.
+    pub visits: Visits,
     pub subject: Subject,
     pub whispered: Whispered,
     /// The hashes of its pictures (XEP-0486).
@@ -96,7 +99,7 @@ impl Room {
         let last = loaded.as_ref().map_or_else(Pos::default, |loaded| loaded.last);
         let (members, occupants, subject, whispered, line) = <_>::default();
         let (asked, unsure, avatar, spoke, catches_up) = <_>::default();
-        let lately = Lately::default();
+        let (lately, visits) = <_>::default();
         let mut room = Self {
             jid,
             is_made,
@@ -105,6 +108,7 @@ impl Room {
             members,
             occupants,
             lately,
+            visits,
             subject,
             whispered,
             avatar,
@@ -168,6 +172,7 @@ impl Room {
                     let hashes = text().unwrap_or_default().split(' ');
                     self.avatar = hashes.map(String::from).collect();
                 }
+                _ if self.visits.load(key, value) => {}
                 _ => self.hats.load(key, text().unwrap_or_default()),
             }
         }
@@ -283,7 +288,7 @@ impl engine::room::Room for Room {
 
     fn weight(&self) -> usize {
         let people = self.members.weight() + self.marks.weight() + self.occupants.weight();
-        let people = people + self.lately.weight();
+        let people = people + self.lately.weight() + self.visits.weight();
         ROOM_BYTES + people + self.subject.weight() + self.hats.weight()
     }
 }

@@ -38,6 +38,9 @@ impl Room {
         let member = Member { affiliation: to, nick, has_come, reason };
         step.write(self.members.change(&self.jid, who, member)?);
         self.begin_mark(who, (was, to), step);
+        if was != to {
+            self.forget_role(who, step);
+        }
         let versions = Versions { since: Some(since), until: self.version(ctx) };
         if was != to && before.is_empty() {
             self.tell_absent(who, (was, to), &versions, step);

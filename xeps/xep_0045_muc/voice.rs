@@ -70,16 +70,13 @@ impl Room {
 
     fn ask_for_voice(&mut self, from: &Jid, nick: &Text, asker: Asker, turn: &mut Turn<'_, '_>) {
         let mut step = self.step(asker);
-        let values = [Role::Participant.as_str(), from.as_str(), nick, "0"];
-        let fields = LAYOUT.fields.iter().zip(values);
-        let fields = fields.map(|(field, value)| field.filled([value]));
-        let hidden = Draft::new(forms::FIELD)
-            .attribute("var", forms::FORM_TYPE)
-            .attribute("type", "hidden")
-            .child(Draft::new(forms::VALUE).text(FORM_TYPE));
-        let title = Draft::new(Name::new(forms::NS, "title")).text(LAYOUT.title);
-        let form = Draft::new(forms::X).attribute("type", "form").child(title).child(hidden);
-        let form = fields.fold(form, Draft::child).finish();
+        let form = LAYOUT.filled(|field| match field.var {
+            ROLE => vec![Role::Participant.as_str()],
+            JID => vec![from.as_str()],
+            NICK => vec![nick],
+            _ => vec!["0"],
+        });
+        let form = form.finish();
         for (_, occupant) in self.occupants.iter() {
             let seats = occupant.seats.iter().filter(|_| occupant.role == Role::Moderator);
             for seat in seats {
@@ -108,6 +105,7 @@ impl Room {
         if is_allowed && to.role == Role::Visitor {
             rank.may_give(Role::Participant, to)?;
             self.give_role(nick, Role::Participant, Word::default(), &mut step, turn.ctx);
+            self.keep_role(nick, &mut step);
         }
         Self::settle(&mut step);
         self.take(step, turn);

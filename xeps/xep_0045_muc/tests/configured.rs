@@ -140,3 +140,18 @@ fn requests_do_not_pass_where_owners_do_not_want_that() {
     );
     assert_eq!(refusal(&house.says(ROMEO, &ping), ROMEO), None, "whether it is here");
 }
+
+#[test]
+fn others_find_a_room_when_its_owner_has_configured_it_section_10_1_1() {
+    let is_listed = |house: &House| {
+        let mut cells = house.cells.keys();
+        cells.any(|(table, ..)| *table == crate::xep_0045_muc::service::ROOMS_AT.name())
+    };
+    let mut house = House::empty(crate::ALL);
+    enter(&mut house, FOUNDER, "founder");
+    assert!(!is_listed(&house));
+    configure(&mut house, FOUNDER, &[]);
+    assert!(is_listed(&house));
+    configure(&mut house, FOUNDER, &[("publicroom", "0")]);
+    assert!(!is_listed(&house));
+}

@@ -201,3 +201,12 @@ fn what_was_said_and_is_said_again_from_outside_is_not_refused_and_told_to_nobod
     let heard = house.says(ROMEO, &message("two"));
     assert_eq!(refusal(&heard, ROMEO).as_deref(), Some("not-acceptable"));
 }
+
+#[test]
+fn who_cannot_be_reached_is_not_invited_section_7_8_2() {
+    let mut house = founded(&[]);
+    let invite = "<message><x xmlns='http://jabber.org/protocol/muc#user'><invite \
+                  to='paris@nowhere.example'/></x></message>";
+    let heard = house.says(FOUNDER, invite);
+    assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("item-not-found"));
+}

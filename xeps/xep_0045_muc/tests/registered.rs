@@ -102,3 +102,11 @@ fn who_is_not_let_in_can_ask_again_and_nobody_is_made_a_member_who_never_asked()
         assert_eq!(refused.as_deref(), wanted, "{n}");
     }
 }
+
+#[test]
+fn who_is_cast_out_may_not_register_section_7_10() {
+    let mut house = founded(&[]);
+    affiliate(&mut house, FOUNDER, ROMEO, "outcast");
+    let heard = register(&mut house, ROMEO, "montague");
+    assert_eq!(refusal(&heard, ROMEO).as_deref(), Some("not-allowed"));
+}

@@ -226,7 +226,11 @@ fn who_may_see_a_list_does_sections_9_5_and_10_5() {
                 let is_admin = ["admin", "owner"].contains(&by.0);
                 let is_of_them = by.0 == "member" || ["participant", "moderator"].contains(&by.1);
                 let is_of_members = ["member", "admin", "owner"].contains(&list);
-                let may = is_admin || whois == "anyone" && is_of_them && is_of_members;
+                // §10.5, §10.8: of owners and admins, where addresses are not for all.
+                let is_of_owners = ["admin", "owner"].contains(&list) && whois == "moderators";
+                let may = by.0 == "owner"
+                    || is_admin && !is_of_owners
+                    || whois == "anyone" && is_of_them && is_of_members;
                 let refused = (!may).then_some("forbidden");
                 assert_eq!(refusal(&heard, BY).as_deref(), refused, "{by:?} {whois} {list}");
             }
@@ -239,7 +243,9 @@ fn who_may_see_a_list_does_sections_9_5_and_10_5() {
                      <item role='{list}'/></query></iq>"
                     ),
                 );
-                let may = by.1 == "moderator" || ["admin", "owner"].contains(&by.0);
+                let is_admin = ["admin", "owner"].contains(&by.0);
+                // §9: the list of moderators is for admins.
+                let may = is_admin || by.1 == "moderator" && list != "moderator";
                 let refused = (!may).then_some("forbidden");
                 assert_eq!(refusal(&heard, BY).as_deref(), refused, "{by:?} {whois} {list}");
             }

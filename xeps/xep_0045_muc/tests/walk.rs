@@ -37,6 +37,8 @@ struct Occupant {
 #[derive(Clone, Debug)]
 struct Model {
     affiliations: [&'static str; 5],
+    /// What role somebody has when he comes again, if not that of his affiliation.
+    voices: [Option<&'static str>; 5],
     occupants: BTreeMap<String, Occupant>,
     is_for_members: bool,
     is_moderated: bool,
@@ -141,9 +143,16 @@ impl Model {
                 let of = self.occupants.get(nick);
                 let of = of.map_or(("none", "none"), |of| (self.affiliations[of.person], of.role));
                 document::role(self.rank(session), of, to)?;
+                let person = self.occupants[nick].person;
+                let at_first = self.role_at_first(person);
                 match to {
                     "none" => drop(self.occupants.remove(nick)),
-                    to => self.occupants.get_mut(nick).expect("an occupant").role = to,
+                    to => {
+                        self.occupants.get_mut(nick).expect("an occupant").role = to;
+                        let of_a_moderator = [to, at_first].contains(&"moderator");
+                        let is_kept = self.is_moderated && to != at_first && !of_a_moderator;
+                        self.voices[person] = is_kept.then_some(to);
+                    }
                 }
                 Ok(())
             }
@@ -171,9 +180,13 @@ impl Model {
             _ if self.is_taken(nick, person) => return Err("conflict"),
             _ => {}
         }
-        let role = document::role_at_first(self.affiliations[person], self.is_moderated);
+        let role = self.voices[person].unwrap_or_else(|| self.role_at_first(person));
         self.sit(session, nick, role);
         Ok(())
+    }
+
+    fn role_at_first(&self, person: usize) -> &'static str {
+        document::role_at_first(self.affiliations[person], self.is_moderated)
     }
 
     fn affiliates(
@@ -195,6 +208,7 @@ impl Model {
         let goes = to == "outcast" || is_for_members && to == "none";
         self.occupants.retain(|_, one| one.person != person || !goes);
         if before != to {
+            self.voices[person] = None;
             for one in self.occupants.values_mut().filter(|one| one.person == person) {
                 one.role = document::role_after(before, to, one.role, is_moderated);
             }
@@ -215,6 +229,9 @@ impl Model {
             }
             "moderatedroom" if self.is_moderated != is => {
                 self.is_moderated = is;
+                if !is {
+                    self.voices = [None; 5];
+                }
                 for one in self.occupants.values_mut() {
                     match (is, one.role) {
                         (true, "participant") if is_none(one) => one.role = "visitor",
@@ -327,6 +344,7 @@ impl Walk {
     pub fn begin(xeps: &'static [&'static Xep]) -> Self {
         let model = Model {
             affiliations: ["owner", "none", "none", "none", "none"],
+            voices: [None; 5],
             occupants: BTreeMap::new(),
             is_for_members: false,
             is_moderated: false,
@@ -451,6 +469,10 @@ impl Walk {
             let Some(to) = stanza.head.to.as_ref().map(Jid::as_str) else { continue };
             let Some(session) = SESSIONS.iter().position(|(jid, _)| *jid == to) else { continue };
             let person = SESSIONS[session].1;
+            // §8.4: what was asked for, and may not be done, is told to who asked for it.
+            if stanza.kind() == Kind::Iq && stanza.head.type_str() == "error" {
+                continue;
+            }
             let may = [before, &self.model]
                 .iter()
                 .any(|model| model.is_open || model.rank(session).1 == "moderator");
@@ -597,6 +619,14 @@ impl Walk {
         self.model.is_for_members = value("membersonly").as_deref() == Some("1");
         self.model.is_moderated = value("moderatedroom").as_deref() == Some("1");
         self.model.is_open = value("whois").as_deref() == Some("anyone");
+        for (voice, person) in self.model.voices.iter_mut().zip(PEOPLE) {
+            let room = Bare::parse(crate::stage_room::ROOM).expect("an address");
+            let kept = self.house.cells.get(&("room", room, format!("role/{person}")));
+            *voice = kept.map(|role| match &role[..] {
+                b"visitor" => "visitor",
+                _ => "participant",
+            });
+        }
         self.model.affiliations = ["none"; 5];
         for affiliation in document::AFFILIATIONS {
             let list = self.house.says(
