@@ -18,9 +18,9 @@ def a_room_of_its_own(friend, client):
     """It makes a room by its own means, is found there, talks, and is the master of it."""
     room = room_of(client, friend)
     client.creates_room(room)
-    friend.finds(room)
     client.invites(room, friend.jid)
     friend.is_invited(room, client.jid)
+    friend.finds(room)  # of a client that configures none, no earlier (XEP-0045 section 10.1.1)
     friend.accepts(room)
     friend.sees_in(room, client.nick)
     talk(room, friend, client)
@@ -152,6 +152,10 @@ def has_heard(client, room, expected):
 
 class Bellfounder(Slixmpp):
     name = "bellfounder"
+
+
+class Gatekeeper(Slixmpp):
+    name = "gatekeeper"
 
 
 class Nightwatch(Slixmpp):

@@ -9,8 +9,9 @@ from datetime import datetime, timezone
 
 from clients import Admin, Aioxmpp, Converse, Nbxmpp, Newcomer, Slixmpp, XmppJs
 from desktop import Dino, Gajim
+from poezio import Poezio
 from profanity import Beginner, Bellringer, Profanity
-from rooms import Bellfounder, a_room_of_its_own, a_room_of_others
+from rooms import Bellfounder, Gatekeeper, a_room_of_its_own, a_room_of_others
 from servers import DOMAIN
 from waiting import Failure
 
@@ -390,8 +391,12 @@ DEVICES = [
     ),
     ("push", push, (Apothecary, "starttls"), (Sampson, "direct"), (Gregory, "starttls")),
 ]
+POEZIO = [
+    ("a room of its own", a_room_of_its_own, (Gatekeeper, "direct"), (Poezio, "starttls")),
+    ("a room of others", a_room_of_others, (Gatekeeper, "starttls"), (Poezio, "starttls")),
+]
 TERMINAL = [
     ("a room of its own", a_room_of_its_own, (Bellfounder, "direct"), (Bellringer, "starttls")),
     ("a room of others", a_room_of_others, (Bellfounder, "starttls"), (Bellringer, "direct")),
 ]
-AT_THE_SAME_TIME = [TERMINAL, EVERY_DAY, ACCOUNTS, DEVICES, GAJIM, DINO, LIBRARIES, BROWSER]
+AT_THE_SAME_TIME = [TERMINAL, POEZIO, EVERY_DAY, ACCOUNTS, DEVICES, GAJIM, DINO, LIBRARIES, BROWSER]

@@ -1,0 +1,177 @@
+"""poezio in a tmux of its own: typed into, and read from its pane and its log."""
+
+import re
+from time import sleep
+
+from clients import Client, screenshots
+from servers import DOMAIN, run
+from waiting import Failure, until
+
+COLUMNS, ROWS = "200", "50"
+# Of what is typed, so much is seen, however long it is
+SEEN = 20
+# It does not run as root, but where everybody is
+BEGIN = "import os; os.geteuid = lambda: 1; from poezio.__main__ import run; run()"
+
+
+class Poezio(Client):
+    """One in rooms."""
+
+    name = "poezio"
+    retracts = None  # has no command for it
+    last_pane = ""
+    read_until = 0  # where in its log the last invitation ends
+
+    def login(self):
+        """Debian's slixmpp fails where it cannot bind SCRAM to TLS 1.3, and comes again twice."""
+        self.start()
+        self.shows(f"Your JID is {self.jid}")
+
+    def start(self):
+        home = self.folder / self.name
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "poezio.cfg").write_text(
+            f"[Poezio]\njid = {self.jid}\npassword = {self.password}\n"
+            f"custom_host = 127.0.0.1\ncustom_port = {self.port}\nforce_encryption = true\n"
+            f"ca_cert_path = {self.server.certificate.file}\nuse_log = true\n"
+            "hide_user_list = true\nhide_exit_join = -1\nhide_status_change = -1\n"
+        )
+        self.log = home / "log"
+        self.log.unlink(missing_ok=True)
+        self.read_until = 0
+        words = ["env", f"HOME={home}", "LC_ALL=C.UTF-8", "TERM=tmux-256color"]
+        words += [f"XDG_{what}_HOME={home / what.lower()}" for what in ("CONFIG", "DATA", "CACHE")]
+        words += ["/usr/bin/python3", "-c", BEGIN]
+        words += ["--file", home / "poezio.cfg", "--debug", self.log]
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", COLUMNS, "-y", ROWS, *words)
+
+    def logout(self):
+        self.begins("/quit")
+        self.tmux("send-keys", "Enter")
+        until(lambda: not self.runs(), "poezio to quit")
+
+    def creates_room(self, room):
+        """It asks for no configuration: who is invited finds the room as it is."""
+        self.enters(room)
+
+    def enters(self, room):
+        """It asks the archive up to the second in which it does: what is said in that, it misses."""
+        sleep(1)
+        self.types(f"/join {room}/{self.nick}")
+        self.in_room(room)
+        self.shows(f"You ({self.nick}) joined the room")
+
+    def is_invited(self, room, _):
+        found = self.reads(rf"RECV: <message [^\n]*(jid=\"{room}\"|from=\"{room}\"[^\n]*<invite)")
+        self.read_until = found.end()
+
+    def accepts(self, room):
+        self.enters(room)
+
+    def finds(self, room):
+        self.types(f"/list conference.{DOMAIN}")
+        self.shows(room.partition("@")[0])
+        self.types("/close")
+
+    def invites(self, room, contact):
+        self.in_room(room, f"/invite {contact}")
+
+    def says_in(self, room, text):
+        self.in_room(room, f"/say {text}")
+
+    def hears_in(self, room, nick, text):
+        self.in_room(room)
+        self.shows(f"{nick}> {text}")
+
+    def names(self, room, subject):
+        self.in_room(room, f"/topic {subject}")
+
+    def sees_subject(self, room, subject):
+        self.in_room(room)
+        self.shows(f"set the subject to: {subject}")
+
+    def takes_nick(self, room, nick):
+        self.in_room(room, f"/nick {nick}")
+        self.nick = nick
+
+    def kicks(self, room, nick):
+        self.in_room(room, f"/kick {nick}")
+
+    def bans(self, room, contact):
+        self.in_room(room, f"/ban {contact}")
+
+    def bookmarks_room(self, room):
+        self.in_room(room, f"/bookmark {room}/{self.nick} true")
+        self.shows("Bookmarks saved")
+
+    def leaves(self, room):
+        self.in_room(room, "/close")
+
+    def is_sent_out(self, room):
+        self.in_room(room)
+        self.shows("You have been kicked")
+
+    def heard_in(self, room):
+        self.in_room(room)
+        return re.findall(r"[\d:]{8} (\S+)> (.*?)\s*$", self.pane(), re.MULTILINE)
+
+    def in_room(self, room, *lines):
+        """Typed into its tab."""
+        self.types(f"/win {room}")
+        self.shows(f"[{room}]")
+        for line in lines:
+            self.types(line)
+
+    def types(self, line):
+        """And sees that it has been entered: what comes at once, it takes for pasted."""
+        self.begins(line)
+        self.tmux("send-keys", "Enter")
+        until(lambda: not self.holds(line), f"poezio to enter: {line}")
+
+    def begins(self, line):
+        """The first letter opens the line, where nothing but commands can be typed."""
+        for part in (line[0], line[1:]):
+            self.tmux("send-keys", "-l", part)
+            until(lambda: self.holds(part), f"poezio to take: {line}")
+
+    def holds(self, part):
+        return self.pane().rstrip().endswith(part[-SEEN:])
+
+    def shows(self, text):
+        until(lambda: text in self.pane(), f"poezio to show: {text}")
+
+    def reads(self, pattern):
+        """Of its log, behind what was read before."""
+
+        def found():
+            said = self.log.read_text(errors="replace") if self.log.exists() else ""
+            return re.compile(pattern).search(said, self.read_until)
+
+        until(lambda: found() is not None, f"poezio to log: {pattern}")
+        return found()
+
+    def pane(self):
+        self.last_pane = self.tmux("capture-pane", "-p")
+        return self.last_pane
+
+    def shown(self):
+        return "\n".join(line for line in self.last_pane.splitlines() if line.strip())
+
+    def screenshot_of_room(self, room):
+        """As text: it has a terminal."""
+        self.in_room(room)
+        (screenshots() / f"{self.name}-room.txt").write_text(self.pane())
+
+    def runs(self):
+        try:
+            self.tmux("has-session")
+            return True
+        except Failure:
+            return False
+
+    def stop(self):
+        if self.runs():
+            self.tmux("kill-server")
+
+    def tmux(self, *words):
+        return run(["tmux", "-S", self.folder / f"{self.name}.tmux", *words])
