@@ -19,12 +19,15 @@ const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query")
 const FORM_TYPE: &str = "http://jabber.org/protocol/muc#roominfo";
 /// The node at which a room tells what nick somebody may have (§7.12).
 const NICK_NODE: &str = "x-roomuser-item";
+/// The node at which a room tells what it lets through (§18.1.2).
+const TRAFFIC_NODE: &str = "http://jabber.org/protocol/muc#traffic";
 
 impl Room {
     /// §6.4, and the reserved nick of who asks (§7.12).
     ///
     /// # Errors
-    /// `item-not-found` for a node that is not there.
+    /// `item-not-found` for a node that is not there; `service-unavailable` for that of allowable
+    /// traffic.
     pub fn info(
         &self,
         from: &Jid,
@@ -33,6 +36,10 @@ impl Room {
     ) -> Result<Payload, StanzaError> {
         let query = match asked.attribute("node") {
             Some(node) if node == NICK_NODE => return Ok(self.nick_info(from)),
+            // That is everything.
+            Some(node) if node == TRAFFIC_NODE => {
+                return Err(StanzaCondition::ServiceUnavailable.into());
+            }
             Some(_) => return Err(StanzaCondition::ItemNotFound.into()),
             None => Draft::new(INFO),
         };
