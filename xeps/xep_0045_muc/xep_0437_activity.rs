@@ -86,7 +86,7 @@ impl Subscription {
 
 /// A session shows presence to a service, or to a room, or to nobody any more.
 fn subscribe(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
-    let Head { kind, from: Some(from), to, .. } = &passage.stanza.head else { return Verdict::Go };
+    let Head { kind, from: Some(from), to, .. } = &*passage.stanza.head else { return Verdict::Go };
     if passage.walk != Walk::Sent || *kind != Kind::Presence {
         return Verdict::Go;
     }
@@ -96,12 +96,14 @@ fn subscribe(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
         "unavailable" => false,
         _ => return Verdict::Go,
     };
+    if is_there && to.is_none() {
+        return Verdict::Go; // most presence
+    }
     let asks = passage.stanza.child(RAI).is_some();
     let Some(session) = session(&mut passage.account.sessions, from) else { return Verdict::Go };
     let subscription = session.slot::<Subscription>();
     match to {
-        None if !is_there => *subscription = Subscription::default(),
-        None => {}
+        None => *subscription = Subscription::default(),
         // It hears what is said there itself.
         Some(room) if room.local().is_some() => {
             subscription.told.remove(&room);
@@ -140,13 +142,15 @@ fn first<'a>(presence: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
 /// Of what the service tells first, a session is told what it does not hear itself, and has not
 /// been told meanwhile.
 fn tell_once(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
-    let Head { kind: Kind::Message, from: Some(from), to: Some(to), .. } = &passage.stanza.head
+    let Head { kind: Kind::Message, from: Some(from), to: Some(to), .. } = &*passage.stanza.head
     else {
         return Verdict::Go;
     };
+    if from.local().is_some() || ctx.settings.service(from.domain()).is_none() {
+        return Verdict::Go;
+    }
+    let Some(rai) = passage.stanza.child(RAI) else { return Verdict::Go };
     let host = from.bare();
-    let is_service = host.local().is_none() && ctx.settings.service(host.domain()).is_some();
-    let Some(rai) = passage.stanza.child(RAI).filter(|_| is_service) else { return Verdict::Go };
     let rooms = rai.children().filter_map(|one| Bare::parse(&one.text()).ok());
     let rooms: Vec<_> = rooms.collect();
     let to = to.clone();
@@ -162,10 +166,10 @@ fn tell_once(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
 
 /// Something is said in a room: sessions that are not there are told that it is.
 fn indicate(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
-    let Some(room) = passage.stanza.head.from.as_ref().map(Jid::bare) else { return Verdict::Go };
     if passage.news.as_ref().is_none_or(|news| news.again) {
         return Verdict::Go;
     }
+    let Some(room) = passage.stanza.head.from.as_ref().map(Jid::bare) else { return Verdict::Go };
     let Ok(host) = Bare::host(room.domain()) else { return Verdict::Go };
     let those = passage.account.sessions.iter_mut();
     let those: Vec<_> =
