@@ -151,11 +151,11 @@ fn count_of(element: Element<'_>) -> Option<u32> {
 }
 
 /// What is written is kept until the client has it.
-fn count(leaving: Leaving, session: &mut Session, _: &Ctx<'_>) -> Vec<Leaving> {
+fn count(leaving: Leaving, session: &mut Session, _: &Ctx<'_>) -> Leavings {
     if let Some(managed) = &mut session.managed {
         managed.unacked.push(&leaving);
     }
-    vec![leaving]
+    [leaving].into()
 }
 
 /// One request is under way while something is not acknowledged, never more.

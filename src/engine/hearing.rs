@@ -4,7 +4,7 @@
 
 use crate::unit::Pos;
 use std::collections::BTreeMap;
-use wire::{Bare, Text};
+use wire::{Bare, Jid, Text};
 
 /// Where a message that a room tells an occupant stands in the room's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +73,12 @@ struct Hearing {
 pub(crate) struct Hearings(BTreeMap<Bare, Hearing>);
 
 impl Hearings {
-    /// A message of a room has come.
-    pub fn hear(&mut self, room: &Bare, told: Told) -> Heard {
-        let one = self.0.entry(room.clone()).or_default();
+    /// A message of a room has come, by an occupant of it.
+    pub fn hear(&mut self, by: &Jid, told: Told) -> Heard {
+        let one = match self.0.get_mut(by.bare_str()) {
+            Some(one) => one,
+            None => self.0.entry(by.bare()).or_default(),
+        };
         if told.pos <= one.last {
             return Heard::Again;
         }
@@ -112,11 +115,12 @@ impl Hearings {
     }
 
     /// A hook has held a message back, or let it go with all that was held before it.
-    pub fn holds(&mut self, room: Option<(&Bare, Pos)>, passes: bool) {
+    pub fn holds(&mut self, told: Option<(&Jid, Pos)>, passes: bool) {
         if passes {
             return self.0.values_mut().for_each(|one| one.held = None);
         }
-        if let Some((one, pos)) = room.and_then(|(room, pos)| Some((self.0.get_mut(room)?, pos))) {
+        let one = told.and_then(|(by, pos)| Some((self.0.get_mut(by.bare_str())?, pos)));
+        if let Some((one, pos)) = one {
             one.held.get_or_insert(pos);
         }
     }

@@ -18,8 +18,9 @@ use crate::{
     stream::sasl::{Advertised, profile::Profile},
     unit::{Change, Flags, Pos, Table},
 };
+use smallvec::SmallVec;
 use std::{fmt::Debug, net::IpAddr, sync::Arc};
-use wire::{Bare, Element, Name, Payload, Stanza, StanzaError, StreamError};
+use wire::{Bare, Element, Jid, Name, Payload, Stanza, StanzaError, StreamError};
 
 /// A XEP that this server speaks.
 pub struct Xep {
@@ -169,7 +170,7 @@ pub type CatchUp = fn(&Stanza, &Reply, &Settings) -> bool;
 /// `None`: it shows nothing.
 pub type Ends = fn(&Bare, Option<(Pos, Pos)>, &Settings) -> Payload;
 /// What goes on to the next desk.
-pub type Write = fn(Leaving, &mut Session, &Ctx<'_>) -> Vec<Leaving>;
+pub type Write = fn(Leaving, &mut Session, &Ctx<'_>) -> Leavings;
 /// The feature's element, or none for this stream, which offers these ways to log in.
 pub type Offer = fn(&Ctx<'_>, &Advertised<'_>) -> Option<Payload>;
 /// What a session says because of an event of its own.
@@ -274,6 +275,9 @@ pub enum Desk {
     Count,
 }
 
+/// What goes on from a desk, in order: most often what came there, and that alone.
+pub type Leavings = SmallVec<[Leaving; 1]>;
+
 /// A stanza on its way out of a session.
 #[derive(Clone, Debug)]
 pub struct Leaving {
@@ -286,9 +290,10 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    /// The room that tells it, and where its log has it.
-    pub(crate) fn room(&self) -> Option<(Bare, Pos)> {
-        Some((self.stanza.head.from.as_ref()?.bare(), self.told?.pos))
+    /// Who says it in the room that tells it, and where the room's log has it.
+    pub(crate) fn room(&self) -> Option<(Jid, Pos)> {
+        let pos = self.told?.pos;
+        Some((self.stanza.head.from.clone()?, pos))
     }
 }
 

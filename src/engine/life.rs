@@ -192,7 +192,7 @@ mod tests {
         status: Status::Complete,
         hooks: &[
             Hook::At(Station::Guard, |_, _| Verdict::Go),
-            Hook::Write(Desk::Count, |leaving, _, _| vec![leaving]),
+            Hook::Write(Desk::Count, |leaving, _, _| [leaving].into()),
             Hook::Nonza(ASK, |_, _, _| Ok(Vec::new())),
             Hook::StreamFeature(Stage::Bind, |_, _| None),
             Hook::Nodes(Of::Host, |_, _, _| None),

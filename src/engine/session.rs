@@ -214,14 +214,14 @@ impl Session {
 
     /// Writes what of a stanza, and of what was held before it, reaches the socket now.
     pub fn write(&mut self, leaving: Leaving, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
-        let (pos, room, mut passes) = (leaving.pos, leaving.room(), false);
+        let (pos, told, mut passes) = (leaving.pos, leaving.room(), false);
         self.pass(Desk::Hold, leaving, ctx, &mut |written| {
             passes = true;
             to(written);
         });
         // What passes takes along what was held before it.
         self.held = if passes { None } else { self.held.or(pos) };
-        self.hearings.holds(room.as_ref().map(|(room, pos)| (room, *pos)), passes);
+        self.hearings.holds(told.as_ref().map(|(by, pos)| (by, *pos)), passes);
     }
 
     /// What a hook says to an element that is not a stanza; it goes on to [`Session::say`].
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
     use crate::{
         ctx::Random,
-        hook::{Hook, Status, Xep},
+        hook::{Hook, Leavings, Status, Xep},
         hooks::Hooks,
         port::Node,
         settings::Settings,
@@ -303,7 +303,7 @@ mod tests {
         status: Status::Complete,
         hooks: &[Hook::Write(Desk::Hold, |leaving, _, _| {
             let waits = leaving.stanza.head.type_str() == "headline";
-            if waits { Vec::new() } else { vec![leaving] }
+            if waits { Leavings::new() } else { [leaving].into() }
         })],
     };
 

@@ -119,8 +119,8 @@ impl Unacked {
     /// One more is sent.
     pub fn push(&mut self, leaving: &Leaving) {
         self.supersede(&leaving.stanza);
-        let (pos, room) = (leaving.pos, leaving.room());
-        let stanza = Some(leaving.stanza.clone());
+        let room = leaving.room().map(|(by, pos)| (by.bare(), pos));
+        let (pos, stanza) = (leaving.pos, Some(leaving.stanza.clone()));
         self.keep(Sent { pos, room, stanza, answered: false });
     }
 

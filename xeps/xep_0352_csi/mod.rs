@@ -183,9 +183,9 @@ fn is_wanted(passage: &Passage<'_>) -> bool {
     }
 }
 
-fn hold(leaving: Leaving, session: &mut Session, ctx: &Ctx<'_>) -> Vec<Leaving> {
+fn hold(leaving: Leaving, session: &mut Session, ctx: &Ctx<'_>) -> Leavings {
     if !session.inactive {
-        return vec![leaving];
+        return [leaving].into();
     }
     let weight = weigh(&leaving.stanza, &session.jid.bare());
     let client = session.slot::<Client>();
@@ -194,7 +194,7 @@ fn hold(leaving: Leaving, session: &mut Session, ctx: &Ctx<'_>) -> Vec<Leaving> 
     }
     client.put(leaving, weight.topic);
     if weight.waits && !client.has_too_much(ctx) {
-        return Vec::new();
+        return Leavings::new();
     }
     client.take().collect()
 }

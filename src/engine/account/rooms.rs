@@ -37,18 +37,23 @@ impl Account {
         match decide(Walk::Received, message, self, ctx) {
             Ok((_, walked)) => {
                 let walked = Walked { told: Some(told), news, kept: None, ..walked };
-                let ready = Place::Ready(Ok(Committed::default()));
-                let then = Then::Walk(walked);
-                self.wait(Wait::of(ready, pair, then, None), ctx, out);
+                let nothing = Committed::default();
+                match self.waiting.holds(&pair) {
+                    false => self.release(walked, &nothing, ctx, out),
+                    true => {
+                        let ready = Place::Ready(Ok(nothing));
+                        self.wait(Wait::of(ready, pair, Then::Walk(walked), None), ctx, out);
+                    }
+                }
                 self.hear_on(session, out);
             }
             // What goes no further is not missed. But what waits was told before it: then it is
             // missed with the next, and comes again when nothing waits.
             Err(_) if self.waiting.holds(&pair) => {}
             Err(ended) => {
-                let Some(room) = ended.stanza.head.from.as_ref().map(Jid::bare) else { return };
-                if !self.sessions[session].sleeps(&room, told, false) {
-                    self.hears_next(session, &room, told, out);
+                let Some(by) = &ended.stanza.head.from else { return };
+                if !self.sessions[session].sleeps(&by.bare(), told, false) {
+                    self.hears_next(session, by, told, out);
                 }
             }
         }
@@ -65,24 +70,24 @@ impl Account {
         leaving: &Leaving,
         out: &mut Vec<Output>,
     ) -> bool {
-        let (Some(told), Some((room, _))) = (leaving.told, leaving.room()) else { return true };
+        let (Some(told), Some(by)) = (leaving.told, &leaving.stanza.head.from) else { return true };
         let session = &mut self.sessions[place];
         if session.hearings.len() > session.directed.len() {
             let rooms: BTreeSet<_> = session.directed.iter().map(Jid::bare).collect();
-            session.hearings.retain(|one| *one == room || rooms.contains(one));
+            session.hearings.retain(|one| by.is_of(one) || rooms.contains(one));
         }
-        self.hears_next(place, &room, told, out)
+        self.hears_next(place, by, told, out)
     }
 
     /// The same; what is missing before it is asked for.
-    fn hears_next(&mut self, place: usize, room: &Bare, told: Told, out: &mut Vec<Output>) -> bool {
+    fn hears_next(&mut self, place: usize, by: &Jid, told: Told, out: &mut Vec<Output>) -> bool {
         let session = &mut self.sessions[place];
-        match session.hearings.hear(room, told) {
+        match session.hearings.hear(by, told) {
             Heard::New => true,
             Heard::Again => false,
             Heard::Gap(last) => {
                 let session = session.jid.clone();
-                out.push(attends(room.clone(), session, Attends::Back(Some(last))));
+                out.push(attends(by.bare(), session, Attends::Back(Some(last))));
                 false
             }
         }

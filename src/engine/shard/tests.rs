@@ -5,8 +5,8 @@ use crate::{
     account::{Account, Look},
     ctx::{Moment, Random},
     hook::{
-        Answer, Desk, Hook, Leaving, Output as Spoken, Reply, Station, Status, Tell, Verdict, Why,
-        Xep,
+        Answer, Desk, Hook, Leaving, Leavings, Output as Spoken, Reply, Station, Status, Tell,
+        Verdict, Why, Xep,
     },
     hooks::Hooks,
     parcel::{End, Link, Order, Said, Say},
@@ -94,9 +94,9 @@ fn stamp(stanza: Stanza, by: &Bare, pos: Pos, _: &Ctx<'_>) -> Stanza {
     stanza.with(stamp.attribute("by", by.as_str()).attribute("pos", pos.0.to_string()).finish())
 }
 
-fn count(leaving: Leaving, session: &mut Session, _: &Ctx<'_>) -> Vec<Leaving> {
+fn count(leaving: Leaving, session: &mut Session, _: &Ctx<'_>) -> Leavings {
     session.slot::<Count>().0 += 1;
-    vec![leaving]
+    [leaving].into()
 }
 
 fn how_many(

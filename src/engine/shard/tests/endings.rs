@@ -277,7 +277,7 @@ const COUNTED: Xep = Xep {
         }),
         Hook::Write(Desk::Count, |leaving, session, _| {
             session.managed.iter_mut().for_each(|managed| managed.unacked.push(&leaving));
-            vec![leaving]
+            [leaving].into()
         }),
     ],
 };
