@@ -28,9 +28,9 @@ pub enum Step {
     /// It waits for a resource that comes.
     Waits,
     /// It was written to this resource.
-    Delivered(String),
+    Delivered(Jid),
     /// A copy of it was.
-    Copied(String),
+    Copied(Jid),
     /// This resource has acknowledged it.
     Acknowledged(String),
     /// No resource took it.
@@ -63,8 +63,8 @@ impl fmt::Display for Step {
         match self {
             Self::Stored(Pos(place)) => write!(f, "stored at {place}"),
             Self::Waits => f.write_str("waits for who comes"),
-            Self::Delivered(to) => write!(f, "delivered to {to}"),
-            Self::Copied(to) => write!(f, "copied to {to}"),
+            Self::Delivered(to) => write!(f, "delivered to {}", resource(to)),
+            Self::Copied(to) => write!(f, "copied to {}", resource(to)),
             Self::Acknowledged(by) => write!(f, "acknowledged by {by}"),
             Self::Missed => f.write_str("taken by nobody"),
             Self::Notified(whom) => write!(f, "pushed to {whom}"),
@@ -87,7 +87,7 @@ struct Traced {
     number: u64,
     unix_ms: u64,
     walk: Walk,
-    peer: String,
+    peer: Option<Jid>,
     id: String,
     steps: Vec<(u64, Step)>,
 }
@@ -95,42 +95,44 @@ struct Traced {
 impl Trace {
     /// One more message, and the oldest is forgotten. Its number.
     pub(crate) fn begin(&mut self, walk: Walk, message: &Stanza, unix_ms: u64) -> u64 {
-        if self.messages.len() == TRACED_MESSAGES_MAX {
-            self.messages.pop_front();
-        }
+        let is_full = self.messages.len() == TRACED_MESSAGES_MAX;
+        let oldest = is_full.then(|| self.messages.pop_front()).flatten();
+        // The next takes its room.
+        let (mut id, mut steps) = oldest.map(|old| (old.id, old.steps)).unwrap_or_default();
+        id.clear();
+        steps.clear();
         let head = &message.head;
-        let peer = if walk == Walk::Sent { &head.to } else { &head.from };
-        let peer = peer.as_ref().map(Jid::to_string).unwrap_or_default();
-        let id = head.id.as_deref().unwrap_or("-").chars().take(TRACED_ID_CHARS_MAX).collect();
+        id.push_str(beginning(head.id.as_deref().unwrap_or("-")));
+        let peer = if walk == Walk::Sent { head.to.clone() } else { head.from.clone() };
         self.begun += 1;
         let number = self.begun;
-        self.messages.push_back(Traced { number, unix_ms, walk, peer, id, steps: Vec::new() });
+        self.messages.push_back(Traced { number, unix_ms, walk, peer, id, steps });
         number
     }
 
     /// What became of the message of that number, if it is remembered.
     pub fn tell(&mut self, number: u64, unix_ms: u64, step: Step) {
         self.fates.extend(step.fate());
-        let message = self.messages.iter_mut().find(|message| message.number == number);
+        let message = self.messages.iter_mut().rfind(|message| message.number == number);
         if let Some(message) = message.filter(|message| message.steps.len() < TRACED_STEPS_MAX) {
             message.steps.push((unix_ms, step));
         }
     }
 
     /// A resource has acknowledged what it was given up to there.
-    pub(crate) fn acknowledge(&mut self, resource: &str, up_to: Pos, unix_ms: u64) {
+    pub(crate) fn acknowledge(&mut self, hearer: &str, up_to: Pos, unix_ms: u64) {
         for message in &mut self.messages {
             let (mut stored, mut given, mut known) = (false, false, false);
             for (_, step) in &message.steps {
                 match step {
                     Step::Stored(pos) => stored |= *pos <= up_to,
-                    Step::Delivered(to) | Step::Copied(to) => given |= to == resource,
-                    Step::Acknowledged(by) => known |= by == resource,
+                    Step::Delivered(to) | Step::Copied(to) => given |= resource(to) == hearer,
+                    Step::Acknowledged(by) => known |= by == hearer,
                     _ => {}
                 }
             }
             if stored && given && !known && message.steps.len() < TRACED_STEPS_MAX {
-                message.steps.push((unix_ms, Step::Acknowledged(resource.to_owned())));
+                message.steps.push((unix_ms, Step::Acknowledged(hearer.to_owned())));
             }
         }
     }
@@ -149,7 +151,7 @@ impl Trace {
     pub(crate) fn weight(&self) -> usize {
         let weight = |message: &Traced| {
             size_of::<Traced>()
-                + message.peer.len()
+                + message.peer.as_ref().map_or(0, |peer| peer.as_str().len())
                 + message.id.len()
                 + message.steps.len() * STEP_BYTES
         };
@@ -182,7 +184,7 @@ impl Passage<'_> {
             return;
         }
         for &place in takers {
-            let to = resource(&self.account.sessions[place].jid);
+            let to = self.account.sessions[place].jid.clone();
             self.trace(Step::Delivered(to), ctx);
         }
         if takers.is_empty() {
@@ -193,19 +195,27 @@ impl Passage<'_> {
 
     pub(crate) fn trace_copy(&mut self, to: &Jid, ctx: &Ctx<'_>) {
         if self.traced.is_some() {
-            self.trace(Step::Copied(resource(to)), ctx);
+            self.trace(Step::Copied(to.clone()), ctx);
         }
     }
 }
 
-fn resource(of: &Jid) -> String {
-    of.resource().unwrap_or_default().to_owned()
+fn resource(of: &Jid) -> &str {
+    of.resource().unwrap_or_default()
+}
+
+fn beginning(id: &str) -> &str {
+    if id.len() <= TRACED_ID_CHARS_MAX {
+        return id;
+    }
+    id.char_indices().nth(TRACED_ID_CHARS_MAX).map_or(id, |(end, _)| &id[..end])
 }
 
 impl fmt::Display for Traced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { unix_ms, walk, peer, id, .. } = self;
         let way = if *walk == Walk::Sent { "sent to" } else { "received from" };
+        let peer = peer.as_ref().map_or("", |peer| peer.as_str());
         write!(f, "{}  {id}  {way} {peer}", date_time(*unix_ms))?;
         for (number, (at, step)) in self.steps.iter().enumerate() {
             let after = at.saturating_sub(*unix_ms);
@@ -222,10 +232,15 @@ impl fmt::Display for Traced {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wire::Bare;
 
     fn message(id: &str) -> Stanza {
         let xml = format!("<message from='romeo@x/r' to='juliet@x' id='{id}'/>");
         Stanza::parse_one(&xml).unwrap()
+    }
+
+    fn at(resource: &str) -> Jid {
+        Bare::parse("juliet@x").unwrap().with_resource(resource).unwrap()
     }
 
     #[test]
@@ -233,9 +248,9 @@ mod tests {
         let mut trace = Trace::default();
         let first = trace.begin(Walk::Received, &message("m1"), 0);
         trace.tell(first, 0, Step::Stored(Pos(7)));
-        trace.tell(first, 1, Step::Delivered("phone".into()));
+        trace.tell(first, 1, Step::Delivered(at("phone")));
         let second = trace.begin(Walk::Sent, &message("m2"), 1_000);
-        trace.tell(second, 1_000, Step::Copied("desktop".into()));
+        trace.tell(second, 1_000, Step::Copied(at("desktop")));
         trace.tell(first, 2_500, Step::Answered("push.x".into(), "gone".into()));
         trace.tell(99, 0, Step::Missed);
         assert_eq!(
@@ -256,7 +271,7 @@ mod tests {
         for (place, to) in [(1, "phone"), (2, "desktop"), (3, "phone")] {
             let number = trace.begin(Walk::Received, &message("m"), 0);
             trace.tell(number, 0, Step::Stored(Pos(place)));
-            trace.tell(number, 0, Step::Delivered(to.into()));
+            trace.tell(number, 0, Step::Delivered(at(to)));
         }
         trace.acknowledge("phone", Pos(2), 0);
         trace.acknowledge("phone", Pos(2), 0);
