@@ -277,9 +277,10 @@ impl Shard {
     }
 
     fn run(&mut self, jid: &Bare, input: account::Input, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let Some(Hosted::Here { value, leaves, .. }) = self.hosted.get_mut(jid) else { return };
+        let Some(Hosted::Here { value, leaves, idle }) = self.hosted.get_mut(jid) else { return };
         value.handle(jid, ctx, input, &mut self.caused, out);
-        let (idle, bytes) = (value.is_idle(), value.weight());
+        let weight = value.is_idle().then(|| value.weight());
+        let rests = weight.is_some() || idle.is_some();
         for caused in self.caused.drain(..) {
             out.push(match caused {
                 account::Output::Parcel(parcel) => Output::Parcel(parcel),
@@ -300,7 +301,9 @@ impl Shard {
                 }
             });
         }
-        self.rest(jid, idle.then_some(bytes), out);
+        if rests {
+            self.rest(jid, weight, out);
+        }
     }
 
     /// After an account has been busy; `weight` is told when nothing keeps it here.
