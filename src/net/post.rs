@@ -65,79 +65,72 @@ impl Post {
     pub fn deliver(&self, parcel: Parcel) {
         match parcel {
             Parcel::ToSocket(link, say) => self.mailboxes.push(link.number, say),
-            Parcel::Routed { to, stanza, owed } => {
-                if self.inbox(&to).len() < self.inbox_parcels_max {
-                    return self.put(to, |to| Parcel::Routed { to, stanza, owed });
-                }
-                if let Some(Owed { sender, ticket }) = owed {
-                    let half = Err(full());
-                    return self.put(sender, |to| Parcel::Half { to, ticket, half });
-                }
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-                let Some(refusal) = stanza.refused(&full()) else { return };
-                let Some(sender) = refusal.head.to.as_ref().map(|to| to.bare()) else { return };
-                if self.inbox(&sender).len() < self.inbox_parcels_max {
-                    let routed = |to| Parcel::Routed { to, stanza: refusal, owed: None };
-                    self.put(sender, routed);
+            Parcel::Routed { .. } | Parcel::Told { .. } | Parcel::News { .. } => {
+                if let Some(refused) = self.offer(parcel) {
+                    self.turn_away(refused);
                 }
             }
-            Parcel::Told { to, message, told, news } => {
-                if self.inbox(&to).len() < self.inbox_parcels_max {
-                    return self.put(to, |to| Parcel::Told { to, message, told, news });
-                }
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-                let head = &message.head;
-                let (Some(from), Some(session)) = (head.from.clone(), head.to.clone()) else {
-                    return;
-                };
-                // The room has it, and tells it again when the account comes to asking for it.
-                let (room, attends) = (from.bare(), Attends::Away);
-                self.put(to, |to| Parcel::Missed {
-                    to,
-                    session: session.clone(),
-                    room: room.clone(),
-                });
-                self.put(room.clone(), |room| Parcel::Attends { room, session, attends });
-            }
-            Parcel::News { to, message, news } => {
-                // When there is too much to do it is left: who is away finds the message all the
-                // same.
-                match self.inbox(&to).len() < self.inbox_parcels_max {
-                    true => self.put(to, |to| Parcel::News { to, message, news }),
-                    false => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
-                }
-            }
-            other => {
-                if let Some(of) = other.account().cloned() {
-                    self.tell(&of, shard::Input::Parcel(other));
-                }
-            }
+            other => self.put(other),
         }
     }
 
-    fn put(&self, to: Bare, parcel: impl FnOnce(Bare) -> Parcel) {
-        let inbox = self.inbox(&to);
-        self.work.begin();
-        inbox.push(shard::Input::Parcel(parcel(to)));
+    /// Puts it in, or gives it back when the inbox is full.
+    fn offer(&self, parcel: Parcel) -> Option<Parcel> {
+        let inbox = self.inbox(parcel.account()?);
+        inbox.offer(parcel, self.inbox_parcels_max, &self.work)
+    }
+
+    fn put(&self, parcel: Parcel) {
+        if let Some(inbox) = parcel.account().map(|of| self.inbox(of)) {
+            inbox.push(shard::Input::Parcel(parcel), &self.work);
+        }
+    }
+
+    /// What a full inbox did not take.
+    fn turn_away(&self, parcel: Parcel) {
+        if let Parcel::Routed { owed: Some(Owed { sender, ticket }), .. } = parcel {
+            return self.put(Parcel::Half { to: sender, ticket, half: Err(full()) });
+        }
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        match parcel {
+            Parcel::Routed { stanza, .. } => {
+                let Some(refusal) = stanza.refused(&full()) else { return };
+                let Some(to) = refusal.head.to.as_ref().map(|to| to.bare()) else { return };
+                drop(self.offer(Parcel::Routed { to, stanza: refusal, owed: None }));
+            }
+            // The room has it, and tells it again when the account comes to asking for it.
+            Parcel::Told { to, message, .. } => {
+                let head = &message.head;
+                let Some((from, session)) = head.from.as_ref().zip(head.to.clone()) else { return };
+                let (room, attends) = (from.bare(), Attends::Away);
+                self.put(Parcel::Missed { to, session: session.clone(), room: room.clone() });
+                self.put(Parcel::Attends { room, session, attends });
+            }
+            // When there is too much to do, news is left: who is away finds the message all the
+            // same.
+            _ => {}
+        }
     }
 
     /// Tells the shard of this account or host.
     pub(crate) fn tell(&self, of: &Bare, input: shard::Input) {
-        self.work.begin();
-        self.inbox(of).push(input);
+        self.inbox(of).push(input, &self.work);
     }
 
     /// Tells every shard.
     pub(crate) fn tell_all(&self, input: impl Fn() -> shard::Input) {
-        for inbox in &self.inboxes {
-            self.work.begin();
-            inbox.push(input());
-        }
+        self.inboxes.iter().for_each(|inbox| inbox.push(input(), &self.work));
     }
 
-    /// Waits for what there is for a shard. `done` must be told how much of it was handled.
-    pub(crate) async fn take(&self, shard: usize) -> Vec<shard::Input> {
-        poll_fn(|cx| self.inboxes[shard].poll_take(cx.waker())).await
+    /// Waits for what there is for a shard, and puts it into `inputs`, which is empty. `done` must
+    /// be told how much of it was handled.
+    pub(crate) async fn take(&self, shard: usize, inputs: &mut Vec<shard::Input>) {
+        poll_fn(|cx| self.inboxes[shard].poll_take(inputs, cx.waker())).await;
+    }
+
+    /// The same of what there is already.
+    pub(crate) fn take_now(&self, shard: usize, inputs: &mut Vec<shard::Input>) {
+        self.inboxes[shard].take(inputs);
     }
 
     /// What still happens on its own, though nobody says anything any more.
@@ -159,6 +152,9 @@ impl Post {
 fn full() -> StanzaError {
     StanzaError { type_: ErrorType::Wait, ..StanzaCondition::ResourceConstraint.into() }
 }
+
+/// Inputs that an inbox has room for while there are fewer.
+const INBOX_PLACES_KEPT: usize = 1024;
 
 /// Towards one shard.
 #[derive(Default)]
@@ -185,23 +181,45 @@ impl Inbox {
         self.lock().inputs.len()
     }
 
-    fn push(&self, input: shard::Input) {
-        let mut inner = self.lock();
-        inner.inputs.push(input);
-        let waker = inner.waker.take();
-        drop(inner);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+    fn push(&self, input: shard::Input, work: &Work) {
+        put(self.lock(), input, work);
     }
 
-    fn poll_take(&self, waker: &Waker) -> Poll<Vec<shard::Input>> {
+    /// Gives it back when there are as many as `max`.
+    fn offer(&self, parcel: Parcel, max: usize, work: &Work) -> Option<Parcel> {
+        let inner = self.lock();
+        if inner.inputs.len() >= max {
+            return Some(parcel);
+        }
+        put(inner, shard::Input::Parcel(parcel), work);
+        None
+    }
+
+    /// Swaps what there is for `emptied`, whose room is used again.
+    fn take(&self, emptied: &mut Vec<shard::Input>) {
+        emptied.shrink_to(INBOX_PLACES_KEPT);
+        mem::swap(&mut self.lock().inputs, emptied);
+    }
+
+    fn poll_take(&self, emptied: &mut Vec<shard::Input>, waker: &Waker) -> Poll<()> {
         let mut inner = self.lock();
         if inner.inputs.is_empty() {
             inner.waker = Some(waker.clone());
             return Poll::Pending;
         }
-        Poll::Ready(mem::take(&mut inner.inputs))
+        drop(inner);
+        self.take(emptied);
+        Poll::Ready(())
+    }
+}
+
+fn put(mut inner: MutexGuard<'_, Inner>, input: shard::Input, work: &Work) {
+    work.begin();
+    inner.inputs.push(input);
+    let waker = inner.waker.take();
+    drop(inner);
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 
@@ -277,7 +295,8 @@ mod tests {
             Bare::parse("b@x").unwrap(),
             Order::Deleted { last: None, farewells: Vec::new() },
         ));
-        let inputs = post.take(0).await;
+        let mut inputs = Vec::new();
+        post.take(0, &mut inputs).await;
         assert_eq!(inputs.len(), 4);
         let half = &inputs[2];
         assert!(matches!(

@@ -356,7 +356,9 @@ mod tests {
         friends(&accounts).await;
         writes.abort();
         assert!(writes.await.unwrap_err().is_cancelled());
-        post.take(0).await;
+        let mut inputs = Vec::new();
+        post.take(0, &mut inputs).await;
+        inputs.clear();
         let juliet = bare("juliet@x");
         let asked = async {
             while accounts.writer.len() == 0 {
@@ -368,7 +370,7 @@ mod tests {
             () = asked => {}
         }
         tokio::spawn(host().run(store.last().await.unwrap(), 1_000));
-        let inputs = post.take(0).await;
+        post.take(0, &mut inputs).await;
         let [Input::Parcel(Parcel::Order(of, Order::Deleted { farewells, .. }))] = &inputs[..]
         else {
             panic!("the account is not told");

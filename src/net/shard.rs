@@ -13,24 +13,61 @@ use engine::{
 };
 use std::sync::Arc;
 
+/// Inputs that are handled at one time by the clock.
+const MOMENT_INPUTS: usize = 64;
+/// Inputs from which on others have their turn. Until then what these cause here is handled, too:
+/// so a socket is told all of it at once, and a message does not wait at each of its stations.
+const TURN_INPUTS: usize = 512;
+
 /// Hosts the shard of this number until the process ends.
 pub(crate) async fn run(shell: Arc<Shell>, number: usize, writer: Queue) {
-    let mut shard = Shard::default();
-    let mut outputs = Vec::new();
+    let mut host = Host { shell, writer, shard: Shard::default(), outputs: Vec::new() };
+    let mut inputs = Vec::new();
     loop {
-        let mut handle = |shard: &mut Shard, input| {
-            shell.with_ctx(|ctx| shard.handle(ctx, input, &mut outputs));
-            outputs.drain(..).for_each(|output| execute(&shell, &writer, output));
-        };
         tokio::select! {
-            inputs = shell.post.take(number) => for input in inputs {
-                handle(&mut shard, input);
-                shell.post.work().done();
-            },
-            () = shell.clock.reaches(shard.wakes()) => handle(&mut shard, Input::Tick),
+            () = host.shell.post.take(number, &mut inputs) => {}
+            () = host.shell.clock.reaches(host.shard.wakes()) => host.tick(),
+        }
+        let mut handled = 0;
+        while !inputs.is_empty() {
+            handled += inputs.len();
+            host.handle(&mut inputs);
+            if handled < TURN_INPUTS {
+                host.shell.post.take_now(number, &mut inputs);
+            }
         }
         // Inboxes are not sockets: the runtime does not make us give way on its own.
         tokio::task::yield_now().await;
+    }
+}
+
+struct Host {
+    shell: Arc<Shell>,
+    writer: Queue,
+    shard: Shard,
+    /// Empty between two calls; kept for its room.
+    outputs: Vec<Output>,
+}
+
+impl Host {
+    fn handle(&mut self, inputs: &mut Vec<Input>) {
+        let Self { shell, writer, shard, outputs } = self;
+        let mut inputs = inputs.drain(..);
+        while inputs.len() > 0 {
+            shell.with_ctx(|ctx| {
+                for input in inputs.by_ref().take(MOMENT_INPUTS) {
+                    shard.handle(ctx, input, outputs);
+                    outputs.drain(..).for_each(|output| execute(shell, writer, output));
+                    shell.post.work().done();
+                }
+            });
+        }
+    }
+
+    fn tick(&mut self) {
+        let Self { shell, writer, shard, outputs } = self;
+        shell.with_ctx(|ctx| shard.handle(ctx, Input::Tick, outputs));
+        outputs.drain(..).for_each(|output| execute(shell, writer, output));
     }
 }
 
