@@ -176,7 +176,8 @@ impl Future for Drive {
 }
 
 impl Drive {
-    /// Does what can be done now. Returns whether it was anything.
+    /// Does what can be done now. Returns whether there may be more: what has told all it had wakes
+    /// the task when it has something again.
     fn turn(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
         if let Some(line) = &self.line {
             line.register(cx);
@@ -191,7 +192,7 @@ impl Drive {
     }
 }
 
-/// What comes in. Each returns whether it has moved anything.
+/// What comes in. Each returns whether more may come at once, or something else may go on now.
 impl Drive {
     fn hear_letters(&mut self, cx: &Context<'_>, out: &mut Out) -> bool {
         let wants = match self.phase {
@@ -201,7 +202,7 @@ impl Drive {
             Phase::Flushing | Phase::Lingering | Phase::Over => return false,
         };
         let Some(letters) = self.mailbox.take(wants, cx) else { return false };
-        let Letters { say, settled, overflow, shutdown } = letters;
+        let Letters { say, settled, overflow, shutdown, more } = letters;
         self.shell.post.mailboxes.taken(say.len());
         self.credit.settle(settled);
         for say in say {
@@ -221,7 +222,7 @@ impl Drive {
         if shutdown {
             self.tell(Input::Shutdown, out);
         }
-        true
+        more
     }
 
     fn hear_fact(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {

@@ -50,6 +50,8 @@ pub(crate) struct Letters {
     pub(crate) overflow: bool,
     /// The server stops. Final.
     pub(crate) shutdown: bool,
+    /// More waits than was taken.
+    pub(crate) more: bool,
 }
 
 impl Letters {
@@ -139,22 +141,23 @@ impl Mailbox {
         wake(waker);
     }
 
-    /// Takes what there is of what is wanted; when there is nothing, the task is woken by it.
+    /// Takes what there is of what is wanted. The task is woken by what comes then.
     pub(crate) fn take(&self, wants: Wants, cx: &Context<'_>) -> Option<Letters> {
         let mut inner = self.lock();
         inner.wants = wants;
-        if inner.letters.holds(wants) {
-            let say = inner.some();
-            let rest = mem::take(&mut inner.letters.say);
-            let letters = Letters { say, ..mem::take(&mut inner.letters) };
-            inner.letters.say = rest;
-            return Some(letters);
-        }
         match &inner.waker {
             Some(waker) if waker.will_wake(cx.waker()) => {}
             _ => inner.waker = Some(cx.waker().clone()),
         }
-        None
+        if !inner.letters.holds(wants) {
+            return None;
+        }
+        let say = inner.some();
+        let rest = mem::take(&mut inner.letters.say);
+        let more = !rest.is_empty();
+        let letters = Letters { say, more, ..mem::take(&mut inner.letters) };
+        inner.letters.say = rest;
+        Some(letters)
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// What comes in. Each returns whether it has moved anything.
+/// What comes in. Each returns whether more may come at once.
 impl Drive {
     pub(super) fn shake_hands(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
         match self.socket.poll_handshake(cx, self.shell.tls.clients.as_ref()) {
@@ -121,7 +121,7 @@ impl Drive {
     }
 }
 
-/// What goes out.
+/// What goes out. Each returns whether something else may go on now.
 impl Drive {
     /// The peer does not take what we have for it: nothing more is made for it meanwhile.
     pub(super) fn is_congested(&self) -> bool {
@@ -150,6 +150,7 @@ impl Drive {
             return self.write_line(&line, out);
         }
         let last = self.phase == Phase::Flushing;
+        let was_congested = self.is_congested();
         if let Some(frames) = &mut self.frames {
             frames.write(&mut out.bytes, &mut out.ends, last);
         }
@@ -165,6 +166,7 @@ impl Drive {
                 return true;
             }
         };
+        let written = written && (last || was_congested);
         let all = self.outgoing.is_done();
         match self.phase {
             Phase::Upgrading if all => {
