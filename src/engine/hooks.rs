@@ -25,6 +25,8 @@ pub struct Hooks {
     features: BTreeMap<Of, Vec<(&'static str, Option<IsChosen>)>>,
     indexes: Vec<IsChosen>,
     looks: Vec<(Station, u16, Look)>,
+    /// Where the looks of each station begin; the last ends where none begins.
+    begins: [usize; Station::Push as usize + 2],
     amends: Vec<(Name, WorldAnswer)>,
     comes: Vec<(Of, Name, WorldAnswer)>,
     keeps: Option<Keeps>,
@@ -65,6 +67,7 @@ impl Hooks {
             features: BTreeMap::new(),
             indexes: Vec::new(),
             looks: Vec::new(),
+            begins: Default::default(),
             amends: Vec::new(),
             comes: Vec::new(),
             keeps: None,
@@ -102,6 +105,10 @@ impl Hooks {
             hooks.hang(number, hook, &mut plans);
         }
         hooks.looks.sort_by_key(|&(station, ..)| station);
+        let looks = &hooks.looks;
+        hooks.begins = std::array::from_fn(|station| {
+            looks.partition_point(|&(before, ..)| (before as usize) < station)
+        });
         hooks.writes.sort_by_key(|&(desk, _)| desk);
         hooks.plans = plans.into();
         hooks
@@ -222,9 +229,7 @@ impl Hooks {
 
     /// The looks between two stations, both included.
     pub fn looks(&self, from: Station, to: Station) -> &[(Station, u16, Look)] {
-        let start = self.looks.partition_point(|&(station, ..)| station < from);
-        let end = self.looks.partition_point(|&(station, ..)| station <= to);
-        &self.looks[start..end]
+        &self.looks[self.begins[from as usize]..self.begins[to as usize + 1]]
     }
 
     /// What a message changes of those before it in a log.
