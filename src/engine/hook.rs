@@ -292,8 +292,7 @@ pub struct Leaving {
 impl Leaving {
     /// Who says it in the room that tells it, and where the room's log has it.
     pub(crate) fn room(&self) -> Option<(Jid, Pos)> {
-        let pos = self.told?.pos;
-        Some((self.stanza.head.from.clone()?, pos))
+        self.told.and_then(|told| Some((self.stanza.head.from.clone()?, told.pos)))
     }
 }
 
