@@ -70,6 +70,8 @@ pub struct House {
     heard: BTreeMap<Jid, Pos>,
     /// Whether messages come from other servers: nobody waits for them.
     pub is_foreign: bool,
+    /// This session is not read yet when the process has begun: it says nothing of itself.
+    pub unread: Option<Jid>,
     /// What the senders' accounts wait for.
     waiting: BTreeMap<Ticket, Stanza>,
     last: u64,
@@ -105,6 +107,7 @@ impl House {
             news,
             heard,
             is_foreign: false,
+            unread: None,
             waiting,
             last: 0,
             settled: 0,
@@ -185,6 +188,7 @@ impl House {
         }
         let mut left = self.wakes();
         let there = self.directed.iter().filter(|(_, to)| !to.is_empty());
+        let there = there.filter(|(jid, _)| self.unread.as_ref() != Some(*jid));
         let there: Vec<_> = there.map(|(jid, _)| jid.clone()).collect();
         for jid in there {
             let back = Attends::Back(self.heard.get(&jid).copied());
@@ -288,7 +292,7 @@ impl House {
     /// What an account does with a stanza of the room's, as far as the room hears of it.
     fn reaches(&mut self, stanza: &Stanza) -> Option<Input> {
         let Head { from: Some(from), to: Some(to), .. } = &*stanza.head else { return None };
-        if stanza.kind() != Kind::Presence {
+        if stanza.kind() != Kind::Presence || self.unread.as_ref() == Some(to) {
             return None;
         }
         let service = self.service();

@@ -3,7 +3,7 @@
 
 use super::{
     history,
-    line::{Asker, Effect},
+    line::{Asker, Effect, Step},
     names::STANZA_ID,
     occupants::{self, Seat},
     room::{Room, Turn},
@@ -66,12 +66,28 @@ impl Room {
         turn.out.extend(unit.map(|(ticket, unit)| Output::Commit(ticket, unit, None)));
     }
 
-    /// It enters where it sits: it has a stream, and knows of nothing that it was told.
-    pub fn begins_anew(&mut self, session: &Jid) {
-        let Some(seat) = self.occupants.seat_mut(session) else { return };
-        self.unsure.remove(&seat.since);
+    /// It enters where it sits: it has a stream, and knows of nothing that it was told. Where what
+    /// it may have missed begins, if it had only come in when the process ended.
+    pub fn begins_anew(&mut self, session: &Jid) -> Option<Pos> {
+        let seat = self.occupants.seat_mut(session)?;
+        let is_unsure = self.unsure.remove(&seat.since);
+        let late = self.lately.since(seat.shown_ms).filter(|_| is_unsure);
+        let before = late.map(|late| late.max(seat.start));
         (seat.is_away, seat.comes_back, seat.told) = (false, None, Pos::default());
         (seat.is_blind, seat.start) = (false, seat.start.max(self.released));
+        before
+    }
+
+    /// Its client says once more that it comes in, because that was not acknowledged before the
+    /// process ended; it had heard that it was in. It does not hear the history that it does not
+    /// want, but all that was said since.
+    pub fn goes_on(&mut self, session: &Jid, before: Option<Pos>, step: &mut Step) {
+        let reads = step.effects.iter().any(|effect| matches!(effect, Effect::History(_)));
+        let Some(before) = before.filter(|_| !reads) else { return };
+        let Some(seat) = self.occupants.seat_mut(session) else { return };
+        (seat.start, seat.is_away, seat.comes_back) = (before, true, Some(None));
+        step.effects.retain(|effect| !matches!(effect, Effect::Sits(_)));
+        step.effects.push(Effect::CatchUp(session.clone()));
     }
 
     /// From now on it takes what is said; what is to be read of what it has missed.

@@ -13,7 +13,7 @@ use super::{
 use engine::{
     ctx::Ctx,
     hearing::Attends,
-    unit::{Change, Table},
+    unit::{Change, Pos, Table},
     wire::*,
 };
 use std::collections::VecDeque;
@@ -58,6 +58,12 @@ impl Lately {
     /// Whether what was shown then may not have been told to all, when the process began.
     fn is_late(&self, ms: u64) -> bool {
         ms <= self.newest && ms.saturating_add(LATE_MS) >= self.newest
+    }
+
+    /// From where on everybody who was shown then may not have been told what was said; nothing
+    /// when that was long before the process began.
+    pub fn since(&self, ms: u64) -> Option<Pos> {
+        self.is_late(ms).then(|| Pos::before(self.newest.saturating_sub(LATE_MS)))
     }
 
     /// About what it takes, in bytes.

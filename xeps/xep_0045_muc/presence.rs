@@ -131,10 +131,11 @@ impl Room {
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
         let mut step = self.step(Asker::Sender(stanza.clone()));
-        self.begins_anew(from);
+        let before = self.begins_anew(from);
         step.effects.push(Effect::Sits(from.clone()));
         self.reseat(from, nick, stanza, &mut step, turn.ctx);
         self.welcome(from, nick, stanza, Vec::new(), &mut step, turn.ctx);
+        self.goes_on(from, before, &mut step);
         self.take(step, turn);
         Ok(())
     }

@@ -323,6 +323,42 @@ fn what_was_said_before_somebody_came_in_is_not_told_them_after_a_restart() {
     assert!(again.to_text().contains("<body>behind</body>"), "{again:?}");
 }
 
+/// Its session was resumed as it was a second before: it had not come in then, and that its client
+/// says again.
+#[test]
+fn who_had_only_come_in_when_the_process_ended_misses_nothing_when_it_says_so_again() {
+    let mut house = full();
+    let paris = "paris@wax.example/x";
+    let join = |house: &mut House, history: &str| {
+        let join = format!("<x xmlns='http://jabber.org/protocol/muc'>{history}</x>");
+        house.says(paris, &format!("<presence to='{}/paris'>{join}</presence>", house.jid))
+    };
+    let bodies = |heard: &[Stanza]| -> Vec<_> {
+        let said = to(heard, paris).into_iter();
+        said.filter_map(|one| Some(one.child(Name::new(ns::CLIENT, "body"))?.text().into_owned()))
+            .collect()
+    };
+    let none = "<history maxstanzas='0'/>";
+    super::say(&mut house, NURSE, "before");
+    join(&mut house, none);
+    super::say(&mut house, NURSE, "1");
+    house.forgets(paris);
+    house.unread = Jid::parse(paris).ok();
+    house.restarts(&[]);
+    super::say(&mut house, NURSE, "2");
+    house.late = true;
+    super::say(&mut house, NURSE, "3");
+    join(&mut house, none);
+    super::say(&mut house, NURSE, "4");
+    let heard = flush(&mut house, &mut Dice(1), false);
+    assert_eq!(bodies(&heard), ["1", "2", "3", "4"]);
+    // Now it is known to be there: it begins anew, as does who reads the history.
+    assert_eq!(bodies(&join(&mut house, none)), [""; 0]);
+    house.late = false;
+    house.forgets(paris);
+    assert_eq!(bodies(&join(&mut house, none)), [""; 0]);
+}
+
 /// What each knows of where it sits.
 fn see(views: &mut [(&str, Option<String>)], heard: &[Stanza]) {
     for one in heard.iter().filter(|one| one.kind() == Kind::Presence) {
