@@ -23,6 +23,9 @@ pub(crate) struct Replay {
     pub skip: Vec<Pos>,
     /// The newest that it did not get because it had not caught up.
     pub missed: Pos,
+    /// The newest that had been released when the store was asked last: what of that stands on no
+    /// page is no longer in the log.
+    pub asked: Pos,
     /// The newest that it got since it has.
     pub since: Pos,
     pub state: Telling,
@@ -62,7 +65,7 @@ pub(crate) enum Telling {
 impl Replay {
     /// What a session has missed behind `after`.
     pub fn missed(after: Pos) -> Self {
-        let (only, skip, missed, since, news) = Default::default();
+        let (only, skip, missed, asked, since, news) = Default::default();
         let (told, away, reads, patience, spared, behind) = Default::default();
         Self {
             after,
@@ -70,6 +73,7 @@ impl Replay {
             only,
             skip,
             missed,
+            asked,
             since,
             state: Telling::Rests,
             news,

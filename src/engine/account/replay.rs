@@ -103,6 +103,10 @@ impl Account {
     fn replay_on(&mut self, place: usize, whole: bool, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let session = &mut self.sessions[place];
         let Some(replay) = &mut session.replay else { return };
+        if whole && replay.missed <= replay.asked {
+            // It was there to be read; if it was not read, it has been purged.
+            replay.after = replay.after.max(replay.missed);
+        }
         if whole && replay.missed <= replay.after {
             let (id, after) = (session.id, replay.after);
             replay.state = Telling::Done;
@@ -142,11 +146,12 @@ impl Account {
 
     /// Reads on for a session that is told what it has missed.
     pub(super) fn look_on(&mut self, place: usize, out: &mut Vec<Output>) {
+        let released = self.released;
         let session = &mut self.sessions[place];
         let Some(replay) = session.replay.as_mut().filter(|replay| replay.goes_on()) else {
             return;
         };
-        replay.state = Telling::Reads;
+        (replay.state, replay.asked) = (Telling::Reads, released);
         let (after, max) = (replay.after, PAGE_ENTRIES);
         out.push(Output::Look(session.id, Look { after, max }));
     }

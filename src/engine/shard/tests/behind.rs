@@ -164,3 +164,21 @@ fn what_waits_for_one_session_is_bounded_and_presence_and_answers_are_not_lost_b
     assert_eq!(told.last().unwrap(), "new");
     assert!(!told.iter().any(|id| id == "old"), "of presence the last counts");
 }
+
+/// It came while the log was read, and was purged before the log was read again.
+#[test]
+fn what_has_been_purged_meanwhile_is_not_waited_for() {
+    let (mut world, juliet, _, romeo) = romeo_reads(TOYS);
+    world.pos = Pos::before(1).0;
+    world.says(juliet, JULIET, &message(ROMEO, "1"));
+    world.says(juliet, JULIET, &asks("2", ROMEO));
+    world.log.clear();
+    world.look();
+    assert_eq!(world.looking.len(), 1, "the store had been asked before it had the message");
+    assert_eq!(ids(&mut world, romeo), [""; 0]);
+    world.look();
+    assert_eq!(world.looking.len(), 0, "the store has been asked behind it");
+    assert_eq!(ids(&mut world, romeo), ["2"]);
+    world.says(juliet, JULIET, &message(ROMEO, "3"));
+    assert_eq!(ids(&mut world, romeo), ["3"], "nothing stands before it any more");
+}
