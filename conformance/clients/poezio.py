@@ -55,7 +55,7 @@ class Poezio(Client):
         self.enters(room)
 
     def enters(self, room):
-        """It asks the archive up to the second in which it does: what is said in that, it misses."""
+        """It asks the archive up to the second in which it does, and not for what that has."""
         sleep(1)
         self.types(f"/join {room}/{self.nick}")
         self.in_room(room)
@@ -105,7 +105,9 @@ class Poezio(Client):
         self.shows("Bookmarks saved")
 
     def leaves(self, room):
+        """It asks the archive from the second on that follows the last that it has heard."""
         self.in_room(room, "/close")
+        sleep(1)
 
     def is_sent_out(self, room):
         self.in_room(room)
