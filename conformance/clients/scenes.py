@@ -391,12 +391,10 @@ DEVICES = [
     ),
     ("push", push, (Apothecary, "starttls"), (Sampson, "direct"), (Gregory, "starttls")),
 ]
-POEZIO = [
-    ("a room of its own", a_room_of_its_own, (Gatekeeper, "direct"), (Poezio, "starttls")),
-    ("a room of others", a_room_of_others, (Gatekeeper, "starttls"), (Poezio, "starttls")),
-]
 TERMINAL = [
     ("a room of its own", a_room_of_its_own, (Bellfounder, "direct"), (Bellringer, "starttls")),
     ("a room of others", a_room_of_others, (Bellfounder, "starttls"), (Bellringer, "direct")),
+    ("a room of its own", a_room_of_its_own, (Gatekeeper, "direct"), (Poezio, "starttls")),
+    ("a room of others", a_room_of_others, (Gatekeeper, "starttls"), (Poezio, "starttls")),
 ]
-AT_THE_SAME_TIME = [TERMINAL, POEZIO, EVERY_DAY, ACCOUNTS, DEVICES, GAJIM, DINO, LIBRARIES, BROWSER]
+AT_THE_SAME_TIME = [TERMINAL, EVERY_DAY, ACCOUNTS, DEVICES, GAJIM, DINO, LIBRARIES, BROWSER]
