@@ -74,7 +74,8 @@ fn bare(jid: &str) -> &str {
     jid.split_once('/').map_or(jid, |(bare, _)| bare)
 }
 
-/// The stanza-id of a row that this query was answered with, and the id of a message, if it is ours.
+/// The stanza-id of a row that this query was answered with, and the id of a message, if it is
+/// ours.
 pub fn row(run: u32, stanza: &Tree, query: &str) -> Option<(String, Option<Send>)> {
     let result = stanza.child(MAM, "result")?;
     if result.attribute("queryid") != Some(query) {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Does {
     /// It asks to be let in.
     Enters,
-    /// It says once more that it enters, in a session that was resumed before that was acknowledged:
-    /// it begins anew there.
+    /// It says once more that it enters, in a session that was resumed before that was
+    /// acknowledged: it begins anew there.
     EntersAgain,
     /// It was told that it is in.
     Inside,
