@@ -177,30 +177,36 @@ impl Future for Drive {
 
 impl Drive {
     /// Does what can be done now. Returns whether there may be more: what has told all it had wakes
-    /// the task when it has something again.
+    /// the task when it has something again, if that is still what it waits for.
     fn turn(&mut self, cx: &mut Context<'_>, out: &mut Out) -> bool {
         if let Some(line) = &self.line {
             line.register(cx);
         }
-        let mut moved = self.hear_letters(cx, out);
+        let wants = self.wants();
+        let mut moved = wants.is_some_and(|wants| self.hear_letters(wants, cx, out));
         moved |= self.hear_fact(cx, out);
         moved |= self.hear_time(cx, out);
         moved |= self.shake_hands(cx, out);
         moved |= self.read(cx, out);
         moved |= self.write(cx, out);
-        moved && self.phase != Phase::Over
+        // Whoever binds may have said so much behind that that its credit is spent by now.
+        (moved || self.wants() != wants) && self.phase != Phase::Over
+    }
+
+    /// By what of its letters it is to be woken.
+    fn wants(&self) -> Option<Wants> {
+        match self.phase {
+            Phase::Open if self.is_congested() => Some(Wants::Urgent),
+            Phase::Open if self.credit.is_spent(&self.shell.limits) => Some(Wants::Settled),
+            Phase::Open | Phase::Upgrading => Some(Wants::Letters),
+            Phase::Flushing | Phase::Lingering | Phase::Over => None,
+        }
     }
 }
 
 /// What comes in. Each returns whether more may come at once, or something else may go on now.
 impl Drive {
-    fn hear_letters(&mut self, cx: &Context<'_>, out: &mut Out) -> bool {
-        let wants = match self.phase {
-            Phase::Open if self.is_congested() => Wants::Urgent,
-            Phase::Open if self.credit.is_spent(&self.shell.limits) => Wants::Settled,
-            Phase::Open | Phase::Upgrading => Wants::Letters,
-            Phase::Flushing | Phase::Lingering | Phase::Over => return false,
-        };
+    fn hear_letters(&mut self, wants: Wants, cx: &Context<'_>, out: &mut Out) -> bool {
         let Some(letters) = self.mailbox.take(wants, cx) else { return false };
         let Letters { say, settled, overflow, shutdown, more } = letters;
         self.shell.post.mailboxes.taken(say.len());

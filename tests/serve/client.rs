@@ -104,6 +104,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// The same as somebody else.
     pub async fn login_as(&mut self, local: &str, resource: &str) {
+        self.authenticate(local).await;
+        let bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>";
+        self.say(&format!("<iq id='b' type='set'>{bind}{resource}</resource></bind></iq>")).await;
+        self.hear("</iq>").await;
+    }
+
+    /// Up to the resource, which is still to be bound.
+    pub async fn authenticate(&mut self, local: &str) {
         self.say(HEADER).await;
         self.hear("</stream:features>").await;
         let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>";
@@ -111,9 +119,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.hear("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>").await;
         self.say(HEADER).await;
         self.hear("</stream:features>").await;
-        let bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>";
-        self.say(&format!("<iq id='b' type='set'>{bind}{resource}</resource></bind></iq>")).await;
-        self.hear("</iq>").await;
     }
 }
 

@@ -42,6 +42,26 @@ async fn get(
     answer
 }
 
+/// Nothing that is told wakes the connection when the credit is there again.
+#[tokio::test]
+async fn what_is_said_in_one_breath_with_the_bind_is_heard_though_it_takes_all_credit() {
+    let server = Server::start("[limits]\ncredit_stanzas_max = 4\n").await;
+    for who in ["juliet@localhost", "romeo@localhost"] {
+        server.add(who, "secret").await;
+    }
+    let mut juliet = Client::<TcpStream>::starttls(&server).await;
+    juliet.authenticate("juliet").await;
+    let bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>";
+    let bind = format!("<iq id='b' type='set'>{bind}</iq>");
+    let hark = "<message to='romeo@localhost' type='chat'><body>hark</body></message>".repeat(10);
+    juliet.say(&format!("{bind}{hark}")).await;
+    juliet.hear("</iq>").await;
+    juliet.say(PING).await;
+    // Timers of its own would wake it after ten.
+    let heard = timeout(Duration::from_secs(5), juliet.hear("id='p'")).await;
+    heard.expect("it is woken by the credit");
+}
+
 #[tokio::test]
 async fn browsers_chat_over_websocket_with_and_without_tls_of_ours() {
     let server = Server::start(HTTPS).await;
