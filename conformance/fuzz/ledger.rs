@@ -374,12 +374,26 @@ impl Ledger {
         let from = &self.entries[number].from;
         let directed = self.directed.contains(&(from.clone(), me.bare()));
         let right = match (mood, to) {
-            (Mood::Available, None) => self.may_see(from, me),
+            (Mood::Available, None) => {
+                self.may_see(from, me) || self.is_probe_answered(number, me, stanza)
+            }
             (Mood::Unavailable, None) => directed || self.may_see(from, me),
             (Mood::Probe | Mood::Unknown, _) | (_, None) => false,
             (_, Some(to)) => to.bare() == me.bare(),
         };
         assert!(right, "{me} ({link:?}) sees what is not for them: {stanza:?}");
+    }
+
+    /// RFC 6121 §4.6.6: who was sent directed presence by a client during its session, and asks, is
+    /// told that it is there, and nothing else.
+    fn is_probe_answered(&self, number: usize, me: &Jid, stanza: &Stanza) -> bool {
+        let said = &self.entries[number];
+        let to_me = |entry: &Entry| entry.to.jid().is_some_and(|to| to.bare() == me.bare());
+        let directed = |entry: &Entry| {
+            entry.is == Is::Presence(Mood::Available) && entry.by == said.by && to_me(entry)
+        };
+        let is_mere = stanza.children().next().is_none();
+        is_mere && stanza.head.to.as_ref() == Some(me) && self.entries.iter().any(directed)
     }
 
     /// It leaves for another server.
