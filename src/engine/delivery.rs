@@ -38,6 +38,7 @@ impl Account {
             // RFC 6121 §8.5.3.2.2: a resource that is gone gets no presence.
             (Kind::Presence, "" | "unavailable") if full => return Takers::new(),
             (Kind::Presence, "error") => return Takers::new(),
+            (Kind::Presence, "unavailable") => Session::hears_of_ends,
             (Kind::Presence, _) => |session| session.presence.is_some(),
             // RFC 6121 §8.5.3.2.1: chat for a resource that is gone goes to the account.
             (Kind::Message, "error" | "groupchat") => return Takers::new(),

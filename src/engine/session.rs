@@ -116,6 +116,13 @@ impl Session {
         self.presence.is_some() && self.priority >= 0
     }
 
+    /// Whether it hears who is no longer there (RFC 6121 §4.5.3): also while nobody sees it any
+    /// more, as its client may come back to it, and believes in all that it had seen.
+    pub(crate) fn hears_of_ends(&self) -> bool {
+        let is_hidden = self.managed.as_ref().is_some_and(|managed| managed.hidden.is_some());
+        self.presence.is_some() || is_hidden
+    }
+
     /// It gets what the log has there, whether it takes what is for the account or not.
     pub(crate) fn gets(&mut self, pos: Pos) {
         if !self.takes_messages() && self.had.len() < HAD_MAX {

@@ -77,11 +77,15 @@ impl Account {
         Ok(())
     }
 
-    /// To every available resource of the account, the sender included, and to every contact
-    /// that sees it.
+    /// To every available resource of the account, the sender included if it is, and to every
+    /// contact that sees it.
     pub(super) fn tell(&mut self, stanza: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let available = self.sessions.iter().filter(|session| session.presence.is_some());
-        let own: Vec<_> = available.map(|session| session.jid.clone()).collect();
+        let (ends, from) = (!stanza.head.type_str().is_empty(), stanza.head.from.as_ref());
+        let hears = |one: &&Session| {
+            let is_other = Some(&one.jid) != from;
+            one.presence.is_some() || ends && is_other && one.hears_of_ends()
+        };
+        let own: Vec<_> = self.sessions.iter().filter(hears).map(|one| one.jid.clone()).collect();
         for jid in own {
             self.write(&jid, addressed(stanza, self.jid.clone().into()), ctx, out);
         }

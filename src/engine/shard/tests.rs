@@ -30,6 +30,7 @@ mod delivery;
 mod devices;
 mod endings;
 mod guests;
+mod hidden;
 mod limits;
 mod order;
 mod presence;

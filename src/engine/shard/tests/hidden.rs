@@ -1,0 +1,121 @@
+//! A session that waits for its client for so long that nobody sees it any more (XEP-0198 §5): its
+//! client believes in all that it saw before.
+
+use super::*;
+use crate::{
+    hook::{Claims, Desk},
+    managed::Resumption,
+    parcel::Claim,
+};
+
+const PHONE: &str = "romeo@x/phone";
+const RESUMED: Name = Name::new("toy", "resumed");
+
+struct Counts;
+
+impl Claims for Counts {
+    fn read(&self, _: Element<'_>) -> Option<Result<Claim, Payload>> {
+        None
+    }
+
+    fn granted(&self, _: &Claim, _: u32) -> Payload {
+        Draft::new(RESUMED).finish()
+    }
+
+    fn refused(&self, _: &Claim, _: Option<u32>) -> Payload {
+        Draft::new(Name::new("toy", "refused")).finish()
+    }
+
+    fn too_high(&self, _: u32, _: u32) -> StreamError {
+        wire::StreamCondition::UndefinedCondition.into()
+    }
+
+    fn offer(&self) -> Payload {
+        Draft::new(RESUMED).finish()
+    }
+}
+
+/// Streams that begin with `begin` can be lost, and their sessions go on.
+const LASTING: Xep = Xep {
+    number: 9994,
+    name: "Lasting",
+    version: "1",
+    status: Status::Partial("tests"),
+    hooks: &[
+        Hook::Resumption(&Counts),
+        Hook::Inline(BEGIN, "toy", |_, session, _| {
+            session.manage(Some(Resumption::by("phone", 3_600_000)));
+            Vec::new()
+        }),
+        Hook::Write(Desk::Count, |leaving, session, _| {
+            session.managed.iter_mut().for_each(|managed| managed.unacked.push(&leaving));
+            [leaving].into()
+        }),
+    ],
+};
+
+/// Romeo's phone is there.
+fn phone(world: &mut World) -> Link {
+    let (jid, link) = (Jid::parse(PHONE).unwrap(), Link { node: Node(1), number: 9 });
+    let (resource, inline) = (jid.resource().map(Text::from), vec![Draft::new(BEGIN).finish()]);
+    let bind = Said::Bind { resource, since: 1, device: None, inline, reads: false };
+    world.feed(Input::Parcel(Parcel::FromSocket(jid.bare(), link, bind)));
+    world.says(link, PHONE, "<presence/>");
+    link
+}
+
+/// It has lost its stream, and is seen no longer.
+fn hides(world: &mut World, link: Link) {
+    world.leaves(link, PHONE);
+    world.now += world.settings.limits.detached_shown_ms;
+    world.feed(Input::Tick);
+}
+
+/// It comes back; what it hears besides.
+fn resumes(world: &mut World, h: usize) -> Vec<String> {
+    let (romeo, link) = (Bare::parse("romeo@x").unwrap(), Link { node: Node(1), number: 10 });
+    let claim = Claim { id: "phone".into(), h: h.try_into().unwrap() };
+    let resume = Said::Resume { claim, since: 1, device: None };
+    world.feed(Input::Parcel(Parcel::FromSocket(romeo, link, resume)));
+    let mut heard = world.heard(link);
+    assert!(heard.remove(0).contains("resumed"), "{heard:?}");
+    heard
+}
+
+/// As the fuzz target F7 has found it.
+#[test]
+fn who_comes_back_hears_that_others_have_left_since_nobody_saw_it_rfc6121_4_5_3() {
+    let mut world = World::of(&[&LASTING]);
+    let (juliet, other) = (world.online(JULIET, 1), world.online("romeo@x/other", 2));
+    let phone = phone(&mut world);
+    world.says(other, "romeo@x/other", "<presence to='juliet@x' type='subscribe'/>");
+    world.says(juliet, JULIET, "<presence to='romeo@x' type='subscribed'/>");
+    let got = world.heard(phone).len();
+    hides(&mut world, phone);
+    world.leaves(juliet, JULIET);
+    world.leaves(other, "romeo@x/other");
+    let heard = resumes(&mut world, got);
+    for gone in [JULIET, "romeo@x/other"] {
+        let of = |xml: &&String| xml.contains(gone) && xml.contains("type='unavailable'");
+        assert_eq!(heard.iter().filter(of).count(), 1, "{gone}: {heard:?}");
+    }
+    let of_itself = heard.iter().filter(|xml| xml.contains("from='romeo@x/phone'"));
+    let ends: Vec<_> = of_itself.map(|xml| xml.contains("type=")).collect();
+    assert_eq!(ends, [false], "it is there itself: {heard:?}");
+}
+
+#[test]
+fn who_comes_back_sees_who_was_away_meanwhile_and_is_there_again() {
+    let mut world = World::of(&[&LASTING]);
+    world.online("romeo@x/other", 2);
+    let phone = phone(&mut world);
+    let got = world.heard(phone).len();
+    hides(&mut world, phone);
+    let other = Link { node: Node(1), number: 2 };
+    world.says(other, "romeo@x/other", "<presence type='unavailable'/>");
+    world.says(other, "romeo@x/other", "<presence/>");
+    let heard = resumes(&mut world, got);
+    let of = heard.iter().filter(|xml| xml.contains("from='romeo@x/other'"));
+    let kinds: Vec<_> = of.map(|xml| xml.contains("unavailable")).collect();
+    assert_eq!(kinds, [true, false], "{heard:?}");
+}
