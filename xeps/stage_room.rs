@@ -202,6 +202,11 @@ impl House {
         self.heard.retain(|jid, _| jid.as_str() != session);
     }
 
+    /// Nor that it has come in.
+    pub fn is_not_in(&mut self, session: &str) {
+        self.directed.retain(|jid, _| jid.as_str() != session);
+    }
+
     /// A session has lost its stream.
     pub fn goes_away(&mut self, who: &str) -> Vec<Stanza> {
         self.plays(Input::Attends(Jid::parse(who).expect("an address"), Attends::Away))

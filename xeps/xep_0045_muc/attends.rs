@@ -86,6 +86,12 @@ impl Room {
         let Some(before) = before.filter(|_| !reads) else { return };
         let Some(seat) = self.occupants.seat_mut(session) else { return };
         (seat.start, seat.is_away, seat.comes_back) = (before, true, Some(None));
+        let kept = self.occupants.by(session).and_then(|(nick, occupant)| {
+            let seat = occupant.seat(session)?;
+            Some(occupants::kept(&self.jid, nick, occupant.role, seat))
+        });
+        // Behind what was written of it as of one that begins anew.
+        kept.into_iter().for_each(|kept| step.write(kept));
         step.effects.retain(|effect| !matches!(effect, Effect::Sits(_)));
         step.effects.push(Effect::CatchUp(session.clone()));
     }

@@ -74,6 +74,8 @@ impl Room {
         self.has_come(&who, &mut step)?;
         let codes = if creates { vec![status::CREATED] } else { Vec::new() };
         self.welcome(&from, &nick, stanza, codes, &mut step, turn.ctx);
+        let before = self.lately.finds(&from, turn.ctx.now);
+        self.goes_on(&from, before, &mut step);
         self.take(step, turn);
         Ok(())
     }

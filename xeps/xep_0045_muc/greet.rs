@@ -11,7 +11,7 @@ use super::{
     show::{Audience, Viewer, addressed},
 };
 use engine::{
-    ctx::Ctx,
+    ctx::{Ctx, Moment},
     hearing::Attends,
     unit::{Change, Pos, Table},
     wire::*,
@@ -23,6 +23,8 @@ pub const LEFT: Table = Table::named("left");
 /// So much older than what was shown last, in milliseconds, is what everybody is sure to have been
 /// told.
 const LATE_MS: u64 = 10_000;
+/// How long, in milliseconds, who had only come in when the process ended may take to say it again.
+const AGAIN_MS: u64 = 60_000;
 /// Nicks of one room that were left lately; of more than that, the first are not told again.
 const LEFT_NICKS_MAX: usize = 1_000;
 
@@ -35,6 +37,10 @@ pub struct Lately {
     before: Vec<(Text, Jid)>,
     /// When what was shown last had been, when the process began, in ms of the Unix clock.
     newest: u64,
+    /// Who had only come in when the process ended, so that their accounts do not know it: from
+    /// where on they may have missed what was said, and until when they may say again that they
+    /// come in. No more than sat then.
+    lost: Vec<(Jid, Pos, Moment)>,
 }
 
 impl Lately {
@@ -66,9 +72,24 @@ impl Lately {
         self.is_late(ms).then(|| Pos::before(self.newest.saturating_sub(LATE_MS)))
     }
 
+    /// A session is not here any more as far as its account knows.
+    pub fn loses(&mut self, session: &Jid, shown_ms: u64, start: Pos, now: Moment) {
+        if let Some(late) = self.since(shown_ms) {
+            self.lost.push((session.clone(), late.max(start), now.after(AGAIN_MS)));
+        }
+    }
+
+    /// It comes in: from where on it may have missed what was said.
+    pub fn finds(&mut self, session: &Jid, now: Moment) -> Option<Pos> {
+        self.lost.retain(|(.., until)| *until > now);
+        let at = self.lost.iter().position(|(jid, ..)| jid == session)?;
+        Some(self.lost.swap_remove(at).1)
+    }
+
     /// About what it takes, in bytes.
     pub fn weight(&self) -> usize {
-        (self.left.len() + self.before.len()) * size_of::<(Text, Jid)>()
+        let nicks = self.left.len() + self.before.len();
+        nicks * size_of::<(Text, Jid)>() + self.lost.len() * size_of::<(Jid, Pos, Moment)>()
     }
 }
 

@@ -280,9 +280,11 @@ impl Room {
         let is_it = |seat: &&Seat| seat.since == since && Some(seat.jid.bare()) == who;
         let lost = {
             let mut seats = self.occupants.iter().flat_map(|(_, occupant)| &occupant.seats);
-            seats.find(is_it).map(|seat| seat.jid.clone())
+            seats.find(is_it).map(|seat| (seat.jid.clone(), seat.shown_ms, seat.start))
         };
-        lost.into_iter().for_each(|jid| self.drop_lost(&jid, turn));
+        let Some((jid, shown_ms, start)) = lost else { return };
+        self.lately.loses(&jid, shown_ms, start, turn.ctx.now);
+        self.drop_lost(&jid, turn);
     }
 
     /// Somebody is not there any more, and did not say so.

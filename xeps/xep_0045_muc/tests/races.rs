@@ -324,39 +324,49 @@ fn what_was_said_before_somebody_came_in_is_not_told_them_after_a_restart() {
 }
 
 /// Its session was resumed as it was a second before: it had not come in then, and that its client
-/// says again.
+/// says again, before or after its account was asked whether it is there.
 #[test]
 fn who_had_only_come_in_when_the_process_ended_misses_nothing_when_it_says_so_again() {
-    let mut house = full();
-    let paris = "paris@wax.example/x";
-    let join = |house: &mut House, history: &str| {
-        let join = format!("<x xmlns='http://jabber.org/protocol/muc'>{history}</x>");
-        house.says(paris, &format!("<presence to='{}/paris'>{join}</presence>", house.jid))
-    };
-    let bodies = |heard: &[Stanza]| -> Vec<_> {
-        let said = to(heard, paris).into_iter();
-        said.filter_map(|one| Some(one.child(Name::new(ns::CLIENT, "body"))?.text().into_owned()))
-            .collect()
-    };
-    let none = "<history maxstanzas='0'/>";
-    super::say(&mut house, NURSE, "before");
-    join(&mut house, none);
-    super::say(&mut house, NURSE, "1");
-    house.forgets(paris);
-    house.unread = Jid::parse(paris).ok();
-    house.restarts(&[]);
-    super::say(&mut house, NURSE, "2");
-    house.late = true;
-    super::say(&mut house, NURSE, "3");
-    join(&mut house, none);
-    super::say(&mut house, NURSE, "4");
-    let heard = flush(&mut house, &mut Dice(1), false);
-    assert_eq!(bodies(&heard), ["1", "2", "3", "4"]);
-    // Now it is known to be there: it begins anew, as does who reads the history.
-    assert_eq!(bodies(&join(&mut house, none)), [""; 0]);
-    house.late = false;
-    house.forgets(paris);
-    assert_eq!(bodies(&join(&mut house, none)), [""; 0]);
+    for is_asked in [false, true] {
+        let mut house = full();
+        let (room, paris) = (house.jid.clone(), "paris@wax.example/x");
+        let join = |house: &mut House| {
+            let none = "<history maxstanzas='0'/>";
+            let join = format!("<x xmlns='http://jabber.org/protocol/muc'>{none}</x>");
+            house.says(paris, &format!("<presence to='{room}/paris'>{join}</presence>"))
+        };
+        let bodies = |heard: &[Stanza]| -> Vec<_> {
+            let body =
+                |one: &Stanza| Some(one.child(Name::new(ns::CLIENT, "body"))?.text().into_owned());
+            to(heard, paris).into_iter().filter_map(body).collect()
+        };
+        super::say(&mut house, NURSE, "before");
+        join(&mut house);
+        super::say(&mut house, NURSE, "1");
+        let ends = |house: &mut House| {
+            house.forgets(paris);
+            match is_asked {
+                true => house.is_not_in(paris),
+                false => house.unread = Jid::parse(paris).ok(),
+            }
+            house.late = false;
+            house.restarts(&[]);
+        };
+        ends(&mut house);
+        super::say(&mut house, NURSE, "2");
+        house.late = true;
+        super::say(&mut house, NURSE, "3");
+        join(&mut house);
+        super::say(&mut house, NURSE, "4");
+        let heard = flush(&mut house, &mut Dice(1), false);
+        assert_eq!(bodies(&heard), ["1", "2", "3", "4"], "{is_asked}");
+        // And so when the process ends once more.
+        ends(&mut house);
+        assert_eq!(bodies(&join(&mut house)), ["1", "2", "3", "4"], "{is_asked}");
+        // Now it is known to be there: it begins anew.
+        house.forgets(paris);
+        assert_eq!(bodies(&join(&mut house)), [""; 0], "{is_asked}");
+    }
 }
 
 /// What each knows of where it sits.
