@@ -101,11 +101,16 @@ impl Replay {
         self.away && pos <= self.news && pos <= self.reads
     }
 
-    /// It also lacks these, which stand before what is not known exactly.
-    pub fn lacks(&mut self, places: Vec<Pos>) {
-        let Some(first) = places.iter().min() else { return };
-        self.after = self.after.min(Pos(first.0 - 1));
-        self.only = places;
+    /// Its client comes back, and lacks these: up to where it has been told, nothing else of what
+    /// stands there.
+    pub fn lacks(&mut self, places: &[Pos]) {
+        let told = self.after;
+        self.exact = self.exact.max(told);
+        self.only.retain(|pos| *pos > told);
+        self.only.extend(places.iter().filter(|pos| **pos <= self.exact));
+        if let Some(first) = places.iter().min() {
+            self.after = told.min(Pos(first.0 - 1));
+        }
     }
 
     /// Whether it is to be told what stands there.
@@ -126,16 +131,33 @@ impl Replay {
 mod tests {
     use super::*;
 
+    fn told(replay: &Replay, until: i64) -> Vec<i64> {
+        let behind = replay.after.0 + 1..until;
+        behind.filter(|&pos| replay.tells(Pos(pos))).collect()
+    }
+
     #[test]
     fn what_is_known_exactly_is_told_alone_and_all_behind_it() {
         let mut replay = Replay::missed(Pos(10));
-        replay.lacks(vec![Pos(4), Pos(7)]);
+        replay.lacks(&[Pos(4), Pos(7)]);
         replay.skip = vec![Pos(12)];
-        assert_eq!(replay.after, Pos(3));
-        let told: Vec<_> = (1..15).filter(|&pos| replay.tells(Pos(pos))).collect();
-        assert_eq!(told, [4, 7, 11, 13, 14]);
+        assert_eq!(told(&replay, 15), [4, 7, 11, 13, 14]);
         let mut all = Replay::missed(Pos(10));
-        all.lacks(Vec::new());
+        all.lacks(&[]);
         assert_eq!((all.after, all.tells(Pos(10)), all.tells(Pos(11))), (Pos(10), false, true));
+    }
+
+    #[test]
+    fn who_comes_back_once_more_is_told_what_it_lacks_still_and_nothing_twice() {
+        let mut replay = Replay::missed(Pos(10));
+        replay.lacks(&[Pos(4), Pos(7)]);
+        // It was told of the first, and lacks it again.
+        replay.after = Pos(5);
+        replay.lacks(&[Pos(4)]);
+        assert_eq!(told(&replay, 13), [4, 7, 11, 12]);
+        // It was told up to there, and has all but one; what comes behind that it does not have.
+        replay.after = Pos(20);
+        replay.lacks(&[Pos(14), Pos(22)]);
+        assert_eq!(told(&replay, 24), [14, 21, 22, 23]);
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     parcel::Link,
     replay::{Replay, Telling},
     slot::{Kept, Plan, Slot, slot},
+    unacked::Lacking,
     unit::Pos,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -172,21 +173,28 @@ impl Session {
     }
 
     /// The client comes back, and has got what stands at `got`: what is not at hand of the rest is
-    /// told out of the log.
-    pub(crate) fn catch_up(&mut self, got: Vec<Pos>, now: Pos) {
+    /// told out of the log. Requests behind that wait until then.
+    pub(crate) fn catch_up(&mut self, got: Vec<Pos>, now: Pos, until: Moment) {
         let Some(managed) = &mut self.managed else { return };
         let newest = managed.unacked.iter().filter_map(|sent| sent.pos).max();
-        let lacking = managed.unacked.take_lacking();
+        let Lacking { places, following } = managed.unacked.take_lacking();
         if let Some(replay) = &mut self.replay {
-            let exact = replay.exact;
+            replay.lacks(&places);
             // Behind what it got when it came back before.
+            let exact = replay.exact;
             replay.skip.extend(got.into_iter().filter(|pos| *pos > exact));
-            replay.skip.retain(|pos| !lacking.contains(pos));
-            replay.lacks(lacking.into_iter().filter(|pos| *pos <= exact).collect());
-        } else if let Some(newest) = newest.filter(|_| !lacking.is_empty()) {
+            replay.skip.retain(|pos| !places.contains(pos));
+        } else if let Some(newest) = newest.filter(|_| !places.is_empty()) {
             let mut replay = Replay::missed(newest);
-            replay.lacks(lacking);
+            replay.lacks(&places);
             self.replay = Some(Box::new(replay));
+        }
+        for (last, stanza) in following {
+            let left = match &mut self.replay {
+                Some(replay) => replay.behind.push(stanza.into(), last, until).err(),
+                None => Some(stanza.into()),
+            };
+            left.into_iter().for_each(|leaving| managed.unacked.push(&leaving));
         }
         self.replay.iter_mut().for_each(|replay| replay.news = now);
     }

@@ -48,6 +48,15 @@ pub struct Unacked {
     unsent: Option<usize>,
 }
 
+/// What a client has not got and memory has not, or is to be told behind that.
+#[derive(Debug, Default)]
+pub struct Lacking {
+    /// Where the log has it.
+    pub places: Vec<Pos>,
+    /// What no log has, and which of these it follows.
+    pub following: Vec<(Pos, Stanza)>,
+}
+
 /// What an acknowledgement says is more than was sent (XEP-0198 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooHigh {
@@ -201,17 +210,23 @@ impl Unacked {
     }
 
     /// Takes out what the log has from the first on that is not kept whole: it tells it again, in
-    /// its order. Where it stands there.
-    pub fn take_lacking(&mut self) -> Vec<Pos> {
-        let mut lacking = Vec::new();
+    /// its order. What no log has follows the last of that which stands before it.
+    pub fn take_lacking(&mut self) -> Lacking {
+        let mut lacking = Lacking::default();
         let (mut stanzas, mut bytes) = (0, 0);
-        self.queue.retain(|sent| {
-            let goes = sent.pos.filter(|_| sent.stanza.is_none() || !lacking.is_empty());
-            lacking.extend(goes);
-            if let Some(stanza) = sent.stanza.as_ref().filter(|_| goes.is_some()) {
-                (stanzas, bytes) = (stanzas + 1, bytes + stanza.wire_len());
+        self.queue.retain_mut(|sent| {
+            let last = lacking.places.last().copied();
+            let goes = sent.pos.filter(|_| sent.stanza.is_none() || last.is_some());
+            lacking.places.extend(goes);
+            let follows = last.filter(|_| !sent.is_logged());
+            if goes.is_none() && follows.is_none() {
+                return sent.stanza.is_some();
             }
-            goes.is_none() && sent.stanza.is_some()
+            if let Some(stanza) = sent.stanza.take() {
+                (stanzas, bytes) = (stanzas + 1, bytes + stanza.wire_len());
+                lacking.following.extend(follows.map(|last| (last, stanza)));
+            }
+            false
         });
         (self.stanzas, self.bytes) = (self.stanzas - stanzas, self.bytes - bytes);
         lacking
@@ -304,14 +319,21 @@ mod tests {
         for pos in 0..=max {
             unacked.push(&leaving(Some(pos), 1));
         }
-        // Now there is room for one, behind one for which there was none.
-        assert_eq!(unacked.ack(1), Ok(Some(Pos(0))));
+        // Now there is room for three, behind one for which there was none.
+        assert_eq!(unacked.ack(3), Ok(Some(Pos(2))));
         unacked.push(&leaving(Some(max + 1), 1));
-        unacked.push(&leaving(None, 1));
-        assert_eq!(unacked.take_lacking(), [Pos(max), Pos(max + 1)]);
+        for body in [1, 2] {
+            unacked.push(&leaving(None, body));
+            unacked.push(&leaving(Some(max + 1 + body as i64), 1));
+        }
+        let Lacking { places, following } = unacked.take_lacking();
+        assert_eq!(places, [0, 1, 2, 3].map(|more| Pos(max + more)));
+        let following: Vec<_> =
+            following.iter().map(|(last, stanza)| (last.0 - max, stanza.wire_len())).collect();
+        let [one, two] = [1, 2].map(|body| leaving(None, body).stanza.wire_len());
+        assert_eq!(following, [(1, one), (2, two)]);
         let left: Vec<_> = unacked.iter().map(|sent| sent.pos.map(|pos| pos.0)).collect();
-        let wanted: Vec<_> = (1..max).map(Some).collect();
-        assert_eq!(left[..wanted.len()], wanted);
+        assert_eq!(left, (3..max).map(Some).collect::<Vec<_>>());
         unacked.ack(unacked.sent()).unwrap();
         assert_eq!(unacked.weight(), 0);
     }

@@ -3,6 +3,7 @@
 
 use super::{Account, Output, to_socket};
 use crate::{
+    behind::BEHIND_MS_MAX,
     ctx::Ctx,
     delivery::{Untaken, untaken},
     hearing::Attends,
@@ -145,7 +146,7 @@ impl Account {
         }
         session.link = link;
         session.lacks_of_rooms();
-        session.catch_up(got, self.released);
+        session.catch_up(got, self.released, ctx.now.after(BEHIND_MS_MAX));
         self.take_acks(place, ctx, out);
         self.resumed(place, &claim, claims, ctx, out);
     }
