@@ -14,7 +14,7 @@ use crate::{
     request::{Home, Line},
     unit::{Change, Committed, Table, Unit},
 };
-use wire::{Bare, Kind, Stanza, StanzaError, StreamCondition};
+use wire::{Bare, Kind, Stanza, StanzaError};
 
 impl Account {
     /// Puts something into the line; lets it go at once when it waits for nothing.
@@ -200,10 +200,11 @@ impl Account {
     }
 
     /// Its session may have ended meanwhile. What it said is not lost; but it is not there any
-    /// more.
+    /// more. To a session that the store has still its client comes back, and says it again.
     fn say_late(&mut self, by: By, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let shows = stanza.kind() == Kind::Presence && stanza.head.type_str().is_empty();
-        if shows && self.session(by.link).is_none() {
+        let said_again = self.outlived.contains(&by.link);
+        if said_again || shows && self.session(by.link).is_none() {
             return self.settle(by, ctx, out);
         }
         if let Some(session) = self.session(by.link) {
@@ -279,7 +280,7 @@ impl Account {
             Then::Walks(both) => refused(&both[0].stanza),
             Then::Answer(iq, _) | Then::Tell(iq, _) => refused(iq),
             Then::Send(_) => {
-                return self.depart(StreamCondition::InternalServerError, ctx, out);
+                return self.forget(ctx, out);
             }
             Then::Remember => return self.remember_on(ctx, out),
             Then::Amended(number) => return self.amended(*number, out),

@@ -73,6 +73,9 @@ pub struct Account {
     revoked: Vec<(Text, u64)>,
     /// It is not written to any more: it is gone, or the store has it otherwise.
     departs: bool,
+    /// The streams of sessions that end with it, and that the store has still: their clients come
+    /// back to them, and say again what no log has.
+    outlived: Vec<Link>,
     waiting: Waiting,
     /// Requests that wait until what is to change at hand is committed.
     asked: VecDeque<(IqKind, Stanza, By)>,
@@ -111,6 +114,7 @@ impl Account {
             revoked: Vec::new(),
             remembering: None,
             departs: false,
+            outlived: Vec::new(),
             waiting: Waiting::default(),
             asked: VecDeque::new(),
             reads: Reads::default(),

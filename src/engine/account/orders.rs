@@ -1,7 +1,10 @@
 //! What operators do to an account.
 
 use super::{Account, Output, presence::addressed};
-use crate::{ctx::Ctx, departure::farewells, device::DEVICES_MAX, parcel::Order, session::Session};
+use crate::{
+    ctx::Ctx, departure::farewells, device::DEVICES_MAX, managed::Managed, parcel::Order,
+    session::Session,
+};
 use wire::{Stanza, StreamCondition, Text};
 
 impl Account {
@@ -45,8 +48,17 @@ impl Account {
         }
     }
 
+    /// What it has is not what the store has, and it is read anew: its sessions too, if they are
+    /// there.
+    pub(super) fn forget(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let is_kept = |one: &Managed| one.can_be_resumed() && one.is_kept();
+        let kept = self.sessions.iter().filter(|one| one.managed.as_deref().is_some_and(is_kept));
+        self.outlived = kept.map(|session| session.link).collect();
+        self.depart(StreamCondition::InternalServerError, ctx, out);
+    }
+
     /// Ends every stream, and does not come back as it was.
-    pub(super) fn depart(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    fn depart(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         self.departs = true;
         self.end_those(|_| true, why, ctx, out);
         out.push(Output::Leave);

@@ -1,5 +1,5 @@
-//! A session that waits for its client for so long that nobody sees it any more (XEP-0198 §5): its
-//! client believes in all that it saw before.
+//! Sessions that wait for their clients (XEP-0198 §5), who believe in all that they saw and said
+//! before: seen by nobody any more, or read from the store again.
 
 use super::*;
 use crate::{
@@ -118,4 +118,25 @@ fn who_comes_back_sees_who_was_away_meanwhile_and_is_there_again() {
     let of = heard.iter().filter(|xml| xml.contains("from='romeo@x/other'"));
     let kinds: Vec<_> = of.map(|xml| xml.contains("unavailable")).collect();
     assert_eq!(kinds, [true, false], "{heard:?}");
+}
+
+/// As the fuzz target F7 has found it: the log had both.
+#[test]
+fn what_waits_when_the_account_is_read_anew_is_said_again_by_who_can_come_back_and_by_nobody_else()
+{
+    for (lasts, said) in [(true, Vec::new()), (false, vec!["hark".to_owned()])] {
+        let mut world = World::of(&[&LASTING]);
+        let juliet = world.online(JULIET, 1);
+        let romeo = if lasts { phone(&mut world) } else { world.online(PHONE, 9) };
+        // Its session is in the store.
+        world.now += 1_000;
+        world.feed(Input::Tick);
+        world.commits = false;
+        world.says(romeo, PHONE, "<presence to='juliet@x' type='subscribe'/>");
+        world.says(romeo, PHONE, &message(JULIET, "hark"));
+        world.said.clear();
+        world.fail();
+        assert_eq!(world.heard(romeo), ["end: internal-server-error"]);
+        assert_eq!(world.bodies(juliet), said, "{lasts}");
+    }
 }
