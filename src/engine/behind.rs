@@ -80,6 +80,15 @@ impl Behind {
         self.last.get(&sender).copied().unwrap_or_default().max(self.others)
     }
 
+    /// What waited so before the process ended: behind that place, of a session that has been told
+    /// up to `told`. Of what was kept there is never more than there is room for.
+    pub fn again(&mut self, stanza: Stanza, me: &Bare, (pos, told): (Pos, Pos), until: Moment) {
+        if let Some(sender) = sender(&stanza, me) {
+            self.stands(sender, pos, told);
+        }
+        drop(self.push(stanza.into(), pos, until));
+    }
+
     /// It waits until the session has been told of the log up to `behind`.
     ///
     /// # Errors
@@ -139,10 +148,15 @@ impl Behind {
         self.waiting.iter_mut().for_each(|one| one.behind = Pos::default());
     }
 
-    /// What of it no room's log has either.
-    pub fn unlogged(&self) -> impl Iterator<Item = &Stanza> {
+    /// What of it no room's log has either, and behind which place it waits.
+    pub fn unlogged(&self) -> impl Iterator<Item = (&Stanza, Pos)> {
         let unlogged = self.waiting.iter().filter(|one| one.leaving.told.is_none());
-        unlogged.map(|one| &one.leaving.stanza)
+        unlogged.map(|one| (&one.leaving.stanza, one.behind))
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 }
 

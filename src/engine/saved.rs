@@ -4,6 +4,8 @@
 //! known what it means for the rest, and nothing of it is read.
 
 use crate::{
+    behind::Behind,
+    ctx::Moment,
     managed::{Managed, Resumption},
     session::Session,
     unacked::{Sent, Unacked},
@@ -31,6 +33,8 @@ const LOGGED_BY_ROOM: u8 = 10;
 const HEARING: u8 = 11;
 /// What contacts saw before it was away for too long.
 const HIDDEN: u8 = 9;
+/// One that has not been sent and no log has: behind which place it waits, and the stanza.
+const WAITING: u8 = 12;
 
 /// What is kept of a session.
 pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
@@ -70,6 +74,12 @@ pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
             (None, None, None) => {}
         }
     }
+    let waiting = session.replay.iter().flat_map(|replay| replay.behind.unlogged());
+    for (stanza, behind) in waiting {
+        let mut waits = behind.0.to_be_bytes().to_vec();
+        waits.extend_from_slice(stanza.to_text().as_bytes());
+        put(WAITING, &waits);
+    }
     for (room, pos) in session.hearings.kept() {
         put(HEARING, &at_room(room, pos));
     }
@@ -99,6 +109,7 @@ pub(crate) struct Saved {
     slots: Vec<(String, Vec<u8>)>,
     ms: u64,
     sent: Vec<Sent>,
+    waiting: Vec<(Stanza, Pos)>,
     hearings: Vec<(Bare, Pos)>,
 }
 
@@ -148,10 +159,25 @@ impl Saved {
                 let room = Some(read_at_room(bytes)?);
                 self.sent.push(Sent { pos: None, room, stanza: None, answered });
             }
+            WAITING => {
+                let (pos, stanza) = bytes.split_first_chunk()?;
+                let stanza = Stanza::parse_one(std::str::from_utf8(stanza).ok()?).ok()?;
+                self.waiting.push((stanza, Pos(i64::from_be_bytes(*pos))));
+            }
             HEARING => self.hearings.push(read_at_room(bytes)?),
             _ => return None,
         }
         Some(())
+    }
+
+    /// What waits to be sent to a session of `me` that has been told its log up to `told`: requests
+    /// until then.
+    pub(crate) fn behind(&mut self, me: &Bare, told: Pos, until: Moment) -> Behind {
+        let mut behind = Behind::default();
+        for (stanza, pos) in self.waiting.drain(..) {
+            behind.again(stanza, me, (pos, told), until);
+        }
+        behind
     }
 
     /// Makes `session`, which has just been made, what it was: the client's count `h`, and so many
@@ -175,7 +201,7 @@ impl Saved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hook::Leaving, parcel::Link, port::Node};
+    use crate::{hook::Leaving, parcel::Link, port::Node, replay::Replay};
     use std::sync::Arc;
 
     fn session() -> Session {
@@ -235,6 +261,25 @@ mod tests {
         assert!(Saved::read(&[1, 99, 0, 0, 0, 0]).is_none());
         assert!(Saved::read(&[1, PRIORITY, 0, 0, 0, 2, 0, 0]).is_none());
         assert!(Saved::read(&[1, PRESENCE, 0xff, 0xff, 0xff, 0xff]).is_none());
+    }
+
+    #[test]
+    fn what_waits_behind_the_log_waits_there_still_and_has_not_been_sent() {
+        let mut before = session();
+        let mut replay = Replay::missed(Pos(5));
+        let asks = stanza("<iq from='romeo@x/r' id='1' type='get'/>");
+        replay.behind.push(asks.into(), Pos(9), Moment(0)).unwrap();
+        before.replay = Some(Box::new(replay));
+        let managed = Managed::from_now(&before.handled, Some(Resumption::by("id", 1)));
+        let mut saved = Saved::read(&save(&before, &managed)).unwrap();
+        let mut behind = saved.behind(&Bare::parse("juliet@x").unwrap(), Pos(5), Moment(7));
+        assert_eq!(behind.until(), Some(Moment(7)));
+        let next = |behind: &mut Behind, told| Some(behind.next(Pos(told))?.stanza.head.id.clone());
+        assert_eq!(next(&mut behind, 8), None);
+        assert_eq!(next(&mut behind, 9), Some(Some("1".into())));
+        let mut after = session();
+        saved.load(&mut after, [0; 32], 5, 11);
+        assert_eq!(after.managed.unwrap().unacked.sent(), 11);
     }
 
     /// Whatever bytes these are, reading them ends, and what is read is no more than they are.

@@ -28,7 +28,8 @@ impl Account {
 
     /// Gives back what need not wait behind what the session at this place is told out of its log.
     /// What is for a client without a stream does not: it stands with what that has not got, which
-    /// the store keeps.
+    /// the store keeps. But with what waited when the process ended it waits: of that nothing has
+    /// been sent, so it cannot stand there.
     pub(super) fn behind(
         &mut self,
         place: usize,
@@ -36,18 +37,25 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) -> Option<Leaving> {
-        let session = self.sessions.get_mut(place).filter(|session| session.is_attached());
-        let replay = session.and_then(|session| session.replay.as_mut());
-        let Some(replay) = replay.filter(|replay| replay.goes_on()) else { return Some(leaving) };
+        let Some(session) = self.sessions.get_mut(place) else { return Some(leaving) };
+        let is_attached = session.is_attached();
+        let replay = session.replay.as_mut().filter(|replay| replay.goes_on());
+        let replay = replay.filter(|replay| is_attached || !replay.behind.is_empty());
+        let Some(replay) = replay else { return Some(leaving) };
         let Some(sender) = sender(&leaving.stanza, &self.jid) else { return Some(leaving) };
         let last = replay.behind.last_of(sender);
         if last <= replay.after {
             return Some(leaving);
         }
-        let (until, is_iq) = (ctx.now.after(BEHIND_MS_MAX), leaving.stanza.kind() == Kind::Iq);
+        let (until, kind) = (ctx.now.after(BEHIND_MS_MAX), leaving.stanza.kind());
+        let only_here = leaving.told.is_none() && kind != Kind::Presence;
         match replay.behind.push(leaving, last, until) {
-            Ok(()) if is_iq => self.wake(until, out),
-            Ok(()) => {}
+            Ok(()) => {
+                if kind == Kind::Iq {
+                    self.wake(until, out);
+                }
+                self.waits_otherwise(place, only_here, ctx, out);
+            }
             // The next that the room tells misses it.
             Err(full) if full.told.is_some() => {}
             Err(full) => match untaken(&full.stanza) {
@@ -62,11 +70,28 @@ impl Account {
         None
     }
 
+    /// What waits for a session is not what the store has of it; `only_here`: nor will it have it
+    /// otherwise.
+    fn waits_otherwise(
+        &mut self,
+        place: usize,
+        only_here: bool,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(managed) = &mut self.sessions[place].managed else { return };
+        managed.changed = true;
+        if only_here {
+            self.note(ctx, out);
+        }
+    }
+
     /// What waited for what the session of this id has been told by now.
     pub(super) fn let_on(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         while let Some(place) = self.place(id) {
             let Some(replay) = &mut self.sessions[place].replay else { return };
             let Some(leaving) = replay.behind.next(replay.after) else { return };
+            self.waits_otherwise(place, leaving.told.is_none(), ctx, out);
             self.deliver_now(place, leaving, ctx, out);
         }
     }
@@ -83,10 +108,15 @@ impl Account {
     /// Who asks is told when the store, or the client that is to take what stands before, does not
     /// come.
     pub(super) fn refuse_overdue(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let replays = self.sessions.iter_mut().filter_map(|session| session.replay.as_mut());
-        let overdue: Vec<_> = replays
-            .flat_map(|replay| std::iter::from_fn(|| replay.behind.overdue(ctx.now)))
-            .collect();
+        let mut overdue = Vec::new();
+        for place in 0..self.sessions.len() {
+            let Some(replay) = &mut self.sessions[place].replay else { continue };
+            let before = overdue.len();
+            overdue.extend(std::iter::from_fn(|| replay.behind.overdue(ctx.now)));
+            if overdue.len() > before {
+                self.waits_otherwise(place, true, ctx, out);
+            }
+        }
         for request in overdue {
             self.refuse(&request, &StanzaCondition::ResourceConstraint.into(), ctx, out);
         }

@@ -8,6 +8,7 @@ use super::{
     wait::{By, Noted, Then, Wait},
 };
 use crate::{
+    behind::BEHIND_MS_MAX,
     ctx::{Ctx, Moment},
     parcel::Link,
     port::Node,
@@ -52,13 +53,17 @@ impl Account {
                 None => unit.changes.extend(self.end_kept((token, h, row.id))),
             }
         }
+        if let Some(until) = self.overdue_at() {
+            self.wake(until, out);
+        }
         // At once with what it becomes: else a process that ends between would have lost it.
         self.note_with(unit, ctx, out);
     }
 
     fn revived(&self, row: &Resumable, token: [u8; 32], h: u32, ctx: &Ctx<'_>) -> Option<Session> {
         let jid = self.jid.with_resource(&row.resource).ok()?;
-        let saved = Saved::read(&row.state)?;
+        let mut saved = Saved::read(&row.state)?;
+        let behind = saved.behind(&self.jid, row.mark, ctx.now.after(BEHIND_MS_MAX));
         let id = ctx.number();
         let mut session = Session::bound(no_link(id), jid, id, ctx.hooks.plans());
         session.device.clone_from(&row.device);
@@ -71,7 +76,7 @@ impl Account {
         let until = ctx.now.after(ctx.settings.limits.revived_shown_ms);
         managed.shown = session.presence.is_some().then_some(until);
         managed.unacked.is_away(true);
-        session.replay = Some(Box::new(Replay::missed(row.mark)));
+        session.replay = Some(Box::new(Replay { behind, ..Replay::missed(row.mark) }));
         Some(session)
     }
 

@@ -2,7 +2,14 @@
 //! stands there (RFC 6120 §10.1).
 
 use super::*;
-use crate::behind::{BEHIND_MS_MAX, BEHIND_STANZAS_MAX};
+use crate::{
+    behind::{BEHIND_MS_MAX, BEHIND_STANZAS_MAX},
+    hook::Claims,
+    managed::Resumption,
+    parcel::Claim,
+    unit::Resumable,
+};
+use wire::StreamCondition;
 
 const NURSE: &str = "nurse@x/kitchen";
 
@@ -181,4 +188,113 @@ fn what_has_been_purged_meanwhile_is_not_waited_for() {
     assert_eq!(ids(&mut world, romeo), ["2"]);
     world.says(juliet, JULIET, &message(ROMEO, "3"));
     assert_eq!(ids(&mut world, romeo), ["3"], "nothing stands before it any more");
+}
+
+/// Streams that begin with `begin` may be left for others.
+const KEPT: Xep = Xep {
+    number: 9993,
+    name: "Kept",
+    version: "1",
+    status: Status::Partial("tests"),
+    hooks: &[
+        Hook::At(Station::Keep, keep),
+        Hook::Inline(BEGIN, "toy", |_, session, _| {
+            session.manage(Some(Resumption::by("id", 600_000)));
+            Vec::new()
+        }),
+        Hook::Write(Desk::Count, |leaving, session, _| {
+            session.managed.iter_mut().for_each(|managed| managed.unacked.push(&leaving));
+            [leaving].into()
+        }),
+        Hook::Resumption(&Kept),
+    ],
+};
+
+struct Kept;
+
+impl Claims for Kept {
+    fn read(&self, _: Element<'_>) -> Option<Result<Claim, Payload>> {
+        None
+    }
+
+    fn granted(&self, _: &Claim, _: u32) -> Payload {
+        Draft::new(BEGUN).finish()
+    }
+
+    fn refused(&self, _: &Claim, _: Option<u32>) -> Payload {
+        Draft::new(BEGIN).finish()
+    }
+
+    fn too_high(&self, _: u32, _: u32) -> StreamError {
+        StreamCondition::UndefinedCondition.into()
+    }
+
+    fn offer(&self) -> Payload {
+        Draft::new(BEGUN).finish()
+    }
+}
+
+/// Juliet has said `1` and asked `2`, romeo has been told neither, and a second later the process
+/// is killed. He has been loaded again, and has no stream.
+fn killed() -> (World, Link) {
+    let mut world = World::of(&[&KEPT]);
+    world.pos = Pos::before(1).0;
+    let juliet = world.online(JULIET, 1);
+    let (jid, romeo) = (Jid::parse(ROMEO).unwrap(), Link { node: Node(1), number: 2 });
+    let (resource, inline) = (jid.resource().map(Text::from), vec![Draft::new(BEGIN).finish()]);
+    let bind = Said::Bind { resource, since: 1, device: None, inline, reads: false };
+    world.feed(Input::Parcel(Parcel::FromSocket(jid.bare(), romeo, bind)));
+    world.looks = false;
+    world.says(romeo, ROMEO, "<presence/>");
+    world.says(juliet, JULIET, &message(ROMEO, "1"));
+    world.says(juliet, JULIET, &asks("2", ROMEO));
+    world.commits = false;
+    world.now = 1_000;
+    world.feed(Input::Tick);
+    let mut changes = world.held.iter().flat_map(|(_, _, unit, _)| &unit.changes);
+    let row = changes.find_map(|change| match change {
+        Change::Session(of, row) if *of == jid.bare() => Some(Resumable::clone(row)),
+        _ => None,
+    });
+    let row = row.expect("it is written within the second");
+    let mut again = World::of(&[&KEPT]);
+    (again.pos, again.log) = (world.pos, std::mem::take(&mut world.log));
+    let juliet = again.online(JULIET, 1);
+    (again.loads, again.looks) = (false, false);
+    again.feed(Input::Revive(jid.bare()));
+    let loaded = Loaded { sessions: vec![row], last: Pos(again.pos), ..Loaded::default() };
+    again.feed(Input::Loaded(jid.bare(), Ok(Some(loaded))));
+    again.says(juliet, JULIET, &asks("3", ROMEO));
+    assert_eq!(again.heard(juliet), [""; 0]);
+    (again, juliet)
+}
+
+#[test]
+fn what_waits_outlives_the_process_in_its_place() {
+    let (mut world, juliet) = killed();
+    let (romeo, bare) = (Link { node: Node(1), number: 3 }, Bare::parse("romeo@x").unwrap());
+    // He has got more than was written: none of it is what waited.
+    let claim = Claim { id: "id".into(), h: 7 };
+    let resumes = Said::Resume { claim, since: 1, device: None };
+    world.feed(Input::Parcel(Parcel::FromSocket(bare, romeo, resumes)));
+    assert_eq!(ids(&mut world, romeo), [""; 0]);
+    world.look_all();
+    assert_eq!(ids(&mut world, romeo), ["1", "2", "3"]);
+    assert_eq!(world.heard(juliet), [""; 0]);
+}
+
+#[test]
+fn who_asked_before_the_process_ended_is_answered_though_nobody_comes_back() {
+    let (mut world, juliet) = killed();
+    world.now = BEHIND_MS_MAX - 1;
+    world.feed(Input::Tick);
+    assert_eq!(world.heard(juliet), [""; 0]);
+    world.now = BEHIND_MS_MAX;
+    assert_eq!(world.shard.wakes(), Some(Moment(world.now)));
+    world.feed(Input::Tick);
+    let heard = world.heard(juliet);
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    for (refused, id) in heard.iter().zip(["id='2'", "id='3'"]) {
+        assert!(refused.contains(id) && refused.contains("resource-constraint"), "{refused}");
+    }
 }
