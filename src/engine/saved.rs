@@ -35,6 +35,8 @@ const HEARING: u8 = 11;
 const HIDDEN: u8 = 9;
 /// One that has not been sent and no log has: behind which place it waits, and the stanza.
 const WAITING: u8 = 12;
+/// The request before it has been answered.
+const ANSWERED: u8 = 13;
 
 /// What is kept of a session.
 pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
@@ -71,7 +73,10 @@ pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
             (Some(pos), ..) => put(LOGGED, &pos.0.to_be_bytes()),
             (None, Some((room, pos)), _) => put(LOGGED_BY_ROOM, &at_room(room, *pos)),
             (None, None, Some(stanza)) => put(UNLOGGED, stanza.to_text().as_bytes()),
-            (None, None, None) => {}
+            (None, None, None) => continue,
+        }
+        if sent.answered {
+            put(ANSWERED, &[]);
         }
     }
     let waiting = session.replay.iter().flat_map(|replay| replay.behind.unlogged());
@@ -155,6 +160,7 @@ impl Saved {
             UNLOGGED => {
                 self.sent.push(Sent { pos: None, room: None, stanza: Some(stanza()?), answered });
             }
+            ANSWERED => self.sent.last_mut()?.answered = true,
             LOGGED_BY_ROOM => {
                 let room = Some(read_at_room(bytes)?);
                 self.sent.push(Sent { pos: None, room, stanza: None, answered });
@@ -261,6 +267,23 @@ mod tests {
         assert!(Saved::read(&[1, 99, 0, 0, 0, 0]).is_none());
         assert!(Saved::read(&[1, PRIORITY, 0, 0, 0, 2, 0, 0]).is_none());
         assert!(Saved::read(&[1, PRESENCE, 0xff, 0xff, 0xff, 0xff]).is_none());
+    }
+
+    #[test]
+    fn a_request_that_was_answered_is_so_still() {
+        let before = session();
+        let mut managed = Managed::from_now(&before.handled, Some(Resumption::by("id", 1)));
+        for id in 1..=3 {
+            let asks = format!("<iq from='romeo@x/r' id='{id}' type='get'/>");
+            managed.unacked.push(&stanza(&asks).into());
+        }
+        managed.unacked.answers(&stanza("<iq to='romeo@x/r' id='2' type='result'/>"));
+        let mut after = session();
+        Saved::read(&save(&before, &managed)).unwrap().load(&mut after, [0; 32], 5, 11);
+        let again = after.managed.unwrap();
+        let answered: Vec<_> = again.unacked.iter().map(|sent| sent.answered).collect();
+        assert_eq!(answered, [false, true, false]);
+        assert!(Saved::read(&[VERSION, ANSWERED, 0, 0, 0, 0]).is_none(), "nothing is before it");
     }
 
     #[test]
