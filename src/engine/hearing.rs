@@ -66,6 +66,8 @@ struct Hearing {
     wakes: Pos,
     /// Something was not told to it because it is inactive.
     slept: bool,
+    /// Something could not wait for what its own log tells it: there was no room.
+    crowded: bool,
 }
 
 /// What a session hears of the rooms that it is in.
@@ -114,6 +116,19 @@ impl Hearings {
         self.0.iter_mut().filter_map(slept).collect()
     }
 
+    /// There was no room for what a room told while the session's own log was told it.
+    pub fn crowds_out(&mut self, room: Bare) {
+        self.0.entry(room).or_default().crowded = true;
+    }
+
+    /// The rooms of which that is said, each with what was told last.
+    pub fn take_crowded(&mut self) -> Vec<(Bare, Pos)> {
+        let crowded = |(room, one): (&Bare, &mut Hearing)| {
+            std::mem::take(&mut one.crowded).then(|| (room.clone(), one.last))
+        };
+        self.0.iter_mut().filter_map(crowded).collect()
+    }
+
     /// A hook has held a message back, or let it go with all that was held before it.
     pub fn holds(&mut self, told: Option<(&Jid, Pos)>, passes: bool) {
         if passes {
@@ -135,7 +150,8 @@ impl Hearings {
     /// It comes back: rooms are told anew what it has.
     pub fn comes_back(&mut self) {
         for one in self.0.values_mut() {
-            (one.asks, one.more, one.slept, one.wakes) = (0, false, false, Pos::default());
+            (one.asks, one.wakes) = (0, Pos::default());
+            (one.more, one.slept, one.crowded) = (false, false, false);
         }
     }
 
@@ -243,6 +259,19 @@ mod tests {
         assert_eq!(hearings.take_slept(), [(room.clone(), Pos(8))]);
         assert_eq!(hearings.take_slept(), []);
         assert!(!hearings.sleeps(&room, Told { more: true, ..told(9, 10) }, false), "more waits");
+    }
+
+    #[test]
+    fn what_there_was_no_room_for_is_asked_for_once() {
+        let (room, mut hearings) = (Bare::parse("garden@rooms.x").unwrap(), Hearings::default());
+        hearings.hear(&room, told(0, 5));
+        hearings.crowds_out(room.clone());
+        hearings.crowds_out(room.clone());
+        assert_eq!(hearings.take_crowded(), [(room.clone(), Pos(5))]);
+        assert_eq!(hearings.take_crowded(), []);
+        hearings.crowds_out(room.clone());
+        hearings.comes_back();
+        assert_eq!(hearings.take_crowded(), [], "all rooms are told that it is back");
     }
 
     #[test]

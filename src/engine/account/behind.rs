@@ -56,8 +56,11 @@ impl Account {
                 }
                 self.waits_otherwise(place, only_here, ctx, out);
             }
-            // The next that the room tells misses it.
-            Err(full) if full.told.is_some() => {}
+            // When its turn has come the room is asked for it.
+            Err(full) if full.told.is_some() => {
+                let hearings = &mut self.sessions[place].hearings;
+                full.room().into_iter().for_each(|(by, _)| hearings.crowds_out(by.bare()));
+            }
             Err(full) => match untaken(&full.stanza) {
                 // Presence and answers are lost if they do not come; late is less.
                 Untaken::Ignore => return Some(full),

@@ -133,6 +133,7 @@ impl Account {
 
     /// The log has no more for the session at this place.
     fn replay_ends(&mut self, place: usize, after: Pos, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        self.hears_crowded(place, out);
         let session = &mut self.sessions[place];
         let Some(replay) = &session.replay else { return };
         if session.managed.is_none() && replay.told {

@@ -101,6 +101,15 @@ impl Account {
         }
     }
 
+    /// The session at this place has been told its log: rooms are asked for what could not wait
+    /// for that.
+    pub(super) fn hears_crowded(&mut self, place: usize, out: &mut Vec<Output>) {
+        let session = &mut self.sessions[place];
+        for (room, last) in session.hearings.take_crowded() {
+            out.push(attends(room, session.jid.clone(), Attends::Back(Some(last))));
+        }
+    }
+
     /// A room does not know whether a session of its occupant's takes what is said: if it has a
     /// stream it does.
     pub(super) fn asked_by_room(&mut self, session: &Jid, room: Bare, out: &mut Vec<Output>) {

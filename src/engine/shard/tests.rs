@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     account::{Account, Look},
     ctx::{Moment, Random},
+    hearing::{Attends, Told},
     hook::{
         Answer, Desk, Hook, Leaving, Leavings, Output as Spoken, Reply, Station, Status, Tell,
         Verdict, Why, Xep,
@@ -172,6 +173,8 @@ struct World {
     said: Vec<(Link, Say)>,
     /// Every stanza that went from one home to another.
     carried: Vec<String>,
+    /// What rooms are asked for.
+    attends: Vec<(Bare, Attends)>,
 }
 
 impl World {
@@ -198,6 +201,7 @@ impl World {
             expired: Vec::new(),
             said: Vec::new(),
             carried: Vec::new(),
+            attends: Vec::new(),
         }
     }
 
@@ -244,6 +248,9 @@ impl World {
     fn carry(&mut self, parcel: Parcel) -> Option<Input> {
         let domain = parcel.account()?.domain();
         let there = self.elsewhere.as_ref().is_some_and(|(_, theirs)| theirs.serves(domain));
+        if let Parcel::Attends { room, attends, .. } = &parcel {
+            self.attends.push((room.clone(), *attends));
+        }
         let served = there || self.settings.hosts(domain);
         if let Parcel::Routed { stanza, .. } = &parcel {
             self.carried.push(stanza.to_text().to_string());

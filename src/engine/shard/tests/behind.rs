@@ -172,6 +172,35 @@ fn what_waits_for_one_session_is_bounded_and_presence_and_answers_are_not_lost_b
     assert!(!told.iter().any(|id| id == "old"), "of presence the last counts");
 }
 
+#[test]
+fn what_a_room_told_and_there_was_no_room_for_it_is_asked_for_at_the_end() {
+    let (mut world, _, _, romeo) = romeo_reads(TOYS);
+    let from = "from='garden@rooms.x/nurse'";
+    let said =
+        |id: &str| format!("<message {from} to='{ROMEO}' id='{id}'><body>{id}</body></message>");
+    world.routed(&said("private"));
+    let tells = |world: &mut World, pos: i64| {
+        let message = Stanza::parse_one(&said(&format!("room{pos}"))).unwrap();
+        let told = Told { pos: Pos(pos), after: Pos(pos - 1), more: false };
+        let to = Bare::parse("romeo@x").unwrap();
+        world.feed(Input::Parcel(Parcel::Told { to, message, told, news: None }));
+    };
+    tells(&mut world, 1);
+    for number in 1..BEHIND_STANZAS_MAX {
+        world.routed(&asks(&number.to_string(), ROMEO).replace("<iq", &format!("<iq {from}")));
+    }
+    tells(&mut world, 2);
+    assert_eq!(ids(&mut world, romeo), [""; 0]);
+    assert_eq!(world.attends, []);
+    world.look_all();
+    let told = ids(&mut world, romeo);
+    assert_eq!((&*told[0], &*told[1], told.len()), ("private", "room1", 1 + BEHIND_STANZAS_MAX));
+    let room = Bare::parse("garden@rooms.x").unwrap();
+    assert_eq!(world.attends, [(room, Attends::Back(Some(Pos(1))))]);
+    tells(&mut world, 2);
+    assert_eq!(ids(&mut world, romeo), ["room2"]);
+}
+
 /// It came while the log was read, and was purged before the log was read again.
 #[test]
 fn what_has_been_purged_meanwhile_is_not_waited_for() {
