@@ -132,6 +132,9 @@ impl Ledger {
         if let (Is::Presence(Mood::Error), Some(jid)) = (is, to.jid()) {
             self.declined.insert((from.bare(), jid));
         }
+        if let (Is::Presence(Mood::Subscribed), Some(jid)) = (is, to.jid()) {
+            self.approves(from, &jid);
+        }
         if let (Is::Anonymous, Some(link)) = (is, by) {
             self.anonymous.entry(link).or_default().0 += 1;
         }
@@ -148,6 +151,18 @@ impl Ledger {
             is_excused: false,
         });
         (number, words.xml(number, head))
+    }
+
+    /// RFC 6121 §3.1.5: who has asked, and is told yes, sees the presence, also while the account
+    /// cannot write that yet: its line waits for half of what stands before it.
+    fn approves(&mut self, from: &Jid, to: &Jid) {
+        let asks = |entry: &Entry| {
+            let of = entry.to.jid().is_some_and(|asked| asked.bare() == from.bare());
+            entry.is == Is::Presence(Mood::Subscribe) && of && entry.from.bare() == to.bare()
+        };
+        if self.entries.iter().any(asks) {
+            self.allowed.insert((from.bare(), to.bare()));
+        }
     }
 
     /// The entry that a stanza's id names.
