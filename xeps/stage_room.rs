@@ -158,10 +158,10 @@ impl House {
         self.room.is_some()
     }
 
-    /// The store does what it was told first, or does not; what is to be read, is read first.
+    /// The store does what it was told first, or does not; what is to be read comes first.
     pub fn goes_on(&mut self, outcome: Result<(), Fault>) -> Vec<Stanza> {
         if let Some((number, asked)) = self.reads.pop_front() {
-            let read = self.read(&asked);
+            let read = outcome.map_err(StanzaError::from).and_then(|()| self.read(&asked));
             return self.plays(Input::Answered(number, read));
         }
         let Some((ticket, unit)) = self.commits.pop_front() else { return Vec::new() };

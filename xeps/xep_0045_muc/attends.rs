@@ -22,6 +22,8 @@ use engine::{
 /// What sessions are told at once that come back together, in stanzas; those that it ends with may
 /// be told a page more.
 const RETOLD_STANZAS_MAX: usize = 500;
+/// How long after a failure the room's log is read again.
+const RETRY_MS: u64 = 1_000;
 
 impl Room {
     /// A session says whether it takes what is said here.
@@ -96,26 +98,64 @@ impl Room {
         step.effects.push(Effect::CatchUp(session.clone()));
     }
 
-    /// From now on it takes what is said; what is to be read of what it has missed.
+    /// From now on it takes what is said; what is to be read of what it has missed. While the log
+    /// cannot be read it stays away.
     pub fn catch_up(&mut self, session: Jid) -> Option<Stanza> {
-        let from = self.occupants.seat_mut(&session)?.is_back()?;
+        if self.reads_again.is_some() {
+            return None;
+        }
+        let seat = self.occupants.seat_mut(&session)?;
+        let after = seat.comes_back?;
+        let from = seat.is_back()?;
         if from >= self.released {
             return None;
         }
         let asked = history::missed_by(&self.jid, &session, from);
-        self.catches_up = Some(Missing { session, from });
+        self.catches_up = Some(Missing { session, after, from });
         Some(asked)
+    }
+
+    /// The log could not be read: the session is away again, as are those behind it, until it is
+    /// read once more.
+    fn misses(&mut self, by: &Missing, turn: &mut Turn<'_, '_>) {
+        let seat = self.occupants.seat_mut(&by.session);
+        // It may have lost its stream meanwhile, or said once more that it is back.
+        if let Some(seat) = seat.filter(|seat| !seat.is_away && seat.comes_back.is_none()) {
+            (seat.is_away, seat.comes_back) = (true, Some(by.after));
+        }
+        let at = turn.ctx.now.after(RETRY_MS);
+        self.reads_again = Some(at);
+        turn.out.push(Output::Wake(at));
+    }
+
+    /// Whoever waits for the log that could not be read.
+    pub fn read_again(&mut self, turn: &mut Turn<'_, '_>) {
+        if self.reads_again.take_if(|at| *at <= turn.ctx.now).is_none() {
+            return;
+        }
+        let waits = |seat: &mut Seat| seat.comes_back.map(|_| seat.jid.clone());
+        let waiting: Vec<_> = self.occupants.seats_mut().filter_map(waits).collect();
+        let mut step = self.step(Asker::Nobody);
+        step.effects.extend(waiting.into_iter().map(Effect::CatchUp));
+        self.take(step, turn);
     }
 
     /// It has been read. When the process was away, many come back at once and have missed the
     /// same: they are told out of the same page.
-    pub fn missed(&mut self, by: &Missing, replied: Replied, ctx: &Ctx<'_>) -> Vec<Effect> {
-        let page = match replied {
-            Ok(Reply::After(read, more)) => Page::of(&self.jid, by.from, read, more.is_some(), ctx),
-            _ => Page { from: by.from, messages: Vec::new(), more: true },
+    pub fn missed(
+        &mut self,
+        by: &Missing,
+        replied: Replied,
+        turn: &mut Turn<'_, '_>,
+    ) -> Vec<Effect> {
+        let Ok(Reply::After(read, more)) = replied else {
+            self.misses(by, turn);
+            return Vec::new();
         };
+        let page = Page::of(&self.jid, by.from, read, more.is_some(), turn.ctx);
         if page.messages.is_empty() && page.more {
-            // With the next message it finds that something is missing, and asks again.
+            // Nothing on it can be told. With the next message it finds that something is missing,
+            // and asks again.
             let seat = self.occupants.seat_mut(&by.session);
             seat.into_iter().for_each(|seat| seat.told = self.released);
             return Vec::new();
@@ -161,6 +201,7 @@ impl Seat {
 #[derive(Debug)]
 pub struct Missing {
     session: Jid,
+    after: Option<Pos>,
     from: Pos,
 }
 

@@ -182,7 +182,7 @@ impl Room {
         }
         let catches_up = self.catches_up.take_if(|_| self.line.reads(number));
         let (read, changes) = match (catches_up, replied) {
-            (Some(who), replied) => (self.missed(&who, replied, turn.ctx), Vec::new()),
+            (Some(who), replied) => (self.missed(&who, replied, turn), Vec::new()),
             (None, Ok(Reply::After(stanzas, _))) => {
                 (stanzas.into_iter().map(Effect::Send).collect(), Vec::new())
             }

@@ -21,7 +21,7 @@ use super::{
 };
 use engine::{
     account::{Input, Output},
-    ctx::Ctx,
+    ctx::{Ctx, Moment},
     port::Loaded,
     unit::{Change, Pos, Table},
     wire::*,
@@ -71,6 +71,8 @@ pub struct Room {
     pub slices: Slices,
     /// Who is being told what it has missed.
     pub catches_up: Option<Missing>,
+    /// The log could not be read for who comes back: when it is read again.
+    pub reads_again: Option<Moment>,
     /// Sessions that sat when the process began, by number: whether they are there still.
     pub unsure: BTreeSet<u64>,
     /// Sessions that the store has under a nick that is another's, or twice, as can be after it has
@@ -99,7 +101,7 @@ impl Room {
         let last = loaded.as_ref().map_or_else(Pos::default, |loaded| loaded.last);
         let (members, occupants, subject, whispered, line) = <_>::default();
         let (asked, unsure, avatar, spoke, catches_up) = <_>::default();
-        let (lately, visits) = <_>::default();
+        let (lately, visits, reads_again) = <_>::default();
         let mut room = Self {
             jid,
             is_made,
@@ -121,6 +123,7 @@ impl Room {
             asked,
             slices: Slices::default(),
             catches_up,
+            reads_again,
             unsure,
             unseated: Vec::new(),
             place: None,

@@ -119,9 +119,13 @@ impl Room {
 
     /// Something comes to the room: in its turn.
     pub fn hears(&mut self, input: Input, turn: &mut Turn<'_, '_>) {
-        // Marks stand beside the line, whoever is being told something.
+        // Marks stand beside the line, whoever is being told something; a step that is taken is
+        // behind that.
         match &input {
-            Input::Tick => self.note_marks(turn),
+            Input::Tick => {
+                self.note_marks(turn);
+                self.read_again(turn);
+            }
             Input::Note => self.write_all_marks(turn),
             _ => {}
         }

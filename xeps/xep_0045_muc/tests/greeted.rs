@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::xep_0045_muc::greet::LEFT;
+use engine::port::Fault;
 
 const JULIET: &str = "juliet@wax.example/balcony";
 const ROMEO: &str = "romeo@wax.example/orchard";
@@ -173,4 +174,41 @@ fn who_was_removed_in_the_last_seconds_and_comes_back_is_told_so() {
     assert_eq!(shown(&house.comes_back(PARIS), PARIS), [], "who never was here");
     enter(&mut house, JULIET, "juliet");
     assert_eq!(shown(&house.comes_back(JULIET), JULIET), []);
+}
+
+#[test]
+fn who_comes_back_while_the_log_cannot_be_read_is_told_when_it_can_be() {
+    let mut house = house();
+    for who in [JULIET, ROMEO] {
+        house.goes_away(who);
+    }
+    super::say(&mut house, FOUNDER, "1");
+    super::say(&mut house, FOUNDER, "2");
+    house.wakes(); // what its founder has read is written
+    house.late = true;
+    for who in [JULIET, ROMEO] {
+        assert!(to(&house.comes_back(who), who).is_empty());
+    }
+    let gone = || Err(Fault::Away("out for lunch".into()));
+    for _ in 0..3 {
+        assert_eq!(house.waits(), 1, "one read, whoever waits for it");
+        assert!(house.goes_on(gone()).is_empty());
+        assert_eq!(house.waits(), 0, "not at once again");
+        house.wakes();
+    }
+    house.goes_away(ROMEO);
+    house.goes_on(gone());
+    house.late = false;
+    let heard = super::say(&mut house, FOUNDER, "3");
+    assert!(to(&heard, JULIET).is_empty(), "what is before it is told first");
+    let heard = house.wakes();
+    let said = |heard: &[Stanza], who: &str| -> Vec<String> {
+        let said = to(heard, who).into_iter();
+        said.filter_map(|one| Some(one.child(Name::new(ns::CLIENT, "body"))?.text().into()))
+            .collect()
+    };
+    assert_eq!(said(&heard, JULIET), ["1", "2", "3"]);
+    assert!(to(&heard, ROMEO).is_empty(), "he is not there any more");
+    assert_eq!(said(&super::say(&mut house, FOUNDER, "4"), JULIET), ["4"]);
+    assert_eq!(said(&house.comes_back(ROMEO), ROMEO), ["1", "2", "3", "4"]);
 }
