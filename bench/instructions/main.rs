@@ -1,4 +1,4 @@
-//! The steps of a message's path, each a function of its own, so that `bench/instructions/count`
+//! The steps of a message's path, each a function of its own, so that `bench/count`
 //! can tell them apart under callgrind. What is measured is called `STEPS` times, with everything
 //! that is not measured around it.
 

@@ -3,7 +3,8 @@
 //! A client that shows presence to the service hears in which rooms something was said, without
 //! being in them: of those where its account is a member, or more, and has been. First of all where
 //! something was said since: since it left, spoke or displayed what there was (XEP-0333). Then of
-//! each room once, until it enters that room, or shows presence again.
+//! each room once, until it enters that room, or shows presence again. A session is told of at most
+//! 500 rooms: at first of those whose addresses come first.
 //!
 //! The rooms tell the account anyway what it may want to be notified of (XEP-0357), so none of them
 //! knows of it, and a room tells nobody else. The subscription is the session's: it outlives the
