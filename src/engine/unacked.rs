@@ -224,6 +224,8 @@ impl Unacked {
             }
             if let Some(stanza) = sent.stanza.take() {
                 (stanzas, bytes) = (stanzas + 1, bytes + stanza.wire_len());
+                // What the client has answered it has got.
+                let follows = follows.filter(|_| !sent.answered);
                 lacking.following.extend(follows.map(|last| (last, stanza)));
             }
             false
@@ -326,6 +328,9 @@ mod tests {
             unacked.push(&leaving(None, body));
             unacked.push(&leaving(Some(max + 1 + body as i64), 1));
         }
+        let asks = "<iq from='a@x/r' type='get' id='1'><q xmlns='q'/></iq>";
+        unacked.push(&Leaving::from(Stanza::parse_one(asks).unwrap()));
+        unacked.answers(&Stanza::parse_one("<iq to='a@x/r' type='result' id='1'/>").unwrap());
         let Lacking { places, following } = unacked.take_lacking();
         assert_eq!(places, [0, 1, 2, 3].map(|more| Pos(max + more)));
         let following: Vec<_> =
