@@ -75,7 +75,7 @@ impl Account {
 
     /// What waits for a session is not what the store has of it; `only_here`: nor will it have it
     /// otherwise.
-    fn waits_otherwise(
+    pub(super) fn waits_otherwise(
         &mut self,
         place: usize,
         only_here: bool,

@@ -105,13 +105,10 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Some(managed) = &mut self.sessions[place].managed else { return };
-        if !managed.can_be_resumed() {
-            return self.leave_at(place, true, ctx, out);
-        }
-        managed.changed = true;
-        if only_here {
-            self.note(ctx, out);
+        let Some(managed) = &self.sessions[place].managed else { return };
+        match managed.can_be_resumed() {
+            true => self.waits_otherwise(place, only_here, ctx, out),
+            false => self.leave_at(place, true, ctx, out),
         }
     }
 

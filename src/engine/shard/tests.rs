@@ -31,6 +31,7 @@ mod delivery;
 mod devices;
 mod endings;
 mod guests;
+mod lasting;
 mod limits;
 mod order;
 mod outliving;

@@ -1,15 +1,12 @@
 //! A session that is told its log: what is in none keeps its place behind what of the same sender
 //! stands there (RFC 6120 §10.1).
 
-use super::*;
+use super::{lasting::*, *};
 use crate::{
     behind::{BEHIND_MS_MAX, BEHIND_STANZAS_MAX},
-    hook::Claims,
-    managed::Resumption,
     parcel::Claim,
     unit::Resumable,
 };
-use wire::StreamCondition;
 
 const NURSE: &str = "nurse@x/kitchen";
 
@@ -225,43 +222,8 @@ const KEPT: Xep = Xep {
     name: "Kept",
     version: "1",
     status: Status::Partial("tests"),
-    hooks: &[
-        Hook::At(Station::Keep, keep),
-        Hook::Inline(BEGIN, "toy", |_, session, _| {
-            session.manage(Some(Resumption::by("id", 600_000)));
-            Vec::new()
-        }),
-        Hook::Write(Desk::Count, |leaving, session, _| {
-            session.managed.iter_mut().for_each(|managed| managed.unacked.push(&leaving));
-            [leaving].into()
-        }),
-        Hook::Resumption(&Kept),
-    ],
+    hooks: &[Hook::At(Station::Keep, keep), LASTS, COUNTS, RESUMES],
 };
-
-struct Kept;
-
-impl Claims for Kept {
-    fn read(&self, _: Element<'_>) -> Option<Result<Claim, Payload>> {
-        None
-    }
-
-    fn granted(&self, _: &Claim, _: u32) -> Payload {
-        Draft::new(BEGUN).finish()
-    }
-
-    fn refused(&self, _: &Claim, _: Option<u32>) -> Payload {
-        Draft::new(BEGIN).finish()
-    }
-
-    fn too_high(&self, _: u32, _: u32) -> StreamError {
-        StreamCondition::UndefinedCondition.into()
-    }
-
-    fn offer(&self) -> Payload {
-        Draft::new(BEGUN).finish()
-    }
-}
 
 /// Juliet has said `1` and asked `2`, romeo has been told neither, and a second later the process
 /// is killed. He has been loaded again, and has no stream.

@@ -275,10 +275,7 @@ const COUNTED: Xep = Xep {
             session.manage(None);
             Vec::new()
         }),
-        Hook::Write(Desk::Count, |leaving, session, _| {
-            session.managed.iter_mut().for_each(|managed| managed.unacked.push(&leaving));
-            [leaving].into()
-        }),
+        lasting::COUNTS,
     ],
 };
 

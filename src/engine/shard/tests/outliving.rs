@@ -1,39 +1,10 @@
 //! Sessions that wait for their clients (XEP-0198 §5), who believe in all that they saw and said
 //! before: seen by nobody any more, or read from the store again.
 
-use super::*;
-use crate::{
-    hook::{Claims, Desk},
-    managed::Resumption,
-    parcel::Claim,
-};
+use super::{lasting::*, *};
+use crate::parcel::Claim;
 
 const PHONE: &str = "romeo@x/phone";
-const RESUMED: Name = Name::new("toy", "resumed");
-
-struct Counts;
-
-impl Claims for Counts {
-    fn read(&self, _: Element<'_>) -> Option<Result<Claim, Payload>> {
-        None
-    }
-
-    fn granted(&self, _: &Claim, _: u32) -> Payload {
-        Draft::new(RESUMED).finish()
-    }
-
-    fn refused(&self, _: &Claim, _: Option<u32>) -> Payload {
-        Draft::new(Name::new("toy", "refused")).finish()
-    }
-
-    fn too_high(&self, _: u32, _: u32) -> StreamError {
-        wire::StreamCondition::UndefinedCondition.into()
-    }
-
-    fn offer(&self) -> Payload {
-        Draft::new(RESUMED).finish()
-    }
-}
 
 /// Streams that begin with `begin` can be lost, and their sessions go on.
 const LASTING: Xep = Xep {
@@ -41,17 +12,7 @@ const LASTING: Xep = Xep {
     name: "Lasting",
     version: "1",
     status: Status::Partial("tests"),
-    hooks: &[
-        Hook::Resumption(&Counts),
-        Hook::Inline(BEGIN, "toy", |_, session, _| {
-            session.manage(Some(Resumption::by("phone", 3_600_000)));
-            Vec::new()
-        }),
-        Hook::Write(Desk::Count, |leaving, session, _| {
-            session.managed.iter_mut().for_each(|managed| managed.unacked.push(&leaving));
-            [leaving].into()
-        }),
-    ],
+    hooks: &[RESUMES, LASTS, COUNTS],
 };
 
 /// Romeo's phone is there.
@@ -74,7 +35,7 @@ fn hides(world: &mut World, link: Link) {
 /// It comes back; what it hears besides.
 fn resumes(world: &mut World, h: usize) -> Vec<String> {
     let (romeo, link) = (Bare::parse("romeo@x").unwrap(), Link { node: Node(1), number: 10 });
-    let claim = Claim { id: "phone".into(), h: h.try_into().unwrap() };
+    let claim = Claim { id: "id".into(), h: h.try_into().unwrap() };
     let resume = Said::Resume { claim, since: 1, device: None };
     world.feed(Input::Parcel(Parcel::FromSocket(romeo, link, resume)));
     let mut heard = world.heard(link);
