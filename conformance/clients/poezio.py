@@ -1,25 +1,29 @@
 """poezio in a tmux of its own: typed into, and read from its pane and its log."""
 
 import re
-from time import sleep
+from time import time
 
-from clients import Client, screenshots
-from servers import DOMAIN, run
-from waiting import Failure, until
+from servers import DOMAIN
+from terminal import Terminal
+from waiting import until
 
-COLUMNS, ROWS = "200", "50"
 # Of what is typed, so much is seen, however long it is
 SEEN = 20
 # It does not run as root, but where everybody is
 BEGIN = "import os; os.geteuid = lambda: 1; from poezio.__main__ import run; run()"
 
 
-class Poezio(Client):
+def next_second():
+    """Of archives it asks for whole seconds."""
+    this = int(time())
+    until(lambda: int(time()) > this, "the next second")
+
+
+class Poezio(Terminal):
     """One in rooms."""
 
     name = "poezio"
     retracts = None  # has no command for it
-    last_pane = ""
     read_until = 0  # where in its log the last invitation ends
 
     def login(self):
@@ -39,11 +43,11 @@ class Poezio(Client):
         self.log = home / "log"
         self.log.unlink(missing_ok=True)
         self.read_until = 0
-        words = ["env", f"HOME={home}", "LC_ALL=C.UTF-8", "TERM=tmux-256color"]
-        words += [f"XDG_{what}_HOME={home / what.lower()}" for what in ("CONFIG", "DATA", "CACHE")]
-        words += ["/usr/bin/python3", "-c", BEGIN]
-        words += ["--file", home / "poezio.cfg", "--debug", self.log]
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", COLUMNS, "-y", ROWS, *words)
+        environment = {"HOME": home, "LC_ALL": "C.UTF-8", "TERM": "tmux-256color"}
+        for what in ("CONFIG", "DATA", "CACHE"):
+            environment[f"XDG_{what}_HOME"] = home / what.lower()
+        poezio = ["/usr/bin/python3", "-c", BEGIN, "--file", home / "poezio.cfg"]
+        self.opens(environment, *poezio, "--debug", self.log)
 
     def logout(self):
         self.begins("/quit")
@@ -56,7 +60,7 @@ class Poezio(Client):
 
     def enters(self, room):
         """It asks the archive up to the second in which it does, and not for what that has."""
-        sleep(1)
+        next_second()
         self.types(f"/join {room}/{self.nick}")
         self.in_room(room)
         self.shows(f"You ({self.nick}) joined the room")
@@ -107,7 +111,7 @@ class Poezio(Client):
     def leaves(self, room):
         """It asks the archive from the second on that follows the last that it has heard."""
         self.in_room(room, "/close")
-        sleep(1)
+        next_second()
 
     def is_sent_out(self, room):
         self.in_room(room)
@@ -139,9 +143,6 @@ class Poezio(Client):
     def holds(self, part):
         return self.pane().rstrip().endswith(part[-SEEN:])
 
-    def shows(self, text):
-        until(lambda: text in self.pane(), f"poezio to show: {text}")
-
     def reads(self, pattern):
         """Of its log, behind what was read before."""
 
@@ -151,29 +152,3 @@ class Poezio(Client):
 
         until(lambda: found() is not None, f"poezio to log: {pattern}")
         return found()
-
-    def pane(self):
-        self.last_pane = self.tmux("capture-pane", "-p")
-        return self.last_pane
-
-    def shown(self):
-        return "\n".join(line for line in self.last_pane.splitlines() if line.strip())
-
-    def screenshot_of_room(self, room):
-        """As text: it has a terminal."""
-        self.in_room(room)
-        (screenshots() / f"{self.name}-room.txt").write_text(self.pane())
-
-    def runs(self):
-        try:
-            self.tmux("has-session")
-            return True
-        except Failure:
-            return False
-
-    def stop(self):
-        if self.runs():
-            self.tmux("kill-server")
-
-    def tmux(self, *words):
-        return run(["tmux", "-S", self.folder / f"{self.name}.tmux", *words])

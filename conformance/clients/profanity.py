@@ -4,14 +4,12 @@ import re
 import sqlite3
 from datetime import datetime
 
-from clients import Client, screenshots
-from servers import DOMAIN, run
-from waiting import Failure, until
-
-COLUMNS, ROWS = "200", "50"
+from servers import DOMAIN
+from terminal import Terminal
+from waiting import until
 
 
-class Profanity(Client):
+class Profanity(Terminal):
     name = "profanity"
     # To the microsecond, and nothing of earlier days: so it shows what it was told, and when
     settings = """[logging]
@@ -22,7 +20,6 @@ roster=false
 history=false
 time.chat=%Y-%m-%dT%H:%M:%S.%f+00:00
 """
-    last_pane = ""
 
     def login(self):
         self.start("--account", "test")
@@ -49,9 +46,7 @@ time.chat=%Y-%m-%dT%H:%M:%S.%f+00:00
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
         }
-        words = ["env", *(f"{key}={value}" for key, value in environment.items())]
-        words += ["profanity", *how]
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", COLUMNS, "-y", ROWS, *words)
+        self.opens(environment, "profanity", *how)
 
     def tls_policy(self):
         return "force" if self.way == "starttls" else "legacy"
@@ -162,30 +157,6 @@ time.chat=%Y-%m-%dT%H:%M:%S.%f+00:00
         self.tmux("send-keys", "-l", line)
         self.tmux("send-keys", "Enter")
 
-    def shows(self, text):
-        until(lambda: text in self.pane(), f"profanity to show: {text}")
-
-    def pane(self):
-        self.last_pane = self.tmux("capture-pane", "-p")
-        return self.last_pane
-
-    def shown(self):
-        return "\n".join(line for line in self.last_pane.splitlines() if line.strip())
-
-    def runs(self):
-        try:
-            self.tmux("has-session")
-            return True
-        except Failure:
-            return False
-
-    def stop(self):
-        if self.runs():
-            self.tmux("kill-server")
-
-    def tmux(self, *words):
-        return run(["tmux", "-S", self.folder / f"{self.name}.tmux", *words])
-
 
 class Bellringer(Profanity):
     """One in rooms."""
@@ -262,11 +233,6 @@ class Bellringer(Profanity):
         self.type(f"/win {room}")
         for line in lines:
             self.type(line)
-
-    def screenshot_of_room(self, room):
-        """As text: it has a terminal."""
-        self.in_room(room)
-        (screenshots() / f"{self.name}-room.txt").write_text(self.pane())
 
 
 class Historian(Profanity):
