@@ -51,13 +51,18 @@ impl Room {
     }
 
     /// A session that has just come in hears what is said from here on. What was said while it
-    /// asked to come in, it is not told after a restart either.
+    /// asked to come in, it is not told after a restart either: until that is written it is told
+    /// nothing that is said, but is told it then, out of the log.
     pub fn sits(&mut self, session: &Jid, turn: &mut Turn<'_, '_>) {
+        let is_ours = turn.ctx.settings.hosts(session.domain());
         let Some(seat) = self.occupants.seat_mut(session) else { return };
         if seat.start >= self.released {
             return;
         }
         seat.start = self.released;
+        if is_ours {
+            (seat.is_away, seat.comes_back) = (true, Some(None));
+        }
         let Some((nick, occupant)) = self.occupants.by(session) else { return };
         let Some(seat) = occupant.seat(session) else { return };
         let kept = occupants::kept(&self.jid, nick, occupant.role, seat);
@@ -66,6 +71,12 @@ impl Room {
         // The step that it has come by goes on: what is behind that waits.
         let unit = self.line.push(step);
         turn.out.extend(unit.map(|(ticket, unit)| Output::Commit(ticket, unit, None)));
+        if is_ours {
+            // Of its own: whether or not that could be written.
+            let mut step = self.step(Asker::Nobody);
+            step.effects.push(Effect::CatchUp(session.clone()));
+            self.line.push(step);
+        }
     }
 
     /// It enters where it sits: it has a stream, and knows of nothing that it was told. Where what

@@ -323,6 +323,41 @@ fn what_was_said_before_somebody_came_in_is_not_told_them_after_a_restart() {
     assert!(again.to_text().contains("<body>behind</body>"), "{again:?}");
 }
 
+/// Wherever the process ends while somebody comes in and others speak.
+#[test]
+fn who_has_just_come_in_when_the_process_ends_hears_all_in_the_order_of_the_log() {
+    let paris = "paris@wax.example/x";
+    let bodies = |heard: &[Stanza]| -> Vec<_> {
+        let body =
+            |one: &Stanza| Some(one.child(Name::new(ns::CLIENT, "body"))?.text().into_owned());
+        to(heard, paris).into_iter().filter_map(body).collect()
+    };
+    let mut live = 0;
+    for done in 0..12 {
+        let mut house = full();
+        house.late = true;
+        super::say(&mut house, NURSE, "before");
+        let none = "<x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x>";
+        house.says(paris, &format!("<presence to='{}/paris'>{none}</presence>", house.jid));
+        super::say(&mut house, NURSE, "1");
+        super::say(&mut house, NURSE, "2");
+        let heard: Vec<_> = (0..done).flat_map(|_| house.goes_on(Ok(()))).collect();
+        let mut told = bodies(&heard);
+        live += usize::from(!told.is_empty());
+        house.forgets(paris);
+        house.late = false;
+        for body in bodies(&house.restarts(&[])) {
+            if !told.contains(&body) {
+                told.push(body);
+            }
+        }
+        let mut in_order = told.clone();
+        in_order.sort_by_key(|body| ["before", "1", "2"].iter().position(|one| one == body));
+        assert_eq!(told, in_order, "{done}");
+    }
+    assert!(live > 1, "{live}");
+}
+
 /// Its session was resumed as it was a second before: it had not come in then, and that its client
 /// says again, before or after its account was asked whether it is there.
 #[test]
