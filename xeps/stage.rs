@@ -266,7 +266,7 @@ impl Stage {
                         inputs.push(Input::Committed(ticket, Ok(self.write(unit))));
                     }
                     Output::Look(session, look) => {
-                        inputs.push(Input::Seen(session, Ok(self.look(look))));
+                        inputs.push(Input::Seen(session, look, Ok(self.look(look))));
                     }
                     Output::Parcel(Parcel::ToSocket(link, Say::Stanza(stanza))) => {
                         self.written.push((link, stanza.clone()));

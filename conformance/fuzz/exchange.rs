@@ -203,7 +203,7 @@ impl Exchange {
             Output::Look(jid, session, look) => {
                 let page = self.store.page(&jid, look.after, look.max);
                 let page = self.runtime.block_on(page);
-                Input::Seen(jid, session, page)
+                Input::Seen(jid, session, look, page)
             }
             Output::World { account: of, number, iq, answer } => {
                 let (store, registrar) = (&*self.store, &self.registry);

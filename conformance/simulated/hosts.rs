@@ -115,7 +115,7 @@ impl Desk {
             }
             Output::Look(account, session, look) => {
                 let page = ready(self.store.page(&account, look.after, look.max));
-                vec![Input::Seen(account, session, page)]
+                vec![Input::Seen(account, session, look, page)]
             }
             Output::Expire(account) => self.expire(ctx, &account),
             Output::Parcel(_) | Output::Counted(..) | Output::Fate(_) => Vec::new(),

@@ -29,6 +29,8 @@ pub(crate) struct Behind {
     last: BTreeMap<u64, Pos>,
     /// Of those for whom there was no room.
     others: Pos,
+    /// Up to here it has not been seen whose it is.
+    unread: Pos,
     waiting: VecDeque<Waits>,
     bytes: usize,
 }
@@ -38,6 +40,8 @@ struct Waits {
     leaving: Leaving,
     /// It is told when the log has been up to here.
     behind: Pos,
+    /// Who says it, where what of it stands up to there has not been seen yet.
+    unsure: Option<u64>,
     until: Moment,
 }
 
@@ -72,12 +76,53 @@ impl Behind {
                 return;
             }
         }
-        self.last.insert(sender, pos);
+        let last = self.last.entry(sender).or_default();
+        *last = pos.max(*last);
+    }
+
+    /// The log has something up to there, and it is not known whose.
+    pub fn is_unread(&mut self, upto: Pos) {
+        self.unread = self.unread.max(upto);
+    }
+
+    /// Whose a page of the log is that the session is to be told next, each with its place;
+    /// `whole`: there is nothing behind it.
+    pub fn reads(&mut self, page: &[(u64, Pos)], whole: bool, told: Pos) {
+        page.iter().for_each(|&(sender, pos)| self.stands(sender, pos, told));
+        if !whole {
+            return;
+        }
+        self.unread = Pos::default();
+        for one in &mut self.waiting {
+            let Some(sender) = one.unsure.take() else { continue };
+            let before = |&&(by, pos): &&(u64, Pos)| by == sender && pos <= one.behind;
+            one.behind = page.iter().rfind(before).map(|(_, pos)| *pos).unwrap_or_default();
+        }
     }
 
     /// Where the last stands that this sender is not to overtake.
-    pub fn last_of(&self, sender: u64) -> Pos {
+    fn last_of(&self, sender: u64) -> Pos {
         self.last.get(&sender).copied().unwrap_or_default().max(self.others)
+    }
+
+    /// What this sender says waits, if it is not to overtake something of which the session has
+    /// not been told; gives it back if it is not.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn put(
+        &mut self,
+        leaving: Leaving,
+        sender: u64,
+        told: Pos,
+        until: Moment,
+    ) -> Result<Option<Leaving>, Leaving> {
+        let (last, unread) = (self.last_of(sender), self.unread);
+        if last.max(unread) <= told {
+            return Ok(Some(leaving));
+        }
+        let unsure = (unread > last).then_some(sender);
+        self.keep(Waits { leaving, behind: last.max(unread), unsure, until }).map(|()| None)
     }
 
     /// What waited so before the process ended: behind that place, of a session that has been told
@@ -94,13 +139,17 @@ impl Behind {
     /// # Errors
     /// There is no room for it.
     pub fn push(&mut self, leaving: Leaving, behind: Pos, until: Moment) -> Result<(), Leaving> {
-        self.supersede(&leaving.stanza);
-        let bytes = leaving.stanza.wire_len();
+        self.keep(Waits { leaving, behind, unsure: None, until })
+    }
+
+    fn keep(&mut self, one: Waits) -> Result<(), Leaving> {
+        self.supersede(&one.leaving.stanza);
+        let bytes = one.leaving.stanza.wire_len();
         if self.waiting.len() >= BEHIND_STANZAS_MAX || self.bytes + bytes > BEHIND_BYTES_MAX {
-            return Err(leaving);
+            return Err(one.leaving);
         }
         self.bytes += bytes;
-        self.waiting.push_back(Waits { leaving, behind, until });
+        self.waiting.push_back(one);
         Ok(())
     }
 
@@ -125,9 +174,11 @@ impl Behind {
         Some(leaving)
     }
 
-    /// The next that waits no more, when the session has been told up to `told`.
+    /// The next that waits no more, when the session has been told up to `told`: what was said
+    /// before something that this waited for, too, is told before what was said behind it.
     pub fn next(&mut self, told: Pos) -> Option<Leaving> {
-        let at = self.waiting.iter().position(|one| one.behind <= told)?;
+        let waiting = self.waiting.iter().enumerate().filter(|(_, one)| one.behind <= told);
+        let (at, _) = waiting.min_by_key(|(_, one)| one.behind)?;
         self.remove(at)
     }
 
@@ -143,20 +194,10 @@ impl Behind {
         self.waiting.iter().find(|one| one.is_request()).map(|one| one.until)
     }
 
-    /// Nothing waits any more.
-    pub fn let_go(&mut self) {
-        self.waiting.iter_mut().for_each(|one| one.behind = Pos::default());
-    }
-
     /// What of it no room's log has either, and behind which place it waits.
     pub fn unlogged(&self) -> impl Iterator<Item = (&Stanza, Pos)> {
         let unlogged = self.waiting.iter().filter(|one| one.leaving.told.is_none());
         unlogged.map(|one| (&one.leaving.stanza, one.behind))
-    }
-
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
     }
 }
 
@@ -182,11 +223,10 @@ mod tests {
         assert_eq!(next(&mut behind, 4), None);
         let five = [next(&mut behind, 5), next(&mut behind, 5), next(&mut behind, 5)];
         assert_eq!(five, [Some("b".into()), Some("d".into()), None]);
-        behind.let_go();
-        assert_eq!(
-            [next(&mut behind, 0), next(&mut behind, 0)],
-            [Some("a".into()), Some("c".into())]
-        );
+        // What follows something that the log is to tell again.
+        behind.push(leaving("<iq id='e'/>"), Pos(7), Moment(0)).unwrap();
+        let all = [next(&mut behind, 9), next(&mut behind, 9), next(&mut behind, 9)];
+        assert_eq!(all, [Some("e".into()), Some("a".into()), Some("c".into())]);
         assert_eq!(behind.bytes, 0);
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Replay {
     /// The newest that it got since it has.
     pub since: Pos,
     pub state: Telling,
+    /// The number of the page that is waited for.
+    pub look: u64,
     /// What stands behind this is news, not something that was missed.
     pub news: Pos,
     /// Something that was missed has been told.
@@ -66,7 +68,7 @@ impl Replay {
     /// What a session has missed behind `after`.
     pub fn missed(after: Pos) -> Self {
         let (only, skip, missed, asked, since, news) = Default::default();
-        let (told, away, reads, patience, spared, behind) = Default::default();
+        let (look, told, away, reads, patience, spared, behind) = Default::default();
         Self {
             after,
             exact: after,
@@ -76,6 +78,7 @@ impl Replay {
             asked,
             since,
             state: Telling::Rests,
+            look,
             news,
             told,
             away,
@@ -88,7 +91,9 @@ impl Replay {
 
     /// What came behind `after` while nobody was there, until `now`.
     pub fn away(after: Pos, now: Pos) -> Self {
-        Self { away: true, news: now, ..Self::missed(after) }
+        let mut away = Self { away: true, news: now, ..Self::missed(after) };
+        away.behind.is_unread(now);
+        away
     }
 
     /// Whether it stands among what came while nobody was there, and its client has not read it.
@@ -111,6 +116,7 @@ impl Replay {
         if let Some(first) = places.iter().min() {
             self.after = told.min(Pos(first.0 - 1));
         }
+        places.iter().for_each(|pos| self.behind.is_unread(*pos));
     }
 
     /// Whether it is to be told what stands there.

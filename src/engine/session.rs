@@ -209,7 +209,8 @@ impl Session {
     pub(crate) fn falls_behind(&mut self, pos: Pos) {
         let kept = self.managed.iter().flat_map(|managed| managed.unacked.iter());
         let skip = kept.filter_map(|sent| sent.pos).filter(|kept| *kept >= pos).collect();
-        let replay = Replay { skip, ..Replay::missed(Pos(pos.0 - 1)) };
+        let mut replay = Replay { skip, ..Replay::missed(Pos(pos.0 - 1)) };
+        replay.behind.is_unread(pos);
         self.replay = Some(Box::new(replay));
     }
 

@@ -37,8 +37,8 @@ pub enum Input {
     Count(u64, Bare, usize),
     /// Every available resource of this domain gets this.
     Announce(Bare, Stanza),
-    /// The log of an account has been read for its session of this number.
-    Seen(Bare, i64, Result<Vec<Logged>, Fault>),
+    /// The log of an account has been read for its session of this number, as it was asked.
+    Seen(Bare, i64, Look, Result<Vec<Logged>, Fault>),
     /// The moment that `Shard::wakes` tells has come.
     Tick,
     /// What the store has otherwise than memory is to be written now.
@@ -152,8 +152,8 @@ impl Shard {
             Input::Count(number, whom, max) => {
                 out.push(Output::Counted(number, self.online(&whom, max)));
             }
-            Input::Seen(jid, session, page) => {
-                self.hand_over(jid, account::Input::Seen(session, page), ctx, out);
+            Input::Seen(jid, session, look, page) => {
+                self.hand_over(jid, account::Input::Seen(session, look, page), ctx, out);
             }
             Input::Tick => self.tick(ctx, out),
             Input::Note => self.note(ctx, out),

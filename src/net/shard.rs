@@ -119,7 +119,7 @@ fn read_log(shell: Arc<Shell>, account: Bare, session: i64, look: Look) {
         let read = shell.reads.acquire().await;
         let page = shell.store.page(&account, look.after, look.max).await;
         drop(read);
-        shell.post.tell(&account.clone(), Input::Seen(account, session, page));
+        shell.post.tell(&account.clone(), Input::Seen(account, session, look, page));
         shell.post.work().done();
     });
 }

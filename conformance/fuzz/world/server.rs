@@ -124,7 +124,7 @@ impl World {
             true => Err(Fault::Away("fuzz".into())),
             false => ready(self.store.page(&jid, look.after, look.max)),
         };
-        self.inbox.push_back(Input::Seen(jid, session, page));
+        self.inbox.push_back(Input::Seen(jid, session, look, page));
         true
     }
 
@@ -154,7 +154,10 @@ impl World {
                 Err(Fault::Away(why))
             }
             // Of what it has committed already, a store tells that.
-            Some(fault) if batch.number != self.taken => Err(fault),
+            Some(fault) if batch.number != self.taken => {
+                self.ledger.refuses();
+                Err(fault)
+            }
             _ => self.store_takes(&batch),
         };
         let outcomes = self.writer.outcome(answer);

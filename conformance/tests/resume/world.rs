@@ -172,7 +172,7 @@ impl World {
             }
             Output::Look(jid, session, look) => {
                 let page = ready(self.store.page(&jid, look.after, look.max));
-                Input::Seen(jid, session, if fails { Err(fault()) } else { page })
+                Input::Seen(jid, session, look, if fails { Err(fault()) } else { page })
             }
             Output::World { account: of, number, iq, answer } => {
                 let (store, registrar) = (&self.store, &self.registry);

@@ -26,10 +26,8 @@ impl Account {
         }
     }
 
-    /// Gives back what need not wait behind what the session at this place is told out of its log.
-    /// What is for a client without a stream does not: it stands with what that has not got, which
-    /// the store keeps. But with what waited when the process ended it waits: of that nothing has
-    /// been sent, so it cannot stand there.
+    /// Gives back what need not wait behind what the session at this place is told out of its log,
+    /// or is to be told when its client comes back.
     pub(super) fn behind(
         &mut self,
         place: usize,
@@ -38,19 +36,14 @@ impl Account {
         out: &mut Vec<Output>,
     ) -> Option<Leaving> {
         let Some(session) = self.sessions.get_mut(place) else { return Some(leaving) };
-        let is_attached = session.is_attached();
         let replay = session.replay.as_mut().filter(|replay| replay.goes_on());
-        let replay = replay.filter(|replay| is_attached || !replay.behind.is_empty());
         let Some(replay) = replay else { return Some(leaving) };
         let Some(sender) = sender(&leaving.stanza, &self.jid) else { return Some(leaving) };
-        let last = replay.behind.last_of(sender);
-        if last <= replay.after {
-            return Some(leaving);
-        }
         let (until, kind) = (ctx.now.after(BEHIND_MS_MAX), leaving.stanza.kind());
         let only_here = leaving.told.is_none() && kind != Kind::Presence;
-        match replay.behind.push(leaving, last, until) {
-            Ok(()) => {
+        match replay.behind.put(leaving, sender, replay.after, until) {
+            Ok(Some(leaving)) => return Some(leaving),
+            Ok(None) => {
                 if kind == Kind::Iq {
                     self.wake(until, out);
                 }
@@ -89,23 +82,16 @@ impl Account {
         }
     }
 
-    /// What waited for what the session of this id has been told by now.
+    /// What waited for what the session of this id has been told by now; all of it, when it has
+    /// been told all.
     pub(super) fn let_on(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         while let Some(place) = self.place(id) {
             let Some(replay) = &mut self.sessions[place].replay else { return };
-            let Some(leaving) = replay.behind.next(replay.after) else { return };
+            let told = if replay.goes_on() { replay.after } else { Pos(i64::MAX) };
+            let Some(leaving) = replay.behind.next(told) else { return };
             self.waits_otherwise(place, leaving.told.is_none(), ctx, out);
             self.deliver_now(place, leaving, ctx, out);
         }
-    }
-
-    /// The session of this id is told no more before it, or it has lost its stream.
-    pub(super) fn let_all_on(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        let replay = self.place(id).and_then(|place| self.sessions[place].replay.as_mut());
-        if let Some(replay) = replay {
-            replay.behind.let_go();
-        }
-        self.let_on(id, ctx, out);
     }
 
     /// Who asks is told when the store, or the client that is to take what stands before, does not

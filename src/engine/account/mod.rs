@@ -94,6 +94,8 @@ pub struct Account {
     wakes: Option<Moment>,
     /// Sessions that have answered that they have got what they were told.
     paced: Vec<i64>,
+    /// How often its log has been read for its sessions.
+    looks: u64,
     /// Sessions that can be resumed no more.
     expired: Vec<Expired>,
     pub(crate) slots: Box<[Option<Kept>]>,
@@ -125,6 +127,7 @@ impl Account {
             unforgotten: Vec::new(),
             wakes: None,
             paced: Vec::new(),
+            looks: 0,
             expired: Vec::new(),
             slots: Box::default(),
             trace: Trace::default(),
@@ -167,7 +170,7 @@ impl Account {
             Input::Answered(number, replied) => self.answered(number, replied, ctx, out),
             Input::Order(order) => self.ordered(order, ctx, out),
             Input::Revive(kept) => self.revive(kept, ctx, out),
-            Input::Seen(session, page) => self.page_seen(session, page, ctx, out),
+            Input::Seen(session, look, page) => self.page_seen(session, look, page, ctx, out),
             Input::Tick => self.tick(ctx, out),
             Input::Note => self.note_all(ctx, out),
             Input::Missed(session, room) => self.asked_by_room(&session, room, out),

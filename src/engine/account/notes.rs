@@ -63,7 +63,8 @@ impl Account {
     fn revived(&self, row: &Resumable, token: [u8; 32], h: u32, ctx: &Ctx<'_>) -> Option<Session> {
         let jid = self.jid.with_resource(&row.resource).ok()?;
         let mut saved = Saved::read(&row.state)?;
-        let behind = saved.behind(&self.jid, row.mark, ctx.now.after(BEHIND_MS_MAX));
+        let mut behind = saved.behind(&self.jid, row.mark, ctx.now.after(BEHIND_MS_MAX));
+        behind.is_unread(self.released);
         let id = ctx.number();
         let mut session = Session::bound(no_link(id), jid, id, ctx.hooks.plans());
         session.device.clone_from(&row.device);

@@ -2,6 +2,7 @@
 
 use super::{Account, Look, Output};
 use crate::{
+    behind::sender,
     ctx::{Ctx, Moment},
     hook::Leaving,
     passage::{arrive, leave},
@@ -39,56 +40,84 @@ impl Account {
         replay.goes_on()
     }
 
-    /// A page of the log has been read for a session.
+    /// A page of the log has been read for a session, as it was asked.
     pub(super) fn page_seen(
         &mut self,
         id: i64,
+        look: Look,
         page: Result<Vec<Logged>, Fault>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
         let Some(place) = self.place(id) else { return };
         let Some(replay) = &mut self.sessions[place].replay else { return };
-        let page = match page {
-            Ok(page) => page,
+        if replay.state != Telling::Reads || replay.look != look.number {
+            return;
+        }
+        match page {
+            Ok(page) => self.tell_page(id, page, ctx, out),
             Err(fault) => {
                 tracing::warn!(%fault, "the log could not be read for a session");
                 replay.state = Telling::Fails;
-                return self.wake(ctx.now.after(RETRY_MS), out);
+                self.wake(ctx.now.after(RETRY_MS), out);
             }
-        };
-        let after = replay.after;
+        }
+    }
+
+    fn tell_page(&mut self, id: i64, page: Vec<Logged>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         // What is committed and not released yet has its turn in the line, behind what was said
         // before it and is in no log.
         let released = self.released;
         let is_ahead = |one: &Logged| one.pos > released;
         let mut whole = page.len() < PAGE_ENTRIES || page.last().is_some_and(is_ahead);
+        let read = |one: Logged| (Stanza::parse_one(&one.entry.stanza).ok(), one);
+        let page: Vec<_> = page.into_iter().filter(|one| !is_ahead(one)).map(read).collect();
+        self.know_senders(id, &page, whole, ctx, out);
         let mut room = PAGE_BYTES_MAX;
-        for logged in page.iter().filter(|one| one.pos > after && !is_ahead(one)) {
+        for (stanza, logged) in page {
             if room == 0 {
                 whole = false;
                 break;
             }
+            let Some(place) = self.place(id) else { return };
             let is_shown = logged.entry.flags.has(Flags::RECEIVED.and(Flags::ARCHIVE));
             if self.is_hoped_for(place, is_shown, logged.pos, ctx.now) {
                 return self.hope(place, out);
             }
-            room = room.saturating_sub(self.retell(place, logged, ctx, out));
+            room = room.saturating_sub(self.retell(place, stanza, &logged, ctx, out));
             // What it causes may have ended the session.
-            if self.place(id) != Some(place) {
-                return;
-            }
+            let Some(place) = self.place(id) else { return };
             let session = &mut self.sessions[place];
             session.told = session.told.max(logged.pos);
             if let Some(replay) = &mut session.replay {
                 replay.after = logged.pos;
             }
             self.let_on(id, ctx, out);
-            if self.place(id) != Some(place) {
-                return;
-            }
         }
-        self.replay_on(place, whole, ctx, out);
+        if let Some(place) = self.place(id) {
+            self.replay_on(place, whole, ctx, out);
+        }
+    }
+
+    /// What no log has waits for what its sender has said on this page: now that is known.
+    fn know_senders(
+        &mut self,
+        id: i64,
+        page: &[(Option<Stanza>, Logged)],
+        whole: bool,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let said = page.iter().filter_map(|(stanza, logged)| {
+            let received = stanza.as_ref().filter(|_| logged.entry.flags.has(Flags::RECEIVED))?;
+            Some((sender(received, &self.jid)?, logged.pos))
+        });
+        let said: Vec<_> = said.collect();
+        let replay = self.place(id).and_then(|place| self.sessions[place].replay.as_mut());
+        if let Some(replay) = replay {
+            replay.behind.reads(&said, whole, replay.after);
+            self.let_on(id, ctx, out);
+        }
     }
 
     /// The client may read the rest itself, and is told nothing of it yet.
@@ -110,7 +139,7 @@ impl Account {
         if whole && replay.missed <= replay.after {
             let (id, after) = (session.id, replay.after);
             replay.state = Telling::Done;
-            self.let_all_on(id, ctx, out);
+            self.let_on(id, ctx, out);
             if self.place(id) == Some(place) {
                 self.replay_ends(place, after, ctx, out);
             }
@@ -152,9 +181,10 @@ impl Account {
         let Some(replay) = session.replay.as_mut().filter(|replay| replay.goes_on()) else {
             return;
         };
-        (replay.state, replay.asked) = (Telling::Reads, released);
-        let (after, max) = (replay.after, PAGE_ENTRIES);
-        out.push(Output::Look(session.id, Look { after, max }));
+        self.looks += 1;
+        (replay.state, replay.asked, replay.look) = (Telling::Reads, released, self.looks);
+        let (after, max, number) = (replay.after, PAGE_ENTRIES, self.looks);
+        out.push(Output::Look(session.id, Look { after, max, number }));
     }
 
     /// The client is asked to answer when it has got so far.
@@ -212,6 +242,7 @@ impl Account {
     fn retell(
         &mut self,
         place: usize,
+        stanza: Option<Stanza>,
         logged: &Logged,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
@@ -224,7 +255,8 @@ impl Account {
             replay.spared = true;
             return 0;
         }
-        let Some(stanza) = self.retold(place, logged, ctx) else { return 0 };
+        let told = stanza.and_then(|stanza| self.retold(place, stanza, logged, ctx));
+        let Some(stanza) = told else { return 0 };
         if let Some(replay) = &mut self.sessions[place].replay {
             replay.told |= logged.pos <= replay.news;
         }
@@ -234,9 +266,14 @@ impl Account {
     }
 
     /// An entry of the log as a session is told it, if it is for it.
-    fn retold(&mut self, place: usize, logged: &Logged, ctx: &Ctx<'_>) -> Option<Stanza> {
+    fn retold(
+        &mut self,
+        place: usize,
+        stanza: Stanza,
+        logged: &Logged,
+        ctx: &Ctx<'_>,
+    ) -> Option<Stanza> {
         let (pos, flags) = (logged.pos, logged.entry.flags);
-        let stanza = Stanza::parse_one(&logged.entry.stanza).ok()?;
         let replay = self.sessions[place].replay.as_ref()?;
         let is_missed = pos <= replay.news;
         let away = replay.away && is_missed;

@@ -40,8 +40,6 @@ impl Account {
         let shown = ctx.now.after(ctx.settings.limits.detached_shown_ms);
         (managed.detached, managed.shown, managed.changed) = (Some(until), Some(shown), true);
         managed.unacked.is_away(true);
-        let id = session.id;
-        self.let_all_on(id, ctx, out);
         self.tell_rooms(link, |_| Attends::Away, ctx, out);
         self.feel(link, ctx.hooks.detached(), ctx, out);
         self.note_now(ctx, out);

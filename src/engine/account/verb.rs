@@ -38,8 +38,8 @@ pub enum Input {
     Order(Order),
     /// The sessions that the store has of it.
     Revive(Vec<Resumable>),
-    /// The log has been read for the session of this number.
-    Seen(i64, Result<Vec<Logged>, Fault>),
+    /// The log has been read for the session of this number, as it was asked.
+    Seen(i64, Look, Result<Vec<Logged>, Fault>),
     /// The moment has come.
     Tick,
     /// What the store has otherwise is to be written now.
@@ -53,6 +53,8 @@ pub struct Look {
     pub after: Pos,
     /// At most so many.
     pub max: usize,
+    /// Its number: what was asked before it is not what is waited for.
+    pub number: u64,
 }
 
 /// What an account causes.

@@ -24,6 +24,7 @@ use wire::{Draft, Element, Head, Jid, Name, Payload, StreamError, Text};
 
 mod appendix_a;
 mod at_hand;
+mod away;
 mod behind;
 mod chaos;
 mod credit;
@@ -230,8 +231,8 @@ impl World {
                     Output::World { account, number, .. } => self.questions.push((account, number)),
                     Output::Counted(_, online) => self.counted = online,
                     Output::Expire(jid) => self.expired.push(jid),
-                    Output::Look(jid, session, _) if self.looks => {
-                        inputs.push_back(Input::Seen(jid, session, Ok(Vec::new())));
+                    Output::Look(jid, session, look) if self.looks => {
+                        inputs.push_back(Input::Seen(jid, session, look, Ok(Vec::new())));
                     }
                     Output::Look(jid, session, look) => {
                         self.looking.push_back((jid, session, look));
@@ -301,7 +302,7 @@ impl World {
     fn look(&mut self) {
         let (jid, session, look) = self.looking.pop_front().expect("a log to read");
         let page = self.page(&jid, look);
-        self.feed(Input::Seen(jid, session, Ok(page)));
+        self.feed(Input::Seen(jid, session, look, Ok(page)));
     }
 
     fn page(&self, jid: &Bare, look: Look) -> Vec<Logged> {

@@ -1,0 +1,180 @@
+//! Who was away, or has no stream: what the log has and what it has not are told in the order in
+//! which their sender said them (RFC 6120 §10.1).
+
+use super::{lasting::*, *};
+use crate::{
+    parcel::Claim,
+    replay::{PAGE_BYTES_MAX, PAGE_ENTRIES},
+    unacked::{UNACKED_BYTES_MAX, UNACKED_STANZAS_MAX},
+};
+
+const NURSE: &str = "nurse@x/kitchen";
+/// Streams that begin with `begin` may be left for others, and messages are kept.
+const AWAY: Xep = Xep {
+    number: 9992,
+    name: "Away",
+    version: "1",
+    status: Status::Partial("tests"),
+    hooks: &[Hook::At(Station::Keep, keep), LASTS, COUNTS, RESUMES],
+};
+
+fn asks(id: &str) -> String {
+    format!("<iq type='get' id='{id}' to='{ROMEO}'><q xmlns='q'/></iq>")
+}
+
+/// The ids of what a stream has heard.
+fn ids(world: &mut World, by: Link) -> Vec<String> {
+    let heard = world.heard(by).into_iter();
+    let id = |xml: String| Some(xml.split(" id='").nth(1)?.split('\'').next()?.to_owned());
+    heard.filter_map(id).collect()
+}
+
+/// Romeo's stream, which can be left for another.
+fn binds(world: &mut World) -> Link {
+    let (jid, link) = (Jid::parse(ROMEO).unwrap(), Link { node: Node(1), number: 9 });
+    let (resource, inline) = (jid.resource().map(Text::from), vec![Draft::new(BEGIN).finish()]);
+    let bind = Said::Bind { resource, since: 1, device: None, inline, reads: false };
+    world.feed(Input::Parcel(Parcel::FromSocket(jid.bare(), link, bind)));
+    world.says(link, ROMEO, "<presence/>");
+    link
+}
+
+/// He comes back by another stream, and has got so many since he was there first.
+fn resumes(world: &mut World, number: u64, h: usize) -> Link {
+    let (romeo, link) = (Bare::parse("romeo@x").unwrap(), Link { node: Node(1), number });
+    let claim = Claim { id: "id".into(), h: h.try_into().unwrap() };
+    let resume = Said::Resume { claim, since: 1, device: None };
+    world.feed(Input::Parcel(Parcel::FromSocket(romeo, link, resume)));
+    link
+}
+
+fn world() -> (World, Link, Link) {
+    let mut world = World::of(&[&AWAY]);
+    world.pos = Pos::before(1).0;
+    let (juliet, nurse) = (world.online(JULIET, 1), world.online(NURSE, 2));
+    world.looks = false;
+    (world, juliet, nurse)
+}
+
+#[test]
+fn what_was_kept_while_nobody_was_there_comes_before_what_is_said_now() {
+    let (mut world, juliet, nurse) = world();
+    world.says(juliet, JULIET, &message("romeo@x", "1"));
+    let romeo = world.online(ROMEO, 3);
+    world.says(juliet, JULIET, &asks("2"));
+    world.says(juliet, JULIET, &format!("<presence id='3' to='{ROMEO}'/>"));
+    world.says(nurse, NURSE, &asks("n"));
+    assert_eq!(ids(&mut world, romeo), [""; 0], "whose it is has not been read yet");
+    world.look_all();
+    assert_eq!(ids(&mut world, romeo), ["n", "1", "2", "3"]);
+}
+
+#[test]
+fn while_there_are_more_pages_nobody_overtakes_what_may_stand_on_them() {
+    let (mut world, juliet, nurse) = world();
+    for number in 0..=PAGE_ENTRIES {
+        world.says(nurse, NURSE, &message("romeo@x", &format!("n{number}")));
+    }
+    world.says(juliet, JULIET, &message("romeo@x", "1"));
+    let romeo = binds(&mut world);
+    world.says(juliet, JULIET, &asks("2"));
+    world.says(nurse, NURSE, &asks("n"));
+    world.look();
+    let first: Vec<_> = (0..PAGE_ENTRIES).map(|number| format!("n{number}")).collect();
+    assert_eq!(ids(&mut world, romeo), first);
+    world.look();
+    assert_eq!(ids(&mut world, romeo), [&format!("n{PAGE_ENTRIES}"), "n", "1", "2"]);
+}
+
+/// More has come than is kept whole for a client without a stream: the log has the rest.
+#[test]
+fn what_comes_while_there_is_no_stream_waits_behind_what_only_the_log_has() {
+    let (mut world, juliet, nurse) = world();
+    let old = binds(&mut world);
+    world.look_all();
+    let got = world.heard(old).len();
+    world.leaves(old, ROMEO);
+    let whole = UNACKED_STANZAS_MAX - got;
+    let all = whole + 9;
+    for number in 0..all {
+        world.says(juliet, JULIET, &message(ROMEO, &number.to_string()));
+    }
+    world.says(juliet, JULIET, &asks("j"));
+    world.says(nurse, NURSE, &asks("n"));
+    world.says(juliet, JULIET, &message(ROMEO, "last"));
+    let new = resumes(&mut world, 10, got);
+    let kept: Vec<_> = (0..whole).map(|number| number.to_string()).collect();
+    assert_eq!(ids(&mut world, new), kept);
+    world.look_all();
+    let rest = (whole..all).map(|number| number.to_string());
+    let rest: Vec<_> = ["n".into()].into_iter().chain(rest).collect();
+    assert_eq!(ids(&mut world, new), [rest, vec!["j".into(), "last".into()]].concat());
+    assert_eq!((world.heard(juliet), world.heard(nurse)), (vec![], vec![]));
+}
+
+/// Nobody sees it any more: what is for the account is for others, or waits.
+#[test]
+fn what_comes_while_nobody_sees_it_waits_behind_what_the_account_got() {
+    let (mut world, juliet, _) = world();
+    let old = binds(&mut world);
+    world.look_all();
+    let got = world.heard(old).len();
+    world.leaves(old, ROMEO);
+    world.now = world.settings.limits.detached_shown_ms;
+    world.feed(Input::Tick);
+    world.says(juliet, JULIET, &message("romeo@x", "1"));
+    world.says(juliet, JULIET, &asks("2"));
+    world.says(juliet, JULIET, &message("romeo@x", "3"));
+    let new = resumes(&mut world, 10, got);
+    assert_eq!(ids(&mut world, new), [""; 0]);
+    world.look_all();
+    assert_eq!(ids(&mut world, new), ["1", "2", "3"]);
+}
+
+/// It waits in its place still when the client loses one stream after the other.
+#[test]
+fn what_waits_when_the_stream_is_lost_waits_on() {
+    let (mut world, juliet, _) = world();
+    world.says(juliet, JULIET, &message("romeo@x", "1"));
+    let first = binds(&mut world);
+    let got = world.heard(first).len();
+    world.says(juliet, JULIET, &asks("2"));
+    world.leaves(first, ROMEO);
+    world.says(juliet, JULIET, &asks("3"));
+    let second = resumes(&mut world, 10, got);
+    world.leaves(second, ROMEO);
+    world.says(juliet, JULIET, &asks("4"));
+    let third = resumes(&mut world, 11, got);
+    assert_eq!(ids(&mut world, third), [""; 0]);
+    world.look_all();
+    assert_eq!(ids(&mut world, third), ["1", "2", "3", "4"]);
+}
+
+/// The page that had been asked for when its client came back once more begins behind what that has
+/// not got.
+#[test]
+fn a_page_that_was_asked_for_before_a_client_came_back_is_not_told_it() {
+    let (mut world, juliet, _) = world();
+    let old = binds(&mut world);
+    world.look_all();
+    let got = world.heard(old).len();
+    world.leaves(old, ROMEO);
+    let large = "x".repeat(PAGE_BYTES_MAX);
+    let whole = UNACKED_BYTES_MAX / (PAGE_BYTES_MAX + 100);
+    for number in 1..=whole + 2 {
+        let body = format!("<body>{large}</body>");
+        world.says(
+            juliet,
+            JULIET,
+            &format!("<message to='{ROMEO}' id='{number}'>{body}</message>"),
+        );
+    }
+    let first = resumes(&mut world, 10, got);
+    world.look();
+    assert_eq!(ids(&mut world, first).len(), whole + 1, "the last is on another page");
+    let second = resumes(&mut world, 11, got);
+    assert_eq!(world.looking.len(), 2);
+    world.look_all();
+    let all: Vec<_> = (1..=whole + 2).map(|number| number.to_string()).collect();
+    assert_eq!(ids(&mut world, second), all);
+}
