@@ -56,8 +56,9 @@ pub struct Ledger {
     entries: Vec<Entry>,
     /// Answers without an id: those that are owed to a stream, and those it has got.
     anonymous: BTreeMap<Link, (u32, u32)>,
-    /// Of each that hears, and each pair: the last that it heard; of what was held for it too.
-    order: BTreeMap<(Link, Jid, To, bool), usize>,
+    /// Of each that hears, and each pair: the last that it heard, since it has become available:
+    /// what the account got before that it is told then, behind what it got before itself.
+    order: BTreeMap<(Link, Jid, To), usize>,
     /// Who may see whose presence: by the store, or by what is about to be written.
     allowed: BTreeSet<(Bare, Bare)>,
     /// What the store has of each roster.
@@ -78,12 +79,16 @@ pub struct Ledger {
     keeps: bool,
     /// Who has said that it has got more, or less, than it has.
     liars: BTreeSet<Link>,
+    /// Who has become available.
+    shown: BTreeSet<Link>,
     /// Whose client has never got what it says it has.
     forgoes: BTreeSet<Bare>,
     /// Who was there when the process was killed.
     shaken: BTreeSet<Link>,
     /// How often it was.
     kills: u32,
+    /// The store has refused something: an account that had more in memory was read anew.
+    refuses: bool,
 }
 
 impl To {
@@ -269,7 +274,7 @@ impl Ledger {
                     Is::Presence(Mood::Available | Mood::Unavailable | Mood::Error)
                 );
                 if entry.to == To::None || managing {
-                    return;
+                    return self.shows(link, number);
                 }
                 assert!(fresh, "twice: {stanza:?}");
             }
@@ -277,8 +282,23 @@ impl Ledger {
         }
         // RFC 6120 §10.1
         let entry = &self.entries[number];
-        let last = self.order.insert((link, entry.from.clone(), entry.to, held), number);
+        let last = self.order.insert((link, entry.from.clone(), entry.to), number);
         assert!(last.is_none_or(|last| last < number), "behind {last:?}: {stanza:?}");
+    }
+
+    /// It hears of somebody who tells all that see it; maybe of itself.
+    fn shows(&mut self, link: Link, number: usize) {
+        let entry = &self.entries[number];
+        if entry.by != Some(link) || entry.to != To::None {
+            return;
+        }
+        match entry.is {
+            Is::Presence(Mood::Available) if self.shown.insert(link) => {
+                self.order.retain(|(by, ..), _| *by != link);
+            }
+            Is::Presence(Mood::Unavailable) => drop(self.shown.remove(&link)),
+            _ => {}
+        }
     }
 
     /// The sender is told.
@@ -364,8 +384,12 @@ impl Ledger {
     }
 
     /// Nobody believes in somebody of our accounts who has gone. After a kill some may: what of
-    /// presence waited for who was away, no log has, and who was there is not told it again.
+    /// presence waited for who was away, no log has, and who was there is not told it again. So may
+    /// who comes back to an account that was read anew.
     pub fn exorcise(&self, link: Link, me: &Bare, is_there: impl Fn(&Jid) -> bool) {
+        if self.refuses && self.managed.contains(&link) {
+            return;
+        }
         if self.kills > 0 || self.asleep.contains(&link) || self.liars.contains(&link) {
             return;
         }
@@ -374,6 +398,17 @@ impl Ledger {
         for jid in ours.filter(|jid| !self.declined.contains(&(me.clone(), (*jid).clone()))) {
             assert!(is_there(jid), "{me} ({link:?}) sees the ghost of {jid}");
         }
+    }
+
+    /// The store refuses something.
+    pub fn refuses(&mut self) {
+        self.refuses = true;
+    }
+
+    /// Whether it has: the session of who was told that it is over may be there still, as the
+    /// store had it.
+    pub fn has_refused(&self) -> bool {
+        self.refuses
     }
 
     fn may_see(&self, from: &Jid, me: &Jid) -> bool {

@@ -366,7 +366,7 @@ impl World {
         life.has_said(h.unwrap_or_default());
         assert!(h.is_none_or(|h| h <= life.said.len() && (h >= life.acked || life.killed)));
         // What cannot be meant is refused for that alone.
-        life.over |= claimed.is_some();
+        life.over |= claimed.is_some() && !self.ledger.has_refused();
     }
 }
 
