@@ -45,6 +45,10 @@ impl Person {
         client.login_as(name, "r").await;
         client.say("<presence/>").await;
         client.hear("<presence ").await;
+        // Nothing overtakes what was kept for it: it hears itself when that has been read.
+        let itself = format!("<message to='{name}@localhost/r' type='chat'>{TYPING}</message>");
+        client.say(&itself).await;
+        client.hear("<composing ").await;
         Self(client)
     }
 
