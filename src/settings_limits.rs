@@ -61,7 +61,13 @@ pub const LIMITS: &[Setting] = &[
         "For the head of an HTTP request, counted from the answer to the one before.",
     ),
     limit("auth_seconds_max", (1, 3600), "30", "From the connection to the bound resource."),
-    limit("auth_tries_max", (2, 5), "3", "Failed logins on one stream (RFC 6120 §6.4.5)."),
+    limit(
+        "auth_tries_max",
+        (2, 5),
+        "3",
+        "Failed logins on one stream (RFC 6120 §6.4.5). One by each mechanism of SCRAM that fails \
+         because its client binds it by a type that is not offered is not counted.",
+    ),
     limit(
         "login_failures_max",
         (1, 1_000_000),

@@ -105,6 +105,8 @@ pub struct C2s {
     claimed: Option<Bare>,
     /// Failed logins, and refused requests before login.
     tries: u32,
+    /// Logins that failed before a password was in question, because the client cannot bind them.
+    unbound: u32,
     /// A set before login has been granted: one is enough (XEP-0077 §3.1.1).
     granted: bool,
     /// Refused requests for a resource.
@@ -149,6 +151,7 @@ impl C2s {
             lang: None,
             claimed: None,
             tries: 0,
+            unbound: 0,
             granted: false,
             binds: 0,
             tls: None,

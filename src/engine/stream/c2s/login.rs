@@ -14,6 +14,11 @@ use crate::{
 };
 use std::mem;
 
+/// Logins on one stream that are refused for how they would be bound, and are no tries: one by
+/// each of SCRAM's mechanisms, with their `-PLUS`. A client that binds by `tls-unique` under TLS
+/// 1.3 goes through all of them, and finds what is left on the same stream.
+pub(super) const UNBOUND_MAX: u32 = 6;
+
 /// A login under way.
 pub(super) struct Login {
     /// How it travels.
@@ -154,11 +159,16 @@ impl C2s {
         out.say(|out| profile.write(says, out));
     }
 
-    /// The client is told, and may try again; how often, is bounded (§6.4.5).
+    /// The client is told, and may try again; how often, is bounded. Retries are of one mechanism,
+    /// for who mistypes a password; to another one the client may fall back (§6.4.5).
     pub(super) fn failure(&mut self, ctx: &Ctx<'_>, failure: Failure, out: &mut Out) {
         self.says(Says::Failure(failure), out);
         self.tried(Err(failure), out);
         self.forget(out);
+        if failure.is_of_the_channel() && self.unbound < UNBOUND_MAX {
+            self.unbound += 1;
+            return;
+        }
         self.tries += 1;
         if self.tries >= ctx.settings.limits.auth_tries_max {
             self.violated(ctx, Violation::AuthTries, out);

@@ -149,6 +149,12 @@ impl Failure {
         }
     }
 
+    /// Whether the client would bind it otherwise than is done here. That is found out before a
+    /// password is in question.
+    pub fn is_of_the_channel(self) -> bool {
+        matches!(self, Self::ChannelBindingStripped | Self::ChannelBindingUnsupported)
+    }
+
     /// What the client is told besides, in English.
     pub fn text(self) -> Option<&'static str> {
         match self {

@@ -5,6 +5,7 @@ use super::{
     authentication::{MECHANISMS, carried, scram},
     *,
 };
+use login::UNBOUND_MAX;
 use sasl::{Failure, Hash};
 
 const EXPORTER: [u8; 32] = [3; 32];
@@ -130,6 +131,33 @@ fn at_17_who_could_bind_and_was_not_told_so_is_being_deceived_rfc5802_6() {
         let said = scram(&mut peer, mechanism, "n,,", &[], "juliet");
         assert!(said.starts_with("<success"), "{said}");
     }
+}
+
+/// So does slixmpp 1.8, which knows `tls-unique` only: it goes through all that is offered. None of
+/// it was a guess, and none is accepted; what is left it finds on the same stream.
+#[test]
+fn who_binds_otherwise_falls_back_on_the_same_stream_rfc6120_6_4_5() {
+    let mut peer = greeted(both());
+    for mechanism in PLUS {
+        let said = scram(&mut peer, mechanism, "p=tls-unique,,", &EXPORTER, "juliet");
+        assert_eq!(said, unsupported());
+    }
+    for mechanism in MECHANISMS {
+        let said = scram(&mut peer, mechanism, "y,,", &[], "juliet");
+        assert_eq!(said, refused("Channel binding is offered here."));
+    }
+    assert_eq!(peer.says(&auth_plain("juliet", "wrong")), failure("not-authorized"));
+    assert!(peer.says(&auth_plain("juliet", PASSWORD)).starts_with("<success"));
+}
+
+#[test]
+fn who_never_ends_to_bind_otherwise_is_sent_away_rfc6120_6_4_5() {
+    let mut peer = greeted(both());
+    let first = auth(PLUS[0].0, "p=tls-unique,,n=juliet,r=clientnonce");
+    for _ in 1..UNBOUND_MAX + peer.settings.limits.auth_tries_max {
+        assert_eq!(peer.says(&first), unsupported());
+    }
+    peer.fails(&first, "policy-violation");
 }
 
 #[test]
