@@ -143,7 +143,7 @@ pub const LIMITS: &[Setting] = &[
     limit("credit_bytes_max", (4096, 67_108_864), "262144", "The same in bytes."),
     limit(
         "mailbox_stanzas_max",
-        (1_000, 1_000_000),
+        (3_000, 1_000_000),
         "4000",
         "Stanzas that wait for one slow client.",
     ),

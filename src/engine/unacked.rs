@@ -4,10 +4,13 @@ use crate::{hook::Leaving, unit::Pos};
 use std::collections::{BTreeMap, VecDeque};
 use wire::{Bare, Kind, Stanza};
 
-/// Stanzas of one session that are kept whole until they are acknowledged, first those that no log
-/// has. What a log has it tells again.
+/// Stanzas of one session that are kept whole until they are acknowledged, presence not counted,
+/// first those that no log has. What a log has it tells again.
 pub const UNACKED_STANZAS_MAX: usize = 256;
-/// The same in bytes.
+/// Of presence so many are. In a night many come to and leave the rooms that a device is in; of
+/// each the last is told it in the morning. All of it has room in a mailbox.
+pub const UNACKED_PRESENCES_MAX: usize = 2048;
+/// Both in bytes.
 pub const UNACKED_BYTES_MAX: usize = 1 << 20;
 /// Stanzas that a client may leave unacknowledged. With more than that its session cannot be
 /// resumed any more; what the log has of them, it still has.
@@ -39,13 +42,47 @@ pub struct Unacked {
     /// So many have been acknowledged.
     acked: u32,
     queue: VecDeque<Sent>,
-    /// Of those that are kept whole.
-    stanzas: usize,
-    bytes: usize,
+    whole: Whole,
     /// Something was too much to be kept.
     overrun: bool,
     /// From here on it has not been sent at all: there is no stream.
     unsent: Option<usize>,
+}
+
+/// How much is kept whole.
+#[derive(Clone, Debug, Default)]
+struct Whole {
+    stanzas: usize,
+    presences: usize,
+    /// Of both.
+    bytes: usize,
+}
+
+impl Whole {
+    fn add(&mut self, stanza: &Stanza) {
+        *self.of(stanza) += 1;
+        self.bytes += stanza.wire_len();
+    }
+
+    fn remove(&mut self, stanza: &Stanza) {
+        *self.of(stanza) -= 1;
+        self.bytes -= stanza.wire_len();
+    }
+
+    fn of(&mut self, stanza: &Stanza) -> &mut usize {
+        match stanza.kind() {
+            Kind::Presence => &mut self.presences,
+            Kind::Message | Kind::Iq => &mut self.stanzas,
+        }
+    }
+
+    fn has_room(&self, stanza: &Stanza) -> bool {
+        let has_place = match stanza.kind() {
+            Kind::Presence => self.presences < UNACKED_PRESENCES_MAX,
+            Kind::Message | Kind::Iq => self.stanzas < UNACKED_STANZAS_MAX,
+        };
+        has_place && self.bytes + stanza.wire_len() <= UNACKED_BYTES_MAX
+    }
 }
 
 /// What a client has not got and memory has not, or is to be told behind that.
@@ -100,7 +137,7 @@ impl Unacked {
 
     /// About what it takes in memory, in bytes.
     pub fn weight(&self) -> usize {
-        self.bytes + self.queue.len() * size_of::<Sent>()
+        self.whole.bytes + self.queue.len() * size_of::<Sent>()
     }
 
     /// There is no stream from now on, or there is again.
@@ -111,17 +148,18 @@ impl Unacked {
     /// One more is to be sent when there is a stream. Of presence only what is said last counts.
     fn supersede(&mut self, newer: &Stanza) {
         let Some(unsent) = self.unsent else { return };
-        let of = |stanza: &Stanza| {
-            let told = matches!(stanza.head.type_str(), "" | "unavailable");
-            (stanza.kind() == Kind::Presence && told).then(|| stanza.head.from.clone())
+        let shows = |stanza: &Stanza| {
+            let shows = matches!(stanza.head.type_str(), "" | "unavailable");
+            stanza.kind() == Kind::Presence && shows
         };
-        let Some(from) = of(newer) else { return };
-        let is_older = |sent: &Sent| sent.stanza.as_ref().and_then(of) == Some(from.clone());
-        let Some(at) = (unsent..self.queue.len()).find(|&at| is_older(&self.queue[at])) else {
-            return;
+        let is_older = |sent: &Sent| {
+            let stanza = sent.stanza.as_ref();
+            stanza.is_some_and(|stanza| shows(stanza) && stanza.head.from == newer.head.from)
         };
-        if let Some(Sent { stanza: Some(stanza), .. }) = self.queue.remove(at) {
-            (self.stanzas, self.bytes) = (self.stanzas - 1, self.bytes - stanza.wire_len());
+        let mut waiting = self.queue.iter().skip(unsent);
+        let Some(at) = waiting.position(is_older).filter(|_| shows(newer)) else { return };
+        if let Some(Sent { stanza: Some(stanza), .. }) = self.queue.remove(unsent + at) {
+            self.whole.remove(&stanza);
         }
     }
 
@@ -134,10 +172,9 @@ impl Unacked {
     }
 
     fn keep(&mut self, mut sent: Sent) {
-        let bytes = sent.stanza.as_ref().map_or(0, Stanza::wire_len);
-        match sent.is_logged() {
-            true if !self.has_room(bytes) => sent.stanza = None,
-            false if !self.makes_room(bytes) => self.overrun = true,
+        match &sent.stanza {
+            Some(stanza) if sent.is_logged() && !self.whole.has_room(stanza) => sent.stanza = None,
+            Some(stanza) if !sent.is_logged() => self.overrun |= !self.makes_room(stanza),
             _ => {}
         }
         self.overrun |= self.queue.len() >= UNACKED_PLACES_MAX;
@@ -145,23 +182,17 @@ impl Unacked {
             // Only how many there are matters now.
             sent.stanza = None;
         }
-        if sent.stanza.is_some() {
-            (self.stanzas, self.bytes) = (self.stanzas + 1, self.bytes + bytes);
-        }
+        sent.stanza.iter().for_each(|stanza| self.whole.add(stanza));
         self.queue.push_back(sent);
     }
 
-    fn has_room(&self, bytes: usize) -> bool {
-        self.stanzas < UNACKED_STANZAS_MAX && self.bytes + bytes <= UNACKED_BYTES_MAX
-    }
-
     /// For what no log has: of what one has, the last need not be kept whole. Whether there is.
-    fn makes_room(&mut self, bytes: usize) -> bool {
+    fn makes_room(&mut self, stanza: &Stanza) -> bool {
         let logged = self.queue.iter_mut().rev().filter(|sent| sent.is_logged());
         let mut whole = logged.filter_map(|sent| sent.stanza.take());
-        while self.stanzas >= UNACKED_STANZAS_MAX || self.bytes + bytes > UNACKED_BYTES_MAX {
-            let Some(stanza) = whole.next() else { return false };
-            (self.stanzas, self.bytes) = (self.stanzas - 1, self.bytes - stanza.wire_len());
+        while !self.whole.has_room(stanza) {
+            let Some(last) = whole.next() else { return false };
+            self.whole.remove(&last);
         }
         true
     }
@@ -194,18 +225,16 @@ impl Unacked {
     /// again. Of each room where that stands.
     pub fn take_lacking_of_rooms(&mut self) -> BTreeMap<Bare, Pos> {
         let mut lacking = BTreeMap::new();
-        let (mut stanzas, mut bytes) = (0, 0);
+        let whole = &mut self.whole;
         self.queue.retain(|sent| {
             let Some((room, pos)) = &sent.room else { return true };
             let is_first = sent.stanza.is_none() && !lacking.contains_key(room);
             is_first.then(|| lacking.insert(room.clone(), *pos));
             let stays = !lacking.contains_key(room);
-            if let Some(stanza) = sent.stanza.as_ref().filter(|_| !stays) {
-                (stanzas, bytes) = (stanzas + 1, bytes + stanza.wire_len());
-            }
+            let goes = sent.stanza.iter().filter(|_| !stays);
+            goes.for_each(|stanza| whole.remove(stanza));
             stays
         });
-        (self.stanzas, self.bytes) = (self.stanzas - stanzas, self.bytes - bytes);
         lacking
     }
 
@@ -213,7 +242,7 @@ impl Unacked {
     /// its order. What no log has follows the last of that which stands before it.
     pub fn take_lacking(&mut self) -> Lacking {
         let mut lacking = Lacking::default();
-        let (mut stanzas, mut bytes) = (0, 0);
+        let whole = &mut self.whole;
         self.queue.retain_mut(|sent| {
             let last = lacking.places.last().copied();
             let goes = sent.pos.filter(|_| sent.stanza.is_none() || last.is_some());
@@ -223,20 +252,19 @@ impl Unacked {
                 return sent.stanza.is_some();
             }
             if let Some(stanza) = sent.stanza.take() {
-                (stanzas, bytes) = (stanzas + 1, bytes + stanza.wire_len());
+                whole.remove(&stanza);
                 // What the client has answered it has got.
                 let follows = follows.filter(|_| !sent.answered);
                 lacking.following.extend(follows.map(|last| (last, stanza)));
             }
             false
         });
-        (self.stanzas, self.bytes) = (self.stanzas - stanzas, self.bytes - bytes);
         lacking
     }
 
-    /// Whether there is no room for another stanza.
+    /// Whether there is no room for another message.
     pub fn is_full(&self) -> bool {
-        self.stanzas >= UNACKED_STANZAS_MAX || self.bytes >= UNACKED_BYTES_MAX
+        self.whole.stanzas >= UNACKED_STANZAS_MAX || self.whole.bytes >= UNACKED_BYTES_MAX
     }
 
     /// The client has so many. Tells the last place in the log among them that are news.
@@ -252,10 +280,7 @@ impl Unacked {
         self.unsent = self.unsent.map(|unsent| unsent.saturating_sub(news));
         let mut last = None;
         for sent in self.queue.drain(..news) {
-            if let Some(stanza) = &sent.stanza {
-                self.stanzas -= 1;
-                self.bytes -= stanza.wire_len();
-            }
+            sent.stanza.iter().for_each(|stanza| self.whole.remove(stanza));
             last = last.max(sent.pos);
         }
         Ok(last)
@@ -312,6 +337,30 @@ mod tests {
         unacked.is_away(false);
         unacked.push(&presence("b@x/1", "b3"));
         assert_eq!(unacked.sent(), 5);
+    }
+
+    #[test]
+    fn presence_of_many_waits_beside_all_else() {
+        let presence = |from: usize, kind: &str| {
+            let xml = format!("<presence from='hall@rooms.x/{from}'{kind}/>");
+            Leaving::from(Stanza::parse_one(&xml).unwrap())
+        };
+        let mut unacked = Unacked::default();
+        unacked.is_away(true);
+        for kind in ["", " type='unavailable'"] {
+            (0..UNACKED_PRESENCES_MAX).for_each(|from| unacked.push(&presence(from, kind)));
+        }
+        (0..UNACKED_STANZAS_MAX).for_each(|_| unacked.push(&leaving(None, 1)));
+        assert!(!unacked.is_overrun());
+        assert_eq!(unacked.sent() as usize, UNACKED_PRESENCES_MAX + UNACKED_STANZAS_MAX);
+        let ends = unacked.iter().filter_map(|sent| sent.stanza.as_ref());
+        let ends = ends.filter(|stanza| stanza.head.type_str() == "unavailable").count();
+        assert_eq!(ends, UNACKED_PRESENCES_MAX);
+        let mut acked = unacked.clone();
+        acked.ack(acked.sent()).unwrap();
+        assert_eq!(acked.weight(), 0);
+        unacked.push(&presence(UNACKED_PRESENCES_MAX, ""));
+        assert!(unacked.is_overrun());
     }
 
     #[test]
