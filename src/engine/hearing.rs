@@ -66,7 +66,7 @@ struct Hearing {
     wakes: Pos,
     /// Something was not told to it because it is inactive.
     slept: bool,
-    /// Something could not wait for what its own log tells it: there was no room.
+    /// Something could not wait, for what its own log tells it or in the line: there was no room.
     crowded: bool,
 }
 
@@ -116,7 +116,8 @@ impl Hearings {
         self.0.iter_mut().filter_map(slept).collect()
     }
 
-    /// There was no room for what a room told while the session's own log was told it.
+    /// There was no room for what a room told while the session's own log was told it, or while
+    /// much waited in the account's line.
     pub fn crowds_out(&mut self, room: Bare) {
         self.0.entry(room).or_default().crowded = true;
     }

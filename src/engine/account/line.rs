@@ -179,6 +179,7 @@ impl Account {
             self.waiting.turn_ends();
             self.read_on(ticket, out);
         }
+        self.has_room_again(out);
     }
 
     fn let_go(&mut self, wait: Wait, ctx: &Ctx<'_>, out: &mut Vec<Output>) {

@@ -92,6 +92,8 @@ pub struct Account {
     unforgotten: Vec<i64>,
     /// When it comes back at the latest.
     wakes: Option<Moment>,
+    /// A room told something while there was no room for it in the line.
+    crowded: bool,
     /// Sessions that have answered that they have got what they were told.
     paced: Vec<i64>,
     /// How often its log has been read for its sessions.
@@ -126,6 +128,7 @@ impl Account {
             notes_at: None,
             unforgotten: Vec::new(),
             wakes: None,
+            crowded: false,
             paced: Vec::new(),
             looks: 0,
             expired: Vec::new(),

@@ -32,7 +32,11 @@ impl Account {
         };
         let pair = (message.head.from.clone(), message.head.to.clone());
         if self.waiting.is_overrun() {
-            return; // the next one misses it
+            // The next one may be long in coming.
+            let room = pair.0.as_ref().map(Jid::bare);
+            room.into_iter().for_each(|room| self.sessions[session].hearings.crowds_out(room));
+            self.crowded = true;
+            return;
         }
         match decide(Walk::Received, message, self, ctx) {
             Ok((_, walked)) => {
@@ -101,12 +105,27 @@ impl Account {
         }
     }
 
-    /// The session at this place has been told its log: rooms are asked for what could not wait
-    /// for that.
+    /// The session at this place has been told its log, or the account's line has room again: rooms
+    /// are asked for what could not wait for that.
     pub(super) fn hears_crowded(&mut self, place: usize, out: &mut Vec<Output>) {
         let session = &mut self.sessions[place];
         for (room, last) in session.hearings.take_crowded() {
             out.push(attends(room, session.jid.clone(), Attends::Back(Some(last))));
+        }
+    }
+
+    /// There is room in the line again: rooms are asked for what they told while there was none.
+    pub(super) fn has_room_again(&mut self, out: &mut Vec<Output>) {
+        if !self.crowded || self.waiting.is_overrun() {
+            return;
+        }
+        self.crowded = false;
+        for place in 0..self.sessions.len() {
+            let session = &self.sessions[place];
+            // Who is told its log asks when it has been, and who is away when it comes back.
+            if session.is_attached() && session.replay.is_none() {
+                self.hears_crowded(place, out);
+            }
         }
     }
 

@@ -40,6 +40,33 @@ fn what_strangers_make_an_account_hold_is_bounded_in_bytes() {
     assert!((40..50).contains(&world.held.len()), "{}", world.held.len());
 }
 
+/// The room may have no more to say, of which that could be missed.
+#[test]
+fn what_a_room_tells_while_there_is_no_room_is_asked_for_when_there_is() {
+    let mut world = World::of(TOYS);
+    let romeo = world.online(ROMEO, 2);
+    let said = format!("<message from='garden@rooms.x/nurse' to='{ROMEO}'><body>hark</body>");
+    let tells = |world: &mut World| {
+        let message = Stanza::parse_one(&format!("{said}</message>")).unwrap();
+        let told = Told { pos: Pos(1), after: Pos(0), more: false };
+        let to = Bare::parse("romeo@x").unwrap();
+        world.feed(Input::Parcel(Parcel::Told { to, message, told, news: None }));
+    };
+    world.commits = false;
+    for _ in 0..WAITING_STANZAS_MAX {
+        world.routed(&format!("<message from='a@y/b' to='{ROMEO}'><body>x</body></message>"));
+    }
+    tells(&mut world);
+    assert_eq!(world.attends, []);
+    world.commits = true;
+    world.feed_commits();
+    assert!(!world.bodies(romeo).contains(&"hark".to_owned()));
+    let room = Bare::parse("garden@rooms.x").unwrap();
+    assert_eq!(world.attends, [(room, Attends::Back(Some(Pos(0))))]);
+    tells(&mut world);
+    assert_eq!(world.bodies(romeo), ["hark"]);
+}
+
 #[test]
 fn what_waits_behind_its_pair_is_bounded_too() {
     let mut world = World::of(TOYS);
