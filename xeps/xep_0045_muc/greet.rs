@@ -1,13 +1,17 @@
-//! Who comes back after the process was killed: its account had written what it was told up to a
-//! second before. What was shown in a room in the last seconds, it is shown again.
+//! Who comes back after the process was killed: its account writes what it was told within a
+//! second, and what it was told in the last one may be lost. So what was shown in a room in the ten
+//! seconds before what was shown last, it is shown again.
 //!
 //! That is what differs, or little more: so it costs no more when all come back at once than it
 //! did when it happened. What was shown before, each of them had been written to have been told.
+//!
+//! Who has not come back when the process ends once more has missed both: as long as somebody is
+//! away since it began, it is kept with the room up to where things had been shown then.
 
 use super::{
     line::{Effect, Step},
     occupants,
-    room::{Room, Turn, send},
+    room::{ROOM, Room, Turn, send},
     show::{Audience, Viewer, addressed},
 };
 use engine::{
@@ -20,9 +24,14 @@ use std::collections::VecDeque;
 
 /// With a room: by nick, when it was left lately, and whose it was.
 pub const LEFT: Table = Table::named("left");
-/// So much older than what was shown last, in milliseconds, is what everybody is sure to have been
-/// told.
+/// Of [`ROOM`]: when what was shown last had been, each time that the process began; of the times
+/// since which somebody has not come back.
+pub const ENDS: &str = "ends";
+/// What was shown longer than this before what was shown last, in milliseconds, everybody has been
+/// told, and that is written: it takes an account a second.
 const LATE_MS: u64 = 10_000;
+/// Such times of one room; of more, the first are not known any more.
+const ENDS_MAX: usize = 16;
 /// How long, in milliseconds, who had only come in when the process ended may take to say it again.
 const AGAIN_MS: u64 = 60_000;
 /// Nicks of one room that were left lately; of more than that, the first are not told again.
@@ -37,6 +46,13 @@ pub struct Lately {
     before: Vec<(Text, Jid)>,
     /// When what was shown last had been, when the process began, in ms of the Unix clock.
     newest: u64,
+    /// The same of the times before, and of this one once that is written: since the first of them
+    /// somebody has not come back.
+    ends: VecDeque<u64>,
+    /// It has been written, or nobody is away since.
+    is_noted: bool,
+    /// When it was last looked for whether somebody still is.
+    looked_ms: u64,
     /// Who had only come in when the process ended, so that their accounts do not know it: from
     /// where on they may have missed what was said, and until when they may say again that they
     /// come in. No more than sat then.
@@ -56,6 +72,11 @@ impl Lately {
         self.newest = self.newest.max(ms);
     }
 
+    /// Up to where things had been shown when the process began before.
+    pub fn load_ends(&mut self, value: &str) {
+        self.ends = value.split(' ').filter_map(|ms| ms.parse().ok()).collect();
+    }
+
     /// Somebody had been shown then.
     pub fn shown(&mut self, ms: u64) {
         self.newest = self.newest.max(ms);
@@ -63,13 +84,19 @@ impl Lately {
 
     /// Whether what was shown then may not have been told to all, when the process began.
     fn is_late(&self, ms: u64) -> bool {
-        ms <= self.newest && ms.saturating_add(LATE_MS) >= self.newest
+        self.end(ms).is_some()
+    }
+
+    /// When what was shown last had been, when the process began shortly after that.
+    fn end(&self, ms: u64) -> Option<u64> {
+        let mut ends = self.ends.iter().chain([&self.newest]).copied();
+        ends.find(|end| ms <= *end && ms.saturating_add(LATE_MS) >= *end)
     }
 
     /// From where on everybody who was shown then may not have been told what was said; nothing
     /// when that was long before the process began.
     pub fn since(&self, ms: u64) -> Option<Pos> {
-        self.is_late(ms).then(|| Pos::before(self.newest.saturating_sub(LATE_MS)))
+        self.end(ms).map(|end| Pos::before(end.saturating_sub(LATE_MS)))
     }
 
     /// A session is not here any more as far as its account knows.
@@ -106,6 +133,9 @@ impl Room {
             _ => None,
         };
         let shown: Vec<_> = step.effects.iter().filter_map(shown).collect();
+        if !shown.is_empty() {
+            self.note_ends(step, ctx.unix_ms);
+        }
         for (nick, jid) in shown {
             let Some(occupant) = self.occupants.get_mut(&nick) else {
                 self.note_left(nick, &jid, step, ctx.unix_ms);
@@ -123,6 +153,37 @@ impl Room {
         }
     }
 
+    /// Before what is shown now is the last that was: what was late when the process began is so
+    /// still for who has not come back since.
+    fn note_ends(&mut self, step: &mut Step, now_ms: u64) {
+        let lately = &mut self.lately;
+        let is_over = lately.is_noted && lately.ends.is_empty();
+        if is_over || now_ms < lately.looked_ms.saturating_add(LATE_MS) {
+            return;
+        }
+        lately.looked_ms = now_ms;
+        let mut seats = self.occupants.iter().flat_map(|(_, occupant)| &occupant.seats);
+        let key = || (ROOM, self.jid.clone(), ENDS.to_owned());
+        match (seats.any(|seat| seat.is_blind), std::mem::replace(&mut lately.is_noted, true)) {
+            (true, true) => {}
+            (true, false) => {
+                lately.ends.push_back(lately.newest);
+                while lately.ends.len() > ENDS_MAX {
+                    lately.ends.pop_front();
+                }
+                let ends: Vec<_> = lately.ends.iter().map(u64::to_string).collect();
+                let (table, room, key) = key();
+                step.write(Change::Put(table, room, key, ends.join(" ").into_bytes()));
+            }
+            (false, _) if lately.ends.is_empty() => {}
+            (false, _) => {
+                lately.ends.clear();
+                let (table, room, key) = key();
+                step.write(Change::Cut(table, room, key));
+            }
+        }
+    }
+
     fn note_left(&mut self, nick: Text, jid: &Jid, step: &mut Step, now_ms: u64) {
         if self.occupants.is_empty() {
             return; // nobody is left who could come back
@@ -136,16 +197,20 @@ impl Room {
     /// What everybody has been told of since, or nobody will come back for.
     fn forget_left(&mut self, step: &mut Step, now_ms: u64) {
         let is_empty = self.occupants.is_empty();
-        let left = &mut self.lately.left;
-        while let Some((_, nick)) =
-            left.pop_front_if(|(ms, _)| is_empty || ms.saturating_add(LATE_MS) < now_ms)
-        {
-            step.write(Change::Cut(LEFT, self.jid.clone(), nick.to_string()));
-        }
+        let mut left = std::mem::take(&mut self.lately.left);
+        left.retain(|(ms, nick)| {
+            let is_missed = !self.lately.ends.is_empty() && self.lately.is_late(*ms);
+            let stays = !is_empty && (is_missed || ms.saturating_add(LATE_MS) >= now_ms);
+            if !stays {
+                step.write(Change::Cut(LEFT, self.jid.clone(), nick.to_string()));
+            }
+            stays
+        });
         while left.len() > LEFT_NICKS_MAX {
-            let Some((_, nick)) = left.pop_front() else { return };
+            let Some((_, nick)) = left.pop_front() else { break };
             step.write(Change::Cut(LEFT, self.jid.clone(), nick.to_string()));
         }
+        self.lately.left = left;
     }
 
     /// A session comes back that sat when the process began: the others, then itself (§7.2.2).

@@ -170,6 +170,7 @@ impl Room {
                 }
                 "subject" => self.subject = text().and_then(Subject::load).unwrap_or_default(),
                 "locked" => self.is_locked = true,
+                greet::ENDS => self.lately.load_ends(text().unwrap_or_default()),
                 super::making::PLACE => self.place = text().map(String::from),
                 avatar::HASHES => {
                     let hashes = text().unwrap_or_default().split(' ');

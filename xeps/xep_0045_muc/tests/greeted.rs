@@ -84,6 +84,30 @@ fn a_session_that_only_lost_its_stream_is_shown_nothing_again() {
 }
 
 #[test]
+fn who_stays_away_over_two_restarts_is_shown_what_was_late_at_either() {
+    let ends = |house: &House| house.cells.keys().any(|(.., key)| key == "ends");
+    let mut house = house();
+    show(&mut house, ROMEO, "romeo");
+    leave(&mut house, NURSE, "nurse");
+    house.unread = Some(Jid::parse(JULIET).unwrap());
+    house.restarts(&[]);
+    house.unix_ms += LATER_MS;
+    enter(&mut house, PARIS, "paris");
+    assert!(ends(&house));
+    house.restarts(&[]);
+    house.unread = None;
+    let told = [
+        ("nurse", "unavailable", &[][..]),
+        ("paris", "", &[][..]),
+        ("romeo", "", &[][..]),
+        ("juliet", "", &[110][..]),
+    ];
+    assert_eq!(shown(&house.comes_back(JULIET), JULIET), expected(&told));
+    show(&mut house, ROMEO, "romeo");
+    assert!(!ends(&house), "all have come back");
+}
+
+#[test]
 fn what_a_nick_was_left_for_is_written_with_it() {
     let mut house = house();
     let as_jules = format!("{}/jules", house.jid);
