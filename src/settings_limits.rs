@@ -70,10 +70,11 @@ pub const LIMITS: &[Setting] = &[
     ),
     limit(
         "login_failures_max",
-        (1, 1_000_000),
+        (0, 1_000_000),
         "10",
         "Failed logins to one account from one address (IPv6: from one /64), before it is refused \
-         there; elsewhere it is not. Logins are delayed from a third of them on.",
+         there; elsewhere it is not. Logins are delayed from a third of them on. 0: any number, \
+         where all seem to come from one address: else one who guesses keeps the owner out.",
     ),
     limit(
         "login_failures_per_address_max",

@@ -45,7 +45,7 @@ pub struct Limits {
     pub hashes_running_max: usize,
     /// Passwords that wait to be hashed. Who comes then is told to come again.
     pub hashes_waiting_max: usize,
-    /// Failed logins to one account from one address, before more of them are refused.
+    /// Failed logins to one account from one address, before more of them are refused; 0: none are.
     pub login_failures_max: u64,
     /// Failed logins from one address, whatever the accounts.
     pub login_failures_per_address_max: u64,

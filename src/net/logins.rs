@@ -8,6 +8,8 @@
 //!   may stand for everybody.
 //! - of an account, wherever from: only ever delayed.
 //!
+//! The first two have no meaning where all seem to come from one address, and can be switched off.
+//!
 //! An account that does not exist is counted like one that does.
 
 mod count;
@@ -29,8 +31,9 @@ const UNDER_WAY_MAX: u64 = 256;
 /// What has failed lately.
 #[derive(Debug)]
 pub(crate) struct Logins {
-    pairs: Pace,
-    /// `None`: all seem to come from one.
+    /// `None`: all seem to come from one address.
+    pairs: Option<Pace>,
+    /// The same.
     addresses: Option<Pace>,
     accounts: Pace,
     delay_ms_max: u64,
@@ -72,10 +75,11 @@ pub(crate) struct Attempt {
 impl Logins {
     pub(crate) fn new(limits: &Limits) -> Arc<Self> {
         let pace = |max| Pace::new(max, limits.login_failures_ms);
+        let if_any = |max| Some(max).filter(|max| *max > 0).map(pace);
         let entries = limits.login_failures_kept_max;
         Arc::new(Self {
-            pairs: pace(limits.login_failures_max),
-            addresses: Some(limits.login_failures_per_address_max).filter(|it| *it > 0).map(pace),
+            pairs: if_any(limits.login_failures_max),
+            addresses: if_any(limits.login_failures_per_address_max),
             accounts: pace(limits.login_failures_per_account_max),
             delay_ms_max: limits.login_delay_ms_max,
             lately: Mutex::new(Lately {
@@ -100,16 +104,16 @@ impl Logins {
         let by_address = lately.addresses.get(&address).copied().unwrap_or_default();
         let by_account = lately.accounts.get(account).copied().unwrap_or_default();
         // Once one has failed, no more are under way than may fail.
-        let room = match pair.level(now, &self.pairs) {
-            0 => UNDER_WAY_MAX,
-            level => self.pairs.max.saturating_sub(level),
+        let room = match self.pairs.map(|pace| (pace.max, pair.level(now, &pace))) {
+            None | Some((_, 0)) => UNDER_WAY_MAX,
+            Some((max, level)) => max.saturating_sub(level),
         };
         if pair.is_full(now) || under_way >= room || by_address.is_full(now) {
             return Admission::Refused;
         }
         lately.pairs.entry(key).under_way += 1;
         let delays = [
-            pair.delay(now, &self.pairs, self.delay_ms_max),
+            self.pairs.map_or(0, |pace| pair.delay(now, &pace, self.delay_ms_max)),
             self.addresses.map_or(0, |pace| by_address.delay(now, &pace, self.delay_ms_max)),
             by_account.delay(now, &self.accounts, self.delay_ms_max),
         ];
@@ -118,7 +122,9 @@ impl Logins {
 
     fn failed(&self, account: &Bare, address: IpAddr, now: u64) {
         let mut lately = self.lately();
-        lately.pairs.entry((account.clone(), address)).count.add(now, &self.pairs);
+        if let Some(pace) = self.pairs {
+            lately.pairs.entry((account.clone(), address)).count.add(now, &pace);
+        }
         lately.accounts.entry(account.clone()).add(now, &self.accounts);
         if let Some(pace) = self.addresses.filter(|_| !address.is_loopback()) {
             lately.addresses.entry(address).add(now, &pace);

@@ -80,6 +80,21 @@ fn where_all_come_from_one_address_it_is_not_refused() {
 }
 
 #[test]
+fn where_all_come_from_one_address_nobody_keeps_an_owner_out() {
+    let limits = Limits { login_failures_max: 0, login_failures_per_address_max: 0, ..limits() };
+    let logins = Logins::new(&limits);
+    for number in 0..200 {
+        let admission = tries(&logins, "juliet@x", "192.0.2.1", WRONG);
+        assert_ne!(admission, Admission::Refused, "{number}");
+    }
+    assert_eq!(tries(&logins, "juliet@x", "192.0.2.1", Ok(())), Admission::After(4_000));
+    let under_way: Vec<_> = (0..=UNDER_WAY_MAX)
+        .map(|_| logins.begin(bare("romeo@x"), at("192.0.2.1"), Moment(1_000)))
+        .collect();
+    assert_eq!(under_way.last().unwrap().admission(), Admission::Refused, "too many at once");
+}
+
+#[test]
 fn an_account_that_the_whole_world_tries_is_delayed_and_never_refused() {
     let logins = Logins::new(&limits());
     for number in 0..200 {
