@@ -102,9 +102,9 @@ pub enum User {
         /// Such as juliet@localhost.
         jid: String,
     },
-    /// Print with whom an account talks: how many messages it has not seen, when the last was said,
-    /// and up to when it has seen them. As it was gathered last: a client that asks, or 1,000 more
-    /// messages, bring it up to date.
+    /// Print with whom an account talks, and the rooms of which it is a member: how many messages
+    /// it has not seen, when the last was said, and up to when it has seen them. With people as it
+    /// was gathered last: a client that asks, or 1,000 more messages, bring it up to date.
     Inbox {
         /// Such as juliet@localhost.
         jid: String,

@@ -6,6 +6,7 @@ use crate::{
     settings::{Settings, account},
 };
 use anyhow::{Context, bail};
+use engine::hooks::Hooks;
 use net::{
     control,
     operator::{Answer, Operator, Request},
@@ -69,7 +70,8 @@ impl<'a> Way<'a> {
         }
         settings.make_data()?;
         let store = open_store(settings).await?;
-        Ok(Self::Alone(Operator::alone(settings.domains.clone(), store, settings.passwords).await?))
+        let known = settings.engine(store.secret(net::seed()).await?);
+        Ok(Self::Alone(Operator::alone(known, Hooks::of(crate::XEPS), store).await?))
     }
 
     async fn ask(&self, request: Request) -> anyhow::Result<Answer> {

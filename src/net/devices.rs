@@ -69,8 +69,7 @@ mod tests {
     #[tokio::test]
     async fn an_operator_sees_devices_and_takes_their_tokens() {
         let store = Arc::new(Memory::new(&[]));
-        let domains = vec![Bare::host("x").unwrap()];
-        let operator = Operator::alone(domains, store.clone(), <_>::default()).await.unwrap();
+        let operator = Operator::of("x", store.clone()).await;
         let juliet = Bare::parse("juliet@x").unwrap();
         operator.accounts.create(&juliet, Secret("secret".into())).await.unwrap();
         let put =

@@ -109,8 +109,7 @@ mod tests {
     async fn a_guest_goes_and_who_was_here_before_the_guests_stays() {
         let store = Arc::new(Memory::new(&[]));
         let host = Bare::host("x").unwrap();
-        let operator = Operator::alone(vec![host.clone()], store.clone(), <_>::default());
-        let accounts = operator.await.unwrap().accounts;
+        let accounts = Operator::of("x", store.clone()).await.accounts;
         let [juliet, guest] = ["juliet@x", "guest@x"].map(|jid| Bare::parse(jid).unwrap());
         accounts.create(&juliet, Secret("secret".into())).await.unwrap();
         assert!(make(&accounts, guest.clone()).await);

@@ -95,6 +95,7 @@ async fn clean(store: &dyn Store, now: u64, limits: &Limits) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operator::Operator;
     use engine::{
         port::Batch,
         unit::{Change, Credentials, Entry, Flags, Pos, Unit},
@@ -141,9 +142,7 @@ mod tests {
     async fn the_clock_of_a_new_server_is_believed_at_once() {
         let store: Arc<dyn Store> = Arc::new(Memory::new(&[]));
         let host = Bare::host("x").unwrap();
-        let operator =
-            crate::operator::Operator::alone(vec![host.clone()], store.clone(), <_>::default());
-        let queue = operator.await.unwrap().accounts.writer;
+        let queue = Operator::of("x", store.clone()).await.accounts.writer;
         let (clock, minute) = (unix_ms(), Duration::from_secs(60));
         let now = believed(&*store, &queue, &host, (clock, None), minute).await;
         assert_eq!(now.ok(), Some(clock));
@@ -153,9 +152,7 @@ mod tests {
     async fn f_clk_a_clock_that_jumps_ahead_removes_nothing_until_it_has_stayed_there() {
         let (store, juliet, [_, new]) = talkative().await;
         let host = Bare::host("x").unwrap();
-        let operator =
-            crate::operator::Operator::alone(vec![host.clone()], store.clone(), <_>::default());
-        let queue = operator.await.unwrap().accounts.writer;
+        let queue = Operator::of("x", store.clone()).await.accounts.writer;
         let limits = Limits { keep_days_max: 30, ..Limits::default() };
         let hour = Duration::from_secs(3_600);
         let ahead = unix_ms() + 365 * 86_400_000;

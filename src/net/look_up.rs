@@ -164,12 +164,7 @@ mod tests {
     async fn at_16_who_exists_costs_the_store_what_who_does_not_costs_each_time() {
         let store: Arc<dyn Store> = Arc::new(Memory::new(&[]));
         let juliet = Bare::parse("juliet@x").unwrap();
-        let operator = crate::operator::Operator::alone(
-            vec![Bare::host("x").unwrap()],
-            store.clone(),
-            <_>::default(),
-        );
-        let writer = operator.await.unwrap().accounts.writer;
+        let writer = crate::operator::Operator::of("x", store.clone()).await.accounts.writer;
         let create = Change::Create(juliet.clone(), Credentials::default());
         writer.commit(create.into()).await.unwrap();
         let counting = Counting { store, reads: AtomicU32::new(0) };

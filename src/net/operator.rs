@@ -10,9 +10,11 @@ use crate::{
     registrar::Accounts,
     writer::{self, Queue},
 };
+use arc_swap::ArcSwap;
 use engine::{
+    hooks::Hooks,
     port::{Fault, Registrar, Store, Unregistered},
-    settings::Passwords,
+    settings::Settings,
     stream::machine::Secret,
     wire::Bare,
 };
@@ -120,6 +122,8 @@ pub enum Answer {
 pub struct Operator {
     pub(crate) domains: Arc<[Bare]>,
     pub(crate) accounts: Accounts,
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
+    pub(crate) hooks: Arc<Hooks>,
 }
 
 impl Operator {
@@ -128,9 +132,9 @@ impl Operator {
     /// # Errors
     /// The store is away.
     pub async fn alone(
-        domains: Vec<Bare>,
+        settings: Settings,
+        hooks: Hooks,
         store: Arc<dyn Store>,
-        passwords: Passwords,
     ) -> Result<Self, Fault> {
         let limits = Limits::default();
         let (queue, post) = (Queue::default(), Post::new(limits, 1));
@@ -143,8 +147,26 @@ impl Operator {
         };
         let last = store.last().await?;
         tokio::spawn(host.run(last, limits.store_patience_ms));
-        let accounts = Accounts::new(store, queue, Hashing::new(&limits, passwords), post);
-        Ok(Self { domains: domains.into(), accounts })
+        let hashing = Hashing::new(&limits, settings.passwords);
+        let accounts = Accounts::new(store, queue, hashing, post);
+        Ok(Self::new(settings, hooks, accounts))
+    }
+
+    pub(crate) fn new(settings: Settings, hooks: Hooks, accounts: Accounts) -> Self {
+        Self {
+            domains: settings.domains.clone().into(),
+            accounts,
+            settings: Arc::new(ArcSwap::from_pointee(settings)),
+            hooks: Arc::new(hooks),
+        }
+    }
+
+    /// One of this domain that knows no XEPs.
+    #[cfg(test)]
+    pub(crate) async fn of(host: &str, store: Arc<dyn Store>) -> Self {
+        let domains = vec![Bare::host(host).expect("a domain")];
+        let settings = Settings::of(domains, [0; 32]);
+        Self::alone(settings, Hooks::of(&[]), store).await.expect("a store that is well")
     }
 
     /// Does it.

@@ -273,7 +273,6 @@ mod tests {
     use engine::{
         port::Store,
         roster::{Item, State},
-        settings::Passwords,
     };
     use store::Memory;
 
@@ -282,8 +281,7 @@ mod tests {
     }
 
     async fn alone(store: &Arc<Memory>) -> operator::Operator {
-        let domains = vec![bare("x")];
-        operator::Operator::alone(domains, store.clone(), Passwords::default()).await.unwrap()
+        operator::Operator::of("x", store.clone()).await
     }
 
     /// `juliet@x` and `romeo@x` watch each other.
@@ -339,7 +337,7 @@ mod tests {
         let accounts = Accounts {
             store: store.clone(),
             writer: Queue::default(),
-            hashing: Hashing::new(&Limits::default(), Passwords::default()),
+            hashing: Hashing::new(&Limits::default(), <_>::default()),
             post: post.clone(),
             counts: Arc::default(),
             spent: Arc::default(),

@@ -25,7 +25,6 @@ use crate::{
     tls::Tls,
     writer::{self, Queue},
 };
-use arc_swap::ArcSwap;
 use engine::{
     hooks::Hooks,
     port::{Cluster, Fault, Store},
@@ -111,14 +110,12 @@ impl Server {
         let mut core = JoinSet::new();
         core.spawn(host.run(last, limits.store_patience_ms));
         let hashing = Hashing::new(&limits, settings.passwords);
-        let operator = Operator {
-            domains: settings.domains.clone().into(),
-            accounts: Accounts::new(store.clone(), queue.clone(), hashing, post.clone()),
-        };
+        let accounts = Accounts::new(store.clone(), queue.clone(), hashing, post.clone());
+        let operator = Operator::new(settings, hooks, accounts);
         let shell = Arc::new(Shell {
             clock,
-            settings: ArcSwap::from_pointee(settings),
-            hooks,
+            settings: operator.settings.clone(),
+            hooks: operator.hooks.clone(),
             limits,
             store: store.clone(),
             cluster,

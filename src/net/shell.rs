@@ -36,8 +36,8 @@ use tokio::sync::Semaphore;
 /// What all tasks of the shell share.
 pub(crate) struct Shell {
     pub(crate) clock: Clock,
-    pub(crate) settings: ArcSwap<Settings>,
-    pub(crate) hooks: Hooks,
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
+    pub(crate) hooks: Arc<Hooks>,
     pub(crate) limits: Limits,
     pub(crate) store: Arc<dyn Reads>,
     pub(crate) cluster: Arc<dyn Cluster>,
