@@ -16,6 +16,12 @@ pub(crate) const ROOM: i16 = 2;
 /// A row of `log.kind`.
 pub(crate) const HOST: i16 = 3;
 
+/// The cells of a table of a log, from a key on, at most so many.
+pub(crate) const CELLS_FROM: &str = "
+    SELECT key, value FROM cell
+    WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key >= $3
+    ORDER BY key LIMIT $4";
+
 /// A row of `entry`, without its log.
 pub(crate) struct EntryRow {
     pub(crate) pos: i64,
@@ -162,6 +168,15 @@ fn request(bytes: Vec<u8>) -> Result<Stanza, Fault> {
 
 fn text(bytes: Vec<u8>) -> Result<Text, Fault> {
     Text::try_from(bytes).map_err(|_| refused("the database holds a stanza that is not UTF-8"))
+}
+
+/// Rooms, and what each has of somebody.
+pub(crate) fn rooms(found: Vec<(String, Vec<u8>)>) -> Result<Vec<(Bare, Vec<u8>)>, Fault> {
+    let room = |(jid, value): (String, _)| match Bare::parse(&jid) {
+        Ok(room) => Ok((room, value)),
+        Err(error) => Err(bad_address(&jid, error)),
+    };
+    found.into_iter().map(room).collect()
 }
 
 pub(crate) fn bad_address(text: &str, error: JidError) -> Fault {

@@ -1,7 +1,7 @@
 //! Reads. Each is one statement: one round trip, and one state of the database.
 
 use super::fault;
-use crate::rows::{CredentialRow, RosterRow, bad_address};
+use crate::rows::{CELLS_FROM, CredentialRow, RosterRow, bad_address, rooms};
 use deadpool_postgres::{
     Object,
     tokio_postgres::{
@@ -285,8 +285,7 @@ pub(super) async fn affiliated(
     let after = after.map_or("", |after| after.as_str());
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let rows = query(client, SQL, &[&who.as_str(), &after, &max]).await?;
-    let values = rows.iter().map(|row| get(row, 1));
-    addresses(&rows)?.into_iter().zip(values).map(|(room, value)| Ok((room, value?))).collect()
+    rooms(rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect::<Result<_, Fault>>()?)
 }
 
 pub(super) async fn cells_from(
@@ -296,11 +295,7 @@ pub(super) async fn cells_from(
     from: &str,
     max: usize,
 ) -> Result<Vec<(String, Vec<u8>)>, Fault> {
-    const SQL: &str = "
-        SELECT key, value FROM cell
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key >= $3
-        ORDER BY key LIMIT $4";
     let max = i64::try_from(max).unwrap_or(i64::MAX);
-    let rows = query(client, SQL, &[&of.as_str(), &at.name(), &from, &max]).await?;
+    let rows = query(client, CELLS_FROM, &[&of.as_str(), &at.name(), &from, &max]).await?;
     rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
 }

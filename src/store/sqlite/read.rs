@@ -1,7 +1,7 @@
 //! Reads. Each is one statement, so each sees one state of the database.
 
 use super::fault;
-use crate::rows::{CredentialRow, RosterRow, bad_address};
+use crate::rows::{CELLS_FROM, CredentialRow, RosterRow, bad_address, rooms};
 use engine::{
     port::{Device, Fault, Loaded},
     unit::{Credentials, Pos, Resumable, Table},
@@ -230,12 +230,7 @@ pub(super) async fn affiliated(
         .bind(who.as_str())
         .bind(after.map_or("", |after| after.as_str()))
         .bind(i64::try_from(max).unwrap_or(i64::MAX));
-    let found: Vec<(String, Vec<u8>)> = query.fetch_all(readers).await.map_err(fault)?;
-    let room = |(jid, value): (String, _)| match Bare::parse(&jid) {
-        Ok(room) => Ok((room, value)),
-        Err(error) => Err(bad_address(&jid, error)),
-    };
-    found.into_iter().map(room).collect()
+    rooms(query.fetch_all(readers).await.map_err(fault)?)
 }
 
 pub(super) async fn cells_from(
@@ -245,12 +240,8 @@ pub(super) async fn cells_from(
     from: &str,
     max: usize,
 ) -> Result<Vec<(String, Vec<u8>)>, Fault> {
-    const SQL: &str = "
-        SELECT key, value FROM cell
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key >= $3
-        ORDER BY key LIMIT $4";
     let max = i64::try_from(max).unwrap_or(i64::MAX);
-    let query = sqlx::query_as(SQL).bind(of.as_str()).bind(at.name()).bind(from).bind(max);
+    let query = sqlx::query_as(CELLS_FROM).bind(of.as_str()).bind(at.name()).bind(from).bind(max);
     query.fetch_all(readers).await.map_err(fault)
 }
 
