@@ -1,11 +1,12 @@
 //! A copy by PostgreSQL's own tools, which know how: `pg_dump`, while the server writes, and
 //! `pg_restore`.
 
-use super::{connect, fault, read::get};
+use super::{connect, fault, line, read::get};
 use crate::{
     backup::Verified,
     check::refused,
     migrate::{POSTGRES, knows},
+    options::Options,
 };
 use deadpool_postgres::tokio_postgres::{Client, Config, Row, config::Host};
 use engine::port::Fault;
@@ -14,6 +15,8 @@ use tokio::process::Command;
 
 /// For the connection.
 const ANSWER: Duration = Duration::from_secs(10);
+/// For the lock of a server that has ended, and PostgreSQL has yet to hear of it.
+const HANDOVER: Duration = Duration::from_secs(1);
 /// Whether anything of ours is.
 const IS_THERE: &str = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('writer')";
 /// What a copy must have.
@@ -53,6 +56,7 @@ pub(crate) async fn restore(from: &Path, url: &str, force: bool) -> Result<Verif
     listed(from).await?;
     let config = connect::config(url, ANSWER)?;
     let client = connected(&config).await?;
+    is_nobodys(&client).await?;
     let old = match one(&client, IS_THERE).await? {
         0 => 0,
         _ if !force => {
@@ -67,14 +71,15 @@ pub(crate) async fn restore(from: &Path, url: &str, force: bool) -> Result<Verif
              {fixed}. Move or drop them, or restore into a database of its own"
         )));
     }
+    fence(&client).await?;
     // Partitions that the copy does not know would stand in the way, and what is there is needed
     // when the copy turns out to be broken.
     client.batch_execute(PUT_ASIDE).await.map_err(fault)?;
     let restored = refill(from, &config, &client, old).await;
     let end = if restored.is_ok() { FORGET } else { PUT_BACK };
-    // This connection may be what was lost.
-    drop(client);
+    // The connection that has the locks may be what was lost.
     let ended = async { connected(&config).await?.batch_execute(end).await.map_err(fault) }.await;
+    drop(client);
     match (restored, ended) {
         (restored, Ok(())) => restored,
         (Ok(_), Err(fault)) => Err(refused(format!(
@@ -85,6 +90,32 @@ pub(crate) async fn restore(from: &Path, url: &str, force: bool) -> Result<Verif
             Err(refused(format!("{first}; and then: {then}. {}", broken_off())))
         }
     }
+}
+
+/// No server has the database open, or opens it while this connection is there: it has the locks
+/// that servers hold.
+async fn is_nobodys(client: &Client) -> Result<(), Fault> {
+    let mut nodes = vec![i32::try_from(Options::default().node.0).unwrap_or(i32::MAX)];
+    if one(client, IS_THERE).await? > 0 {
+        let known = client.query("SELECT node FROM writer", &[]).await.map_err(fault)?;
+        let known: Vec<i32> = known.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
+        nodes.extend(known);
+    }
+    for node in nodes {
+        if !line::lock(client, node, HANDOVER).await? {
+            return Err(refused("a server has this database open; stop it first"));
+        }
+    }
+    Ok(())
+}
+
+/// A server that has lost its connection finds, when it comes back, that its epoch is over, and
+/// does not take the lock for its own.
+async fn fence(client: &Client) -> Result<(), Fault> {
+    if one(client, IS_THERE).await? > 0 {
+        client.batch_execute("UPDATE writer SET epoch = epoch + 1").await.map_err(fault)?;
+    }
+    Ok(())
 }
 
 /// No restore has left the database half done.

@@ -4,7 +4,7 @@ use super::{connect, fault};
 use crate::check::refused;
 use deadpool_postgres::{
     ClientWrapper,
-    tokio_postgres::{Config, error::SqlState},
+    tokio_postgres::{Client, Config, error::SqlState},
 };
 use engine::port::Fault;
 use std::time::Duration;
@@ -23,23 +23,23 @@ pub(super) async fn connect(config: &Config) -> Result<Line, Fault> {
     Ok(Line { client: ClientWrapper::new(client, task) })
 }
 
-impl Line {
-    /// Waits for the advisory lock of this node. While it is held, no transaction of an earlier
-    /// connection can still commit. `false`: another connection held it for all of `wait`.
-    pub(super) async fn lock(&self, node: i32, wait: Duration) -> Result<bool, Fault> {
-        let wait = format!("{}ms", wait.as_millis().max(1));
-        let limit = "SELECT set_config('lock_timeout', $1, false)";
-        self.client.query_one(limit, &[&wait]).await.map_err(fault)?;
-        let lock = "SELECT pg_advisory_lock($1, $2)";
-        match self.client.query_one(lock, &[&LOCK, &node]).await {
-            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(false),
-            Err(error) => return Err(fault(error)),
-            Ok(_) => {}
-        }
-        self.client.batch_execute("RESET lock_timeout").await.map_err(fault)?;
-        Ok(true)
+/// Waits for the advisory lock of this node. While it is held, no transaction of an earlier
+/// connection can still commit. `false`: another connection held it for all of `wait`.
+pub(super) async fn lock(client: &Client, node: i32, wait: Duration) -> Result<bool, Fault> {
+    let wait = format!("{}ms", wait.as_millis().max(1));
+    let limit = "SELECT set_config('lock_timeout', $1, false)";
+    client.query_one(limit, &[&wait]).await.map_err(fault)?;
+    let lock = "SELECT pg_advisory_lock($1, $2)";
+    match client.query_one(lock, &[&LOCK, &node]).await {
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(false),
+        Err(error) => return Err(fault(error)),
+        Ok(_) => {}
     }
+    client.batch_execute("RESET lock_timeout").await.map_err(fault)?;
+    Ok(true)
+}
 
+impl Line {
     /// Ends whoever holds the lock or waits for it: connections of ours that the server does not
     /// know to be lost. For the owner of the epoch only: another process that holds the lock has
     /// not raised it yet, and has come too early.

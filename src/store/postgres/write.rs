@@ -50,9 +50,11 @@ impl Writing {
         backup::is_whole(&line.client).await?;
         migrate::knows(&migrate::POSTGRES, &line.versions().await?)?;
         let wait = Duration::from_millis(options.handover_ms_max);
-        if !line.lock(node, wait).await? {
+        if !line::lock(&line.client, node, wait).await? {
             return Err(refused("another process writes to this database"));
         }
+        // It may have been a restore that held it.
+        backup::is_whole(&line.client).await?;
         connect::migrate(&config, &migrate::POSTGRES).await?;
         let row = line.client.query_one(SQL, &[&node]).await.map_err(fault)?;
         Ok(Self {
@@ -79,7 +81,7 @@ impl Writing {
             // Fenced at once, instead of waiting for a lock that the other process holds.
             last(&line, node, self.epoch).await?;
             line.end_others(node).await?;
-            if !line.lock(node, self.answer).await? {
+            if !line::lock(&line.client, node, self.answer).await? {
                 return Err(Fault::Away("another connection holds the lock".into()));
             }
             Ok(line)

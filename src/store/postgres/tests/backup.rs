@@ -36,6 +36,32 @@ async fn a_copy_comes_back_and_extensions_stay() {
 }
 
 #[tokio::test]
+async fn what_a_server_has_open_is_not_restored() {
+    let (mut database, copy) = copied(1).await;
+    let server = database.open().await;
+    let epoch = database.number("SELECT epoch FROM writer").await;
+    let refusal = why(crate::backup::restore(&copy, &database.url, true).await);
+    assert_eq!(refusal, "a server has this database open; stop it first");
+    assert_eq!(database.number("SELECT epoch FROM writer").await, epoch);
+    server.last().await.unwrap();
+    drop(server);
+    crate::backup::restore(&copy, &database.url, true).await.unwrap();
+    assert_eq!(messages(&mut database).await, 1);
+}
+
+#[tokio::test]
+async fn a_server_that_had_lost_its_connection_finds_itself_fenced_after_a_restore() {
+    let (mut database, copy) = copied(1).await;
+    let server = database.open().await;
+    const END: &str = "
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    database.run(END).await;
+    crate::backup::restore(&copy, &database.url, true).await.unwrap();
+    assert_eq!(server.last().await, Err(Fault::Fenced));
+}
+
+#[tokio::test]
 async fn a_copy_of_the_whole_database_comes_back_too() {
     // As `pg_dump` makes it when it is asked for nothing else, extensions and all.
     let (database, copy) = copied(1).await;
