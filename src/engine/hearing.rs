@@ -2,9 +2,14 @@
 //! hearer was told before it, so that what is lost on the way, or with the process, is missed and
 //! told again out of the log. So is what a session was not told that has no stream.
 
-use crate::unit::Pos;
-use std::collections::BTreeMap;
-use wire::{Bare, Jid, Text};
+use crate::{
+    ctx::Moment,
+    following::{FOLLOWING_MS_MAX, Following},
+    hook::{Leaving, Leavings},
+    unit::Pos,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use wire::{Bare, Jid, Kind, Text};
 
 /// Where a message that a room tells an occupant stands in the room's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,27 +71,35 @@ struct Hearing {
     wakes: Pos,
     /// Something was not told to it because it is inactive.
     slept: bool,
+    /// The last of that, and of what is known to be missing: until it has been told this, nothing
+    /// else of the room overtakes it.
+    due: Pos,
     /// Something could not wait, for what its own log tells it or in the line: there was no room.
     crowded: bool,
 }
 
 /// What a session hears of the rooms that it is in.
 #[derive(Debug, Default)]
-pub(crate) struct Hearings(BTreeMap<Bare, Hearing>);
+pub(crate) struct Hearings {
+    rooms: BTreeMap<Bare, Hearing>,
+    following: Following,
+    /// Rooms of which something sleeps that something else waits for.
+    called: BTreeSet<Bare>,
+}
 
 impl Hearings {
     /// A message of a room has come, by an occupant of it.
     pub fn hear(&mut self, by: &Jid, told: Told) -> Heard {
-        let one = match self.0.get_mut(by.bare_str()) {
+        let one = match self.rooms.get_mut(by.bare_str()) {
             Some(one) => one,
-            None => self.0.entry(by.bare()).or_default(),
+            None => self.rooms.entry(by.bare()).or_default(),
         };
         if told.pos <= one.last {
             return Heard::Again;
         }
         if told.after > one.last {
             let asks = one.asks.is_multiple_of(ASKED_AGAIN_MESSAGES);
-            one.asks += 1;
+            (one.asks, one.due) = (one.asks + 1, one.due.max(told.pos));
             return if asks { Heard::Gap(one.last) } else { Heard::Again };
         }
         (one.last, one.asks, one.more) = (told.pos, 0, told.more);
@@ -96,7 +109,7 @@ impl Hearings {
     /// Whether a message of a room is not told, because the session is inactive: it is told out of
     /// the log when the session is active again, or before the next message that `wakes` it.
     pub fn sleeps(&mut self, room: &Bare, told: Told, wakes: bool) -> bool {
-        let one = self.0.entry(room.clone()).or_default();
+        let one = self.rooms.entry(room.clone()).or_default();
         // Behind the last of a page the room waits to be asked for more.
         if wakes || told.more {
             one.wakes = one.wakes.max(told.pos);
@@ -104,22 +117,90 @@ impl Hearings {
         if told.pos <= one.wakes.max(one.last) {
             return false;
         }
-        one.slept = true;
+        (one.slept, one.due) = (true, told.pos);
         true
     }
 
     /// The rooms of which something was not told, each with what was told last.
     pub fn take_slept(&mut self) -> Vec<(Bare, Pos)> {
+        self.called.clear();
         let slept = |(room, one): (&Bare, &mut Hearing)| {
             std::mem::take(&mut one.slept).then(|| (room.clone(), one.last))
         };
-        self.0.iter_mut().filter_map(slept).collect()
+        self.rooms.iter_mut().filter_map(slept).collect()
+    }
+
+    /// Something of a room that its log does not tell waits until all has been told that is due of
+    /// that. Requests and answers are in no order with what is said.
+    pub fn precedes(&mut self, leaving: Leaving, now: Moment) -> Leavings {
+        if leaving.told.is_some() || leaving.stanza.kind() == Kind::Iq {
+            return [leaving].into();
+        }
+        let from = leaving.stanza.head.from.as_ref();
+        let found = from.and_then(|from| self.rooms.get_key_value(from.bare_str()));
+        let is_due = |room: &Bare, one: &Hearing| {
+            one.last < one.due || !self.following.is_empty() && self.following.waits_for(room)
+        };
+        let Some((room, one)) = found.filter(|(room, one)| is_due(room, one)) else {
+            return [leaving].into();
+        };
+        let (room, due, slept) = (room.clone(), one.due, one.slept);
+        let until = now.after(FOLLOWING_MS_MAX);
+        if let Err(leaving) = self.following.push(leaving, (room.clone(), due), until) {
+            self.give_up(&room);
+            let mut all: Leavings = self.following.take(&room).into();
+            all.push(leaving);
+            return all;
+        }
+        if slept {
+            self.called.insert(room);
+        }
+        Leavings::new()
+    }
+
+    /// The rooms of which something sleeps that something else waits for, each with what was told
+    /// last. It hears it now.
+    pub fn take_called(&mut self) -> Vec<(Bare, Pos)> {
+        let called = std::mem::take(&mut self.called).into_iter();
+        let wakes = |room: Bare| {
+            let one = self.rooms.get_mut(&room)?;
+            (one.wakes, one.slept) = (one.wakes.max(one.due), false);
+            Some((room, one.last))
+        };
+        called.filter_map(wakes).collect()
+    }
+
+    /// The next that waits for nothing any more.
+    pub fn next_following(&mut self) -> Option<Leaving> {
+        self.following.next(|room| Some(self.rooms.get(room)?.last))
+    }
+
+    /// What waits for the rooms that have not told what was due in time waits no more.
+    pub fn hope_no_more(&mut self, now: Moment) {
+        for room in self.following.overdue(now) {
+            self.following.let_go(&room);
+            self.give_up(&room);
+        }
+    }
+
+    fn give_up(&mut self, room: &Bare) {
+        self.rooms.get_mut(room).into_iter().for_each(|one| one.due = one.last);
+    }
+
+    /// Until when something is waited for.
+    pub fn until(&self) -> Option<Moment> {
+        self.following.until()
+    }
+
+    /// Where the first of what waits stands in the session's own log.
+    pub fn first_following(&self) -> Option<Pos> {
+        self.following.first()
     }
 
     /// There was no room for what a room told while the session's own log was told it, or while
     /// much waited in the account's line.
     pub fn crowds_out(&mut self, room: Bare) {
-        self.0.entry(room).or_default().crowded = true;
+        self.rooms.entry(room).or_default().crowded = true;
     }
 
     /// The rooms of which that is said, each with what was told last.
@@ -127,15 +208,15 @@ impl Hearings {
         let crowded = |(room, one): (&Bare, &mut Hearing)| {
             std::mem::take(&mut one.crowded).then(|| (room.clone(), one.last))
         };
-        self.0.iter_mut().filter_map(crowded).collect()
+        self.rooms.iter_mut().filter_map(crowded).collect()
     }
 
     /// A hook has held a message back, or let it go with all that was held before it.
     pub fn holds(&mut self, told: Option<(&Jid, Pos)>, passes: bool) {
         if passes {
-            return self.0.values_mut().for_each(|one| one.held = None);
+            return self.rooms.values_mut().for_each(|one| one.held = None);
         }
-        let one = told.and_then(|(by, pos)| Some((self.0.get_mut(by.bare_str())?, pos)));
+        let one = told.and_then(|(by, pos)| Some((self.rooms.get_mut(by.bare_str())?, pos)));
         if let Some((one, pos)) = one {
             one.held.get_or_insert(pos);
         }
@@ -143,14 +224,14 @@ impl Hearings {
 
     /// What was told from there on has not reached the client.
     pub fn lacks(&mut self, room: &Bare, first: Pos) {
-        if let Some(one) = self.0.get_mut(room) {
+        if let Some(one) = self.rooms.get_mut(room) {
             one.last = one.last.min(Pos(first.0 - 1));
         }
     }
 
     /// It comes back: rooms are told anew what it has.
     pub fn comes_back(&mut self) {
-        for one in self.0.values_mut() {
+        for one in self.rooms.values_mut() {
             (one.asks, one.wakes) = (0, Pos::default());
             (one.more, one.slept, one.crowded) = (false, false, false);
         }
@@ -158,7 +239,7 @@ impl Hearings {
 
     /// Up to where it has been told.
     pub fn last(&self, room: &Bare) -> Option<Pos> {
-        self.0.get(room).map(|one| one.last)
+        self.rooms.get(room).map(|one| one.last)
     }
 
     /// Rooms that wait to be asked for more, each with what it has told.
@@ -166,33 +247,34 @@ impl Hearings {
         let waits = |(room, one): (&Bare, &mut Hearing)| {
             std::mem::take(&mut one.more).then(|| (room.clone(), one.last))
         };
-        self.0.iter_mut().filter_map(waits).collect()
+        self.rooms.iter_mut().filter_map(waits).collect()
     }
 
     /// It is in this room no more.
     pub fn forget(&mut self, room: &Bare) {
-        self.0.remove(room);
+        self.rooms.remove(room);
     }
 
     /// Forgets the rooms of which this is not said.
     pub fn retain(&mut self, is_in: impl Fn(&Bare) -> bool) {
-        self.0.retain(|room, _| is_in(room));
+        let following = &self.following;
+        self.rooms.retain(|room, _| is_in(room) || following.waits_for(room));
     }
 
     /// How many rooms.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.rooms.len()
     }
 
     /// What is kept: of each room the last that has not only been held back.
     pub fn kept(&self) -> impl Iterator<Item = (&Bare, Pos)> {
         let before = |one: &Hearing| one.held.map_or(one.last, |held| Pos(held.0 - 1));
-        self.0.iter().map(move |(room, one)| (room, before(one)))
+        self.rooms.iter().map(move |(room, one)| (room, before(one)))
     }
 
     /// What was kept.
     pub fn load(&mut self, room: Bare, last: Pos) {
-        self.0.insert(room, Hearing { last, ..Hearing::default() });
+        self.rooms.insert(room, Hearing { last, ..Hearing::default() });
     }
 }
 
@@ -260,6 +342,56 @@ mod tests {
         assert_eq!(hearings.take_slept(), [(room.clone(), Pos(8))]);
         assert_eq!(hearings.take_slept(), []);
         assert!(!hearings.sleeps(&room, Told { more: true, ..told(9, 10) }, false), "more waits");
+    }
+
+    fn says(xml: &str) -> Leaving {
+        wire::Stanza::parse_one(xml).unwrap().into()
+    }
+
+    #[test]
+    fn what_an_occupant_says_otherwise_follows_what_sleeps_of_the_room_rfc6120_10_1() {
+        let (room, mut hearings) = (Bare::parse("garden@rooms.x").unwrap(), Hearings::default());
+        hearings.hear(&room, told(0, 5));
+        let private = || says("<message from='garden@rooms.x/nurse'><body>hist</body></message>");
+        assert!(hearings.precedes(private(), Moment(0)).len() == 1, "nothing sleeps");
+        assert!(hearings.sleeps(&room, told(5, 6), false));
+        let others = [
+            "<message from='nurse@x/hall'/>",
+            "<iq from='garden@rooms.x/nurse' type='get' id='1'><a xmlns='urn:x'/></iq>",
+        ];
+        assert!(others.iter().all(|xml| hearings.precedes(says(xml), Moment(0)).len() == 1));
+        assert!(hearings.precedes(private(), Moment(0)).is_empty());
+        assert_eq!(hearings.take_called(), [(room.clone(), Pos(5))]);
+        // What is said meanwhile sleeps again, and what comes behind that waits for it.
+        assert!(hearings.sleeps(&room, told(6, 7), false));
+        let leaves = says("<presence from='garden@rooms.x/nurse' type='unavailable'/>");
+        assert!(hearings.precedes(leaves, Moment(9)).is_empty());
+        assert!(hearings.next_following().is_none());
+        assert!(!hearings.sleeps(&room, told(5, 6), false), "it is woken for that");
+        assert_eq!(hearings.hear(&room, told(5, 6)), Heard::New);
+        assert_eq!(hearings.next_following().map(|one| one.stanza.kind()), Some(Kind::Message));
+        assert!(hearings.next_following().is_none());
+        assert_eq!(hearings.take_called(), [(room.clone(), Pos(6))]);
+        // The room has gone.
+        assert_eq!(hearings.until(), Some(Moment(9 + FOLLOWING_MS_MAX)));
+        hearings.hope_no_more(Moment(8 + FOLLOWING_MS_MAX));
+        assert!(hearings.next_following().is_none());
+        hearings.hope_no_more(Moment(9 + FOLLOWING_MS_MAX));
+        assert_eq!(hearings.next_following().map(|one| one.stanza.kind()), Some(Kind::Presence));
+        assert!(hearings.precedes(private(), Moment(9_000)).len() == 1);
+    }
+
+    #[test]
+    fn when_too_much_waits_for_a_room_all_of_it_goes_on_in_order() {
+        let (room, mut hearings) = (Bare::parse("garden@rooms.x").unwrap(), Hearings::default());
+        hearings.sleeps(&room, told(0, 6), false);
+        let private =
+            |id: usize| says(&format!("<message from='garden@rooms.x/nurse' id='{id}'/>"));
+        let told: Vec<_> = (0..=256).map(|id| hearings.precedes(private(id), Moment(0))).collect();
+        assert!(told[..256].iter().all(|told| told.is_empty()));
+        let ids = told[256].iter().map(|one| one.stanza.head.id.as_deref().unwrap().to_owned());
+        assert!(ids.eq((0..=256).map(|id| id.to_string())));
+        assert_eq!((hearings.next_following().is_none(), hearings.until()), (true, None));
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod ctx;
 pub mod delivery;
 pub mod departure;
 pub mod device;
+mod following;
 pub mod handled;
 pub mod hearing;
 pub mod hook;

@@ -5,7 +5,7 @@ use crate::{
     ctx::{Ctx, Moment},
     handled::Handled,
     hearing::Hearings,
-    hook::{Desk, Leaving, Output},
+    hook::{Desk, Leaving, Leavings, Output, Write},
     managed::{Managed, Resumption},
     parcel::Link,
     replay::{Replay, Telling},
@@ -236,7 +236,8 @@ impl Session {
             to(written);
         });
         // What passes takes along what was held before it.
-        self.held = if passes { None } else { self.held.or(pos) };
+        let follows = self.hearings.first_following();
+        self.held = if passes { follows } else { self.held.or(pos) };
         self.hearings.holds(told.as_ref().map(|(by, pos)| (by, *pos)), passes);
     }
 
@@ -266,6 +267,7 @@ impl Session {
                     self.hearings.holds(None, true);
                     self.held.take_if(|held| leaving.pos >= Some(*held));
                     self.pass(Desk::Count, leaving, ctx, to);
+                    self.held = self.held.or(self.hearings.first_following());
                 }
             }
         }
@@ -273,10 +275,25 @@ impl Session {
 
     /// Most stanzas pass alone: they are not gathered anew at each desk.
     fn pass(&mut self, from: Desk, leaving: Leaving, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
-        let Some((&(_, first), writes)) = ctx.hooks.writes(from).split_first() else {
-            return to(Written::Stanza(leaving.stanza));
-        };
-        let mut passing = first(leaving, self, ctx);
+        let writes = ctx.hooks.writes(from);
+        let (hold, count) =
+            writes.split_at(writes.partition_point(|&(desk, _)| desk < Desk::Count));
+        let mut passing = self.through(hold, [leaving].into(), ctx);
+        if self.hearings.len() > 0 && self.is_attached() {
+            let hearings = &mut self.hearings;
+            let precede = |one| hearings.precedes(one, ctx.now);
+            passing = passing.into_iter().flat_map(precede).collect();
+        }
+        let passing = self.through(count, passing, ctx);
+        passing.into_iter().map(|one| Written::Stanza(one.stanza)).for_each(to);
+    }
+
+    fn through(
+        &mut self,
+        writes: &[(Desk, Write)],
+        mut passing: Leavings,
+        ctx: &Ctx<'_>,
+    ) -> Leavings {
         for &(_, write) in writes {
             passing = match passing.pop() {
                 Some(one) if passing.is_empty() => write(one, self, ctx),
@@ -286,7 +303,7 @@ impl Session {
                 }
             };
         }
-        passing.into_iter().map(|one| Written::Stanza(one.stanza)).for_each(to);
+        passing
     }
 }
 
@@ -295,7 +312,7 @@ mod tests {
     use super::*;
     use crate::{
         ctx::Random,
-        hook::{Hook, Leavings, Status, Xep},
+        hook::{Hook, Status, Xep},
         hooks::Hooks,
         port::Node,
         settings::Settings,

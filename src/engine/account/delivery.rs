@@ -57,7 +57,11 @@ impl Account {
         let session = &self.sessions[place];
         let counts = session.managed.is_none() && session.replay.is_none();
         let got = leaving.pos.filter(|_| counts);
+        let (id, is_of_room) = (session.id, leaving.told.is_some());
         self.put_out(place, leaving, ctx, out);
+        if is_of_room {
+            self.follow_rooms(id, ctx, out);
+        }
         if let Some(pos) = got {
             self.has_got(place, pos, ctx, out);
         }
@@ -80,7 +84,8 @@ impl Account {
                 out.push(to_socket(link, written));
             }
         });
-        if session.managed.is_none() {
+        self.call_rooms(place, out);
+        if self.sessions[place].managed.is_none() {
             return;
         }
         match attached {

@@ -250,11 +250,13 @@ impl Account {
         }
         self.replay_failed(out);
         self.hope_no_more(ctx, out);
+        self.wait_for_rooms_no_more(ctx, out);
         self.refuse_overdue(ctx, out);
         self.expire(ctx, out);
         let managed = self.sessions.iter().filter_map(|one| one.managed.as_ref());
         let due = managed.flat_map(|one| one.detached.into_iter().chain(one.shown));
         let hoped = self.sessions.iter().filter_map(Session::hopes_until);
+        let hoped = hoped.chain(self.sessions.iter().filter_map(|one| one.hearings.until()));
         if let Some(next) = due.chain(hoped).chain(self.notes_at).chain(self.overdue_at()).min() {
             self.wake(next, out);
         }

@@ -58,6 +58,7 @@ impl Account {
                 let Some(by) = &ended.stanza.head.from else { return };
                 if !self.sessions[session].sleeps(&by.bare(), told, false) {
                     self.hears_next(session, by, told, out);
+                    self.follow_rooms(self.sessions[session].id, ctx, out);
                 }
             }
         }
@@ -102,6 +103,39 @@ impl Account {
         let Some(session) = self.session(link) else { return };
         for (room, last) in session.hearings.take_slept() {
             out.push(attends(room, session.jid.clone(), Attends::Back(Some(last))));
+        }
+        let until = session.hearings.until();
+        until.into_iter().for_each(|until| self.wake(until, out));
+    }
+
+    /// Rooms are asked for what sleeps of them, when something waits that is to be told behind it.
+    pub(super) fn call_rooms(&mut self, place: usize, out: &mut Vec<Output>) {
+        let session = &mut self.sessions[place];
+        let Some(until) = session.hearings.until() else { return };
+        for (room, last) in session.hearings.take_called() {
+            out.push(attends(room, session.jid.clone(), Attends::Back(Some(last))));
+        }
+        self.wake(until, out);
+    }
+
+    /// What waited for what a room has told now follows that.
+    pub(super) fn follow_rooms(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        while let Some(place) = self.place(id) {
+            let Some(next) = self.sessions[place].hearings.next_following() else { return };
+            self.put_out(place, next, ctx, out);
+        }
+    }
+
+    /// What has waited for a room for too long goes on.
+    pub(super) fn wait_for_rooms_no_more(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let late =
+            |session: &&mut Session| session.hearings.until().is_some_and(|until| until <= ctx.now);
+        let late = self.sessions.iter_mut().filter(late).map(|session| {
+            session.hearings.hope_no_more(ctx.now);
+            session.id
+        });
+        for id in late.collect::<Vec<_>>() {
+            self.follow_rooms(id, ctx, out);
         }
     }
 
@@ -171,6 +205,8 @@ impl Account {
             let how = how(session.hearings.last(&room));
             out.push(attends(room, session.jid.clone(), how));
         }
+        let until = session.hearings.until();
+        until.into_iter().for_each(|until| self.wake(until, out));
     }
 }
 
