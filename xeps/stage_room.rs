@@ -46,7 +46,7 @@ pub struct House {
     pub jid: Bare,
     /// `None`: it is not in memory.
     room: Option<Box<dyn Room>>,
-    now: Moment,
+    pub now: Moment,
     /// The Unix clock, in ms; what is said stands in the log at its beginning.
     pub unix_ms: u64,
     leaves: bool,
@@ -214,8 +214,19 @@ impl House {
 
     /// It is there again.
     pub fn comes_back(&mut self, who: &str) -> Vec<Stanza> {
+        let last = self.last_heard(who);
+        self.asks_behind(who, last)
+    }
+
+    /// Where what stands that it was told last.
+    pub fn last_heard(&self, who: &str) -> Option<Pos> {
+        self.heard.get(&Jid::parse(who).expect("an address")).copied()
+    }
+
+    /// Its account has let sleep what it was told behind that place.
+    pub fn asks_behind(&mut self, who: &str, last: Option<Pos>) -> Vec<Stanza> {
         let jid = Jid::parse(who).expect("an address");
-        let last = self.heard.get(&jid).copied();
+        self.heard.extend(last.map(|last| (jid.clone(), last)));
         self.plays(Input::Attends(jid, Attends::Back(last)))
     }
 

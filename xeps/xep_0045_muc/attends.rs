@@ -29,7 +29,8 @@ impl Room {
     /// A session says whether it takes what is said here.
     pub fn attends(&mut self, session: Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
         let Some(seat) = self.occupants.seat_mut(&session) else {
-            return self.tell_who_left(&session, attends, turn);
+            self.tell_who_left(&session, attends, turn);
+            return self.asks_removed(session, attends, turn);
         };
         match attends {
             Attends::Away => (seat.is_away, seat.comes_back) = (true, None),
@@ -47,6 +48,16 @@ impl Room {
                 step.effects.push(Effect::CatchUp(session));
                 self.take(step, turn);
             }
+        }
+    }
+
+    /// It is here no more, and has not been told all that was said while it was.
+    fn asks_removed(&mut self, session: Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
+        let Attends::Back(Some(after)) = attends else { return };
+        if self.removed.asks(&session, after, turn.ctx.now) {
+            let mut step = self.step(Asker::Nobody);
+            step.effects.push(Effect::CatchUp(session));
+            self.take(step, turn);
         }
     }
 
@@ -115,9 +126,13 @@ impl Room {
         if self.reads_again.is_some() {
             return None;
         }
-        let seat = self.occupants.seat_mut(&session)?;
-        let after = seat.comes_back?;
-        let from = seat.is_back()?;
+        let (after, from) = match self.occupants.seat_mut(&session) {
+            Some(seat) => (seat.comes_back?, seat.is_back()?),
+            None => {
+                let (after, from) = self.removed.reads(&session)?;
+                (Some(after), from)
+            }
+        };
         if from >= self.released {
             return None;
         }
@@ -187,7 +202,9 @@ impl Room {
     /// A session is told what it has missed; with more behind it, it is away until it has asked.
     pub fn retell(&mut self, message: Stanza, pos: Pos, more: bool, turn: &mut Turn<'_, '_>) {
         let seat = message.head.to.as_ref().and_then(|to| self.occupants.seat_mut(to));
-        let Some(seat) = seat else { return };
+        let Some(seat) = seat else {
+            return self.removed.retell(message, pos, more, turn.out);
+        };
         seat.is_away |= more;
         tell_one(seat, message, pos, (more, None), turn);
     }

@@ -134,7 +134,7 @@ impl Room {
         (self.is_made, self.is_locked) = (false, false);
         (self.config, self.members) = <_>::default();
         self.marks.clear();
-        (self.lately, self.visits) = <_>::default();
+        (self.lately, self.removed, self.visits) = <_>::default();
         (self.subject, self.avatar, self.hats) = <_>::default();
         step.unit.changes.clear();
         step.write(Change::Delete(self.jid.clone()));

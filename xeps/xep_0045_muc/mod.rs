@@ -26,6 +26,7 @@ mod owner;
 mod presence;
 mod rank;
 mod register;
+mod removed;
 mod reply;
 mod room;
 mod service;

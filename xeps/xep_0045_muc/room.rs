@@ -9,6 +9,7 @@ use super::{
     members::Members,
     occupants::{self, Occupants, Seat},
     rank::{Affiliation, Rank, Role},
+    removed::Removed,
     show::{Audience, Show, Word},
     subject::Subject,
     telling::Slices,
@@ -46,6 +47,8 @@ pub struct Room {
     pub occupants: Occupants,
     /// Who was shown lately, and who has left.
     pub lately: Lately,
+    /// Who was removed lately.
+    pub removed: Removed,
     /// What role somebody had on the last visit.
     pub visits: Visits,
     pub subject: Subject,
@@ -110,6 +113,7 @@ impl Room {
             members,
             occupants,
             lately,
+            removed: Removed::default(),
             visits,
             subject,
             whispered,
@@ -241,6 +245,7 @@ impl Room {
         let mut show = self.show(&nick, ctx)?;
         show.stanza_id = id;
         let (.., seat, is_last) = self.occupants.rise(jid)?;
+        self.removed.note(&seat, ctx);
         step.write(occupants::forgotten(&self.jid, seat.since));
         self.unsure.remove(&seat.since);
         (show.is_gone, show.jid, show.role) = (true, jid.clone(), Role::None);
@@ -292,7 +297,8 @@ impl engine::room::Room for Room {
 
     fn weight(&self) -> usize {
         let people = self.members.weight() + self.marks.weight() + self.occupants.weight();
-        let people = people + self.lately.weight() + self.visits.weight();
+        let people = people + self.lately.weight() + self.removed.weight();
+        let people = people + self.visits.weight();
         ROOM_BYTES + people + self.subject.weight() + self.hats.weight()
     }
 }

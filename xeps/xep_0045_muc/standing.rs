@@ -99,6 +99,7 @@ impl Room {
         let Some(mut show) = self.show(nick, ctx) else { return };
         for jid in &seats {
             if let Some((.., seat, _)) = self.occupants.rise(jid) {
+                self.removed.note(&seat, ctx);
                 step.write(occupants::forgotten(&self.jid, seat.since));
             }
         }

@@ -20,11 +20,12 @@
 //! among members, elsewhere what is addressed to him. The rest is not held here: the room's log has
 //! it, and the client is told it from there, in order, before what wakes it or when it is awake. So
 //! a busy room costs a sleeping client nothing. In rooms without an archive all goes on at once.
-//! What an occupant says in private, or shows, does not wait for what sleeps of that room.
+//! What an occupant says in private, or shows, and that the client is out of the room, is told
+//! behind what sleeps of that room: so that is told first.
 //!
 //! In the end a client has all that it would have had awake, but for the presence and the chat
-//! states that newer ones took the place of, and for what sleeps of a room that it leaves, or is
-//! removed from: that it finds in the room's archive, if it may read that still.
+//! states that newer ones took the place of, and for what sleeps of a room that it leaves: that it
+//! finds in the room's archive.
 //!
 //! Section 5.2: the state is the stream's. A stream that is resumed is active, so none of this
 //! needs to survive a restart; what the log has of it is told from there.

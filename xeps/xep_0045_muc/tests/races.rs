@@ -182,6 +182,33 @@ fn at_42_who_was_removed_reads_and_hears_nothing_more() {
 }
 
 #[test]
+fn at_42_who_was_removed_while_it_slept_is_told_what_was_said_before_that_and_no_more() {
+    for how in ["kick", "ban"] {
+        let mut house = founded(&[]);
+        enter(&mut house, ROMEO, "romeo");
+        super::say(&mut house, FOUNDER, "0");
+        let last = house.last_heard(ROMEO);
+        super::say(&mut house, FOUNDER, "1");
+        super::say(&mut house, FOUNDER, "2");
+        match how {
+            "ban" => drop(affiliate(&mut house, FOUNDER, ROMEO, "outcast")),
+            _ => drop(give_role(&mut house, FOUNDER, "romeo", "none")),
+        }
+        super::say(&mut house, FOUNDER, "3");
+        let told = |heard: &[Stanza], who: &str| -> Vec<String> {
+            let body =
+                |one: &Stanza| one.child(Name::new(ns::CLIENT, "body")).map(|it| it.text().into());
+            to(heard, who).into_iter().filter_map(body).collect()
+        };
+        assert_eq!(told(&house.asks_behind(ROMEO, last), ROMEO), ["1", "2"], "{how}");
+        assert_eq!(told(&house.asks_behind(ROMEO, house.last_heard(ROMEO)), ROMEO), [""; 0]);
+        assert_eq!(told(&house.asks_behind(NURSE, last), NURSE), [""; 0], "never was here");
+        house.now = house.now.after(61_000);
+        assert_eq!(told(&house.asks_behind(ROMEO, last), ROMEO), [""; 0], "too late");
+    }
+}
+
+#[test]
 fn what_the_store_refuses_nobody_is_told_and_who_asked_is_refused() {
     let mut dice = Dice(0x4113);
     for round in 0..300 {
