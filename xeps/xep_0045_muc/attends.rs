@@ -15,7 +15,7 @@ use engine::{
     ctx::Ctx,
     hearing::Attends,
     hook::{Replied, Reply},
-    unit::Pos,
+    unit::{Change, Pos},
     wire::*,
 };
 
@@ -33,7 +33,9 @@ impl Room {
             return self.asks_removed(session, attends, turn);
         };
         match attends {
-            Attends::Away => (seat.is_away, seat.comes_back) = (true, None),
+            Attends::Away => {
+                (seat.is_away, seat.comes_back, seat.begins_anew) = (true, None, false);
+            }
             // It does in its turn already: from where it was told least.
             Attends::Back(after) if seat.comes_back.is_some() => {
                 seat.comes_back = seat.comes_back.map(|before| before.min(after));
@@ -61,45 +63,57 @@ impl Room {
         }
     }
 
-    /// A session that has just come in hears what is said from here on. What was said while it
-    /// asked to come in, it is not told after a restart either: until that is written it is told
-    /// nothing that is said, but is told it then, out of the log.
+    /// A session that has just come in, or has said again that it does, hears what is said from
+    /// here on. What was said before, it is not told after a restart either: until that is written
+    /// it is told nothing that is said, but is told it then, out of the log.
     pub fn sits(&mut self, session: &Jid, turn: &mut Turn<'_, '_>) {
         let is_ours = turn.ctx.settings.hosts(session.domain());
         let Some(seat) = self.occupants.seat_mut(session) else { return };
+        if std::mem::take(&mut seat.begins_anew) {
+            (seat.is_away, seat.comes_back) = (false, None);
+            (seat.is_blind, seat.told) = (false, Pos::default());
+        }
         if seat.start >= self.released {
             return;
         }
         seat.start = self.released;
         if is_ours {
-            (seat.is_away, seat.comes_back) = (true, Some(None));
+            seat.unwritten += 1;
+            if !seat.is_away {
+                (seat.is_away, seat.comes_back) = (true, Some(None));
+            }
         }
-        let Some((nick, occupant)) = self.occupants.by(session) else { return };
-        let Some(seat) = occupant.seat(session) else { return };
-        let kept = occupants::kept(&self.jid, nick, occupant.role, seat);
         let mut step = self.step(Asker::Nobody);
-        step.write(kept);
+        step.unit.changes.extend(self.kept(session));
         // The step that it has come by goes on: what is behind that waits.
         let unit = self.line.push(step);
         turn.out.extend(unit.map(|(ticket, unit)| Output::Commit(ticket, unit, None)));
         if is_ours {
-            // Of its own: whether or not that could be written.
             let mut step = self.step(Asker::Nobody);
-            step.effects.push(Effect::CatchUp(session.clone()));
+            step.effects.extend([Effect::Sat(session.clone()), Effect::CatchUp(session.clone())]);
             self.line.push(step);
         }
     }
 
-    /// It enters where it sits: it has a stream, and knows of nothing that it was told. Where what
-    /// it may have missed begins, if it had only come in when the process ended.
+    /// Where it begins is written.
+    pub fn sat(&mut self, session: &Jid) {
+        let seat = self.occupants.seat_mut(session);
+        seat.into_iter().for_each(|seat| seat.unwritten = seat.unwritten.saturating_sub(1));
+    }
+
+    fn kept(&self, session: &Jid) -> Option<Change> {
+        let (nick, occupant) = self.occupants.by(session)?;
+        Some(occupants::kept(&self.jid, nick, occupant.role, occupant.seat(session)?))
+    }
+
+    /// It enters where it sits: in its turn it has a stream, and knows of nothing that it was told.
+    /// Where what it may have missed begins, if it had only come in when the process ended.
     pub fn begins_anew(&mut self, session: &Jid) -> Option<Pos> {
         let seat = self.occupants.seat_mut(session)?;
+        seat.begins_anew = true;
         let is_unsure = self.unsure.remove(&seat.since);
         let late = self.lately.since(seat.shown_ms).filter(|_| is_unsure);
-        let before = late.map(|late| late.max(seat.start));
-        (seat.is_away, seat.comes_back, seat.told) = (false, None, Pos::default());
-        (seat.is_blind, seat.start) = (false, seat.start.max(self.released));
-        before
+        late.map(|late| late.max(seat.start))
     }
 
     /// Its client says once more that it comes in, because that was not acknowledged before the
@@ -110,14 +124,12 @@ impl Room {
         let Some(before) = before.filter(|_| !reads) else { return };
         let Some(seat) = self.occupants.seat_mut(session) else { return };
         (seat.start, seat.is_away, seat.comes_back) = (before, true, Some(None));
-        let kept = self.occupants.by(session).and_then(|(nick, occupant)| {
-            let seat = occupant.seat(session)?;
-            Some(occupants::kept(&self.jid, nick, occupant.role, seat))
-        });
+        (seat.begins_anew, seat.is_blind, seat.told) = (false, false, Pos::default());
+        seat.unwritten += 1;
         // Behind what was written of it as of one that begins anew.
-        kept.into_iter().for_each(|kept| step.write(kept));
+        step.unit.changes.extend(self.kept(session));
         step.effects.retain(|effect| !matches!(effect, Effect::Sits(_)));
-        step.effects.push(Effect::CatchUp(session.clone()));
+        step.effects.extend([Effect::Sat(session.clone()), Effect::CatchUp(session.clone())]);
     }
 
     /// From now on it takes what is said; what is to be read of what it has missed. While the log
@@ -191,7 +203,8 @@ impl Room {
             if told.len() >= RETOLD_STANZAS_MAX {
                 break;
             }
-            if seat.comes_back.is_some_and(|after| page.serves(seat.behind(after))) {
+            let serves = |after| seat.unwritten == 0 && page.serves(seat.behind(after));
+            if seat.comes_back.is_some_and(serves) {
                 told.extend(seat.is_blind.then(|| Effect::Greet(seat.jid.clone())));
                 told.extend(seat.is_back().into_iter().flat_map(|from| page.told(&seat.jid, from)));
             }
@@ -217,9 +230,9 @@ impl Seat {
     }
 
     /// It takes what is said from now on; where begins what it has missed. `None`: it has lost its
-    /// stream once more.
+    /// stream once more, or does later.
     fn is_back(&mut self) -> Option<Pos> {
-        let after = self.comes_back.take()?;
+        let after = self.comes_back.take_if(|_| self.unwritten == 0)?;
         (self.is_away, self.told) = (false, after.unwrap_or_default());
         Some(self.behind(after))
     }

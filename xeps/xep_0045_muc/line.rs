@@ -23,6 +23,8 @@ pub enum Effect {
     Tell(Stanza, Jid),
     /// A session has come in: what was said before is not told it again.
     Sits(Jid),
+    /// Where it begins is written.
+    Sat(Jid),
     /// A session comes back after the process was killed: it is shown who was shown lately.
     Greet(Jid),
     /// A session takes what is said again: first what the log has that it has missed.

@@ -40,6 +40,10 @@ pub struct Seat {
     pub is_away: bool,
     /// It takes what is said again, behind that place, in its turn.
     pub comes_back: Option<Option<Pos>>,
+    /// It has said again that it comes in, and that has not had its turn.
+    pub begins_anew: bool,
+    /// So often where it begins is being written: until it is, it is told nothing of the log.
+    pub unwritten: u32,
     /// It has not come back since the process began: it may not see who is here.
     pub is_blind: bool,
     /// It is not shown to all.
@@ -198,6 +202,8 @@ impl Seat {
             told: Pos::default(),
             is_away: false,
             comes_back: None,
+            begins_anew: false,
+            unwritten: 0,
             is_blind: false,
             is_hidden: false,
             shown_ms: 0,

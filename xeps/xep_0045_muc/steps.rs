@@ -89,6 +89,7 @@ impl Room {
                 return Some(Pause::Read(self.catch_up(session)?, history::missed));
             }
             Effect::Sits(session) => self.sits(&session, turn),
+            Effect::Sat(session) => self.sat(&session),
             Effect::Greet(session) => self.greet(&session, turn),
             Effect::Retell(message, pos, more) => self.retell(message, pos, more, turn),
             Effect::Send(stanza) => send(stanza, turn.out),

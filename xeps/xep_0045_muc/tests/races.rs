@@ -350,24 +350,45 @@ fn what_was_said_before_somebody_came_in_is_not_told_them_after_a_restart() {
     assert!(again.to_text().contains("<body>behind</body>"), "{again:?}");
 }
 
-/// Wherever the process ends while somebody comes in and others speak.
+/// Wherever the process ends while somebody comes in, or says again that it does, and others speak.
 #[test]
 fn who_has_just_come_in_when_the_process_ends_hears_all_in_the_order_of_the_log() {
+    for (was_in, was_away) in [(false, false), (true, false), (true, true)] {
+        hears_in_order(was_in, was_away);
+    }
+}
+
+fn hears_in_order(was_in: bool, was_away: bool) {
     let paris = "paris@wax.example/x";
     let bodies = |heard: &[Stanza]| -> Vec<_> {
         let body =
             |one: &Stanza| Some(one.child(Name::new(ns::CLIENT, "body"))?.text().into_owned());
         to(heard, paris).into_iter().filter_map(body).collect()
     };
-    let mut live = 0;
-    for done in 0..12 {
-        let mut house = full();
-        house.late = true;
-        super::say(&mut house, NURSE, "before");
+    let join = |house: &mut House| {
         let none = "<x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x>";
-        house.says(paris, &format!("<presence to='{}/paris'>{none}</presence>", house.jid));
+        let join = format!("<presence to='{}/paris'>{none}</presence>", house.jid);
+        house.says(paris, &join)
+    };
+    let mut live = 0;
+    for done in 0..16 {
+        let mut house = full();
+        if was_in {
+            join(&mut house);
+        }
+        if was_away {
+            house.goes_away(paris);
+            super::say(&mut house, NURSE, "0");
+        }
+        house.late = true;
         super::say(&mut house, NURSE, "1");
+        if was_away {
+            house.comes_back(paris);
+        }
         super::say(&mut house, NURSE, "2");
+        join(&mut house);
+        super::say(&mut house, NURSE, "3");
+        super::say(&mut house, NURSE, "4");
         let heard: Vec<_> = (0..done).flat_map(|_| house.goes_on(Ok(()))).collect();
         let mut told = bodies(&heard);
         live += usize::from(!told.is_empty());
@@ -379,8 +400,8 @@ fn who_has_just_come_in_when_the_process_ends_hears_all_in_the_order_of_the_log(
             }
         }
         let mut in_order = told.clone();
-        in_order.sort_by_key(|body| ["before", "1", "2"].iter().position(|one| one == body));
-        assert_eq!(told, in_order, "{done}");
+        in_order.sort();
+        assert_eq!(told, in_order, "{was_in}, {was_away}, {done}");
     }
     assert!(live > 1, "{live}");
 }
