@@ -323,11 +323,20 @@ impl Ledger {
         }
     }
 
+    /// Who is answered here without an id: this stream, or one that had its resource before.
+    fn anonymous_asker(&self, link: Link, me: &Jid) -> Link {
+        let is_owed = |by: &Link| self.anonymous.get(by).is_some_and(|(owed, got)| owed > got);
+        let asked = self.entries.iter().filter(|entry| entry.is == Is::Anonymous);
+        let before = asked.filter(|entry| entry.from == *me).filter_map(|entry| entry.by);
+        std::iter::once(link).chain(before).find(is_owed).unwrap_or(link)
+    }
+
     /// Of no number: the server's own.
     fn hears_server(&mut self, link: Link, me: &Jid, stanza: &Stanza) {
         let kind = stanza.head.type_str();
         if (stanza.kind(), kind, &stanza.head.id) == (Kind::Iq, "error", &None) {
-            let (owed, got) = self.anonymous.entry(link).or_default();
+            let asker = self.anonymous_asker(link, me);
+            let (owed, got) = self.anonymous.entry(asker).or_default();
             *got += 1;
             let shaken = self.shaken.contains(&link) || self.liars.contains(&link);
             assert!(got <= owed || shaken, "answered twice, or an answer: {stanza:?}");
