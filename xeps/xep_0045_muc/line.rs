@@ -17,6 +17,8 @@ pub const WAITING_STEPS_MAX: usize = 4096;
 pub enum Effect {
     /// This goes out.
     Send(Stanza),
+    /// The account of somebody who is written to in private gives its half.
+    Whisper(Bare, Stanza, Owed),
     /// Everybody who sat when it was decided sees this.
     Show(Box<Show>),
     /// Everybody who sat hears this; said by the session at this address.

@@ -11,7 +11,7 @@ use super::{
 };
 use engine::{
     account::Output,
-    parcel::Ticket,
+    parcel::{Parcel, Ticket},
     port::Fault,
     shard::WorldAnswer,
     unit::{Committed, Unit},
@@ -93,6 +93,10 @@ impl Room {
             Effect::Greet(session) => self.greet(&session, turn),
             Effect::Retell(message, pos, more) => self.retell(message, pos, more, turn),
             Effect::Send(stanza) => send(stanza, turn.out),
+            Effect::Whisper(to, stanza, owed) => {
+                let parcel = Parcel::Routed { to, stanza, owed: Some(owed) };
+                turn.out.push(Output::Parcel(parcel));
+            }
             Effect::Show(show) => {
                 // A right that is not written yet when something is told had not been given.
                 let is_open = self.config.is_non_anonymous && self.open_since <= step.number;

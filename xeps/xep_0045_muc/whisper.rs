@@ -3,7 +3,7 @@
 
 use super::{
     config::Whispers,
-    line::Asker,
+    line::{Asker, Effect},
     names::X,
     occupants::Occupant,
     rank::Role,
@@ -77,9 +77,12 @@ impl Room {
             copy
         };
         let copies: Vec<_> = seats.map(|seat| copy(&seat.jid)).collect();
+        // Behind what its author has said to all, and has not been told yet.
+        let mut step = self.step(Asker::Nobody);
         let Asker::Owed(owed) = asker else {
-            send(first_said, turn.out);
-            copies.into_iter().for_each(|copy| send(copy, turn.out));
+            step.send(first_said);
+            copies.into_iter().for_each(|copy| step.send(copy));
+            self.take(step, turn);
             return Ok(());
         };
         if self.whispered.0.len() >= WHISPERED_MAX {
@@ -87,8 +90,8 @@ impl Room {
         }
         let whisper = Whisper { to: to.clone(), copies };
         self.whispered.0.insert(owed.clone(), whisper);
-        let parcel = Parcel::Routed { to, stanza: first_said, owed: Some(owed) };
-        turn.out.push(Output::Parcel(parcel));
+        step.effects.push(Effect::Whisper(to, first_said, owed));
+        self.take(step, turn);
         Ok(())
     }
 

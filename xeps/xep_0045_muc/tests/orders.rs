@@ -93,6 +93,27 @@ fn who_is_kicked_goes_then_it_is_done_then_the_others_hear_section_8_2() {
 }
 
 #[test]
+fn what_is_said_in_private_comes_behind_what_was_said_to_all_before_rfc6120_10_1() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    enter(&mut house, JULIET, "juliet");
+    enter(&mut house, PHONE, "juliet");
+    house.late = true;
+    let mut heard = say(&mut house, ROMEO, "to all");
+    let private = "<message type='chat' to='garden@conference.wax.example/juliet'>\
+                   <body>to one</body></message>";
+    heard.extend(house.says(ROMEO, private));
+    assert!(heard.is_empty(), "{heard:?}");
+    while house.waits() > 0 {
+        heard.extend(house.goes_on(Ok(())));
+    }
+    for who in [JULIET, PHONE] {
+        let heard = to(&heard, who).into_iter();
+        assert_eq!(kinds(&heard.collect::<Vec<_>>()), ["romeo groupchat", "romeo chat"], "{who}");
+    }
+}
+
+#[test]
 fn sessions_of_one_person_share_a_nick_until_the_last_goes_section_7_2_9() {
     let mut house = founded(&[]);
     enter(&mut house, ROMEO, "romeo");
