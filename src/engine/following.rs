@@ -6,8 +6,8 @@ use crate::{ctx::Moment, hook::Leaving, unit::Pos};
 use std::collections::VecDeque;
 use wire::{Bare, Kind, Stanza};
 
-/// How long it waits for a room, which may be gone, or have nothing any more of what it is waited
-/// for.
+/// How long it waits for a room to tell the next, which may be gone, or have nothing any more of
+/// what it is waited for.
 pub(crate) const FOLLOWING_MS_MAX: u64 = 5_000;
 /// Stanzas that wait so for one session; of a room of which one more comes all go on.
 const FOLLOWING_STANZAS_MAX: usize = 256;
@@ -102,6 +102,12 @@ impl Following {
         of_it.for_each(|one| one.behind = Pos::default());
     }
 
+    /// What waits for that room waits until then.
+    pub fn hopes_on(&mut self, room: &Bare, until: Moment) {
+        let of_it = self.waiting.iter_mut().filter(|one| one.room == *room);
+        of_it.for_each(|one| one.until = until);
+    }
+
     /// Whether something waits for that room.
     pub fn waits_for(&self, room: &Bare) -> bool {
         self.waiting.iter().any(|one| one.room == *room)
@@ -113,9 +119,9 @@ impl Following {
         late.map(|one| one.room.clone()).collect()
     }
 
-    /// When something has waited for too long: what came first does first.
+    /// When something has waited for too long.
     pub fn until(&self) -> Option<Moment> {
-        self.waiting.front().map(|one| one.until)
+        self.waiting.iter().map(|one| one.until).min()
     }
 
     /// Where the first of what waits stands in the session's own log.

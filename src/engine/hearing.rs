@@ -117,7 +117,7 @@ impl Hearings {
         if told.pos <= one.wakes.max(one.last) {
             return false;
         }
-        (one.slept, one.due) = (true, told.pos);
+        (one.slept, one.due) = (true, one.due.max(told.pos));
         true
     }
 
@@ -125,6 +125,7 @@ impl Hearings {
     pub fn take_slept(&mut self) -> Vec<(Bare, Pos)> {
         self.called.clear();
         let slept = |(room, one): (&Bare, &mut Hearing)| {
+            one.wakes = one.wakes.max(one.due);
             std::mem::take(&mut one.slept).then(|| (room.clone(), one.last))
         };
         self.rooms.iter_mut().filter_map(slept).collect()
@@ -175,6 +176,11 @@ impl Hearings {
         self.following.next(|room| Some(self.rooms.get(room)?.last))
     }
 
+    /// A room tells what was waited for, though not all of it yet.
+    pub fn hopes_on(&mut self, room: &Bare, now: Moment) {
+        self.following.hopes_on(room, now.after(FOLLOWING_MS_MAX));
+    }
+
     /// What waits for the rooms that have not told what was due in time waits no more.
     pub fn hope_no_more(&mut self, now: Moment) {
         for room in self.following.overdue(now) {
@@ -185,6 +191,11 @@ impl Hearings {
 
     fn give_up(&mut self, room: &Bare) {
         self.rooms.get_mut(room).into_iter().for_each(|one| one.due = one.last);
+    }
+
+    /// Whether something waits for a room.
+    pub fn delays(&self) -> bool {
+        !self.following.is_empty()
     }
 
     /// Until when something is waited for.
@@ -372,11 +383,13 @@ mod tests {
         assert_eq!(hearings.next_following().map(|one| one.stanza.kind()), Some(Kind::Message));
         assert!(hearings.next_following().is_none());
         assert_eq!(hearings.take_called(), [(room.clone(), Pos(6))]);
-        // The room has gone.
+        // As long as the room tells something it is waited for; then it has gone.
         assert_eq!(hearings.until(), Some(Moment(9 + FOLLOWING_MS_MAX)));
-        hearings.hope_no_more(Moment(8 + FOLLOWING_MS_MAX));
+        hearings.hopes_on(&room, Moment(20));
+        assert_eq!(hearings.until(), Some(Moment(20 + FOLLOWING_MS_MAX)));
+        hearings.hope_no_more(Moment(19 + FOLLOWING_MS_MAX));
         assert!(hearings.next_following().is_none());
-        hearings.hope_no_more(Moment(9 + FOLLOWING_MS_MAX));
+        hearings.hope_no_more(Moment(20 + FOLLOWING_MS_MAX));
         assert_eq!(hearings.next_following().map(|one| one.stanza.kind()), Some(Kind::Presence));
         assert!(hearings.precedes(private(), Moment(9_000)).len() == 1);
     }

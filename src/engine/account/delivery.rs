@@ -57,10 +57,10 @@ impl Account {
         let session = &self.sessions[place];
         let counts = session.managed.is_none() && session.replay.is_none();
         let got = leaving.pos.filter(|_| counts);
-        let (id, is_of_room) = (session.id, leaving.told.is_some());
+        let (id, room) = (session.id, leaving.room().filter(|_| session.hearings.delays()));
         self.put_out(place, leaving, ctx, out);
-        if is_of_room {
-            self.follow_rooms(id, ctx, out);
+        if let Some((by, _)) = room {
+            self.follow_room(id, &by.bare(), ctx, out);
         }
         if let Some(pos) = got {
             self.has_got(place, pos, ctx, out);

@@ -58,7 +58,7 @@ impl Account {
                 let Some(by) = &ended.stanza.head.from else { return };
                 if !self.sessions[session].sleeps(&by.bare(), told, false) {
                     self.hears_next(session, by, told, out);
-                    self.follow_rooms(self.sessions[session].id, ctx, out);
+                    self.follow_room(self.sessions[session].id, &by.bare(), ctx, out);
                 }
             }
         }
@@ -118,8 +118,21 @@ impl Account {
         self.wake(until, out);
     }
 
-    /// What waited for what a room has told now follows that.
-    pub(super) fn follow_rooms(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    /// What waited for what this room has told now follows that.
+    pub(super) fn follow_room(
+        &mut self,
+        id: i64,
+        room: &Bare,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(place) = self.place(id) else { return };
+        self.sessions[place].hearings.hopes_on(room, ctx.now);
+        self.follow_rooms(id, ctx, out);
+    }
+
+    /// What waits for no room any more is told.
+    fn follow_rooms(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         while let Some(place) = self.place(id) {
             let Some(next) = self.sessions[place].hearings.next_following() else { return };
             self.put_out(place, next, ctx, out);
