@@ -37,7 +37,8 @@ struct One {
 }
 
 impl Removed {
-    /// A session has risen. One that is away has been told nothing that could sleep.
+    /// A session has been removed. One that is away has been told nothing that could sleep; and who
+    /// leaves has no wish to hear more: its account knows the room no more, and would ask for all.
     pub fn note(&mut self, seat: &Seat, ctx: &Ctx<'_>) {
         self.forget(ctx.now);
         self.0.retain(|one| one.session != seat.jid);

@@ -245,7 +245,6 @@ impl Room {
         let mut show = self.show(&nick, ctx)?;
         show.stanza_id = id;
         let (.., seat, is_last) = self.occupants.rise(jid)?;
-        self.removed.note(&seat, ctx);
         step.write(occupants::forgotten(&self.jid, seat.since));
         self.unsure.remove(&seat.since);
         (show.is_gone, show.jid, show.role) = (true, jid.clone(), Role::None);

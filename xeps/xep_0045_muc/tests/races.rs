@@ -5,7 +5,7 @@ use super::{
     FOUNDER, affiliate, codes, configure, enter, founded, give_role, item, leave, refusal, to,
 };
 use crate::stage_room::House;
-use engine::{port::Fault, wire::*};
+use engine::{port::Fault, unit::Pos, wire::*};
 
 const ROUNDS: usize = 10_000;
 const NURSE: &str = "nurse@wax.example/chamber";
@@ -206,6 +206,11 @@ fn at_42_who_was_removed_while_it_slept_is_told_what_was_said_before_that_and_no
         house.now = house.now.after(61_000);
         assert_eq!(told(&house.asks_behind(ROMEO, last), ROMEO), [""; 0], "too late");
     }
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    super::say(&mut house, FOUNDER, "1");
+    leave(&mut house, ROMEO, "romeo");
+    assert!(to(&house.asks_behind(ROMEO, Some(Pos::default())), ROMEO).is_empty(), "it left");
 }
 
 #[test]
