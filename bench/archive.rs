@@ -157,6 +157,28 @@ pub async fn expect_newest(session: &mut Session, run: u32, sequence: u64) -> Re
     page.expect(run, sequence, 1).with_context(|| format!("archive of {}", session.account()))
 }
 
+/// The newest message in the session's archive must be of another run.
+///
+/// # Errors
+/// When it is not.
+pub async fn expect_nothing(session: &mut Session, run: u32) -> Result<()> {
+    let page = Page::ask(session, &Place::Newest, 1).await?;
+    let is_ours = page.rows.iter().any(|row| row.mark.run == run);
+    ensure!(!is_ours, "archive of {}: it was to keep nothing", session.account());
+    Ok(())
+}
+
+/// Tells the archive of the session's account what to keep: all, or nothing (section 6).
+///
+/// # Errors
+/// When the server refuses.
+pub async fn prefer(session: &mut Session, archived: bool) -> Result<()> {
+    let default = if archived { "always" } else { "never" };
+    let prefs = format!("<prefs xmlns='{MAM}' default='{default}'><always/><never/></prefs>");
+    session.request_with("prefs", "set", &prefs, |_| {}).await?;
+    Ok(())
+}
+
 /// The newest message in the archive of this room must be this one.
 ///
 /// # Errors

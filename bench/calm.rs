@@ -112,8 +112,8 @@ pub async fn run(args: CalmArgs) -> Result<Outcome> {
     ensure!(args.busy_rate > 0.0 && args.calm_rate > 0.0, "rates must be positive");
     ensure_files(2 * usize::from(pairs))?;
     let target = Target::new(args.target)?;
-    let none = Features { management: false, carbons: false };
-    let online = gather(pairs.into(), 8, |n| meet(target.clone(), n, none)).await?;
+    let meet = |n| meet(target.clone(), n, Features::default());
+    let online = gather(pairs.into(), 8, meet).await?;
 
     let started = Instant::now();
     let run = Run::starting(started, Duration::from_secs(args.seconds))?;
@@ -170,7 +170,7 @@ struct Heard {
 }
 
 impl Heard {
-    fn figures(&self, [busy, calm]: [u16; 2], total: Tally) -> Figures {
+    fn figures(&self, [busy, calm]: [u16; 2], mut total: Tally) -> Figures {
         let of = |said: Said| self.summary(|one| self.is_during(one) && one.said == said);
         Figures {
             workload: "calm",
@@ -188,7 +188,7 @@ impl Heard {
             unanswered: self.unanswered,
             refused: total.refused,
             verdict: total.verdict,
-            archived: total.latencies.summary(),
+            archived: std::mem::take(total.part(0)).summary(),
         }
     }
 

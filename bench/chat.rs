@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::archive::prefer;
 use crate::connect::connect;
 use crate::crowd::gather;
 use crate::latency::Summary;
@@ -49,9 +50,12 @@ pub struct ChatArgs {
     /// Message carbons (XEP-0280) on both ends
     #[arg(long)]
     carbons: bool,
-    /// At the end the archives of both ends must have the last message (XEP-0313)
+    /// Both ends want all archived; at the end their archives must have the last message (XEP-0313)
     #[arg(long)]
     archived: bool,
+    /// Both ends want nothing archived; at the end their archives must not have the last message
+    #[arg(long, conflicts_with = "archived")]
+    unarchived: bool,
     /// How many logins at a time
     #[arg(long, default_value_t = 8)]
     concurrency: usize,
@@ -66,7 +70,7 @@ struct Figures {
     body_bytes: usize,
     stream_management: bool,
     carbons: bool,
-    archived: bool,
+    archived: Option<bool>,
     seconds: f64,
     messages: u64,
     messages_per_s: f64,
@@ -75,6 +79,8 @@ struct Figures {
     client_cpu_us_per_message: f64,
     #[serde(flatten)]
     latency: Option<Summary>,
+    /// So many percent, and no more milliseconds than these.
+    distribution: Vec<(f64, f64)>,
     #[serde(flatten)]
     verdict: Verdict,
     refused: u64,
@@ -91,14 +97,15 @@ pub async fn run(args: ChatArgs) -> Result<Outcome> {
     ensure!(args.rate.is_none_or(|rate| rate > 0.0), "--rate must be positive");
     ensure_files(2 * usize::from(args.pairs))?;
     let target = Target::new(args.target)?;
-    let features = Features { management: args.stream_management, carbons: args.carbons };
+    let archived = (args.archived || args.unarchived).then_some(args.archived);
+    let features = Features { management: args.stream_management, carbons: args.carbons, archived };
     let online = gather(args.pairs.into(), args.concurrency, |n| meet(target.clone(), n, features));
     let online = online.await?;
 
     let warm = Duration::from_secs(args.warm_seconds);
     let mut run = Run::starting(Instant::now(), warm + Duration::from_secs(args.seconds))?;
-    run.measured_from += warm;
-    (run.body_bytes, run.archived) = (args.body_bytes, args.archived);
+    run.parts = [run.started + warm].into();
+    (run.body_bytes, run.archived) = (args.body_bytes, archived);
     let mut talking = JoinSet::new();
     for (number, (sender, receiver)) in (0..).zip(online) {
         let pace = match args.rate {
@@ -114,6 +121,7 @@ pub async fn run(args: ChatArgs) -> Result<Outcome> {
         total.add(tally??);
     }
     let passed = total.is_clean();
+    let mut latencies = std::mem::take(total.part(0));
     let figures = Figures {
         workload: "chat",
         pairs: args.pairs,
@@ -122,14 +130,15 @@ pub async fn run(args: ChatArgs) -> Result<Outcome> {
         body_bytes: args.body_bytes,
         stream_management: args.stream_management,
         carbons: args.carbons,
-        archived: args.archived,
+        archived,
         seconds: spent.seconds,
         messages,
         messages_per_s: spent.rate(messages),
         cpu_us_per_message: spent.cpu_us_per(messages),
         database_cpu_us_per_message: spent.database_cpu_us_per(messages),
         client_cpu_us_per_message: spent.own_cpu_us_per(messages),
-        latency: total.latencies.summary(),
+        distribution: latencies.distribution(),
+        latency: latencies.summary(),
         verdict: total.verdict,
         refused: total.refused,
         misdelivered: total.misdelivered,
@@ -139,10 +148,12 @@ pub async fn run(args: ChatArgs) -> Result<Outcome> {
 }
 
 /// What both ends turn on.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Features {
     pub management: bool,
     pub carbons: bool,
+    /// What their archives are told to keep: all, or nothing.
+    pub archived: Option<bool>,
 }
 
 /// Brings the accounts of pair `pair`, counted from 0, online.
@@ -163,6 +174,9 @@ async fn arrive(target: &Target, index: usize, features: Features) -> Result<Ses
     if features.carbons {
         session.enable_carbons().await?;
     }
+    if let Some(archived) = features.archived {
+        prefer(&mut session, archived).await?;
+    }
     session.appear().await?;
     Ok(session)
 }
@@ -176,24 +190,9 @@ pub fn spread(rate: f64, pairs: u16, number: u16) -> Pace {
 /// Costs and arrivals between two moments of steady load, so that neither the start nor the end
 /// of the run is in the figures.
 async fn measure(run: &Run, watched: &Watched) -> Result<(Spent, u64)> {
-    sleep_until(run.measured_from).await;
+    sleep_until(run.parts[0]).await;
     let (before, received) = (Reading::take(watched)?, run.received.load(Relaxed));
     sleep_until(run.ends).await;
     let (after, total) = (Reading::take(watched)?, run.received.load(Relaxed));
     Ok((before.until(&after), total - received))
-}
-
-impl Tally {
-    /// Takes over what another pair came to.
-    pub fn add(&mut self, other: Self) {
-        self.latencies.add(other.latencies);
-        self.verdict.add(other.verdict);
-        self.refused += other.refused;
-        self.misdelivered += other.misdelivered;
-        self.unacknowledged += other.unacknowledged;
-    }
-
-    fn is_clean(&self) -> bool {
-        self.verdict.is_clean() && self.refused + self.misdelivered + self.unacknowledged == 0
-    }
 }

@@ -1,9 +1,10 @@
 //! From nothing to a bound session: TCP, TLS, perhaps a WebSocket, the login.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use wire::{Name, ns};
@@ -35,7 +36,7 @@ pub async fn connect(target: &Target, index: usize) -> Result<Session> {
 }
 
 async fn negotiate(target: &Target, device: &mut Device, user: &str) -> Result<Session> {
-    let socket = TcpStream::connect(target.address).await.context("connecting")?;
+    let socket = dial(target).await.context("connecting")?;
     socket.set_nodelay(true)?;
     let socket = match target.secure {
         Secure::Direct | Secure::Wss => socket,
@@ -58,6 +59,21 @@ async fn negotiate(target: &Target, device: &mut Device, user: &str) -> Result<S
     let account = format!("{user}@{}/", target.domain());
     ensure!(jid.len() > account.len() && jid.starts_with(&account), "it was bound to {jid}");
     Ok(Session::new(link, jid))
+}
+
+/// A socket that is connected.
+///
+/// # Errors
+/// When it cannot be.
+pub async fn dial(target: &Target) -> Result<TcpStream> {
+    let socket = match target.address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if let Some(bytes) = target.receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    Ok(socket.connect(target.address).await?)
 }
 
 /// RFC 6120 §5.4.2.

@@ -29,6 +29,24 @@ where
     Ok(gathered)
 }
 
+/// Runs `task` for all of these at the same time, and gathers what they return, in the order of
+/// completion.
+///
+/// # Errors
+/// The first error of a task; the others are dropped.
+pub async fn at_once<A, T, F>(items: Vec<A>, task: impl Fn(A) -> F) -> Result<Vec<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let mut running: JoinSet<Result<T>> = items.into_iter().map(task).collect();
+    let mut gathered = Vec::with_capacity(running.len());
+    while let Some(done) = running.join_next().await {
+        gathered.push(done??);
+    }
+    Ok(gathered)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -62,5 +80,20 @@ mod tests {
             Ok(())
         };
         assert_eq!(gather(20, 3, task).await.expect_err("five fails").to_string(), "five");
+    }
+
+    #[tokio::test]
+    async fn at_once_all_are_begun_before_one_has_ended() {
+        let all = Arc::new(tokio::sync::Barrier::new(5));
+        let wait = |number: usize| {
+            let all = all.clone();
+            async move {
+                all.wait().await;
+                Ok(number)
+            }
+        };
+        let mut gathered = at_once((0..5).collect(), wait).await.expect("no task fails");
+        gathered.sort_unstable();
+        assert_eq!(gathered, [0, 1, 2, 3, 4]);
     }
 }

@@ -13,6 +13,9 @@ use crate::process::ensure_files;
 use crate::session::Session;
 use crate::target::{Target, TargetArgs};
 
+/// How often memory is looked at while they come.
+const PARTS: usize = 8;
+
 /// Options of `idle`.
 #[derive(Args)]
 pub struct IdleArgs {
@@ -40,6 +43,8 @@ struct Figures {
     roster: usize,
     rss_before_kib: Option<u64>,
     rss_after_kib: Option<u64>,
+    /// Connections, and the RSS while so many were there.
+    rss_kib_at: Vec<(usize, u64)>,
     kib_per_connection: Option<f64>,
     settled: Option<bool>,
     cpu_us_per_connection: Option<f64>,
@@ -60,8 +65,15 @@ pub async fn run(args: IdleArgs) -> Result<Outcome> {
     let before = target.watched.settled_rss().await?;
 
     let started = Reading::take(&target.watched)?;
-    let sessions =
-        gather(args.connections, concurrency, |n| stay(target.clone(), n, roster)).await?;
+    let mut sessions = Vec::with_capacity(args.connections);
+    let mut rss_kib_at: Vec<_> = before.iter().map(|rss| (0, rss.kib)).collect();
+    for part in 1..=PARTS {
+        let first = sessions.len();
+        let count = args.connections * part / PARTS - first;
+        let come = |n| stay(target.clone(), first + n, roster);
+        sessions.extend(gather(count, concurrency, come).await?);
+        rss_kib_at.extend(target.watched.rss_kib()?.map(|kib| (sessions.len(), kib)));
+    }
     let spent = started.until(&Reading::take(&target.watched)?);
     let mut online = JoinSet::new();
     sessions.into_iter().for_each(|session| drop(online.spawn(listen(session))));
@@ -77,6 +89,7 @@ pub async fn run(args: IdleArgs) -> Result<Outcome> {
         roster,
         rss_before_kib: before.as_ref().map(|rss| rss.kib),
         rss_after_kib: after.as_ref().map(|rss| rss.kib),
+        rss_kib_at,
         kib_per_connection: growth.map(|kib| rounded(kib / args.connections as f64)),
         settled: both.map(|(before, after)| before.settled && after.settled),
         cpu_us_per_connection: spent.cpu_us_per(args.connections as u64),

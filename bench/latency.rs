@@ -8,6 +8,10 @@ pub struct Latencies {
     micros: Vec<u32>,
 }
 
+/// The shares, in percent, at which a distribution is told.
+const SHARES: [f64; 13] =
+    [1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0];
+
 /// The usual three figures, in milliseconds.
 #[derive(Serialize, Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
@@ -30,20 +34,27 @@ impl Latencies {
         self.micros.extend(other.micros);
     }
 
+    /// So many percent took no longer than so many milliseconds; empty when nothing was measured.
+    pub fn distribution(&mut self) -> Vec<(f64, f64)> {
+        self.micros.sort_unstable();
+        let at = |share: f64| Some((share, millis(percentile(&self.micros, share)?)));
+        SHARES.into_iter().filter_map(at).collect()
+    }
+
     /// The summary; None when nothing was measured.
     pub fn summary(mut self) -> Option<Summary> {
         self.micros.sort_unstable();
         Some(Summary {
-            p50_ms: millis(percentile(&self.micros, 50)?),
-            p99_ms: millis(percentile(&self.micros, 99)?),
+            p50_ms: millis(percentile(&self.micros, 50.0)?),
+            p99_ms: millis(percentile(&self.micros, 99.0)?),
             max_ms: millis(*self.micros.last()?),
         })
     }
 }
 
 /// Nearest rank: the smallest value that at least `percent` of all do not exceed.
-fn percentile(sorted: &[u32], percent: usize) -> Option<u32> {
-    let rank = (sorted.len() * percent).div_ceil(100);
+fn percentile(sorted: &[u32], percent: f64) -> Option<u32> {
+    let rank = (sorted.len() as f64 * percent / 100.0).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied()
 }
 
@@ -58,12 +69,12 @@ mod tests {
     #[test]
     fn percentiles_are_nearest_ranks() {
         let hundred: Vec<u32> = (1..=100).collect();
-        assert_eq!(percentile(&hundred, 50), Some(50));
-        assert_eq!(percentile(&hundred, 99), Some(99));
-        assert_eq!(percentile(&hundred, 100), Some(100));
-        assert_eq!(percentile(&[15, 20, 35, 40, 50], 30), Some(20));
-        assert_eq!(percentile(&[7], 1), Some(7));
-        assert_eq!(percentile(&[], 50), None);
+        assert_eq!(percentile(&hundred, 50.0), Some(50));
+        assert_eq!(percentile(&hundred, 99.0), Some(99));
+        assert_eq!(percentile(&hundred, 100.0), Some(100));
+        assert_eq!(percentile(&[15, 20, 35, 40, 50], 30.0), Some(20));
+        assert_eq!(percentile(&[7], 1.0), Some(7));
+        assert_eq!(percentile(&[], 50.0), None);
     }
 
     #[test]
@@ -75,8 +86,19 @@ mod tests {
     }
 
     #[test]
+    fn a_distribution_rises_to_the_longest() {
+        let mut latencies = Latencies::default();
+        (1..=1000u64).rev().for_each(|millis| latencies.note(millis * 1000));
+        let told = latencies.distribution();
+        assert!(told.is_sorted());
+        assert!(told.contains(&(50.0, 500.0)) && told.contains(&(99.9, 999.0)));
+        assert_eq!(told.last(), Some(&(100.0, 1000.0)));
+    }
+
+    #[test]
     fn nothing_measured_has_no_summary() {
         assert_eq!(Latencies::default().summary(), None);
+        assert!(Latencies::default().distribution().is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod chat;
 mod connect;
 mod crowd;
 mod device;
+mod fair;
 mod fill;
 mod fill_archive;
 mod hash;
@@ -20,9 +21,11 @@ mod mam;
 mod message;
 mod meter;
 mod muc;
+mod offline;
 mod order;
 mod outcome;
 mod pair;
+mod presence;
 mod process;
 mod sasl;
 mod sasl2;
@@ -57,8 +60,16 @@ enum Workload {
     Idle(idle::IdleArgs),
     /// Stanzas that need no database while the database is away: latency
     Calm(calm::CalmArgs),
+    /// What others notice of one who reads slowly, floods, or wants too much: CPU time, latency
+    Fair(fair::FairArgs),
     /// Messages between pairs, every one checked: CPU time per message, latency
     Chat(chat::ChatArgs),
+    /// Messages to who is away, and their delivery: CPU time per message
+    Offline(offline::OfflineArgs),
+    /// Contacts for `presence`
+    Befriend(presence::BefriendArgs),
+    /// Logins of who has many contacts online, and their presence: CPU time per login, per delivery
+    Presence(presence::PresenceArgs),
     /// A room: CPU time per delivery and of entering, latency to the last occupant, memory
     Muc(muc::MucArgs),
 }
@@ -87,7 +98,13 @@ fn run(workload: Workload) -> Result<outcome::Outcome> {
         Workload::Mam(args) => runtime(args.target.threads)?.block_on(mam::run(args)),
         Workload::Idle(args) => runtime(args.target.threads)?.block_on(idle::run(args)),
         Workload::Calm(args) => runtime(args.target.threads)?.block_on(calm::run(args)),
+        Workload::Fair(args) => runtime(args.target.threads)?.block_on(fair::run(args)),
         Workload::Chat(args) => runtime(args.target.threads)?.block_on(chat::run(args)),
+        Workload::Offline(args) => runtime(args.target.threads)?.block_on(offline::run(args)),
+        Workload::Befriend(args) => {
+            runtime(args.target.threads)?.block_on(presence::befriend(args))
+        }
+        Workload::Presence(args) => runtime(args.target.threads)?.block_on(presence::run(args)),
         Workload::Muc(args) => runtime(args.target.threads)?.block_on(muc::run(args)),
     }
 }
@@ -111,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_password_is_all_that_a_workload_must_be_told() {
-        for name in ["login", "fill", "fill-archive", "idle", "calm", "chat", "muc"] {
+        let names = "login fill fill-archive idle calm chat offline befriend presence muc";
+        for name in names.split(' ') {
             let line = ["waxwing-bench", name, "--password", "secret"];
             if let Err(error) = Workload::try_parse_from(line) {
                 panic!("{error}");

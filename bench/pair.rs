@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use tokio::time::{Instant, sleep_until};
 use wire::{Kind, Stanza};
 
-use crate::archive::expect_newest;
+use crate::archive::{expect_newest, expect_nothing};
 use crate::latency::Latencies;
 use crate::message::{Composer, Mark, new_run};
 use crate::order::{Order, Verdict};
@@ -40,12 +40,13 @@ pub enum Pace {
 pub struct Run {
     pub id: u32,
     pub body_bytes: usize,
-    /// Both archives must have the last message in the end.
-    pub archived: bool,
+    /// Both archives must have the last message in the end, or must not.
+    pub archived: Option<bool>,
     pub started: Instant,
-    /// Messages sent from here …
-    pub measured_from: Instant,
-    /// … to here are measured; then nobody sends any more.
+    /// Where the parts that are measured begin, by when a message is sent; each ends where the next
+    /// begins.
+    pub parts: Arc<[Instant]>,
+    /// The last one ends here; then nobody sends any more.
     pub ends: Instant,
     /// First arrivals at all pairs.
     pub received: Arc<AtomicU64>,
@@ -60,9 +61,9 @@ impl Run {
         Ok(Self {
             id: new_run()?,
             body_bytes: 0,
-            archived: false,
+            archived: None,
             started,
-            measured_from: started,
+            parts: [started].into(),
             ends: started + lasts,
             received: Arc::default(),
         })
@@ -72,7 +73,8 @@ impl Run {
 /// What became of a pair's messages.
 #[derive(Default)]
 pub struct Tally {
-    pub latencies: Latencies,
+    /// Of each part.
+    pub latencies: Vec<Latencies>,
     pub verdict: Verdict,
     /// Errors that came back to the sender.
     pub refused: u64,
@@ -80,6 +82,31 @@ pub struct Tally {
     pub misdelivered: u64,
     /// Sent under stream management and not acknowledged at the end.
     pub unacknowledged: u64,
+}
+
+impl Tally {
+    /// The latencies of a part.
+    pub fn part(&mut self, part: usize) -> &mut Latencies {
+        let parts = self.latencies.len().max(part + 1);
+        self.latencies.resize_with(parts, Latencies::default);
+        &mut self.latencies[part]
+    }
+
+    /// Takes over what another pair came to.
+    pub fn add(&mut self, other: Self) {
+        for (part, latencies) in other.latencies.into_iter().enumerate() {
+            self.part(part).add(latencies);
+        }
+        self.verdict.add(other.verdict);
+        self.refused += other.refused;
+        self.misdelivered += other.misdelivered;
+        self.unacknowledged += other.unacknowledged;
+    }
+
+    /// All arrived, once, in order, where they should, and were acknowledged.
+    pub fn is_clean(&self) -> bool {
+        self.verdict.is_clean() && self.refused + self.misdelivered + self.unacknowledged == 0
+    }
 }
 
 /// Both ends of a conversation in one direction, driven by one task.
@@ -236,8 +263,9 @@ impl Pair {
         self.last_arrival = now;
         self.run.received.fetch_add(1, Relaxed);
         let sent = self.run.started + Duration::from_micros(mark.sent_us);
-        if sent >= self.run.measured_from {
-            self.tally.latencies.note(now.saturating_duration_since(sent).as_micros() as u64);
+        if let Some(part) = self.run.parts.iter().rposition(|begins| sent >= *begins) {
+            let micros = now.saturating_duration_since(sent).as_micros() as u64;
+            self.tally.part(part).note(micros);
         }
     }
 
@@ -250,9 +278,14 @@ impl Pair {
     async fn finish(mut self) -> Result<Tally> {
         self.tally.verdict = self.order.verdict(self.sent);
         self.tally.unacknowledged = self.sender.unacknowledged();
-        if let Some(last) = self.sent.checked_sub(1).filter(|_| self.run.archived) {
-            expect_newest(&mut self.sender, self.run.id, last).await?;
-            expect_newest(&mut self.receiver, self.run.id, last).await?;
+        if let Some(last) = self.sent.checked_sub(1) {
+            for session in [&mut self.sender, &mut self.receiver] {
+                match self.run.archived {
+                    Some(true) => expect_newest(session, self.run.id, last).await?,
+                    Some(false) => expect_nothing(session, self.run.id).await?,
+                    None => {}
+                }
+            }
         }
         self.sender.close().await?;
         self.receiver.close().await?;

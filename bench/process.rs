@@ -14,8 +14,8 @@ const MICROS_PER_TICK: u64 = 10_000;
 const SETTLE_SHARE: f64 = 0.002;
 /// How long RSS must have been still.
 const SETTLE_WINDOW: Duration = Duration::from_secs(3);
-/// How long to wait for it.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for it: some servers never rest.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(20);
 const SETTLE_POLL: Duration = Duration::from_millis(250);
 
 /// The processes whose cost is measured: the server, then its database and others.
@@ -49,7 +49,7 @@ impl Cpu {
 pub struct Rss {
     /// KiB, the server and its descendants.
     pub kib: u64,
-    /// False when it still moved after a minute.
+    /// False when it still moved when there was no more patience.
     pub settled: bool,
 }
 
@@ -82,6 +82,14 @@ impl Watched {
         };
         let server_micros = micros(&[*server]);
         Ok(Some(Cpu { server_micros, others_micros: micros(&self.pids) - server_micros }))
+    }
+
+    /// KiB of the server and its descendants at this moment. None when nothing is watched.
+    ///
+    /// # Errors
+    /// When the server has ended.
+    pub fn rss_kib(&self) -> Result<Option<u64>> {
+        self.pids.first().map(|server| rss_kib(*server)).transpose()
     }
 
     /// Waits until the RSS of the server is still. None when nothing is watched.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::timeout;
-use wire::{Frame, Framing, Kind, Name, Payload, Stanza, ns};
+use wire::{Element, Frame, Framing, Kind, Name, Payload, Stanza, ns};
 
 use crate::connect::Secured;
 
@@ -86,15 +86,23 @@ impl Session {
         Ok(())
     }
 
+    /// How many contacts the roster has.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn contacts(&mut self) -> Result<usize> {
+        let query = format!("<query xmlns='{}'/>", ns::ROSTER);
+        let answer = self.request("roster", "get", &query).await?;
+        let query = answer.child(Name::new(ns::ROSTER, "query")).context("no <query/>")?;
+        Ok(query.children().count())
+    }
+
     /// Asks for the roster, as clients do (RFC 6121 §2.2), which must have `count` contacts.
     ///
     /// # Errors
     /// When it has not.
     pub async fn fetch_roster(&mut self, count: usize) -> Result<()> {
-        let query = format!("<query xmlns='{}'/>", ns::ROSTER);
-        let answer = self.request("roster", "get", &query).await?;
-        let query = answer.child(Name::new(ns::ROSTER, "query")).context("no <query/>")?;
-        let found = query.children().count();
+        let found = self.contacts().await?;
         ensure!(found == count, "the roster has {found} contacts, not {count}: run `fill`");
         Ok(())
     }
@@ -112,6 +120,20 @@ impl Session {
             self.request("fill", "set", &item).await?;
         }
         Ok(())
+    }
+
+    /// How many contacts of the roster see this account, and are seen by it (RFC 6121 §2.1.2.5).
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn friends(&mut self) -> Result<usize> {
+        let query = format!("<query xmlns='{}'/>", ns::ROSTER);
+        let answer = self.request("friends", "get", &query).await?;
+        let query = answer.child(Name::new(ns::ROSTER, "query")).context("no <query/>")?;
+        let is_mutual = |item: &Element<'_>| {
+            item.attribute("subscription").is_some_and(|subscription| subscription == "both")
+        };
+        Ok(query.children().filter(is_mutual).count())
     }
 
     async fn request(&mut self, id: &str, type_: &str, payload: &str) -> Result<Stanza> {
@@ -202,6 +224,15 @@ impl Session {
         }
     }
 
+    /// Tells how much has been received, without being asked (XEP-0198 §4); without stream
+    /// management nothing is told.
+    pub fn acknowledge(&mut self) {
+        if let Some(management) = &self.management {
+            let h = management.received;
+            self.link.say(&format!("<a xmlns='{SM}' h='{h}'/>"));
+        }
+    }
+
     /// How many stanzas the server has not acknowledged; 0 without stream management.
     pub fn unacknowledged(&self) -> u64 {
         self.management.as_ref().map_or(0, |counted| counted.sent - counted.acknowledged)
@@ -252,8 +283,7 @@ impl Session {
             bail!("the server says {}", payload.as_str());
         };
         if element.local() == "r" {
-            let h = management.received;
-            self.link.say(&format!("<a xmlns='{SM}' h='{h}'/>"));
+            self.acknowledge();
             return Ok(());
         }
         let h = element.attribute("h").context("<a/> without h")?;

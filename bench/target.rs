@@ -93,6 +93,8 @@ pub struct Target {
     pub count: bool,
     pub salted: Arc<SaltedPasswords>,
     pub watched: Watched,
+    /// What the system keeps for who does not read, in bytes; none: as it likes.
+    pub receive_buffer: Option<u32>,
     tls: Tls,
     /// One for each account.
     devices: Arc<Mutex<HashMap<usize, Arc<tokio::sync::Mutex<Device>>>>>,
@@ -117,12 +119,19 @@ impl Target {
             count: args.count,
             salted: Arc::default(),
             watched: Watched::new(args.pids)?,
+            receive_buffer: None,
             tls: Tls::new(&args.domain, args.tls.alpn())?,
             devices: Arc::default(),
             domain: args.domain.into(),
             user_pattern: args.user_pattern.into(),
             password: args.password.into(),
         })
+    }
+
+    /// The same server, for other accounts.
+    pub fn of(&self, user_pattern: &str) -> Self {
+        let (devices, user_pattern) = (Arc::default(), user_pattern.into());
+        Self { devices, user_pattern, ..self.clone() }
     }
 
     /// The domain of all accounts.
@@ -151,6 +160,13 @@ impl Target {
     /// The local part of account `index`, counted from 0.
     pub fn user(&self, index: usize) -> String {
         self.user_pattern.replace("%d", &(index + 1).to_string())
+    }
+
+    /// The index of the account with this local part.
+    pub fn index(&self, user: &str) -> Option<usize> {
+        let (before, after) = self.user_pattern.split_once("%d")?;
+        let number = user.strip_prefix(before)?.strip_suffix(after)?;
+        number.parse::<usize>().ok()?.checked_sub(1)
     }
 }
 
