@@ -1,4 +1,4 @@
-"""Debian's ejabberd: its default modules, the archive of both sides, Mnesia or PostgreSQL."""
+"""Debian's ejabberd: its default modules, the archive of both sides, PostgreSQL."""
 
 import concurrent.futures
 import contextlib
@@ -38,6 +38,8 @@ listen:
     request_handlers: {{/api: mod_http_api}}
 api_permissions:
   bench: {{from: [mod_http_api], who: {{ip: 127.0.0.1/32}}, what: [register]}}
+shaper_rules:
+  max_user_offline_messages: 100000
 modules:
   mod_blocking: {{}}
   mod_caps: {{}}
@@ -62,8 +64,7 @@ modules:
   mod_version: {{}}
 """
 
-MNESIA = "auth_method: internal\ndefault_db: mnesia\n"
-POSTGRES = """
+STORE = """
 auth_method: sql
 default_db: sql
 sql_type: pgsql
@@ -77,30 +78,24 @@ sql_username: "{user}"
 class Ejabberd:
     """ejabberd on the Erlang of the distribution, without a node name (so without epmd)."""
 
+    name = "ejabberd, PostgreSQL"
+    is_ours = False
     # This version knows neither `tls-exporter` nor FAST.
-    can = frozenset()
+    can = frozenset(["away", "relaxed"])
 
-    def __init__(self, ground, with_postgres, relaxed=False):
+    def __init__(self, ground):
         install("ejabberdctl", ["ejabberd", "erlang-p1-pgsql"])
-        self.name = "ejabberd, PostgreSQL" if with_postgres else "ejabberd, Mnesia"
-        self.name += " relaxed" if relaxed else ""
         self.ground = ground
-        self.folder = ground.place(self.name.lower().replace(", ", "-").replace(" ", "-"))
+        self.folder = ground.place("ejabberd")
         self.ports, self.api = free_ports("starttls", "wss"), free_port()
         pem = ground.certificate.read_text() + ground.key.read_text()
         (self.folder / "server.pem").write_text(pem)
-        self.database = Postgres(ground, self.folder, relaxed) if with_postgres else None
-        if with_postgres:
-            self.can = self.can | {"away"}
+        self.database = Postgres(ground, self.folder)
         self.config = self.folder / "ejabberd.yml"
         self.config.write_text(
-            CONFIG.format(folder=self.folder, api=self.api, **self.ports) + self._store()
+            CONFIG.format(folder=self.folder, api=self.api, **self.ports)
+            + STORE.format(port=self.database.port, database=DATABASE, user=USER)
         )
-
-    def _store(self):
-        if self.database is None:
-            return MNESIA
-        return POSTGRES.format(port=self.database.port, database=DATABASE, user=USER)
 
     def version(self):
         """As it says itself."""
@@ -108,9 +103,8 @@ class Ejabberd:
 
     def populate(self, users, password):
         """Registers accounts over the HTTP API; `ejabberdctl` takes a second for each."""
-        if self.database is not None:
-            with self.database.serve():
-                self.database.load(SCHEMA)
+        with self.database.serve():
+            self.database.load(SCHEMA)
         with self.serve(), concurrent.futures.ThreadPoolExecutor(4) as pool:
             for _ in pool.map(lambda user: self._register(user, password), users):
                 pass
@@ -125,13 +119,25 @@ class Ejabberd:
         with urllib.request.urlopen(request, timeout=60) as answer:
             answer.read()
 
+    def write_rosters(self, rosters):
+        """Contacts (address without domain, name, subscription) of each account."""
+        columns = ["username", "jid", "nick", "subscription", "ask", "askmessage", "server"]
+        with self.database.serve():
+            self.database.copy(
+                "rosterusers",
+                [*columns, "subscribe", "type"],
+                (
+                    [user, f"{contact}@localhost", name, said[0].upper(), "N", "", "N", "", "item"]
+                    for user, contacts in rosters.items()
+                    for contact, name, said in contacts
+                ),
+            )
+
     @contextlib.contextmanager
-    def serve(self):
+    def serve(self, relaxed=False):
         """Runs its virtual machine."""
         with contextlib.ExitStack() as running:
-            databases = []
-            if self.database is not None:
-                databases.append(running.enter_context(self.database.serve()))
+            database = running.enter_context(self.database.serve(relaxed))
             command, environment = machine(self.folder, self.config)
             child = running.enter_context(
                 self.ground.process(command, self.folder / "console.log", environment)
@@ -139,7 +145,7 @@ class Ejabberd:
             answered_ms = first_answer_ms(self.ports["starttls"], child)
             await_ports(self.ports, child)
             await_port(self.api, child)
-            yield Endpoint(self.ports, [child.pid, *databases], answered_ms)
+            yield Endpoint(self.ports, [child.pid, database], answered_ms)
 
     def away(self, endpoint, seconds):
         """For the shell: its database does not answer for so long."""

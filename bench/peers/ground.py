@@ -40,6 +40,15 @@ class Ground:
         self.certificate = self.folder / "certificate.pem"
         self._make_certificate()
 
+    @contextlib.contextmanager
+    def all_cores(self):
+        """What is started within has all cores."""
+        cores, self.cores = self.cores, os.sched_getaffinity(0)
+        try:
+            yield
+        finally:
+            self.cores = cores
+
     def place(self, name):
         """A new folder of a peer."""
         folder = self.folder / name

@@ -15,7 +15,7 @@ DATABASE = "bench"
 CONFIG = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
-synchronous_commit = {commit}
+synchronous_commit = on
 fsync = on
 max_connections = 100
 """
@@ -24,7 +24,7 @@ max_connections = 100
 class Postgres:
     """One cluster with one empty database, on a port of its own."""
 
-    def __init__(self, ground, folder, relaxed=False):
+    def __init__(self, ground, folder):
         install("pg_config", ["postgresql"])
         self.ground = ground
         self.folder = folder / "postgres"
@@ -37,7 +37,7 @@ class Postgres:
         cluster = self.folder / "cluster"
         self._run("initdb", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C", "-D", cluster)
         with open(cluster / "postgresql.conf", "a", encoding="utf-8") as config:
-            config.write(CONFIG.format(commit="off" if relaxed else "on"))
+            config.write(CONFIG)
             config.write(f"port = {self.port}\n")
         self.cluster = cluster
         with self.serve():
@@ -49,13 +49,28 @@ class Postgres:
 
     def load(self, script):
         """Runs an SQL file; the cluster must be serving."""
-        command = ["psql", *self._address(), "-q", "-v", "ON_ERROR_STOP=1", "-f", script]
-        subprocess.run([*command, DATABASE], check=True, stdout=subprocess.DEVNULL)
+        self._psql(["-f", script])
+
+    def copy(self, table, columns, rows):
+        """Puts rows of texts without tabs into a table; the cluster must be serving."""
+        text = "".join("\t".join(row) + "\n" for row in rows)
+        self._psql(["-c", f"COPY {table} ({', '.join(columns)}) FROM STDIN"], text)
+
+    def _psql(self, arguments, told=None):
+        command = ["psql", *self._address(), "-q", "-v", "ON_ERROR_STOP=1", *arguments, DATABASE]
+        subprocess.run(
+            [str(part) for part in command],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            input=told,
+            text=True,
+        )
 
     @contextlib.contextmanager
-    def serve(self):
+    def serve(self, relaxed=False):
         """Runs the postmaster; yields its pid."""
         command = [_program("postgres"), "-D", self.cluster]
+        command += ["-c", "synchronous_commit=off"] if relaxed else []
         log = self.folder / "postgres.log"
         with self.ground.process(command, log, user=self.user) as child:
             await_port(self.port, child)
@@ -66,11 +81,14 @@ class Postgres:
                     raise RuntimeError(f"PostgreSQL has ended, see {log}")
             yield child.pid
 
-    def away(self, pid, seconds):
-        """For the shell: the cluster of this postmaster stands still for so long."""
+    def away(self, pid, seconds, lasts=None):
+        """For the shell: the cluster of this postmaster stands still for so long; or again and
+        again for so long, for as long as it lasts."""
+        stop = f"kill -STOP $pids; sleep {seconds}; kill -CONT $pids"
+        times = max(1, int((lasts or 0) / seconds / 2))
         return (
-            f"pids=\"{pid} $(ps -o pid= --ppid {pid})\"; "
-            f"kill -STOP $pids; sleep {seconds}; kill -CONT $pids"
+            f"for time in $(seq {times}); do pids=\"{pid} $(ps -o pid= --ppid {pid})\"; "
+            f"{stop}; [ {times} = 1 ] || sleep {seconds}; done"
         )
 
     def _address(self):

@@ -31,8 +31,8 @@ http_ports = {{ }}
 https_ports = {{ {wss} }}
 https_interfaces = {{ "127.0.0.1" }}
 modules_enabled = {{
-    "blocklist", "bookmarks", "carbons", "csi_simple", "disco", "mam", "pep", "ping", "private",
-    "roster", "saslauth", "smacks", "time", "tls", "vcard4", "vcard_legacy", "version",
+    "blocklist", "bookmarks", "carbons", "csi_simple", "disco", "mam", "offline", "pep", "ping",
+    "private", "roster", "saslauth", "smacks", "time", "tls", "vcard4", "vcard_legacy", "version",
     "websocket",
 }}
 modules_disabled = {{ "s2s" }}
@@ -59,10 +59,17 @@ ACCOUNT = """return {{
 """
 
 
+CONTACT = """	["{contact}@localhost"] = {{
+		["subscription"] = "{said}"; ["name"] = "{name}"; ["groups"] = {{}};
+	}};
+"""
+
+
 class Prosody:
     """Prosody with `storage = "internal"`: files, never synchronised to the disk."""
 
     name = "prosody, files"
+    is_ours = False
     # It sets `no_ticket`, and this version knows neither `tls-exporter` nor FAST.
     can = frozenset()
 
@@ -94,6 +101,18 @@ class Prosody:
             # Derived from the name, so that a run does not differ from the next.
             salt = base64.b64encode(hashlib.sha256(user.encode()).digest()[:18]).decode()
             (accounts / f"{user}.dat").write_text(_account(salt, password))
+
+    def write_rosters(self, rosters):
+        """Contacts (address without domain, name, subscription) of each account, as its storage
+        writes them."""
+        folder = self.folder / "data" / "localhost" / "roster"
+        folder.mkdir(exist_ok=True)
+        for user, contacts in rosters.items():
+            items = (
+                CONTACT.format(contact=contact, name=name, said=said)
+                for contact, name, said in contacts
+            )
+            (folder / f"{user}.dat").write_text("return {\n" + "".join(items) + "};\n")
 
     @contextlib.contextmanager
     def serve(self):

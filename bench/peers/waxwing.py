@@ -12,6 +12,8 @@ from peers.postgres import Postgres
 
 # How many operators ask at the same time.
 OPERATORS = 4
+# For archives of many millions.
+FILL_SECONDS_MAX = 3600
 
 CONFIG = """
 [server]
@@ -38,43 +40,50 @@ connections_per_address_max = 100000
 """
 
 
-# Another writer of the file, for {seconds} s.
+# Another writer of the file, for {seconds} s, so many times.
 LOCK = """
 import sqlite3, time
 connection = sqlite3.connect("{path}", isolation_level=None, timeout=60)
-connection.execute("BEGIN IMMEDIATE")
-time.sleep({seconds})
-connection.execute("ROLLBACK")
+for number in range({times}):
+    if number:
+        time.sleep({seconds})
+    connection.execute("BEGIN IMMEDIATE")
+    time.sleep({seconds})
+    connection.execute("ROLLBACK")
 """
 
 
 class Waxwing:
     """The release build."""
 
-    can = frozenset(["resumption", "exporter", "fast", "away", "large rooms"])
+    is_ours = True
+    can = frozenset(["resumption", "exporter", "fast", "away", "large rooms", "relaxed"])
 
-    def __init__(self, ground, program, with_postgres, relaxed=False):
+    def __init__(self, ground, program, with_postgres):
         self.name = "waxwing, PostgreSQL" if with_postgres else "waxwing, SQLite"
-        self.name += " relaxed" if relaxed else ""
         self.ground = ground
         self.program = program
         self.folder = ground.place(self.name.lower().replace(", ", "-").replace(" ", "-"))
         (self.folder / "data").mkdir()
         self.ports = free_ports("starttls", "direct", "wss")
-        self.database = Postgres(ground, self.folder, relaxed) if with_postgres else None
-        self.config = self.folder / "waxwing.toml"
+        self.database = Postgres(ground, self.folder) if with_postgres else None
         self.file = self.folder / "data" / "waxwing.db"
         self.store = f"sqlite:{self.file}" if self.database is None else self.database.url()
-        self.config.write_text(
+
+    def _configured(self, relaxed):
+        """The file of settings."""
+        config = self.folder / "waxwing.toml"
+        config.write_text(
             CONFIG.format(
                 folder=self.folder,
                 **self.ports,
-                certificate=ground.certificate,
-                key=ground.key,
+                certificate=self.ground.certificate,
+                key=self.ground.key,
                 store=self.store,
                 relaxed="yes" if relaxed else "no",
             )
         )
+        return config
 
     def version(self):
         """As it says itself."""
@@ -104,13 +113,13 @@ class Waxwing:
                     raise RuntimeError(f"user add {user}: {answer}")
 
     @contextlib.contextmanager
-    def serve(self):
+    def serve(self, relaxed=False):
         """Runs it in the foreground."""
         with contextlib.ExitStack() as running:
             databases = []
             if self.database is not None:
-                databases.append(running.enter_context(self.database.serve()))
-            command = [self.program, "serve", "--config", self.config]
+                databases.append(running.enter_context(self.database.serve(relaxed)))
+            command = [self.program, "serve", "--config", self._configured(relaxed)]
             log = self.folder / "waxwing.log"
             child = running.enter_context(self.ground.process(command, log))
             answered_ms = first_answer_ms(self.ports["starttls"], child)
@@ -119,17 +128,18 @@ class Waxwing:
             await_ports(self.ports, child)
             yield Endpoint(self.ports, [child.pid, *databases], answered_ms)
 
-    def write(self, bench, arguments):
+    def write(self, load, arguments):
         """Fills archives by its own store, while it is down."""
         with contextlib.ExitStack() as running:
             if self.database is not None:
                 running.enter_context(self.database.serve())
-            command = [bench, "write-archive", "--store", self.store, *arguments]
-            subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+            load.say(["write-archive", "--store", self.store, *arguments], FILL_SECONDS_MAX)
 
-    def away(self, endpoint, seconds):
-        """For the shell: its database does not answer for so long."""
+    def away(self, endpoint, seconds, lasts=None):
+        """For the shell: its database does not answer for so long; or again and again for so long,
+        for as long as it lasts."""
         if self.database is not None:
-            return self.database.away(endpoint.pids[1], seconds)
-        script = LOCK.format(path=self.file, seconds=seconds)
+            return self.database.away(endpoint.pids[1], seconds, lasts)
+        times = max(1, int((lasts or 0) / seconds / 2))
+        script = LOCK.format(path=self.file, seconds=seconds, times=times)
         return f"python3 -c {shlex.quote(script)}"

@@ -1,0 +1,50 @@
+"""Runs the load generator."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PASSWORD = "loopback"
+# No run takes so long, unless the server does not answer; filling may.
+PATIENCE_SECONDS, FILL_SECONDS_MAX = 240, 900
+# What a server, or the lack of one, can do to a run; the others are measured all the same.
+FAULTS = (RuntimeError, OSError, subprocess.SubprocessError)
+
+
+class Load:
+    """The load generator on its cores."""
+
+    def __init__(self, programs, cores):
+        self.programs, self.cores = programs, cores
+
+    def run(self, endpoint, door, arguments, patience=PATIENCE_SECONDS):
+        """One run: its figures."""
+        command = [*arguments, "--address", f"127.0.0.1:{endpoint.ports[door]}"]
+        command += ["--tls", door, "--path", endpoint.path, "--password", PASSWORD]
+        for pid in endpoint.pids:
+            command += ["--pid", pid]
+        return self.say(command, patience)
+
+    def say(self, arguments, patience=PATIENCE_SECONDS):
+        """Any command of it."""
+        command = [self.programs / "waxwing-bench", *arguments]
+        result = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=patience,
+            preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
+        )
+        if result.returncode:
+            raise RuntimeError(f"{result.stdout[:1000]}{result.stderr[:1000]}".strip())
+        return json.loads(result.stdout)
+
+
+def build():
+    """Release builds; returns the folder they are in."""
+    packages = ["-p", "waxwing-bench", "-p", "waxwing"]
+    subprocess.run(["cargo", "build", "--release", "-q", *packages], cwd=ROOT, check=True)
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"

@@ -1,0 +1,86 @@
+"""Side by side: every workload with every server in turn, several rounds of it."""
+
+import sys
+import time
+
+from compare.load import FAULTS
+from compare.workloads import WORKLOADS
+
+
+class Rounds:
+    """Runs of all cells, a cell being one workload with one server. `keep` is told each run."""
+
+    def __init__(self, stage, workloads, keep):
+        self.stage, self.keep = stage, keep
+        # In this order: a server and its peers meet a workload one right after the other.
+        self.cells = [
+            (server, workload)
+            for workload in workloads
+            for server, peer in stage.peers.items()
+            if not WORKLOADS[workload].needs - peer.can
+        ]
+        # Seconds that a cell has taken; none when it has failed and is not tried again.
+        self.took = {}
+
+    def play(self, rounds, until):
+        """So many rounds; behind the first one, the dearest cells are left out if not all of them
+        would be over by `until`."""
+        for number in range(1, rounds + 1):
+            left_out = self._left_out(until - time.monotonic()) if number > 1 else set()
+            for server, workload in self.cells:
+                if (server, workload) not in left_out:
+                    self._run(number, server, self.stage.peers[server], workload)
+
+    def _left_out(self, seconds):
+        """Cells that have failed, and the dearest of the others."""
+        left_out = {cell for cell, took in self.took.items() if took is None}
+        wanted = sorted((took, cell) for cell, took in self.took.items() if took is not None)
+        for took, cell in wanted:
+            seconds -= took
+            if seconds < 0:
+                left_out.add(cell)
+        return left_out
+
+    def _run(self, number, server, peer, name):
+        """One run; it meets a server that has just been started."""
+        run = {"server": server, "workload": name, "round": number}
+        began = time.monotonic()
+        try:
+            run |= cell(self.stage, peer, WORKLOADS[name])
+            self.took[server, name] = time.monotonic() - began
+        except FAULTS as error:
+            run["error"] = str(error)
+            self.took[server, name] = None
+        run["seconds"] = round(time.monotonic() - began, 1)
+        says = run.get("error") or "done"
+        print(f"{number} {name}, {peer.name}: {says}, {run['seconds']} s", file=sys.stderr)
+        self.keep(run)
+
+
+def cell(stage, peer, workload):
+    """The figures of one run."""
+    relaxed = {"relaxed": True} if workload.relaxed else {}
+    scale = stage.scale.of(peer)
+    with peer.serve(**relaxed) as endpoint:
+        figures = stage.load.run(endpoint, workload.door, workload.arguments(scale))
+    return {"answered_ms": round(endpoint.answered_ms, 1), "figures": figures}
+
+
+def side_by_side(stage, workloads, part, keep):
+    """The whole part: `part` is filled, and kept after every run."""
+    accounts, fillings = {}, []
+    for load in (WORKLOADS[name] for name in workloads):
+        for pattern, count in load.accounts(stage.scale).items():
+            accounts[pattern] = max(count, accounts.get(pattern, 0))
+        if load.prepares and load.prepares not in fillings:
+            fillings.append(load.prepares)
+    stage.prepare(list(stage.peers), accounts, fillings)
+    part["servers"] = stage.versions(stage.peers)
+    part["failed"] = stage.failed
+    part["runs"] = []
+
+    def note(run):
+        part["runs"].append(run)
+        keep()
+
+    Rounds(stage, workloads, note).play(stage.scale.rounds, stage.scale.until)

@@ -1,0 +1,15 @@
+"""Who is measured, and of which of ours a peer's figures are a multiple: of the one that stores
+alike."""
+
+from peers.ejabberd import Ejabberd
+from peers.prosody import Prosody
+from peers.waxwing import Waxwing
+
+SERVERS = {
+    "waxwing-sqlite": lambda ground, program: Waxwing(ground, program, with_postgres=False),
+    "waxwing": lambda ground, program: Waxwing(ground, program, with_postgres=True),
+    "prosody": lambda ground, _: Prosody(ground),
+    "ejabberd": lambda ground, _: Ejabberd(ground),
+}
+OURS = ["waxwing-sqlite", "waxwing"]
+ALIKE = {"prosody": "waxwing-sqlite", "ejabberd": "waxwing"}
