@@ -1,4 +1,4 @@
-//! Workload `fair`: what do all others notice of somebody who reads slowly, floods, or wants too much?
+//! Workload `fair`: what do others notice of somebody who reads slowly, floods, or wants too much?
 //! Pairs talk at a fixed rate: in quiet, while somebody makes trouble, and in quiet again.
 
 mod slow;
@@ -156,9 +156,9 @@ fn figures(
             seconds: spent.seconds,
             messages,
             troubles,
-            cpu_us_per_second: spent.cpu_us_per(1).map(|micros| micros / spent.seconds),
+            cpu_us_per_second: spent.cpu_us_per(1).map(|micros| rounded(micros / spent.seconds)),
             cpu_us_per_stanza: spent.cpu_us_per(stanzas),
-            client_cpu_us_per_second: spent.own_cpu_us_per(1) / spent.seconds,
+            client_cpu_us_per_second: rounded(spent.own_cpu_us_per(1) / spent.seconds),
             latency: std::mem::take(total.part(number)).summary(),
         }
     });
@@ -166,7 +166,7 @@ fn figures(
     let (quiet, during, after) = (next(), next(), next());
     drop(parts);
     let ratio =
-        |during: f64, quiet: f64| (quiet > 0.0).then(|| rounded(10.0 * during / quiet) / 10.0);
+        |during: f64, quiet: f64| (quiet > 0.0).then(|| (during / quiet * 100.0).round() / 100.0);
     let costs = during.cpu_us_per_stanza.zip(quiet.cpu_us_per_stanza);
     let latencies = during.latency.zip(quiet.latency);
     let others = quiet.cpu_us_per_second.zip(during.cpu_us_per_second);

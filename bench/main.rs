@@ -34,6 +34,7 @@ mod session;
 mod target;
 mod tls;
 mod web;
+mod write_accounts;
 mod write_archive;
 
 use std::process::ExitCode;
@@ -54,6 +55,8 @@ enum Workload {
     FillArchive(fill_archive::FillArchiveArgs),
     /// An archive for `mam`, of Waxwing, by its store while it is down
     WriteArchive(write_archive::WriteArchiveArgs),
+    /// Accounts of Waxwing, by its store while it is down
+    WriteAccounts(write_accounts::WriteAccountsArgs),
     /// Pages of an archive, every one checked: CPU time per page, latency
     Mam(mam::MamArgs),
     /// Connections that are online and silent: memory per connection
@@ -95,6 +98,7 @@ fn run(workload: Workload) -> Result<outcome::Outcome> {
             runtime(args.target.threads)?.block_on(fill_archive::run(args))
         }
         Workload::WriteArchive(args) => runtime(1)?.block_on(write_archive::run(args)),
+        Workload::WriteAccounts(args) => runtime(1)?.block_on(write_accounts::run(args)),
         Workload::Mam(args) => runtime(args.target.threads)?.block_on(mam::run(args)),
         Workload::Idle(args) => runtime(args.target.threads)?.block_on(idle::run(args)),
         Workload::Calm(args) => runtime(args.target.threads)?.block_on(calm::run(args)),

@@ -91,11 +91,14 @@ pub async fn run(args: WriteArchiveArgs) -> Result<Outcome> {
     })
 }
 
-/// All that is in the queue.
-async fn commit(store: &dyn Store, writer: &mut Writer<()>, at: Duration) -> Result<()> {
+/// Commits all that is in the queue.
+///
+/// # Errors
+/// When the store refuses any of it.
+pub async fn commit(store: &dyn Store, writer: &mut Writer<()>, at: Duration) -> Result<()> {
     while let Some(batch) = writer.next_batch(at.as_millis() as u64) {
         for ((), outcome) in writer.outcome(store.commit(&batch).await) {
-            outcome.context("write-archive")?;
+            outcome.context("writing")?;
         }
     }
     Ok(())

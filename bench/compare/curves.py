@@ -11,18 +11,19 @@ from compare.workloads import USERS, figure
 RATE = 1000
 # Accounts among which the rows of a log are spread, and which have rosters.
 FEW = 20
-LOG, ROSTER = "log{}x%d", "roster{}x%d"
+LOG, ROSTER, MANY = "log{}x%d", "roster{}x%d", "many%d"
 
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """What its picture says, which figure it shows, and why it is not flat, if it is not."""
+    """What its picture says, which figure it shows, and why it is not flat, if it is not. Without
+    arguments it is how long the server takes to start."""
 
     title: str
     x_title: str
     y_title: str
     key: str
-    arguments: Callable
+    arguments: Callable | None
     why: str = ""
 
 
@@ -35,7 +36,7 @@ class Sweep:
     long: list[int]
     accounts: Callable
     curves: dict[str, Curve]
-    prepare: Callable = lambda stage, peer, x: None
+    prepare: Callable = lambda stage, server, x: None
 
 
 def chat(pattern, pairs, *others):
@@ -43,18 +44,27 @@ def chat(pattern, pairs, *others):
     return ["chat", "--archived", "--user-pattern", pattern, "--pairs", pairs, *others]
 
 
-def write_log(stage, peer, x):
+def write_log(stage, server, x):
     """The rows of a log, in the archives of both ends of each pair."""
-    pairs = FEW // 2
-    arguments = ["--user-pattern", LOG.format(x), "--pairs", pairs, "--rows", x // FEW]
-    peer.write(stage.load, arguments)
+    peer = stage.peers[server]
+    peer.write_archive(stage.load, LOG.format(x), 1, x // FEW, pairs=FEW // 2)
 
 
-def fill_rosters(stage, peer, x):
+def fill_rosters(stage, server, x):
     """Contacts of those who talk."""
     arguments = ["fill", "--accounts", FEW, "--roster", x, "--user-pattern", ROSTER.format(x)]
-    with peer.serve() as endpoint:
+    with stage.peers[server].serve() as endpoint:
         stage.load.run(endpoint, "starttls", arguments, FILL_SECONDS_MAX)
+
+
+def write_accounts(stage, server, x):
+    """All accounts but those who talk: many more than are online."""
+    stage.accounts(server, {MANY: x})
+
+
+def spread(x):
+    """Every so manieth of `x` accounts, a power of ten."""
+    return MANY + "0" * (len(str(x)) - 3)
 
 
 ONLINE = Curve(
@@ -80,8 +90,10 @@ PAGE = Curve(
     "CPU-µs a page",
     "cpu_us_per_page",
     lambda x: ["mam", "--rows", x // FEW, "--user-pattern", LOG.format(x)],
-    "A page tells how many messages there are, up to 1,000 (XEP-0313 §4.3.2, `<count/>`), so it "
-    "costs more until there are so many, and the same from there on.",
+    "A page tells how many messages the archive has, up to 1,000 (`<count/>`), so it costs more "
+    "until there are so many, and the same from there on. Twenty archives share the rows, "
+    "which stand among one another: 1,000 of one are a look into the table each, for the "
+    "index does not know which entries the archive shows.",
 )
 CONTACTS = Curve(
     f"A message against contacts of each account ({RATE} a second)",
@@ -89,6 +101,20 @@ CONTACTS = Curve(
     "CPU-µs a message",
     "cpu_us_per_message",
     lambda x: chat(ROSTER.format(x), FEW // 2, "--rate", RATE),
+)
+STORED = Curve(
+    f"A message against accounts ({RATE} a second, a hundred of them online)",
+    "accounts",
+    "CPU-µs a message",
+    "cpu_us_per_message",
+    lambda x: chat(spread(x), 50, "--rate", RATE),
+)
+START = Curve(
+    "A start against accounts",
+    "accounts",
+    "ms to the first answer",
+    "answered_ms",
+    None,
 )
 SIZE = Curve(
     "A message against bytes of its body (10 pairs, window 4)",
@@ -116,6 +142,13 @@ SWEEPS = [
         lambda x: {ROSTER.format(x): FEW},
         {"roster": CONTACTS},
         fill_rosters,
+    ),
+    Sweep(
+        [1000, 10_000, 100_000],
+        [1_000_000],
+        lambda x: {},
+        {"stored": STORED, "start": START},
+        write_accounts,
     ),
     Sweep([57, 300, 1000, 4096, 16_384, 65_536], [], lambda x: {USERS: FEW}, {"size": SIZE}),
 ]
@@ -150,7 +183,7 @@ def accounts(scale):
 def _point(stage, server, sweep, x, found):
     peer = stage.peers[server]
     try:
-        sweep.prepare(stage, peer, x)
+        sweep.prepare(stage, server, x)
     except FAULTS as error:
         print(f"{peer.name}: preparing {x}: {error}", file=sys.stderr)
         return
@@ -158,9 +191,13 @@ def _point(stage, server, sweep, x, found):
         y = None
         try:
             with peer.serve() as endpoint:
-                arguments = [*curve.arguments(x), *stage.scale.times]
-                y = figure(stage.load.run(endpoint, "starttls", arguments), curve.key)
+                y = endpoint.answered_ms
+                if curve.arguments:
+                    arguments = [*curve.arguments(x), *stage.scale.times]
+                    found_here = stage.load.run(endpoint, "starttls", arguments)
+                    y = figure(found_here, curve.key)
         except FAULTS as error:
+            y = None
             print(f"{peer.name}: {name} at {x}: {error}", file=sys.stderr)
         print(f"{name} at {x}, {peer.name}: {y}", file=sys.stderr)
         found[name][server].append([x, y])

@@ -26,6 +26,16 @@ bounds: others spend at most 20 % more CPU time, and their p99 is at most twice 
 ms. When it is the store that makes trouble, those who need none of it are asked (200 stanzas a
 second: pings, presence, typing).
 """
+BESIDES = {
+    "cpu_us_per_trouble": "CPU-µs of each",
+    "flood_p99_ms": "ms p99 of the flood",
+    "slow_lost": "lost",
+    "all_in_seconds": "s until all are in",
+    "login_p99_ms": "ms p99 of others' logins",
+    "left_open": "left open",
+    "roster_p50_ms": "ms p50 of a roster",
+    "unanswered": "unanswered",
+}
 P99_MS_MAX, P99_RATIO_MAX, CPU_RATIO_MAX = 25, 2, 1.2
 
 
@@ -153,17 +163,8 @@ def _fair_row(line):
     is_fair = p99s[1] <= max(P99_MS_MAX, P99_RATIO_MAX * p99s[0])
     is_fair = is_fair and (line.get("cpu_ratio") or 0) <= CPU_RATIO_MAX
     besides = [
-        f"{key.replace('_', ' ')} {number(line[key])}"
-        for key in (
-            "cpu_us_per_trouble",
-            "flood_p99_ms",
-            "all_in_seconds",
-            "login_p99_ms",
-            "left_open",
-            "roster_p50_ms",
-            "slow_lost",
-            "unanswered",
-        )
+        f"{number(line[key])} {title}"
+        for key, title in BESIDES.items()
         if line.get(key) is not None
     ]
     return [
@@ -185,7 +186,7 @@ def _curves(name, part):
             cells = [number(at[x]) if x in at else "failed" for x in xs]
             grown = f"{at[xs[-1]] / at[xs[0]]:.2f}" if xs and xs[0] in at and xs[-1] in at else "–"
             rows.append([part["servers"][server][0], *cells, grown])
-        texts.append(f"### {curve.title}\n\n{curve.y_title}:\n\n{markdown(rows)}\n{curve.why}")
+        texts.append(f"### {curve.title}\n\n{curve.y_title}:\n\n{markdown(rows)}\n\n{curve.why}")
     return texts
 
 
@@ -209,7 +210,7 @@ def number(value):
     """No more digits than the figure is good for."""
     if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}"
+    return f"{value:.1f}" if value else "0"
 
 
 def markdown(rows):

@@ -50,16 +50,25 @@ class Stage:
     def _prepare(self, name, accounts, fillings):
         peer = self.peers[name]
         with self._lost(name):
-            missing = []
-            for pattern, count in accounts.items():
-                first = self.there[name].get(pattern, 0)
-                missing += names({pattern: count}, first)
-                self.there[name][pattern] = max(first, count)
-            if missing:
-                peer.populate(missing, PASSWORD)
+            self.accounts(name, accounts)
             for filling in fillings:
                 getattr(self, filling)(peer)
             print(f"{peer.name}: prepared", file=sys.stderr)
+
+    def accounts(self, name, accounts):
+        """So many of each pattern, but for those that are there."""
+        peer, there = self.peers[name], self.there[name]
+        missing = {
+            pattern: (there.get(pattern, 0) + 1, count)
+            for pattern, count in accounts.items()
+            if there.get(pattern, 0) < count
+        }
+        if hasattr(peer, "write_accounts"):
+            for pattern, (first, last) in missing.items():
+                peer.write_accounts(self.load, pattern, first, last, PASSWORD)
+        elif missing:
+            peer.populate(names(missing), PASSWORD)
+        there |= {pattern: last for pattern, (_, last) in missing.items()}
 
     def rosters(self, peer):
         """Contacts of the idle accounts."""
@@ -72,7 +81,7 @@ class Stage:
         """Contacts that need not exist, for accounts of this pattern."""
         if hasattr(peer, "write_rosters"):
             contacts = [(f"contact{n}", f"Contact {n}", "none") for n in range(1, roster + 1)]
-            peer.write_rosters(dict.fromkeys(names({pattern: accounts}), contacts))
+            peer.write_rosters(dict.fromkeys(names({pattern: (1, accounts)}), contacts))
             return
         arguments = ["fill", "--accounts", accounts, "--roster", roster, "--user-pattern", pattern]
         with peer.serve() as endpoint:
@@ -80,7 +89,7 @@ class Stage:
 
     def friends(self, peer):
         """One whom all others know, and who knows them."""
-        hub, *others = names({FRIENDS: self.scale.contacts + 1})
+        hub, *others = names({FRIENDS: (1, self.scale.contacts + 1)})
         if hasattr(peer, "write_rosters"):
             rosters = {other: [(hub, hub, "both")] for other in others}
             rosters[hub] = [(other, other, "both") for other in others]
@@ -91,19 +100,20 @@ class Stage:
             self.load.run(endpoint, "starttls", arguments, FILL_SECONDS_MAX)
 
     def archive(self, peer):
-        """Messages of one pair: written by the store of ours, said to a peer."""
-        arguments = ["--pair", ARCHIVE_PAIR, "--rows", self.scale.rows]
-        if hasattr(peer, "write"):
-            peer.write(self.load, arguments)
+        """Messages of one pair: written to a store, or said."""
+        rows = self.scale.rows
+        if hasattr(peer, "write_archive"):
+            peer.write_archive(self.load, USERS, ARCHIVE_PAIR, rows)
             return
+        arguments = ["fill-archive", "--pair", ARCHIVE_PAIR, "--rows", rows]
         with peer.serve() as endpoint:
-            self.load.run(endpoint, "starttls", ["fill-archive", *arguments], FILL_SECONDS_MAX)
+            self.load.run(endpoint, "starttls", arguments, FILL_SECONDS_MAX)
 
 
-def names(accounts, first=0):
-    """All local parts, of so many of each pattern, but for the first ones."""
+def names(accounts):
+    """All local parts: of each pattern from one number to another."""
     return [
         pattern.replace("%d", str(number))
-        for pattern, count in accounts.items()
-        for number in range(first + 1, count + 1)
+        for pattern, (first, last) in accounts.items()
+        for number in range(first, last + 1)
     ]

@@ -1,24 +1,27 @@
 """Debian's ejabberd: its default modules, the archive of both sides, PostgreSQL."""
 
-import concurrent.futures
+import base64
 import contextlib
-import json
 import pathlib
-import urllib.request
+import time
 
 from peers.ground import (
     Endpoint,
-    await_port,
     await_ports,
     debian_version,
     first_answer_ms,
-    free_port,
     free_ports,
     install,
 )
 from peers.postgres import DATABASE, USER, Postgres
+from peers.scram import keys
 
 SCHEMA = pathlib.Path("/usr/share/ejabberd/sql/pg.sql")
+
+# Its default.
+ITERATIONS = 4096
+# Of a message in an archive that is written.
+BODY_BYTES = 100
 
 CONFIG = """
 hosts: [localhost]
@@ -32,12 +35,6 @@ listen:
     module: ejabberd_http
     tls: true
     request_handlers: {{/ws: ejabberd_http_ws}}
-  - ip: "127.0.0.1"
-    port: {api}
-    module: ejabberd_http
-    request_handlers: {{/api: mod_http_api}}
-api_permissions:
-  bench: {{from: [mod_http_api], who: {{ip: 127.0.0.1/32}}, what: [register]}}
 shaper_rules:
   max_user_offline_messages: 100000
 modules:
@@ -87,13 +84,14 @@ class Ejabberd:
         install("ejabberdctl", ["ejabberd", "erlang-p1-pgsql"])
         self.ground = ground
         self.folder = ground.place("ejabberd")
-        self.ports, self.api = free_ports("starttls", "wss"), free_port()
+        self.ports = free_ports("starttls", "wss")
         pem = ground.certificate.read_text() + ground.key.read_text()
         (self.folder / "server.pem").write_text(pem)
         self.database = Postgres(ground, self.folder)
+        self.has_schema = False
         self.config = self.folder / "ejabberd.yml"
         self.config.write_text(
-            CONFIG.format(folder=self.folder, api=self.api, **self.ports)
+            CONFIG.format(folder=self.folder, **self.ports)
             + STORE.format(port=self.database.port, database=DATABASE, user=USER)
         )
 
@@ -102,22 +100,17 @@ class Ejabberd:
         return debian_version("ejabberd")
 
     def populate(self, users, password):
-        """Registers accounts over the HTTP API; `ejabberdctl` takes a second for each."""
+        """Writes accounts as it does; to register one takes 50 ms."""
+        kept = keys(password, ITERATIONS)
+        texts = [base64.b64encode(key).decode() for key in (kept.stored_key, kept.server_key)]
+        # As all of it, the salt is kept in base64.
+        texts += [base64.b64encode(kept.salt).decode(), str(kept.iterations)]
         with self.database.serve():
-            self.database.load(SCHEMA)
-        with self.serve(), concurrent.futures.ThreadPoolExecutor(4) as pool:
-            for _ in pool.map(lambda user: self._register(user, password), users):
-                pass
-
-    def _register(self, user, password):
-        account = {"user": user, "host": "localhost", "password": password}
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.api}/api/register",
-            data=json.dumps(account).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            answer.read()
+            if not self.has_schema:
+                self.database.load(SCHEMA)
+                self.has_schema = True
+            columns = ["username", "password", "serverkey", "salt", "iterationcount"]
+            self.database.copy("users", columns, ([user, *texts] for user in users))
 
     def write_rosters(self, rosters):
         """Contacts (address without domain, name, subscription) of each account."""
@@ -133,6 +126,23 @@ class Ejabberd:
                 ),
             )
 
+    def write_archive(self, _load, pattern, pair, rows):
+        """The messages that `fill-archive` says, as it writes them, a second after one another."""
+        sender, receiver = (pattern.replace("%d", str(2 * pair - 1 + end)) for end in (0, 1))
+        first = int(time.time()) - rows
+        ends = [(sender, receiver, ""), (receiver, sender, "/bench")]
+        with self.database.serve():
+            self.database.copy(
+                "archive",
+                ["username", "timestamp", "peer", "bare_peer", "xml", "txt", "kind", "nick"],
+                (
+                    [owner, str((first + number) * 1_000_000), f"{other}@localhost{resource}",
+                     f"{other}@localhost", *_message(sender, receiver, number), "chat", ""]
+                    for number in range(rows)
+                    for owner, other, resource in ends
+                ),
+            )
+
     @contextlib.contextmanager
     def serve(self, relaxed=False):
         """Runs its virtual machine."""
@@ -144,12 +154,21 @@ class Ejabberd:
             )
             answered_ms = first_answer_ms(self.ports["starttls"], child)
             await_ports(self.ports, child)
-            await_port(self.api, child)
             yield Endpoint(self.ports, [child.pid, database], answered_ms)
 
     def away(self, endpoint, seconds):
         """For the shell: its database does not answer for so long."""
         return self.database.away(endpoint.pids[1], seconds)
+
+
+def _message(sender, receiver, number):
+    """A message of bench/message.rs as XML, and its body alone."""
+    body = f"00000001 0 {number} 0 ".ljust(BODY_BYTES, "x")
+    return (
+        f"<message xml:lang='en' to='{receiver}@localhost' from='{sender}@localhost/bench' "
+        f"type='chat' id='00000001-{number}' xmlns='jabber:client'><body>{body}</body></message>",
+        body,
+    )
 
 
 def machine(folder, config):

@@ -1,9 +1,6 @@
 """Debian's Prosody: file storage, its default modules and the archive."""
 
-import base64
 import contextlib
-import hashlib
-import hmac
 
 from peers.ground import (
     Endpoint,
@@ -13,6 +10,7 @@ from peers.ground import (
     free_ports,
     install,
 )
+from peers.scram import keys
 
 # The default of mod_auth_internal_hashed.
 ITERATIONS = 10_000
@@ -96,11 +94,16 @@ class Prosody:
     def populate(self, users, password):
         """Writes accounts as mod_auth_internal_hashed does; `prosodyctl` takes 0.2 s for each."""
         accounts = self.folder / "data" / "localhost" / "accounts"
-        accounts.mkdir(parents=True)
+        accounts.mkdir(parents=True, exist_ok=True)
+        kept = keys(password, ITERATIONS)
+        account = ACCOUNT.format(
+            iterations=kept.iterations,
+            salt=kept.salt.decode(),
+            stored_key=kept.stored_key.hex(),
+            server_key=kept.server_key.hex(),
+        )
         for user in users:
-            # Derived from the name, so that a run does not differ from the next.
-            salt = base64.b64encode(hashlib.sha256(user.encode()).digest()[:18]).decode()
-            (accounts / f"{user}.dat").write_text(_account(salt, password))
+            (accounts / f"{user}.dat").write_text(account)
 
     def write_rosters(self, rosters):
         """Contacts (address without domain, name, subscription) of each account, as its storage
@@ -122,15 +125,3 @@ class Prosody:
             answered_ms = first_answer_ms(self.ports["starttls"], child)
             await_ports(self.ports, child)
             yield Endpoint(self.ports, [child.pid], answered_ms, "/xmpp-websocket")
-
-
-def _account(salt, password):
-    """RFC 5802 §3."""
-    salted = hashlib.pbkdf2_hmac("sha1", password.encode(), salt.encode(), ITERATIONS)
-    client_key = hmac.digest(salted, b"Client Key", "sha1")
-    return ACCOUNT.format(
-        iterations=ITERATIONS,
-        salt=salt,
-        stored_key=hashlib.sha1(client_key).hexdigest(),
-        server_key=hmac.digest(salted, b"Server Key", "sha1").hex(),
-    )

@@ -1,6 +1,5 @@
 """Waxwing itself, built from this tree: SQLite or PostgreSQL."""
 
-import concurrent.futures
 import contextlib
 import json
 import shlex
@@ -10,8 +9,8 @@ import subprocess
 from peers.ground import Endpoint, await_file, await_ports, first_answer_ms, free_ports
 from peers.postgres import Postgres
 
-# How many operators ask at the same time.
-OPERATORS = 4
+# The account whose password all others get.
+MODEL = "model"
 # For archives of many millions.
 FILL_SECONDS_MAX = 3600
 
@@ -67,6 +66,7 @@ class Waxwing:
         (self.folder / "data").mkdir()
         self.ports = free_ports("starttls", "direct", "wss")
         self.database = Postgres(ground, self.folder) if with_postgres else None
+        self.has_model = False
         self.file = self.folder / "data" / "waxwing.db"
         self.store = f"sqlite:{self.file}" if self.database is None else self.database.url()
 
@@ -93,24 +93,37 @@ class Waxwing:
             raise RuntimeError(f"{self.program} does not tell its version")
         return found.split()[-1]
 
-    def populate(self, users, password):
-        """Adds accounts as the operator does, over the socket that `waxwing user add` talks to: a
-        process for each would take longer than the hashes of its password."""
-        with self.serve(), concurrent.futures.ThreadPoolExecutor(OPERATORS) as pool:
-            shares = [users[first::OPERATORS] for first in range(OPERATORS)]
-            for _ in pool.map(lambda share: self._add(share, password), shares):
-                pass
+    def write_accounts(self, load, pattern, first, last, password):
+        """Numbers `first` to `last` of a pattern, by its own store: all with the keys of one that
+        the operator adds, because a thousand passwords take ten seconds to hash."""
+        if not self.has_model:
+            with self.serve():
+                self._add(MODEL, password)
+            self.has_model = True
+        arguments = ["--like", MODEL, "--user-pattern", pattern, "--first", first, "--last", last]
+        self._write(load, ["write-accounts", *arguments])
 
-    def _add(self, users, password):
+    def write_archive(self, load, pattern, pair, rows, pairs=1):
+        """Messages of pairs, which stand among one another, by its own store."""
+        arguments = ["--user-pattern", pattern, "--pair", pair, "--pairs", pairs, "--rows", rows]
+        self._write(load, ["write-archive", *arguments])
+
+    def _write(self, load, command):
+        """While it is down."""
+        with contextlib.ExitStack() as running:
+            if self.database is not None:
+                running.enter_context(self.database.serve())
+            load.say([*command, "--store", self.store], FILL_SECONDS_MAX)
+
+    def _add(self, user, password):
+        """As `waxwing user add` does, over the socket that it talks to."""
         with socket.socket(socket.AF_UNIX) as operator:
             operator.connect(str(self.folder / "data" / "waxwing.sock"))
-            answers = operator.makefile()
-            for user in users:
-                request = {"do": "user-add", "jid": f"{user}@localhost", "password": password}
-                operator.sendall(json.dumps(request).encode() + b"\n")
-                answer = json.loads(answers.readline())
-                if answer != "done":
-                    raise RuntimeError(f"user add {user}: {answer}")
+            request = {"do": "user-add", "jid": f"{user}@localhost", "password": password}
+            operator.sendall(json.dumps(request).encode() + b"\n")
+            answer = json.loads(operator.makefile().readline())
+            if answer != "done":
+                raise RuntimeError(f"user add {user}: {answer}")
 
     @contextlib.contextmanager
     def serve(self, relaxed=False):
@@ -127,13 +140,6 @@ class Waxwing:
             await_file(self.folder / "data" / "waxwing.sock", child)
             await_ports(self.ports, child)
             yield Endpoint(self.ports, [child.pid, *databases], answered_ms)
-
-    def write(self, load, arguments):
-        """Fills archives by its own store, while it is down."""
-        with contextlib.ExitStack() as running:
-            if self.database is not None:
-                running.enter_context(self.database.serve())
-            load.say(["write-archive", "--store", self.store, *arguments], FILL_SECONDS_MAX)
 
     def away(self, endpoint, seconds, lasts=None):
         """For the shell: its database does not answer for so long; or again and again for so long,
