@@ -18,6 +18,12 @@ class Load:
 
     def __init__(self, programs, cores):
         self.programs, self.cores = programs, cores
+        self.running = set()
+
+    def stop(self):
+        """Ends what runs, so that who waits for it fails."""
+        for child in list(self.running):
+            child.kill()
 
     def run(self, endpoint, door, arguments, patience=PATIENCE_SECONDS):
         """One run: its figures."""
@@ -30,17 +36,23 @@ class Load:
     def say(self, arguments, patience=PATIENCE_SECONDS):
         """Any command of it."""
         command = [self.programs / "waxwing-bench", *arguments]
-        result = subprocess.run(
+        child = subprocess.Popen(
             [str(part) for part in command],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=patience,
             preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
         )
-        if result.returncode:
-            raise RuntimeError(f"{result.stdout[:1000]}{result.stderr[:1000]}".strip())
-        return json.loads(result.stdout)
+        self.running.add(child)
+        try:
+            said, faults = child.communicate(timeout=patience)
+        finally:
+            child.kill()
+            child.wait()
+            self.running.discard(child)
+        if child.returncode:
+            raise RuntimeError(f"{said[:1000]}{faults[:1000]}".strip())
+        return json.loads(said)
 
 
 def build():

@@ -33,8 +33,12 @@ class Stage:
         """Fills these servers, all at the same time and on all cores: nothing is measured yet.
         `accounts` says how many of each pattern; `fillings` which of rosters, friends, archive."""
         with self.ground.all_cores(), concurrent.futures.ThreadPoolExecutor() as pool:
-            for _ in pool.map(lambda name: self._prepare(name, accounts, fillings), servers):
-                pass
+            try:
+                list(pool.map(lambda name: self._prepare(name, accounts, fillings), servers))
+            except BaseException:
+                # We are to end, and would wait for all of them.
+                self.load.stop()
+                raise
         for name in self.failed:
             self.peers.pop(name, None)
 

@@ -156,13 +156,14 @@ def muc(occupants):
     )
 
 
-PLUS, EXPR = "scram-sha-256-plus", "ht-sha-256-expr"
+PLUS, EXPR, NONE = "scram-sha-256-plus", "ht-sha-256-expr", "ht-sha-256-none"
 WORKLOADS = {
     "login": login("SCRAM-SHA-1", "scram-sha-1"),
     "login-resumed": login(
         "SCRAM-SHA-1, TLS resumed", "scram-sha-1", "--resume", needs=["resumption"]
     ),
     "login-plain": login("PLAIN", "plain"),
+    "login-plain-resumed": login("PLAIN, TLS resumed", "plain", "--resume", needs=["resumption"]),
     "login-plus": login("SCRAM-SHA-256-PLUS", PLUS, needs=["exporter"]),
     "login-plus-resumed": login(
         "SCRAM-SHA-256-PLUS, TLS resumed", PLUS, "--resume", needs=["exporter", "resumption"]
@@ -178,6 +179,10 @@ WORKLOADS = {
         "--count",
         door="direct",
         needs=["fast"],
+    ),
+    "fast-none": login("FAST, not bound", NONE, door="direct", needs=["fast"]),
+    "fast-none-resumed": login(
+        "FAST, not bound, TLS resumed", NONE, "--resume", door="direct", needs=["fast"]
     ),
     "idle": idle("TLS", "starttls"),
     "idle-wss": idle("WebSocket over TLS", "wss"),
