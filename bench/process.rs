@@ -13,9 +13,9 @@ const MICROS_PER_TICK: u64 = 10_000;
 /// RSS is settled when it moved less than this for `SETTLE_WINDOW`: a share of itself.
 const SETTLE_SHARE: f64 = 0.002;
 /// How long RSS must have been still.
-const SETTLE_WINDOW: Duration = Duration::from_secs(3);
+const SETTLE_WINDOW: Duration = Duration::from_secs(2);
 /// How long to wait for it: some servers never rest.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(8);
+const SETTLE_PATIENCE: Duration = Duration::from_secs(6);
 const SETTLE_POLL: Duration = Duration::from_millis(250);
 
 /// The processes whose cost is measured: the server, then its database and others.

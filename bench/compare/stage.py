@@ -104,14 +104,8 @@ class Stage:
             self.load.run(endpoint, "starttls", arguments, FILL_SECONDS_MAX)
 
     def archive(self, peer):
-        """Messages of one pair: written to a store, or said."""
-        rows = self.scale.rows
-        if hasattr(peer, "write_archive"):
-            peer.write_archive(self.load, USERS, ARCHIVE_PAIR, rows)
-            return
-        arguments = ["fill-archive", "--pair", ARCHIVE_PAIR, "--rows", rows]
-        with peer.serve() as endpoint:
-            self.load.run(endpoint, "starttls", arguments, FILL_SECONDS_MAX)
+        """Messages of one pair, written to its store."""
+        peer.write_archive(self.load, USERS, ARCHIVE_PAIR, self.scale.rows)
 
 
 def names(accounts):

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import pathlib
-import time
 
 from peers.ground import (
     Endpoint,
@@ -13,6 +12,7 @@ from peers.ground import (
     free_ports,
     install,
 )
+from peers.message import bodies, ends
 from peers.postgres import DATABASE, USER, Postgres
 from peers.scram import keys
 
@@ -20,8 +20,10 @@ SCHEMA = pathlib.Path("/usr/share/ejabberd/sql/pg.sql")
 
 # Its default.
 ITERATIONS = 4096
-# Of a message in an archive that is written.
-BODY_BYTES = 100
+MESSAGE = (
+    "<message xml:lang='en' to='{receiver}@localhost' from='{sender}@localhost/bench' "
+    "type='chat' id='{key}' xmlns='jabber:client'><body>{body}</body></message>"
+)
 
 CONFIG = """
 hosts: [localhost]
@@ -127,21 +129,19 @@ class Ejabberd:
             )
 
     def write_archive(self, _load, pattern, pair, rows):
-        """The messages that `fill-archive` says, as it writes them, a second after one another."""
-        sender, receiver = (pattern.replace("%d", str(2 * pair - 1 + end)) for end in (0, 1))
-        first = int(time.time()) - rows
-        ends = [(sender, receiver, ""), (receiver, sender, "/bench")]
+        """The messages that `fill-archive` says, as it writes them."""
+        sender, receiver = ends(pattern, pair)
+        owners = [(sender, receiver, ""), (receiver, sender, "/bench")]
+        columns = ["username", "timestamp", "peer", "bare_peer", "xml", "txt", "kind", "nick"]
+        written = (
+            [owner, f"{when}000000", f"{other}@localhost{resource}", f"{other}@localhost"]
+            + [MESSAGE.format(sender=sender, receiver=receiver, key=key, body=body), body]
+            + ["chat", ""]
+            for when, key, body in bodies(rows)
+            for owner, other, resource in owners
+        )
         with self.database.serve():
-            self.database.copy(
-                "archive",
-                ["username", "timestamp", "peer", "bare_peer", "xml", "txt", "kind", "nick"],
-                (
-                    [owner, str((first + number) * 1_000_000), f"{other}@localhost{resource}",
-                     f"{other}@localhost", *_message(sender, receiver, number), "chat", ""]
-                    for number in range(rows)
-                    for owner, other, resource in ends
-                ),
-            )
+            self.database.copy("archive", columns, written)
 
     @contextlib.contextmanager
     def serve(self, relaxed=False):
@@ -159,16 +159,6 @@ class Ejabberd:
     def away(self, endpoint, seconds):
         """For the shell: its database does not answer for so long."""
         return self.database.away(endpoint.pids[1], seconds)
-
-
-def _message(sender, receiver, number):
-    """A message of bench/message.rs as XML, and its body alone."""
-    body = f"00000001 0 {number} 0 ".ljust(BODY_BYTES, "x")
-    return (
-        f"<message xml:lang='en' to='{receiver}@localhost' from='{sender}@localhost/bench' "
-        f"type='chat' id='00000001-{number}' xmlns='jabber:client'><body>{body}</body></message>",
-        body,
-    )
 
 
 def machine(folder, config):

@@ -1,6 +1,7 @@
 """Debian's Prosody: file storage, its default modules and the archive."""
 
 import contextlib
+import time
 
 from peers.ground import (
     Endpoint,
@@ -10,6 +11,7 @@ from peers.ground import (
     free_ports,
     install,
 )
+from peers.message import bodies, ends
 from peers.scram import keys
 
 # The default of mod_auth_internal_hashed.
@@ -56,6 +58,16 @@ ACCOUNT = """return {{
 }};
 """
 
+
+MESSAGE = """item({{
+	{{ "{body}"; ["attr"] = {{}}; ["name"] = "body"; }};
+	["with"] = "{other}@localhost"; ["key"] = "{key}"; ["name"] = "message"; ["when"] = {when};
+	["attr"] = {{
+		["type"] = "chat"; ["from"] = "{sender}@localhost/bench"; ["to"] = "{receiver}@localhost";
+		["id"] = "{key}"; ["stamp"] = "{stamp}"; ["xml:lang"] = "en";
+	}};
+}});
+"""
 
 CONTACT = """	["{contact}@localhost"] = {{
 		["subscription"] = "{said}"; ["name"] = "{name}"; ["groups"] = {{}};
@@ -116,6 +128,19 @@ class Prosody:
                 for contact, name, said in contacts
             )
             (folder / f"{user}.dat").write_text("return {\n" + "".join(items) + "};\n")
+
+    def write_archive(self, _load, pattern, pair, rows):
+        """The messages that `fill-archive` says, as its storage writes them."""
+        folder = self.folder / "data" / "localhost" / "archive"
+        folder.mkdir(exist_ok=True)
+        sender, receiver = ends(pattern, pair)
+        for owner, other in [(sender, receiver), (receiver, sender)]:
+            with open(folder / f"{owner}.list", "w", encoding="utf-8") as archive:
+                for when, key, body in bodies(rows):
+                    said = {"when": when, "key": key, "body": body, "other": other}
+                    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
+                    said |= {"sender": sender, "receiver": receiver, "stamp": stamp}
+                    archive.write(MESSAGE.format(**said))
 
     @contextlib.contextmanager
     def serve(self):
