@@ -155,16 +155,17 @@ SWEEPS = [
 CURVES = {name: curve for sweep in SWEEPS for name, curve in sweep.curves.items()}
 
 
-def points(sweep, is_long):
-    """Those that are measured."""
-    return sweep.short + (sweep.long if is_long else [])
+def points(sweep, scale):
+    """Those that are measured: of more than a million when the archive has so many, too."""
+    longer = sweep.long if scale.long else []
+    return sweep.short + [x for x in longer if x <= max(scale.rows, 1_000_000)]
 
 
 def measure(stage, servers, part, keep):
     """The whole part: `part` is filled, and kept after every point."""
     part["curves"] = {name: {server: [] for server in servers} for name in CURVES}
     for sweep in SWEEPS:
-        for x in points(sweep, stage.scale.long):
+        for x in points(sweep, stage.scale):
             for server in servers:
                 _point(stage, server, sweep, x, part["curves"])
                 keep()
@@ -174,7 +175,7 @@ def accounts(scale):
     """All that the points need."""
     wanted = {}
     for sweep in SWEEPS:
-        for x in points(sweep, scale.long):
+        for x in points(sweep, scale):
             for pattern, count in sweep.accounts(x).items():
                 wanted[pattern] = max(count, wanted.get(pattern, 0))
     return wanted
