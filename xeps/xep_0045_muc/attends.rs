@@ -5,7 +5,7 @@ use super::{
     history,
     line::{Asker, Effect, Step},
     names::STANZA_ID,
-    occupants::{self, Seat},
+    occupants::Seat,
     room::{Room, Turn},
     show::addressed,
     telling::tell_one,
@@ -15,7 +15,7 @@ use engine::{
     ctx::Ctx,
     hearing::Attends,
     hook::{Replied, Reply},
-    unit::{Change, Pos},
+    unit::Pos,
     wire::*,
 };
 
@@ -84,7 +84,7 @@ impl Room {
             }
         }
         let mut step = self.step(Asker::Nobody);
-        step.unit.changes.extend(self.kept(session));
+        self.keep_seat(session, &mut step);
         // The step that it has come by goes on: what is behind that waits.
         let unit = self.line.push(step);
         turn.out.extend(unit.map(|(ticket, unit)| Output::Commit(ticket, unit, None)));
@@ -99,11 +99,6 @@ impl Room {
     pub fn sat(&mut self, session: &Jid) {
         let seat = self.occupants.seat_mut(session);
         seat.into_iter().for_each(|seat| seat.unwritten = seat.unwritten.saturating_sub(1));
-    }
-
-    fn kept(&self, session: &Jid) -> Option<Change> {
-        let (nick, occupant) = self.occupants.by(session)?;
-        Some(occupants::kept(&self.jid, nick, occupant.role, occupant.seat(session)?))
     }
 
     /// It enters where it sits: in its turn it has a stream, and knows of nothing that it was told.
@@ -127,7 +122,7 @@ impl Room {
         (seat.begins_anew, seat.is_blind, seat.told) = (false, false, Pos::default());
         seat.unwritten += 1;
         // Behind what was written of it as of one that begins anew.
-        step.unit.changes.extend(self.kept(session));
+        self.keep_seat(session, step);
         step.effects.retain(|effect| !matches!(effect, Effect::Sits(_)));
         step.effects.extend([Effect::Sat(session.clone()), Effect::CatchUp(session.clone())]);
     }

@@ -2,6 +2,7 @@
 
 use super::{
     names::*,
+    occupants::Occupant,
     rank::{Affiliation, Role},
     room::Room,
     xep_0317_hats::COMMANDS,
@@ -11,7 +12,7 @@ use crate::xep_0004_forms::{self as forms, Field, Kind};
 use engine::{
     ctx::Ctx,
     hook::Of,
-    wire::{Draft, Element, Jid, Name, Payload, StanzaCondition, StanzaError},
+    wire::{Draft, Element, Jid, Name, Payload, StanzaCondition, StanzaError, Text},
 };
 
 const INFO: Name = Name::new("http://jabber.org/protocol/disco#info", "query");
@@ -117,7 +118,7 @@ impl Room {
         }
     }
 
-    /// §6.5: who is here, for who is here too.
+    /// §6.5: who is here, for who is here too: those whom it sees, and a moderator all.
     ///
     /// # Errors
     /// `item-not-found` for a node that is not there.
@@ -139,7 +140,12 @@ impl Room {
         if rank.role == Role::None && rank.affiliation < Affiliation::Admin {
             return Ok(query.finish());
         }
-        let items = self.occupants.iter().map(|(nick, _)| {
+        let seat = self.occupants.by(from).and_then(|(_, occupant)| occupant.seat(from));
+        let is_seen = |(nick, other): &(&Text, &Occupant)| {
+            let is_own = self.occupants.nick_of(from) == Some(*nick);
+            rank.moderates() || is_own || seat.is_some_and(|seat| seat.sees(other.seen()))
+        };
+        let items = self.occupants.iter().filter(is_seen).map(|(nick, _)| {
             let item = Draft::new(Name::new(ITEMS.ns, "item"));
             item.attribute("jid", self.occupant(nick).as_str()).attribute("name", nick)
         });

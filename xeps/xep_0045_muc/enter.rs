@@ -5,7 +5,7 @@ use super::{
     line::{Asker, Effect, Step},
     making,
     names::*,
-    occupants::{self, Seat},
+    occupants::{self, Seat, SeenBy},
     presence::for_all,
     rank::{Affiliation, Role},
     room::{Room, Turn},
@@ -63,11 +63,11 @@ impl Room {
         let (voice, shown_ms) = (turn.ctx.number(), turn.ctx.unix_ms);
         let wants_versions = versions::is_wanted(stanza);
         let there = self.occupants.get(&nick);
-        let is_hidden =
-            there.map_or_else(|| self.hides(role, turn.ctx), |occupant| occupant.is_hidden());
+        let seen = there.map_or_else(|| self.seen(role, turn.ctx), |occupant| occupant.seen());
+        let sees_few = self.sees_few(role, turn.ctx);
         // Whatever it was told when it was here before: it begins anew.
         let seat = Seat::new(from.clone(), step.number, self.released, for_all(stanza));
-        let seat = Seat { voice, shown_ms, is_hidden, wants_versions, ..seat };
+        let seat = Seat { voice, shown_ms, seen, sees_few, wants_versions, ..seat };
         step.write(occupants::kept(&self.jid, &nick, role, &seat));
         self.occupants.sit(nick.clone(), role, seat);
         step.effects.push(Effect::Sits(from.clone()));
@@ -113,11 +113,24 @@ impl Room {
         }
     }
 
-    /// Whether who has this role is not shown to all: their owners want it so, or there are so many
-    /// already that nobody could look through them.
-    pub fn hides(&self, role: Role, ctx: &Ctx<'_>) -> bool {
-        let are_many = || self.occupants.len() as u64 >= ctx.settings.number(&SHOWN_OCCUPANTS_MAX);
-        !self.config.broadcasts(role) || role < Role::Moderator && are_many()
+    /// By whom who has this role is seen: by nobody else, if the owners want it so, or if there are
+    /// so many already that nobody could look through them.
+    pub fn seen(&self, role: Role, ctx: &Ctx<'_>) -> SeenBy {
+        match role {
+            _ if !self.config.broadcasts(role) => SeenBy::Itself,
+            Role::Moderator => SeenBy::All,
+            _ if self.are_many(ctx) => SeenBy::Itself,
+            _ => SeenBy::Most,
+        }
+    }
+
+    /// Whether who comes with this role sees moderators alone.
+    pub fn sees_few(&self, role: Role, ctx: &Ctx<'_>) -> bool {
+        role < Role::Moderator && self.are_many(ctx)
+    }
+
+    fn are_many(&self, ctx: &Ctx<'_>) -> bool {
+        self.occupants.len() as u64 >= ctx.settings.number(&SHOWN_OCCUPANTS_MAX)
     }
 
     /// A room that is not to stay goes with its last occupant (§10.9), as does one that its owner
@@ -140,14 +153,5 @@ impl Room {
         step.write(Change::Delete(self.jid.clone()));
         self.unlist(step);
         self.give_up_place(step);
-    }
-
-    /// §7.2.14: what of the history it wants.
-    pub fn tell_history(&self, to: &Jid, stanza: &Stanza, step: &mut Step, ctx: &Ctx<'_>) {
-        let asked = super::history::Asked::read(stanza, self.config.history_max, ctx.unix_ms);
-        if self.config.is_archived && asked.max > 0 && asked.chars_max > 0 {
-            step.effects.push(Effect::History(asked.stanza(&self.jid, to)));
-        }
-        step.send(self.subject.told(&self.jid, to));
     }
 }

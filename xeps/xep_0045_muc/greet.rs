@@ -10,7 +10,7 @@
 
 use super::{
     line::{Effect, Step},
-    occupants,
+    occupants::{self, SeenBy},
     room::{ROOM, Room, Turn, send},
     show::{Audience, Viewer, addressed},
 };
@@ -24,6 +24,8 @@ use std::collections::VecDeque;
 
 /// With a room: by nick, when it was left lately, and whose it was.
 pub const LEFT: Table = Table::named("left");
+/// Before an address, if all saw that it was: no address has a space before its resource.
+const BY_ALL: &str = "seen ";
 /// Of [`ROOM`]: when what was shown last had been, each time that the process began; of the times
 /// since which somebody has not come back.
 pub const ENDS: &str = "ends";
@@ -42,8 +44,8 @@ const LEFT_NICKS_MAX: usize = 1_000;
 pub struct Lately {
     /// The nicks that were left, in that order, and when.
     left: VecDeque<(u64, Text)>,
-    /// Those that were when the process began, and whose they were.
-    before: Vec<(Text, Jid)>,
+    /// Those that were when the process began, whose they were, and who saw that.
+    before: Vec<(Text, Jid, SeenBy)>,
     /// When what was shown last had been, when the process began, in ms of the Unix clock.
     newest: u64,
     /// The same of the times before, and of this one once that is written: since the first of them
@@ -63,12 +65,14 @@ impl Lately {
     /// A nick that was left; one that nobody can read is not told again.
     pub fn load(&mut self, nick: &str, value: &[u8]) {
         let text = std::str::from_utf8(value).ok();
-        let parts = text.and_then(|text| text.split_once(' '));
-        let Some((Ok(ms), Ok(jid))) = parts.map(|(ms, jid)| (ms.parse(), Jid::parse(jid))) else {
-            return;
+        let Some((ms, rest)) = text.and_then(|text| text.split_once(' ')) else { return };
+        let (jid, seen) = match rest.strip_prefix(BY_ALL) {
+            Some(jid) => (jid, SeenBy::All),
+            None => (rest, SeenBy::Most),
         };
+        let (Ok(ms), Ok(jid)) = (ms.parse(), Jid::parse(jid)) else { return };
         self.left.push_back((ms, nick.into()));
-        self.before.push((nick.into(), jid));
+        self.before.push((nick.into(), jid, seen));
         self.newest = self.newest.max(ms);
     }
 
@@ -116,7 +120,7 @@ impl Lately {
     /// About what it takes, in bytes.
     pub fn weight(&self) -> usize {
         let nicks = self.left.len() + self.before.len();
-        nicks * size_of::<(Text, Jid)>() + self.lost.len() * size_of::<(Jid, Pos, Moment)>()
+        nicks * size_of::<(Text, Jid, SeenBy)>() + self.lost.len() * size_of::<(Jid, Pos, Moment)>()
     }
 }
 
@@ -128,7 +132,7 @@ impl Room {
         }
         let shown = |effect: &Effect| match effect {
             Effect::Show(show) if show.audience != Audience::Own => {
-                Some((Text::from(show.from.resource()?), show.jid.clone()))
+                Some((Text::from(show.from.resource()?), show.jid.clone(), show.seen))
             }
             _ => None,
         };
@@ -136,9 +140,9 @@ impl Room {
         if !shown.is_empty() {
             self.note_ends(step, ctx.unix_ms);
         }
-        for (nick, jid) in shown {
+        for (nick, jid, seen) in shown {
             let Some(occupant) = self.occupants.get_mut(&nick) else {
-                self.note_left(nick, &jid, step, ctx.unix_ms);
+                self.note_left(nick, (&jid, seen), step, ctx.unix_ms);
                 continue;
             };
             let role = occupant.role;
@@ -184,11 +188,12 @@ impl Room {
         }
     }
 
-    fn note_left(&mut self, nick: Text, jid: &Jid, step: &mut Step, now_ms: u64) {
+    fn note_left(&mut self, nick: Text, (jid, seen): (&Jid, SeenBy), step: &mut Step, now_ms: u64) {
         if self.occupants.is_empty() {
             return; // nobody is left who could come back
         }
-        let value = format!("{now_ms} {jid}").into_bytes();
+        let seen = if seen == SeenBy::All { BY_ALL } else { "" };
+        let value = format!("{now_ms} {seen}{jid}").into_bytes();
         step.write(Change::Put(LEFT, self.jid.clone(), nick.to_string(), value));
         self.lately.left.retain(|(_, other)| *other != nick);
         self.lately.left.push_back((now_ms, nick));
@@ -216,9 +221,8 @@ impl Room {
     /// A session comes back that sat when the process began: the others, then itself (§7.2.2).
     pub fn greet(&mut self, session: &Jid, turn: &mut Turn<'_, '_>) {
         let Some((own, occupant)) = self.occupants.by(session) else { return };
-        if occupant.seat(session).is_none_or(|seat| !seat.is_blind) {
-            return; // it has been
-        }
+        // Else it has been.
+        let Some(seat) = occupant.seat(session).filter(|seat| seat.is_blind) else { return };
         let viewer = |is_own: bool| Viewer {
             sees_address: self.shows_addresses_to(occupant.role),
             is_own,
@@ -229,12 +233,13 @@ impl Room {
             seats.last().is_some_and(|seat| self.lately.is_late(seat.shown_ms))
         };
         let left = self.lately.before.iter();
-        let left = left.filter(|(nick, _)| self.occupants.get(nick).is_none());
-        let left = left.map(|(nick, jid)| self.gone(jid, nick, Vec::new(), turn.ctx));
+        let left = left.filter(|(.., seen)| seat.sees(*seen));
+        let left = left.filter(|(nick, ..)| self.occupants.get(nick).is_none());
+        let left = left.map(|(nick, jid, _)| self.gone(jid, nick, Vec::new(), turn.ctx));
         let shown = self
             .occupants
             .iter()
-            .filter(|(nick, other)| *nick != own && !other.is_hidden() && is_late(nick));
+            .filter(|(nick, other)| *nick != own && seat.sees(other.seen()) && is_late(nick));
         let shown = shown.filter_map(|(nick, _)| self.show(nick, turn.ctx));
         let told: Vec<_> = left.chain(shown).map(|show| show.to(viewer(false))).collect();
         let itself = (!told.is_empty() || is_late(own)).then(|| self.show(own, turn.ctx));
@@ -248,8 +253,8 @@ impl Room {
     /// it is not any more.
     pub fn tell_who_left(&self, session: &Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
         let is_back = matches!(attends, Attends::Back(_));
-        let left = self.lately.before.iter().filter(|(_, jid)| is_back && jid == session);
-        left.for_each(|(nick, _)| self.is_not_here(session, nick, turn));
+        let left = self.lately.before.iter().filter(|(_, jid, _)| is_back && jid == session);
+        left.for_each(|(nick, ..)| self.is_not_here(session, nick, turn));
     }
 
     /// It sees who is here.

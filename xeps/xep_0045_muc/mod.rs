@@ -40,6 +40,7 @@ mod tests;
 mod unread;
 mod visits;
 mod voice;
+mod welcome;
 mod whisper;
 pub mod xep_0317_hats;
 pub mod xep_0333_markers;
@@ -116,12 +117,13 @@ const OCCUPANTS_MAX: Setting = Setting {
     doc: "How many may be in one room.",
 };
 
-/// How many of one room are shown to all.
-const SHOWN_OCCUPANTS_MAX: Setting = Setting {
+/// How many of one room see each other.
+pub const SHOWN_OCCUPANTS_MAX: Setting = Setting {
     xep: 45,
     key: "shown_occupants_max",
     kind: Kind::Number { default: 1_000, from: 1, to: 100_000 },
-    doc: "When so many are in a room, of those who come only moderators are shown to all.",
+    doc: "When so many are in a room, who comes, unless as a moderator, is shown to nobody else, \
+          and sees moderators alone.",
 };
 
 /// How many rooms one may make.

@@ -46,8 +46,10 @@ pub struct Seat {
     pub unwritten: u32,
     /// It has not come back since the process began: it may not see who is here.
     pub is_blind: bool,
-    /// It is not shown to all.
-    pub is_hidden: bool,
+    /// Who of the others sees it: the same for all sessions of an occupant.
+    pub seen: SeenBy,
+    /// It came when there were many: of the others it sees those alone whom all see.
+    pub sees_few: bool,
     /// When it was shown to all, in ms of the Unix clock.
     pub shown_ms: u64,
     /// What it shows: the children of its presence that are for everybody.
@@ -55,6 +57,19 @@ pub struct Seat {
     /// Whether it wants to know of which version an affiliation is (XEP-0463). Forgotten with the
     /// process: who enters next time asks again.
     pub wants_versions: bool,
+}
+
+/// By whom an occupant is seen. Who has been seen stays so: else it would be there for ever for who
+/// is not told that it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SeenBy {
+    /// By itself alone.
+    Itself,
+    /// By those who came when there were not many.
+    #[default]
+    Most,
+    /// By all: it is a moderator, or was.
+    All,
 }
 
 /// All who are in a room.
@@ -138,8 +153,11 @@ impl Occupants {
         })
     }
 
-    /// A session sits down under a nick that is free or its owner's.
-    pub fn sit(&mut self, nick: Text, role: Role, seat: Seat) {
+    /// A session sits down under a nick that is free or its owner's; then it is seen as that is.
+    pub fn sit(&mut self, nick: Text, role: Role, mut seat: Seat) {
+        if let Some(there) = self.by_nick.get(&nick) {
+            seat.seen = there.seen();
+        }
         self.nicks.insert(seat.jid.clone(), nick.clone());
         self.looks.extend(looks(&nick).map(|look| (look, nick.clone())));
         self.bytes += seat.weight();
@@ -205,11 +223,17 @@ impl Seat {
             begins_anew: false,
             unwritten: 0,
             is_blind: false,
-            is_hidden: false,
+            seen: SeenBy::Most,
+            sees_few: false,
             shown_ms: 0,
             presence,
             wants_versions: false,
         }
+    }
+
+    /// Whether it sees another that is seen by these.
+    pub fn sees(&self, other: SeenBy) -> bool {
+        other >= if self.sees_few { SeenBy::All } else { SeenBy::Most }
     }
 
     fn weight(&self) -> usize {
@@ -225,9 +249,9 @@ impl Occupant {
         self.seats.last().map_or(&NOTHING, |seat| &seat.presence)
     }
 
-    /// Whether it is not shown to all.
-    pub fn is_hidden(&self) -> bool {
-        self.seats.first().is_some_and(|seat| seat.is_hidden)
+    /// Who of the others sees it.
+    pub fn seen(&self) -> SeenBy {
+        self.seats.first().map(|seat| seat.seen).unwrap_or_default()
     }
 
     /// The session at this address.
@@ -261,9 +285,15 @@ fn is_unseen(c: char) -> bool {
 /// What is written of a session that sits.
 pub fn kept(room: &Bare, nick: &str, role: Role, seat: &Seat) -> Change {
     let shown = seat.presence.to_text();
-    let hidden = if seat.is_hidden { " hidden" } else { "" };
+    let few = if seat.sees_few { " few" } else { "" };
+    // The last word: so older programs read it.
+    let seen = match seat.seen {
+        SeenBy::Itself => " hidden",
+        SeenBy::Most => "",
+        SeenBy::All => " seen",
+    };
     let (start, ms) = (seat.start.0, seat.shown_ms);
-    let value = format!("{role} {start} {ms}{hidden}\n{}\n{nick}\n{shown}", seat.jid);
+    let value = format!("{role} {start} {ms}{few}{seen}\n{}\n{nick}\n{shown}", seat.jid);
     Change::Put(OCCUPANTS, room.clone(), key(seat.since), value.into_bytes())
 }
 
@@ -285,13 +315,20 @@ pub fn load(key: &str, value: &[u8]) -> Option<(Text, Role, Seat)> {
     let (role, start) = (Role::parse(words.next()?)?, Pos(words.next()?.parse().ok()?));
     let rest: Vec<_> = words.collect();
     let shown_ms = rest.first().and_then(|ms| ms.parse().ok()).unwrap_or_default();
-    let is_hidden = rest.last() == Some(&"hidden");
+    // Older programs did not write that a moderator is seen by all.
+    let seen = match rest.last() {
+        Some(&"hidden") => SeenBy::Itself,
+        Some(&"seen") => SeenBy::All,
+        _ if role == Role::Moderator => SeenBy::All,
+        _ => SeenBy::Most,
+    };
+    let sees_few = rest.contains(&"few");
     let jid = Jid::parse(lines.next()?).ok()?;
     let nick = Text::from(lines.next()?);
     let presence = Stanza::parse_one(lines.next()?).ok()?;
     let seat = Seat::new(jid, since, start, presence);
     let (told, is_away, is_blind) = (start, true, true);
-    Some((nick, role, Seat { told, is_away, is_blind, is_hidden, shown_ms, ..seat }))
+    Some((nick, role, Seat { told, is_away, is_blind, seen, sees_few, shown_ms, ..seat }))
 }
 
 #[cfg(test)]
@@ -301,7 +338,7 @@ mod tests {
     fn seat(jid: &str, since: u64) -> Seat {
         let presence = Stanza::parse_one("<presence><show>away</show></presence>").unwrap();
         let seat = Seat::new(Jid::parse(jid).unwrap(), since, Pos(7), presence);
-        Seat { is_hidden: true, shown_ms: 9, ..seat }
+        Seat { seen: SeenBy::Itself, sees_few: true, shown_ms: 9, ..seat }
     }
 
     #[test]
@@ -314,11 +351,43 @@ mod tests {
         let (nick, role, after) = load(&key, &value).unwrap();
         assert_eq!((&*nick, role), ("Jul iet", Role::Moderator));
         assert_eq!((after.jid, after.since, after.start), (before.jid, before.since, Pos(7)));
-        assert!(after.is_away && after.is_blind && after.is_hidden && after.shown_ms == 9);
+        assert!(after.is_away && after.is_blind && after.sees_few);
+        assert_eq!((after.seen, after.shown_ms), (SeenBy::Itself, 9));
         assert_eq!(after.presence.to_text(), before.presence.to_text());
         for damaged in [&value[..value.len() - 1], b"king 7\na@b/c\nn\n<presence/>", b"", &[0xff]] {
             assert!(load(&key, damaged).is_none());
         }
+    }
+
+    #[test]
+    fn who_is_seen_by_whom_is_read_as_older_programs_wrote_it() {
+        let read = |line: &str| {
+            let value = format!("{line}\na@x/b\nn\n<presence/>");
+            let (.., seat) = load("1", value.as_bytes()).unwrap();
+            (seat.seen, seat.sees_few, seat.shown_ms)
+        };
+        for (line, wanted) in [
+            ("participant 7", (SeenBy::Most, false, 0)),
+            ("participant 7 9", (SeenBy::Most, false, 9)),
+            ("participant 7 9 hidden", (SeenBy::Itself, false, 9)),
+            ("participant 7 hidden", (SeenBy::Itself, false, 0)),
+            ("moderator 7 9", (SeenBy::All, false, 9)),
+            ("moderator 7 9 hidden", (SeenBy::Itself, false, 9)),
+            ("visitor 7 9 few seen", (SeenBy::All, true, 9)),
+            ("visitor 7 9 few", (SeenBy::Most, true, 9)),
+        ] {
+            assert_eq!(read(line), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_seen_as_the_occupant_is_that_it_sits_down_to() {
+        let mut occupants = Occupants::default();
+        occupants.sit("juliet".into(), Role::Participant, seat("juliet@x/balcony", 1));
+        let other = Seat { seen: SeenBy::All, ..seat("juliet@x/chamber", 2) };
+        occupants.sit("juliet".into(), Role::Participant, other);
+        occupants.rise(&Jid::parse("juliet@x/balcony").unwrap()).unwrap();
+        assert_eq!(occupants.get("juliet").unwrap().seen(), SeenBy::Itself);
     }
 
     #[test]

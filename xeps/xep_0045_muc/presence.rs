@@ -4,12 +4,11 @@
 use super::{
     line::{Asker, Effect, Step},
     names::*,
-    occupants::{self, Seat, is_unseen_nick},
+    occupants::{self, Seat, SeenBy, is_unseen_nick},
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
     show::{Audience, Show, Viewer, Word, addressed},
     xep_0317_hats as hats, xep_0421_occupant_id as occupant_id, xep_0463_versions as versions,
-    xep_0463_versions::Versions,
 };
 use engine::{ctx::Ctx, wire::*};
 
@@ -93,6 +92,7 @@ impl Room {
             own: Vec::new(),
             word: Word::default(),
             audience: Audience::Own,
+            seen: SeenBy::Most,
             statuses,
             own_statuses: Vec::new(),
             destroyed: None,
@@ -133,11 +133,20 @@ impl Room {
         let mut step = self.step(Asker::Sender(stanza.clone()));
         let before = self.begins_anew(from);
         step.effects.push(Effect::Sits(from.clone()));
+        self.sees_anew(from, turn.ctx);
         self.reseat(from, nick, stanza, &mut step, turn.ctx);
         self.welcome(from, nick, stanza, Vec::new(), &mut step, turn.ctx);
         self.goes_on(from, before, &mut step);
         self.take(step, turn);
         Ok(())
+    }
+
+    /// When there are not many any more, it sees those whom it would see if it came now.
+    fn sees_anew(&mut self, session: &Jid, ctx: &Ctx<'_>) {
+        let role = self.rank(session).role;
+        let sees_few = self.sees_few(role, ctx);
+        let seat = self.occupants.seat_mut(session);
+        seat.into_iter().for_each(|seat| seat.sees_few &= sees_few);
     }
 
     /// What a session shows is this now; it counts as the one that spoke last.
@@ -173,27 +182,35 @@ impl Room {
             step.show(gone);
         }
         // It sits since it came: what is still to be told of before is for it, too.
-        let seat = Seat { presence: for_all(stanza), shown_ms: turn.ctx.unix_ms, ..seat };
-        step.write(occupants::kept(&self.jid, &new, role, &seat));
+        let sees_few = seat.sees_few && role < Role::Moderator;
+        let (presence, shown_ms) = (for_all(stanza), turn.ctx.unix_ms);
         let is_there = self.occupants.get(&new).is_some();
-        self.occupants.sit(new.clone(), role, seat);
+        self.occupants.sit(new.clone(), role, Seat { presence, shown_ms, sees_few, ..seat });
         if let Some(occupant) = self.occupants.get_mut(&new).filter(|_| !is_there) {
             occupant.role_since = role_since;
         }
+        self.keep_seat(from, &mut step);
         if let Some(mut show) = self.show(&new, turn.ctx) {
             show.stanza_id.clone_from(&stanza.head.id);
             step.show(show);
         }
-        // Who stays under the old one is another to it now.
-        if let Some(other) = self.show(old, turn.ctx) {
-            let sees_address = self.shows_addresses_to(role);
-            step.send(addressed(
-                &other.to(Viewer { sees_address, is_own: false, wants_versions: false }),
-                from,
-            ));
+        match role == Role::Moderator && was != role {
+            true => self.tell_others(from, &mut step, turn.ctx),
+            false => self.tell_left(from, old, &mut step, turn.ctx),
         }
         self.take(step, turn);
         Ok(())
+    }
+
+    /// Who stays under the nick that a session has left is another to it now.
+    fn tell_left(&self, session: &Jid, old: &str, step: &mut Step, ctx: &Ctx<'_>) {
+        let Some((_, occupant)) = self.occupants.by(session) else { return };
+        let (seat, left) = (occupant.seat(session), self.show(old, ctx));
+        if let Some(left) = left.filter(|left| seat.is_some_and(|seat| seat.sees(left.seen))) {
+            let sees_address = self.shows_addresses_to(occupant.role);
+            let viewer = Viewer { sees_address, is_own: false, wants_versions: false };
+            step.send(addressed(&left.to(viewer), session));
+        }
     }
 
     /// §7.2.9: a nick is not somebody else's, be it there or reserved; §17.1: it can be seen.
@@ -346,46 +363,4 @@ pub fn for_all(stanza: &Stanza) -> Stanza {
     head.lang.clone_from(&stanza.head.lang);
     shown.head = head.into();
     shown
-}
-
-/// Somebody who enters is told by this step what it must know.
-impl Room {
-    /// §7.1: the others, itself, what was said, the subject; in this order.
-    pub fn welcome(
-        &self,
-        from: &Jid,
-        nick: &str,
-        stanza: &Stanza,
-        codes: Vec<u16>,
-        step: &mut Step,
-        ctx: &Ctx<'_>,
-    ) {
-        let Some(occupant) = self.occupants.get(nick) else { return };
-        let sees_address = self.shows_addresses_to(occupant.role);
-        self.tell_affiliations(stanza, from, step, ctx);
-        let shown = self.occupants.iter().filter(|(_, other)| !other.is_hidden());
-        for (other, _) in shown.filter(|(other, _)| &***other != nick) {
-            if let Some(show) = self.show(other, ctx) {
-                let seen = show.to(Viewer { sees_address, is_own: false, wants_versions: false });
-                step.send(addressed(&seen, from));
-            }
-        }
-        let Some(mut show) = self.show(nick, ctx) else { return };
-        show.stanza_id.clone_from(&stanza.head.id);
-        show.own_statuses = self.entry_statuses(codes);
-        show.word.versions =
-            versions::is_wanted(stanza).then(|| Versions { since: None, until: self.version(ctx) });
-        step.show(show);
-        self.tell_history(from, stanza, step, ctx);
-    }
-
-    fn entry_statuses(&self, mut codes: Vec<u16>) -> Vec<u16> {
-        if self.config.is_non_anonymous {
-            codes.push(status::NON_ANONYMOUS);
-        }
-        if self.config.is_logged() {
-            codes.push(status::LOGGED);
-        }
-        codes
-    }
 }

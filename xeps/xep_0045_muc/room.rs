@@ -7,7 +7,7 @@ use super::{
     greet::{self, Lately},
     line::{Asker, Effect, Line, Step},
     members::Members,
-    occupants::{self, Occupants, Seat},
+    occupants::{self, Occupants, Seat, SeenBy},
     rank::{Affiliation, Rank, Role},
     removed::Removed,
     show::{Audience, Show, Word},
@@ -225,7 +225,11 @@ impl Room {
             word: Word::default(),
             statuses: Vec::new(),
             own_statuses: Vec::new(),
-            audience: if occupant.is_hidden() { Audience::Own } else { Audience::Everybody },
+            audience: match occupant.seen() {
+                SeenBy::Itself => Audience::Own,
+                SeenBy::Most | SeenBy::All => Audience::Everybody,
+            },
+            seen: occupant.seen(),
             destroyed: None,
             hats: self.hats.shown(&occupant.who),
             stanza_id: None,
@@ -253,6 +257,15 @@ impl Room {
             show.audience = Audience::Own;
         }
         Some(show)
+    }
+
+    /// How a session sits is written as it is now.
+    pub fn keep_seat(&self, session: &Jid, step: &mut Step) {
+        let seat = self.occupants.by(session).and_then(|(nick, occupant)| {
+            let seat = occupant.seat(session)?;
+            Some(occupants::kept(&self.jid, nick, occupant.role, seat))
+        });
+        seat.into_iter().for_each(|kept| step.write(kept));
     }
 
     /// The asker is told that it is done.

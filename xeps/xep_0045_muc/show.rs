@@ -3,7 +3,7 @@
 
 use super::{
     names::{ACTOR, ITEM, REASON, STATUS, X, status},
-    occupants::{Occupant, Occupants, Seat},
+    occupants::{Occupant, Occupants, Seat, SeenBy},
     rank::{Affiliation, Role},
     xep_0463_versions::Versions,
 };
@@ -32,6 +32,8 @@ pub struct Show {
     pub own_statuses: Vec<u16>,
     /// Who is told.
     pub audience: Audience,
+    /// Who of them sees it.
+    pub seen: SeenBy,
     /// Of a room that is no more (§10.9).
     pub destroyed: Option<Payload>,
     /// Those that it wears, while it is there (XEP-0317).
@@ -42,7 +44,7 @@ pub struct Show {
     pub stanza_id: Option<Text>,
 }
 
-/// Who of a room is told.
+/// Who of a room is told, of those who see it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Audience {
     #[default]
@@ -122,6 +124,14 @@ impl Show {
         versions.filter(|versions| viewer.is_own || versions.since.is_some())
     }
 
+    /// Whether a session that sits is told.
+    pub fn is_seen_by(&self, seat: &Seat) -> bool {
+        match self.own.contains(&seat.jid) {
+            true => self.audience != Audience::Others,
+            false => self.audience != Audience::Own && seat.sees(self.seen),
+        }
+    }
+
     /// Everybody who sees it, as they see it; `sees` says of an occupant whether it sees addresses.
     pub fn to_all(
         &self,
@@ -146,7 +156,8 @@ impl Show {
         let (mut others, mut own) = (Vec::new(), Vec::new());
         if self.audience != Audience::Own {
             for (_, occupant) in occupants.iter() {
-                let sat = occupant.seats.iter().filter(|seat| seat.since <= seated);
+                let sees_it = |seat: &&Seat| seat.since <= seated && seat.sees(self.seen);
+                let sat = occupant.seats.iter().filter(sees_it);
                 let sat = sat.filter(|seat| !self.own.contains(&seat.jid));
                 others.extend(sat.map(|Seat { jid, .. }| form(jid, sees(occupant))));
             }

@@ -8,7 +8,7 @@ use super::{
     occupants,
     rank::{Affiliation, Role},
     room::Room,
-    show::{Show, Viewer, Word, addressed},
+    show::{Show, Word},
     xep_0463_versions::Versions,
 };
 use engine::{ctx::Ctx, wire::*};
@@ -42,10 +42,8 @@ impl Room {
             self.forget_role(who, step);
         }
         let versions = Versions { since: Some(since), until: self.version(ctx) };
-        if was != to && before.is_empty() {
-            self.tell_absent(who, (was, to), &versions, step);
-        }
-        let word = Word { versions: (was != to).then_some(versions), ..word };
+        let (begins, told) = (step.effects.len(), (was != to).then_some(versions));
+        let word = Word { versions: told.clone(), ..word };
         for (nick, before) in before {
             let Some(occupant) = self.occupants.get(&nick) else { continue };
             let (now, role) = (self.members.of(&occupant.who), occupant.role);
@@ -58,6 +56,9 @@ impl Room {
                 let role = role_after(before, now, role, self.config.is_moderated);
                 self.give_role(&nick, role, word, step, ctx);
             }
+        }
+        if let Some(versions) = told {
+            self.tell_unseen(who, (was, to), &versions, begins, step);
         }
         Ok(())
     }
@@ -118,35 +119,25 @@ impl Room {
         step: &mut Step,
         ctx: &Ctx<'_>,
     ) {
-        let hides = self.hides(role, ctx);
+        let (seen, is_open) = (self.seen(role, ctx), self.config.is_non_anonymous);
         let Some(occupant) = self.occupants.get_mut(nick) else { return };
-        let becomes_moderator = role == Role::Moderator && occupant.role != role;
+        let mut see_more = Vec::new();
         if occupant.role != role {
             (occupant.role, occupant.role_since) = (role, step.number);
             for seat in &mut occupant.seats {
-                // Who has been shown is hidden no more: all would take it to be there for ever.
-                seat.is_hidden &= hides;
+                seat.seen = seat.seen.max(seen);
+                if role == Role::Moderator {
+                    let saw_few = std::mem::take(&mut seat.sees_few);
+                    // §8: it knows whose each nick is.
+                    see_more.extend((saw_few || !is_open).then(|| seat.jid.clone()));
+                }
                 step.write(occupants::kept(&self.jid, nick, role, seat));
             }
         }
         if let Some(show) = self.show(nick, ctx) {
             step.show(Show { word, ..show });
         }
-        if becomes_moderator && !self.config.is_non_anonymous {
-            self.tell_addresses(nick, step, ctx);
-        }
-    }
-
-    /// §8: a moderator knows whose each nick is.
-    fn tell_addresses(&self, nick: &str, step: &mut Step, ctx: &Ctx<'_>) {
-        let Some(occupant) = self.occupants.get(nick) else { return };
-        let viewer = Viewer { sees_address: true, is_own: false, wants_versions: false };
-        let shown = self.occupants.iter().filter(|(_, other)| !other.is_hidden());
-        for (other, _) in shown.filter(|(other, _)| &***other != nick) {
-            let Some(show) = self.show(other, ctx) else { continue };
-            let seen = show.to(viewer);
-            occupant.seats.iter().for_each(|seat| step.send(addressed(&seen, &seat.jid)));
-        }
+        see_more.iter().for_each(|jid| self.tell_others(jid, step, ctx));
     }
 }
 

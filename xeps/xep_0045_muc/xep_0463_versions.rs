@@ -4,7 +4,7 @@
 //! and nothing is kept for it. Who has another gets all.
 
 use super::{
-    line::Step,
+    line::{Effect, Step},
     members::Member,
     names::*,
     occupants::Seat,
@@ -109,24 +109,36 @@ impl Room {
         self.may_list(rank, affiliation).is_ok()
     }
 
-    /// Section 5.2.2: of who is not here nobody would hear else. Who wants versions does, if it may
-    /// know what became of somebody, or what he was.
-    pub fn tell_absent(
+    /// Section 5.2.2: of who is not here, or is not seen by the presence that this step shows from
+    /// there on, nobody would hear else. Who wants versions does, if it may know what became of
+    /// somebody, or what he was.
+    pub fn tell_unseen(
         &self,
         who: &Bare,
         (before, now): (Affiliation, Affiliation),
         versions: &Versions,
+        begins: usize,
         step: &mut Step,
     ) {
+        let shown: Vec<_> = step.effects.drain(begins..).collect();
+        let is_shown = |seat: &Seat| {
+            shown.iter().any(|effect| match effect {
+                Effect::Show(show) => show.is_seen_by(seat),
+                _ => false,
+            })
+        };
         let x = Draft::new(X).child(versions.draft());
         let x = x.child(item(who, now).attribute("role", "none"));
         let told = self.said_by_itself(x);
+        let mut unseen = Vec::new();
         for (_, occupant) in self.occupants.iter() {
             let rank = Rank { affiliation: self.members.of(&occupant.who), role: occupant.role };
             let may = self.sees(rank, now) || self.sees(rank, before);
             let seats = occupant.seats.iter().filter(|seat| may && seat.wants_versions);
-            seats.for_each(|Seat { jid, .. }| step.send(addressed(&told, jid)));
+            let seats = seats.filter(|seat| !is_shown(seat));
+            unseen.extend(seats.map(|Seat { jid, .. }| Effect::Send(addressed(&told, jid))));
         }
+        step.effects.extend(shown.into_iter().chain(unseen));
     }
 
     fn said_by_itself(&self, x: Draft) -> Stanza {

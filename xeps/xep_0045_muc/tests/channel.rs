@@ -1,12 +1,13 @@
 //! Rooms that not everybody in them is shown to: by their owners' wish (XEP-0045 §15.5.3, presence
 //! broadcast), or because there are too many.
 
-use super::{FOUNDER, affiliate, codes, enter, founded, give_role, leave, say, to};
+use super::{FOUNDER, affiliate, codes, enter, founded, give_role, item, leave, say, to};
 use crate::{stage_room::House, xep_0045_muc::SHOWN_OCCUPANTS_MAX};
 use engine::{setting::Value, wire::*};
 
 const ROMEO: &str = "romeo@wax.example/orchard";
 const JULIET: &str = "juliet@wax.example/balcony";
+const CHAMBER: &str = "juliet@wax.example/chamber";
 const PARIS: &str = "paris@wax.example/street";
 
 fn presences(heard: &[Stanza], who: &str) -> Vec<String> {
@@ -24,14 +25,14 @@ fn channel() -> House {
 }
 
 #[test]
-fn who_comes_when_there_are_many_is_shown_to_nobody_else() {
+fn who_comes_when_there_are_many_is_shown_to_nobody_else_and_sees_moderators_alone() {
     let mut house = channel();
     let heard = enter(&mut house, JULIET, "juliet");
-    assert_eq!(presences(&heard, JULIET), ["founder", "romeo", "juliet"]);
-    assert_eq!(codes(to(&heard, JULIET)[2]), [170, 110]);
+    assert_eq!(presences(&heard, JULIET), ["founder", "juliet"]);
+    assert_eq!(codes(to(&heard, JULIET)[1]), [170, 110]);
     assert!(presences(&heard, ROMEO).is_empty() && presences(&heard, FOUNDER).is_empty());
     let heard = enter(&mut house, PARIS, "paris");
-    assert_eq!(presences(&heard, PARIS), ["founder", "romeo", "paris"]);
+    assert_eq!(presences(&heard, PARIS), ["founder", "paris"]);
     let heard = say(&mut house, JULIET, "hark");
     assert!([JULIET, ROMEO, PARIS, FOUNDER].iter().all(|who| to(&heard, who).len() == 1));
     // Nor does anybody hear that it is there in another way, or gone.
@@ -41,9 +42,34 @@ fn who_comes_when_there_are_many_is_shown_to_nobody_else() {
     let heard = leave(&mut house, JULIET, "capulet");
     assert_eq!(presences(&heard, JULIET), ["capuletunavailable"]);
     assert_eq!(heard.len(), 1, "{heard:?}");
-    // Who was shown is seen to go, also by who came later.
+    // Who was shown is seen to go by whom it was shown to.
     let heard = leave(&mut house, ROMEO, "romeo");
-    assert_eq!(presences(&heard, PARIS), ["romeounavailable"]);
+    assert_eq!(presences(&heard, FOUNDER), ["romeounavailable"]);
+    assert!(presences(&heard, PARIS).is_empty());
+}
+
+#[test]
+fn who_sees_moderators_alone_is_told_of_nobody_elses_changes() {
+    let mut house = channel();
+    enter(&mut house, JULIET, "juliet");
+    let told = |heard: &[Stanza]| presences(heard, JULIET);
+    for shown in [
+        "<presence to='garden@conference.wax.example/romeo'><show>away</show></presence>",
+        "<presence to='garden@conference.wax.example/montague'/>",
+    ] {
+        let heard = house.says(ROMEO, shown);
+        assert!(told(&heard).is_empty() && !presences(&heard, FOUNDER).is_empty(), "{shown}");
+    }
+    let heard = affiliate(&mut house, FOUNDER, ROMEO, "member");
+    assert!(told(&heard).is_empty() && presences(&heard, ROMEO) == ["montague"]);
+    let heard = give_role(&mut house, FOUNDER, "montague", "none");
+    assert!(told(&heard).is_empty() && presences(&heard, FOUNDER) == ["montagueunavailable"]);
+    // Of moderators it is, and of its own.
+    let own = "<presence to='garden@conference.wax.example/juliet'><show>xa</show></presence>";
+    assert_eq!(told(&house.says(JULIET, own)), ["juliet"]);
+    let host = "<presence to='garden@conference.wax.example/host'/>";
+    assert_eq!(told(&house.says(FOUNDER, host)), ["founderunavailable", "host"]);
+    assert_eq!(told(&leave(&mut house, FOUNDER, "host")), ["hostunavailable"]);
 }
 
 #[test]
@@ -54,16 +80,129 @@ fn a_moderator_is_shown_and_stays_so_and_a_restart_changes_nothing() {
     house.restarts(&[]);
     let heard = give_role(&mut house, FOUNDER, "juliet", "moderator");
     assert_eq!(presences(&heard, ROMEO), ["juliet"]);
-    let seen = presences(&heard, JULIET);
-    assert!(!seen.contains(&"paris".to_owned()), "{seen:?}");
+    assert_eq!(presences(&heard, PARIS), ["juliet"]);
+    // It sees all who are shown to anybody now, and whose each is.
+    assert_eq!(presences(&heard, JULIET), ["juliet", "founder", "romeo"]);
+    assert_eq!(item(to(&heard, JULIET)[2], "jid").as_deref(), Some(ROMEO));
     let heard = give_role(&mut house, FOUNDER, "juliet", "participant");
     assert_eq!(presences(&heard, PARIS), ["juliet"]);
+    house.restarts(&[]);
+    let away = "<presence to='garden@conference.wax.example/romeo'><show>away</show></presence>";
+    let heard = house.says(ROMEO, away);
+    assert_eq!(presences(&heard, JULIET), ["romeo"], "who has seen some sees them go");
+    assert!(presences(&heard, PARIS).is_empty());
     let heard = leave(&mut house, JULIET, "juliet");
     assert_eq!(presences(&heard, PARIS), ["julietunavailable"]);
     // Who is cast out is told so first, and nobody else.
     let heard = affiliate(&mut house, FOUNDER, PARIS, "outcast");
     assert_eq!(codes(&heard[0]), [301, 110]);
     assert_eq!(heard.iter().filter(|one| one.kind() == Kind::Presence).count(), 1);
+}
+
+#[test]
+fn who_left_in_the_last_seconds_before_a_kill_is_told_to_who_saw_it() {
+    let mut house = founded(&[]);
+    house.settings.choose(&SHOWN_OCCUPANTS_MAX, Value::Number(3));
+    enter(&mut house, ROMEO, "romeo");
+    enter(&mut house, PARIS, "paris");
+    enter(&mut house, JULIET, "juliet");
+    give_role(&mut house, FOUNDER, "paris", "moderator");
+    leave(&mut house, ROMEO, "romeo");
+    leave(&mut house, PARIS, "paris");
+    let heard = house.restarts(&[]);
+    let left = |who| {
+        let mut left = presences(&heard, who);
+        left.retain(|nick| nick.ends_with("unavailable"));
+        left
+    };
+    assert_eq!(left(FOUNDER), ["parisunavailable", "romeounavailable"]);
+    assert_eq!(left(JULIET), ["parisunavailable"]);
+}
+
+#[test]
+fn who_becomes_a_moderator_where_everybody_sees_addresses_is_shown_whom_it_did_not_see() {
+    let mut house = founded(&[("whois", "anyone")]);
+    house.settings.choose(&SHOWN_OCCUPANTS_MAX, Value::Number(2));
+    enter(&mut house, ROMEO, "romeo");
+    enter(&mut house, JULIET, "juliet");
+    let heard = affiliate(&mut house, FOUNDER, JULIET, "admin");
+    assert_eq!(presences(&heard, JULIET), ["juliet", "founder", "romeo"]);
+    let heard = give_role(&mut house, FOUNDER, "romeo", "moderator");
+    assert_eq!(presences(&heard, ROMEO), ["romeo"], "it saw them all");
+}
+
+#[test]
+fn a_session_that_takes_the_nick_of_a_moderator_sees_what_that_sees() {
+    let mut house = channel();
+    enter(&mut house, JULIET, "juliet");
+    enter(&mut house, CHAMBER, "capulet");
+    give_role(&mut house, FOUNDER, "capulet", "moderator");
+    let heard = house.says(JULIET, "<presence to='garden@conference.wax.example/capulet'/>");
+    let seen = presences(&heard, JULIET);
+    assert_eq!(seen, ["julietunavailable", "capulet", "founder", "romeo"]);
+    assert_eq!(presences(&leave(&mut house, ROMEO, "romeo"), JULIET), ["romeounavailable"]);
+    // The nick is shown until the last of its sessions has gone.
+    assert!(presences(&leave(&mut house, CHAMBER, "capulet"), FOUNDER).is_empty());
+    assert_eq!(presences(&leave(&mut house, JULIET, "capulet"), FOUNDER), ["capuletunavailable"]);
+}
+
+#[test]
+fn when_there_are_not_many_any_more_who_comes_again_sees_all() {
+    let mut house = channel();
+    enter(&mut house, JULIET, "juliet");
+    enter(&mut house, PARIS, "paris");
+    leave(&mut house, PARIS, "paris");
+    house.settings.choose(&SHOWN_OCCUPANTS_MAX, Value::Number(9));
+    let away = "<presence to='garden@conference.wax.example/romeo'><show>away</show></presence>";
+    assert!(presences(&house.says(ROMEO, away), JULIET).is_empty(), "it sees whom it saw");
+    let heard = enter(&mut house, JULIET, "juliet");
+    assert_eq!(presences(&heard, JULIET), ["founder", "romeo", "juliet"]);
+    house.restarts(&[]);
+    assert_eq!(presences(&leave(&mut house, ROMEO, "romeo"), JULIET), ["romeounavailable"]);
+    let heard = enter(&mut house, PARIS, "paris");
+    assert_eq!(presences(&heard, FOUNDER), ["paris"]);
+    assert_eq!(presences(&heard, JULIET), ["paris"]);
+}
+
+#[test]
+fn who_is_not_seen_can_be_written_to_and_is_named_to_moderators_alone() {
+    let mut house = channel();
+    enter(&mut house, JULIET, "juliet");
+    enter(&mut house, PARIS, "paris");
+    let whisper = "<message type='chat' to='garden@conference.wax.example/paris'>\
+                   <body>b</body></message>";
+    assert_eq!(to(&house.says(JULIET, whisper), PARIS).len(), 1);
+    let mut named = |who: &str| {
+        let items = "<query xmlns='http://jabber.org/protocol/disco#items'/>";
+        let heard = house.says(who, &format!("<iq type='get' id='i'>{items}</iq>"));
+        let text = heard[0].to_text();
+        let all = ["founder", "romeo", "juliet", "paris"];
+        let is_named = |nick: &&str| text.contains(&format!("name='{nick}'"));
+        all.into_iter().filter(is_named).collect::<Vec<_>>()
+    };
+    assert_eq!(named(FOUNDER), ["founder", "romeo", "juliet", "paris"]);
+    assert_eq!(named(ROMEO), ["founder", "romeo"]);
+    assert_eq!(named(PARIS), ["founder", "paris"]);
+}
+
+#[test]
+fn versions_of_affiliations_are_told_to_who_does_not_see_whose_they_are_xep_0463() {
+    let mut house = founded(&[("whois", "anyone")]);
+    house.settings.choose(&SHOWN_OCCUPANTS_MAX, Value::Number(2));
+    enter(&mut house, ROMEO, "romeo");
+    let join = "<presence to='garden@conference.wax.example/juliet'>\
+        <x xmlns='http://jabber.org/protocol/muc'><mav xmlns='urn:xmpp:muc:affiliations:1'/></x>\
+        </presence>";
+    house.says(JULIET, join);
+    let heard = affiliate(&mut house, FOUNDER, ROMEO, "member");
+    let told = to(&heard, JULIET);
+    assert_eq!((told.len(), told[0].kind()), (1, Kind::Message), "{told:?}");
+    assert_eq!(item(told[0], "affiliation").as_deref(), Some("member"));
+    // Of whom it sees then, by presence.
+    let heard = affiliate(&mut house, FOUNDER, ROMEO, "admin");
+    let told = to(&heard, JULIET);
+    assert_eq!((told.len(), told[0].kind()), (1, Kind::Presence), "{told:?}");
+    assert!(told[0].to_text().contains("urn:xmpp:muc:affiliations:1"));
 }
 
 #[test]

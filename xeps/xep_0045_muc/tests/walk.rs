@@ -1,10 +1,11 @@
 //! Five people walk through a room at random, some of them with two sessions, beside a model that
 //! knows no more than the document: whoever is in the room sees who else is, as they are; all hear
-//! the same in the same order; who is out hears nothing.
+//! the same in the same order; who is out hears nothing. Now and then they are too many to see each
+//! other.
 
 use super::document;
-use crate::stage_room::House;
-use engine::{hook::Xep, port::Fault, wire::*};
+use crate::{stage_room::House, xep_0045_muc::SHOWN_OCCUPANTS_MAX};
+use engine::{hook::Xep, port::Fault, setting::Value, wire::*};
 use std::collections::BTreeMap;
 
 /// The sessions, and whose each is. The first person makes the room, and stays its owner.
@@ -31,6 +32,15 @@ struct Occupant {
     person: usize,
     role: &'static str,
     sessions: Vec<usize>,
+    seen: SeenBy,
+}
+
+/// Who of the others sees an occupant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum SeenBy {
+    Nobody,
+    Early,
+    All,
 }
 
 /// What the document says that the room is.
@@ -40,6 +50,10 @@ struct Model {
     /// What role somebody has when he comes again, if not that of his affiliation.
     voices: [Option<&'static str>; 5],
     occupants: BTreeMap<String, Occupant>,
+    /// So many see each other.
+    shown_max: usize,
+    /// Who has come when there were more, and sees moderators alone.
+    is_late: [bool; 7],
     is_for_members: bool,
     is_moderated: bool,
     is_open: bool,
@@ -104,31 +118,58 @@ impl Model {
         self.occupants.retain(|_, occupant| !occupant.sessions.is_empty());
     }
 
-    fn sit(&mut self, session: usize, nick: &str, role: &'static str) {
+    fn sit(&mut self, session: usize, nick: &str, role: &'static str, seen: SeenBy) {
         let person = SESSIONS[session].1;
-        let new = || Occupant { person, role, sessions: Vec::new() };
+        let new = || Occupant { person, role, sessions: Vec::new(), seen };
         let occupant = self.occupants.entry(nick.into()).or_insert_with(new);
         occupant.sessions.push(session);
+        self.is_late[session] &= occupant.role != "moderator";
+    }
+
+    fn are_many(&self) -> bool {
+        self.occupants.len() >= self.shown_max
+    }
+
+    fn seen_as(&self, role: &str) -> SeenBy {
+        match role {
+            "moderator" => SeenBy::All,
+            _ if self.are_many() => SeenBy::Nobody,
+            _ => SeenBy::Early,
+        }
+    }
+
+    /// Who was seen stays so; a moderator is seen by all, and sees all who are seen by any.
+    fn gets_role(&mut self, nick: &str, role: &'static str) {
+        let seen = self.seen_as(role);
+        let occupant = self.occupants.get_mut(nick).expect("an occupant");
+        if occupant.role == role {
+            return;
+        }
+        (occupant.role, occupant.seen) = (role, occupant.seen.max(seen));
+        for session in &occupant.sessions {
+            self.is_late[*session] &= role != "moderator";
+        }
+    }
+
+    /// Whether a session sees who has this nick.
+    fn sees(&self, session: usize, nick: &str) -> bool {
+        let least = if self.is_late[session] { SeenBy::All } else { SeenBy::Early };
+        let other = self.occupants.get(nick);
+        other.is_some_and(|other| other.sessions.contains(&session) || other.seen >= least)
     }
 
     /// Whether it may be done, and what is then.
     fn does(&mut self, deed: &Deed) -> Result<(), &'static str> {
         match *deed {
             Deed::Enter(session, nick) => self.enters(session, nick),
-            Deed::Rename(session, nick) => {
-                let (old, role) = match self.seat(session) {
-                    Some((old, occupant)) => (old.clone(), occupant.role),
-                    None => return Ok(()),
-                };
-                if self.is_taken(nick, SESSIONS[session].1) {
-                    return Err("conflict");
+            Deed::Rename(session, nick) => match self.seat(session) {
+                Some(_) if self.is_taken(nick, SESSIONS[session].1) => Err("conflict"),
+                Some(_) => {
+                    self.moves(session, nick);
+                    Ok(())
                 }
-                if old != nick {
-                    self.rise(session);
-                    self.sit(session, nick, role);
-                }
-                Ok(())
-            }
+                None => Ok(()),
+            },
             Deed::Shows(_) => Ok(()),
             Deed::Leave(session) => {
                 self.rise(session);
@@ -148,7 +189,7 @@ impl Model {
                 match to {
                     "none" => drop(self.occupants.remove(nick)),
                     to => {
-                        self.occupants.get_mut(nick).expect("an occupant").role = to;
+                        self.gets_role(nick, to);
                         let of_a_moderator = [to, at_first].contains(&"moderator");
                         let is_kept = self.is_moderated && to != at_first && !of_a_moderator;
                         self.voices[person] = is_kept.then_some(to);
@@ -163,15 +204,13 @@ impl Model {
 
     fn enters(&mut self, session: usize, nick: &str) -> Result<(), &'static str> {
         let person = SESSIONS[session].1;
-        if let Some((old, occupant)) = self.seat(session) {
-            let (old, role) = (old.clone(), occupant.role);
+        if let Some((old, _)) = self.seat(session) {
+            let (is_again, are_many) = (old == nick, self.are_many());
             if self.is_taken(nick, person) {
                 return Err("conflict");
             }
-            if old != nick {
-                self.rise(session);
-                self.sit(session, nick, role);
-            }
+            self.moves(session, nick);
+            self.is_late[session] &= !is_again || are_many;
             return Ok(());
         }
         match self.affiliations[person] {
@@ -181,8 +220,26 @@ impl Model {
             _ => {}
         }
         let role = self.voices[person].unwrap_or_else(|| self.role_at_first(person));
-        self.sit(session, nick, role);
+        let seen = self.seen_as(role);
+        self.is_late[session] = self.are_many();
+        self.sit(session, nick, role, seen);
         Ok(())
+    }
+
+    /// To another nick, with the role that it has.
+    fn moves(&mut self, session: usize, nick: &str) {
+        let Some((old, Occupant { role, seen, .. })) = self.seat(session) else { return };
+        let (is_other, role, seen) = (old != nick, *role, *seen);
+        if is_other {
+            self.rise(session);
+            self.sit(session, nick, role, seen);
+        }
+    }
+
+    /// Those whom it concerns, by nick.
+    fn nicks(&self, concerns: impl Fn(&Occupant) -> bool) -> Vec<String> {
+        let nicks = self.occupants.iter().filter(|(_, one)| concerns(one));
+        nicks.map(|(nick, _)| nick.clone()).collect()
     }
 
     fn role_at_first(&self, person: usize) -> &'static str {
@@ -209,8 +266,9 @@ impl Model {
         self.occupants.retain(|_, one| one.person != person || !goes);
         if before != to {
             self.voices[person] = None;
-            for one in self.occupants.values_mut().filter(|one| one.person == person) {
-                one.role = document::role_after(before, to, one.role, is_moderated);
+            for nick in self.nicks(|one| one.person == person) {
+                let role = self.occupants[&nick].role;
+                self.gets_role(&nick, document::role_after(before, to, role, is_moderated));
             }
         }
         Ok(())
@@ -232,12 +290,10 @@ impl Model {
                 if !is {
                     self.voices = [None; 5];
                 }
-                for one in self.occupants.values_mut() {
-                    match (is, one.role) {
-                        (true, "participant") if is_none(one) => one.role = "visitor",
-                        (false, "visitor") => one.role = "participant",
-                        _ => {}
-                    }
+                let (was, role) =
+                    if is { ("participant", "visitor") } else { ("visitor", "participant") };
+                for nick in self.nicks(|one| one.role == was && (!is || is_none(one))) {
+                    self.gets_role(&nick, role);
                 }
             }
             "whois" => self.is_open = is,
@@ -346,6 +402,8 @@ impl Walk {
             affiliations: ["owner", "none", "none", "none", "none"],
             voices: [None; 5],
             occupants: BTreeMap::new(),
+            shown_max: 1_000,
+            is_late: [false; 7],
             is_for_members: false,
             is_moderated: false,
             is_open: false,
@@ -366,8 +424,17 @@ impl Walk {
         match choose(40) {
             0 => self.restarts(choose),
             1 | 2 => self.is_late(deed, choose),
+            3 => self.sees_so_many([1_000, 1_000, 2, 3][choose(4)]),
             _ => self.plays(&deed),
         }
+    }
+
+    /// The operator chooses how many see each other: nothing is another for who is there.
+    fn sees_so_many(&mut self, shown_max: usize) {
+        self.trail.push(format!("{shown_max} see each other"));
+        self.house.settings.choose(&SHOWN_OCCUPANTS_MAX, Value::Number(shown_max as u64));
+        self.model.shown_max = shown_max;
+        self.agrees();
     }
 
     fn choose(&mut self, choose: &mut dyn FnMut(usize) -> usize) -> Deed {
@@ -401,6 +468,7 @@ impl Walk {
         }
         self.is_answered(deed, &before, outcome, &heard);
         self.names_whom_it_may(&before, &heard);
+        self.shows_whom_it_may(&before, &heard);
         self.hear(&heard);
         let said = match (deed, outcome) {
             (Deed::Say(_, word), Ok(())) => vec![format!("w{word}")],
@@ -484,6 +552,19 @@ impl Walk {
         }
     }
 
+    /// Who sees moderators alone is told of nobody else, be it that they go.
+    fn shows_whom_it_may(&self, before: &Model, heard: &[Stanza]) {
+        let shown = heard.iter().filter(|one| one.kind() == Kind::Presence);
+        for stanza in shown.filter(|one| one.head.type_str() != "error") {
+            let Head { from: Some(from), to: Some(to), .. } = &*stanza.head else { continue };
+            let session = SESSIONS.iter().position(|(jid, _)| *jid == to.as_str());
+            let (Some(session), Some(nick)) = (session, from.resource()) else { continue };
+            let sees = [before, &self.model].iter().any(|model| model.sees(session, nick));
+            let is_own = stanza.to_text().contains("code='110'");
+            assert!(sees || is_own, "{} after {:#?}", stanza.to_text(), self.last());
+        }
+    }
+
     fn last(&self) -> &[String] {
         &self.trail[self.trail.len().saturating_sub(20)..]
     }
@@ -491,12 +572,14 @@ impl Walk {
     /// Every client sees what is.
     fn agrees(&self) {
         let Model { occupants, affiliations, .. } = &self.model;
-        let all: BTreeMap<String, (String, String)> = occupants
-            .iter()
-            .map(|(nick, one)| (nick.clone(), (affiliations[one.person].into(), one.role.into())))
-            .collect();
         for (session, client) in self.clients.iter().enumerate() {
             let name = SESSIONS[session].0;
+            let seen = occupants.iter().filter(|(nick, _)| self.model.sees(session, nick));
+            let all: BTreeMap<String, (String, String)> = seen
+                .map(|(nick, one)| {
+                    (nick.clone(), (affiliations[one.person].into(), one.role.into()))
+                })
+                .collect();
             match self.model.seat(session) {
                 Some((nick, _)) => {
                     assert_eq!(client.nick.as_ref(), Some(nick), "{name} after {:#?}", self.last());
