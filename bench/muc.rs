@@ -245,7 +245,8 @@ async fn hear_history(
     let (number, mut session) = arrive(target.clone(), args.occupants).await?;
     let said = room.floor().last(args.history);
     // The first one wakes the room.
-    enter_and_hear(&mut session, &room.jid, number, &said).await?;
+    let entrance = enter_and_hear(&mut session, &room.jid, number, &said);
+    timeout(PATIENCE, entrance).await.context("not let in, in time")??;
     leave(&mut session, &room.jid, number).await?;
     let before = Reading::take(&target.watched)?;
     let mut latencies = Latencies::default();

@@ -1,10 +1,11 @@
 //! One occupant of the room: a session that enters, hears, and says what it is told to.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use wire::{Kind, Name, Stanza, ns};
 
 use super::floor::Floor;
@@ -19,6 +20,9 @@ const QUERY: Name = Name::new(OWNER, "query");
 const FORM: Name = Name::new(FORMS, "x");
 /// What servers call how much is told to who enters.
 const HISTORY: [&str; 2] = ["muc#maxhistoryfetch", "muc#roomconfig_historylength"];
+
+/// How long after it was told to wait an occupant tries again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What all share.
 pub struct Room {
@@ -181,6 +185,7 @@ pub async fn open(session: &mut Session, room: &str, history: usize) -> Result<(
 }
 
 /// Enters, and hears what was said before: exactly this, and then the subject (§7.2.13, §7.2.15).
+/// While the room has no room in its line (all have just left it) it says that one shall try again.
 ///
 /// # Errors
 /// When it hears something else.
@@ -194,6 +199,11 @@ pub async fn enter_and_hear(
     let mut heard = Vec::with_capacity(said.len());
     loop {
         let stanza = session.stanza().await?;
+        if is_to_wait(&stanza) {
+            sleep(AGAIN).await;
+            session.post(enter(room, number, said.len()).as_bytes());
+            continue;
+        }
         ensure!(stanza.head.type_str() != "error", "refused: {}", stanza.to_text());
         heard.extend(Mark::of(&stanza));
         if stanza.child(Name::new(ns::CLIENT, "subject")).is_some() {
@@ -202,6 +212,12 @@ pub async fn enter_and_hear(
     }
     ensure!(heard == said, "it hears {} messages, not the last {}", heard.len(), said.len());
     Ok(())
+}
+
+/// Whether what was asked for may be asked for again later (RFC 6120 §8.3.2).
+fn is_to_wait(stanza: &Stanza) -> bool {
+    let error = stanza.child(Name::new(ns::CLIENT, "error"));
+    error.and_then(|error| error.attribute("type")).is_some_and(|kind| kind == "wait")
 }
 
 /// Leaves, and waits until it is out.
