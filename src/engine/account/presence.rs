@@ -70,10 +70,11 @@ impl Account {
         if initial {
             self.greet(&jid, ctx, out);
         }
-        self.release(walked, &Committed::default(), ctx, out);
+        // Before what is kept for who comes and is in no log: that has its place behind what is.
         if let Some(place) = self.place(id).filter(|_| begins) {
             self.replay(place, ctx, out);
         }
+        self.release(walked, &Committed::default(), ctx, out);
         Ok(())
     }
 
