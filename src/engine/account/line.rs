@@ -69,8 +69,9 @@ impl Account {
         if !matches!(wait.place, Place::Half) {
             return;
         }
+        let is_some = |ours: &Unit| !ours.is_empty();
         match half {
-            Ok(theirs) if wait.unit.is_some() || !theirs.is_empty() => {
+            Ok(theirs) if wait.unit.as_ref().is_some_and(is_some) || !theirs.is_empty() => {
                 let is_late = wait.unit.is_none();
                 let ours = wait.unit.take().unwrap_or_default();
                 (wait.place, wait.unit) = (Place::Mine, Some(ours.join(theirs)));
@@ -81,7 +82,7 @@ impl Account {
             // Nothing is written, and so nobody else tells whoever took it on that it may go on.
             Ok(_) => {
                 let (to, pair) = (wait.recipient.take(), wait.pair.clone());
-                wait.place = Place::Ready(Ok(Committed::default()));
+                (wait.unit, wait.place) = (None, Place::Ready(Ok(Committed::default())));
                 self.tell_recipient(to, ticket, Ok(Committed::default()), out);
                 self.advance(&pair, ctx, out);
             }

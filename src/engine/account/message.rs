@@ -73,8 +73,14 @@ impl Account {
             return self.wait(wait, ctx, out);
         }
         let stanza = walked.stanza.clone();
+        // Nothing of it is ours. But what the recipient keeps of it comes behind what it keeps of
+        // what was said before, and that is committed here: so is this.
+        let follows = unit.is_empty() && !is_room && self.waiting.holds(&pair);
         let mut wait = Wait::for_unit(unit, pair, Then::Walk(walked), Some(by));
         let mut owed = None;
+        if follows {
+            (wait.place, wait.unit) = (Place::Mine, Some(Unit::default()));
+        }
         // What a room keeps, its own log has: nobody is told that it is durable before it is.
         if is_room {
             // It is in another's hands: no count that a log of ours has may cover it meanwhile.

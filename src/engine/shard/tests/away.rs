@@ -4,6 +4,7 @@
 use super::{lasting::*, *};
 use crate::{
     parcel::Claim,
+    passage::Walk,
     replay::{PAGE_BYTES_MAX, PAGE_ENTRIES},
     unacked::{UNACKED_BYTES_MAX, UNACKED_STANZAS_MAX},
 };
@@ -15,8 +16,16 @@ const AWAY: Xep = Xep {
     name: "Away",
     version: "1",
     status: Status::Partial("tests"),
-    hooks: &[Hook::At(Station::Keep, keep), LASTS, COUNTS, RESUMES],
+    hooks: &[Hook::At(Station::Keep, keeps), LASTS, COUNTS, RESUMES],
 };
+
+/// What has no body, whoever it is for keeps until they have got it.
+fn keeps(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
+    if passage.walk == Walk::Received && passage.stanza.child(BODY).is_none() {
+        passage.keep(Flags::TRANSIT, |stanza, _, _, _| stanza);
+    }
+    keep(passage, ctx)
+}
 
 fn asks(id: &str) -> String {
     format!("<iq type='get' id='{id}' to='{ROMEO}'><q xmlns='q'/></iq>")
@@ -67,6 +76,28 @@ fn what_was_kept_while_nobody_was_there_comes_before_what_is_said_now() {
     assert_eq!(ids(&mut world, romeo), [""; 0], "whose it is has not been read yet");
     world.look_all();
     assert_eq!(ids(&mut world, romeo), ["n", "1", "2", "3"]);
+}
+
+/// As the fuzz target F7 has found it: the one is committed by its sender, with a half of its own,
+/// the other by its recipient alone.
+#[test]
+fn what_both_keep_and_what_the_recipient_keeps_stand_in_order_in_its_log() {
+    let mut world = World::of(&[&AWAY]);
+    let juliet = world.online(JULIET, 1);
+    world.says(juliet, JULIET, &message("romeo@x", "0"));
+    // What she says to the nurse is first, and waits for the nurse's half.
+    world.loads = false;
+    world.says(juliet, JULIET, &message("nurse@x", "first"));
+    let seen = |id: &str| format!("<message to='romeo@x' id='{id}'><seen xmlns='q'/></message>");
+    world.says(juliet, JULIET, &message("romeo@x", "1"));
+    world.says(juliet, JULIET, &seen("2"));
+    world.says(juliet, JULIET, &message("romeo@x", "3"));
+    world.says(juliet, JULIET, &seen("4"));
+    world.load();
+    let kept: Vec<_> = world.log.iter().filter(|one| one.entry.log.as_str() == "romeo@x").collect();
+    let id = |one: &&Logged| Stanza::parse_one(&one.entry.stanza).unwrap().head.id.clone().unwrap();
+    let kept: Vec<_> = kept.iter().map(id).collect();
+    assert_eq!(kept.iter().map(|id| &**id).collect::<Vec<_>>(), ["0", "1", "2", "3", "4"]);
 }
 
 #[test]
