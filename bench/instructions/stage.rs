@@ -99,8 +99,8 @@ impl Stage {
                         let done = outcome(jid, ticket, recipient, Ok(Committed::default()));
                         inputs.extend(done.map(|(_, input)| input));
                     }
-                    Output::Look(jid, session, _) => {
-                        inputs.push_back(Input::Seen(jid, session, Ok(Vec::new())));
+                    Output::Look(jid, session, look) => {
+                        inputs.push_back(Input::Seen(jid, session, look, Ok(Vec::new())));
                     }
                     Output::World { .. }
                     | Output::Expire(_)
