@@ -65,6 +65,9 @@ fn judge_order(client: &Client, places: &[String]) {
 }
 
 fn judge_what_it_said(walk: &Walk, client: &Client, log: &BTreeSet<&String>) {
+    for id in &client.refused_later {
+        assert!(!log.contains(id), "{}: counted before it was kept: {id}", client.jid);
+    }
     let unharmed = walk.world.kills == 0 && walk.clients.iter().all(|one| one.lives.len() == 1);
     for stanza in &client.out {
         let id = id(stanza);
