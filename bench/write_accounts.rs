@@ -1,5 +1,5 @@
-//! Workload `write-accounts`: accounts of Waxwing, put there by its own store while it is down. Each
-//! has the password of one that exists, so that no hash is computed.
+//! Workload `write-accounts`: accounts of Waxwing, put there by its own store while it is down.
+//! Each has the password of one that exists, so that no hash is computed.
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
