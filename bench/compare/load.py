@@ -8,7 +8,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PASSWORD = "loopback"
 # No run takes so long, unless the server does not answer; filling may.
-PATIENCE_SECONDS, FILL_SECONDS_MAX = 240, 900
+PATIENCE_SECONDS, FILL_SECONDS_MAX = 300, 900
 # What a server, or the lack of one, can do to a run; the others are measured all the same.
 FAULTS = (RuntimeError, OSError, subprocess.SubprocessError)
 
