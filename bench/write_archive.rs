@@ -31,6 +31,10 @@ pub struct WriteArchiveArgs {
     /// Local parts of the accounts; %d is 1, 2, 3 …
     #[arg(long, default_value = "user%d")]
     user_pattern: String,
+    /// Local parts of those who are written to, by the number of the pair; without it pair n is
+    /// accounts 2n-1 and 2n, with it n writes
+    #[arg(long)]
+    recipient_pattern: Option<String>,
     /// The first pair whose archives are filled; they must be empty
     #[arg(long, default_value_t = 1)]
     pair: usize,
@@ -114,11 +118,15 @@ struct Talk {
 
 impl Talk {
     fn of(number: usize, args: &WriteArchiveArgs) -> Result<Self> {
-        let account = |index: usize| {
-            let user = args.user_pattern.replace("%d", &index.to_string());
+        let account = |pattern: &str, index: usize| {
+            let user = pattern.replace("%d", &index.to_string());
             Bare::parse(&format!("{user}@{}", args.domain))
         };
-        let (sender, receiver) = (account(2 * number - 1)?, account(2 * number)?);
+        let users = &args.user_pattern;
+        let (sender, receiver) = match &args.recipient_pattern {
+            None => (account(users, 2 * number - 1)?, account(users, 2 * number)?),
+            Some(recipients) => (account(users, number)?, account(recipients, number)?),
+        };
         let composer = Composer::new(receiver.as_str(), args.body_bytes);
         Ok(Self { run: u32::try_from(number)?, sender, receiver, composer })
     }

@@ -11,7 +11,7 @@ from compare.workloads import USERS, figure
 RATE = 1000
 # Accounts among which the rows of a log are spread, and which have rosters.
 FEW = 20
-LOG, ROSTER, MANY = "log{}x%d", "roster{}x%d", "many%d"
+LOG, SINK, ROSTER, MANY = "log{}x%d", "sink{}x%d", "roster{}x%d", "many%d"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +45,16 @@ def chat(pattern, pairs, *others):
 
 
 def write_log(stage, server, x):
-    """The rows of a log, in the archives of both ends of each pair."""
+    """The rows of a log, in the archives of those who talk and of as many whom they have written
+    to: who talks has been told all that is for it."""
+    others = ["--pairs", FEW, "--recipient-pattern", SINK.format(x)]
     peer = stage.peers[server]
-    peer.write_archive(stage.load, LOG.format(x), 1, x // FEW, pairs=FEW // 2)
+    peer.write_archive(stage.load, LOG.format(x), 1, each(x), *others)
+
+
+def each(x):
+    """How many of `x` rows are in one archive."""
+    return x // (2 * FEW)
 
 
 def fill_rosters(stage, server, x):
@@ -89,9 +96,9 @@ PAGE = Curve(
     "rows",
     "CPU-µs a page",
     "cpu_us_per_page",
-    lambda x: ["mam", "--rows", x // FEW, "--user-pattern", LOG.format(x)],
+    lambda x: ["mam", "--rows", each(x), "--user-pattern", LOG.format(x)],
     "A page tells how many messages the archive has, up to 1,000 (`<count/>`), so it costs more "
-    "until there are so many, and the same from there on. Twenty archives share the rows, "
+    "until there are so many, and the same from there on. Forty archives share the rows, "
     "which stand among one another: 1,000 of one are a look into the table each, for the "
     "index does not know which entries the archive shows.",
 )
@@ -129,9 +136,9 @@ SIZE = Curve(
 SWEEPS = [
     Sweep([100, 300, 1000, 2000], [5000, 10_000], lambda x: {USERS: x}, {"online": ONLINE}),
     Sweep(
-        [1000, 10_000, 100_000],
+        [4000, 20_000, 100_000],
         [1_000_000, 10_000_000],
-        lambda x: {LOG.format(x): FEW},
+        lambda x: {LOG.format(x): FEW, SINK.format(x): FEW},
         # The archive is read before more is put into it.
         {"page": PAGE, "log": LOGGED},
         write_log,

@@ -55,8 +55,11 @@ class Postgres:
         """Puts rows of texts without tabs into a table; the cluster must be serving."""
         text = "".join("\t".join(row) + "\n" for row in rows)
         self._psql(["-c", f"COPY {table} ({', '.join(columns)}) FROM STDIN"], text)
-        # As it does by itself, some time later.
-        self._psql(["-c", f"ANALYZE {table}"])
+        self.tend()
+
+    def tend(self):
+        """What autovacuum would do some minutes later, in the middle of a measurement."""
+        self._psql(["-c", "VACUUM ANALYZE"])
 
     def _psql(self, arguments, told=None):
         command = ["psql", *self._address(), "-q", "-v", "ON_ERROR_STOP=1", *arguments, DATABASE]

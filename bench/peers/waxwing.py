@@ -103,9 +103,9 @@ class Waxwing:
         arguments = ["--like", MODEL, "--user-pattern", pattern, "--first", first, "--last", last]
         self._write(load, ["write-accounts", *arguments])
 
-    def write_archive(self, load, pattern, pair, rows, pairs=1):
-        """Messages of pairs, which stand among one another, by its own store."""
-        arguments = ["--user-pattern", pattern, "--pair", pair, "--pairs", pairs, "--rows", rows]
+    def write_archive(self, load, pattern, pair, rows, *others):
+        """Messages of a pair, or as else is said, by its own store."""
+        arguments = ["--user-pattern", pattern, "--pair", pair, "--rows", rows, *others]
         self._write(load, ["write-archive", *arguments])
 
     def _write(self, load, command):
@@ -114,6 +114,8 @@ class Waxwing:
             if self.database is not None:
                 running.enter_context(self.database.serve())
             load.say([*command, "--store", self.store], FILL_SECONDS_MAX)
+            if self.database is not None:
+                self.database.tend()
 
     def _add(self, user, password):
         """As `waxwing user add` does, over the socket that it talks to."""
