@@ -73,10 +73,15 @@ impl Slot for Subscription {
 }
 
 impl Subscription {
+    /// Whether the session may be told of this room now.
+    fn wants(&self, room: &Bare) -> bool {
+        let is_wanted = self.hosts.iter().any(|host| host.domain() == room.domain());
+        is_wanted && self.told.len() < ROOMS_MAX
+    }
+
     /// Whether the session is to be told of this room now.
     fn tells(&mut self, room: &Bare) -> bool {
-        let is_wanted = self.hosts.iter().any(|host| host.domain() == room.domain());
-        is_wanted && self.told.len() < ROOMS_MAX && self.told.insert(room.clone())
+        self.wants(room) && self.told.insert(room.clone())
     }
 
     fn end(&mut self, host: &Bare) {
@@ -171,10 +176,13 @@ fn indicate(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
         return Verdict::Go;
     }
     let Some(room) = passage.stanza.head.from.as_ref().map(Jid::bare) else { return Verdict::Go };
-    let Ok(host) = Bare::host(room.domain()) else { return Verdict::Go };
     let those = passage.account.sessions.iter_mut();
     let those: Vec<_> =
         those.filter_map(|session| is_news(session, &room).then(|| session.jid.clone())).collect();
+    if those.is_empty() {
+        return Verdict::Go;
+    }
+    let Ok(host) = Bare::host(room.domain()) else { return Verdict::Go };
     for to in those {
         passage.also(&to, indicator(&host, &to, std::slice::from_ref(&room)));
     }
@@ -183,6 +191,10 @@ fn indicate(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
 
 /// Whether a session is to be told that something was said in this room.
 fn is_news(session: &mut Session, room: &Bare) -> bool {
+    // Most have asked for nothing, and this is asked for each copy of what is said in a room.
+    if !session.slot::<Subscription>().wants(room) {
+        return false;
+    }
     let is_in = session.directed.iter().any(|to| to.bare() == *room);
     !is_in && session.slot::<Subscription>().tells(room)
 }
