@@ -101,6 +101,22 @@ fn what_both_keep_and_what_the_recipient_keeps_stand_in_order_in_its_log() {
 }
 
 #[test]
+fn nobody_sees_for_ever_who_left_before_its_presence_had_its_turn() {
+    for before in [message(ROMEO, "1"), "<presence type='subscribe' to='romeo@x' id='1'/>".into()] {
+        let mut world = World::of(&[&AWAY]);
+        let (juliet, romeo) = (world.connected(JULIET, 1), world.online(ROMEO, 3));
+        world.commits = false;
+        world.says(juliet, JULIET, &before);
+        world.says(juliet, JULIET, &format!("<presence id='2' to='{ROMEO}'/>"));
+        world.leaves(juliet, JULIET);
+        world.feed_commits();
+        let heard = world.heard(romeo);
+        let at = |what: &str| heard.iter().position(|xml| xml.contains(what));
+        assert!(at("id='1'").is_some() && at("id='2'") <= at("unavailable"), "{heard:?}");
+    }
+}
+
+#[test]
 fn while_there_are_more_pages_nobody_overtakes_what_may_stand_on_them() {
     let (mut world, juliet, nurse) = world();
     for number in 0..=PAGE_ENTRIES {
