@@ -101,12 +101,13 @@ impl Behind {
     }
 
     /// Where the last stands that this sender is not to overtake.
-    fn last_of(&self, sender: u64) -> Pos {
+    pub fn last_of(&self, sender: u64) -> Pos {
         self.last.get(&sender).copied().unwrap_or_default().max(self.others)
     }
 
-    /// What this sender says waits, if it is not to overtake something of which the session has
-    /// not been told; gives it back if it is not.
+    /// What this sender says waits until then at most, if it is not to overtake something of which
+    /// the session, which has been told up to there, has not been told; gives it back if it is not.
+    /// Whether something of it may stand in what has not been read.
     ///
     /// # Errors
     /// There is no room for it.
@@ -114,10 +115,10 @@ impl Behind {
         &mut self,
         leaving: Leaving,
         sender: u64,
-        told: Pos,
-        until: Moment,
+        (told, until, may_stand): (Pos, Moment, bool),
     ) -> Result<Option<Leaving>, Leaving> {
-        let (last, unread) = (self.last_of(sender), self.unread);
+        let unread = if may_stand { self.unread } else { Pos::default() };
+        let last = self.last_of(sender);
         if last.max(unread) <= told {
             return Ok(Some(leaving));
         }
@@ -180,6 +181,18 @@ impl Behind {
         let waiting = self.waiting.iter().enumerate().filter(|(_, one)| one.behind <= told);
         let (at, _) = waiting.min_by_key(|(_, one)| one.behind)?;
         self.remove(at)
+    }
+
+    /// All that this sender has said and that waits only for what has not been read, in order,
+    /// when there is no room for more of it; nothing where something of it is known to stand.
+    pub fn give_way(&mut self, sender: u64, told: Pos) -> Vec<Leaving> {
+        if self.last_of(sender) > told {
+            return Vec::new();
+        }
+        let of_it = |one: &Waits| one.unsure == Some(sender);
+        let places: Vec<_> =
+            (0..self.waiting.len()).filter(|&at| of_it(&self.waiting[at])).collect();
+        places.into_iter().enumerate().filter_map(|(gone, at)| self.remove(at - gone)).collect()
     }
 
     /// The next request that has waited for too long.

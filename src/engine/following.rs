@@ -124,6 +124,12 @@ impl Following {
         self.waiting.iter().map(|one| one.until).min()
     }
 
+    /// What of it no log has.
+    pub fn unlogged(&self) -> impl Iterator<Item = &Stanza> {
+        let unlogged = self.waiting.iter().filter(|one| one.leaving.pos.is_none());
+        unlogged.map(|one| &one.leaving.stanza)
+    }
+
     /// Where the first of what waits stands in the session's own log.
     pub fn first(&self) -> Option<Pos> {
         self.waiting.iter().filter_map(|one| one.leaving.pos).min()

@@ -9,7 +9,7 @@ use crate::{
     unit::Pos,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{Bare, Jid, Kind, Text};
+use wire::{Bare, Jid, Kind, Stanza, Text};
 
 /// Where a message that a room tells an occupant stands in the room's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +203,11 @@ impl Hearings {
         self.following.until()
     }
 
+    /// What waits for a room and is in no log.
+    pub fn unlogged(&self) -> impl Iterator<Item = &Stanza> {
+        self.following.unlogged()
+    }
+
     /// Where the first of what waits stands in the session's own log.
     pub fn first_following(&self) -> Option<Pos> {
         self.following.first()
@@ -356,7 +361,7 @@ mod tests {
     }
 
     fn says(xml: &str) -> Leaving {
-        wire::Stanza::parse_one(xml).unwrap().into()
+        Stanza::parse_one(xml).unwrap().into()
     }
 
     #[test]

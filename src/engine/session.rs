@@ -229,7 +229,7 @@ impl Session {
     }
 
     /// Writes what of a stanza, and of what was held before it, reaches the socket now.
-    pub fn write(&mut self, leaving: Leaving, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
+    pub fn write(&mut self, leaving: Leaving, ctx: &Ctx<'_>, to: &mut dyn FnMut(Written)) {
         let (pos, told, mut passes) = (leaving.pos, leaving.room(), false);
         self.pass(Desk::Hold, leaving, ctx, &mut |written| {
             passes = true;
@@ -239,6 +239,12 @@ impl Session {
         let follows = self.hearings.first_following();
         self.held = if passes { follows } else { self.held.or(pos) };
         self.hearings.holds(told.as_ref().map(|(by, pos)| (by, *pos)), passes);
+    }
+
+    /// Writes what has waited for what a room had to tell: no hook holds it back once more.
+    pub fn follow(&mut self, leaving: Leaving, ctx: &Ctx<'_>, to: &mut dyn FnMut(Written)) {
+        let passing = self.through(ctx.hooks.writes(Desk::Count), [leaving].into(), ctx);
+        passing.into_iter().map(|one| Written::Stanza(one.stanza)).for_each(to);
     }
 
     /// What a hook says to an element that is not a stanza; it goes on to [`Session::say`].
@@ -274,12 +280,14 @@ impl Session {
     }
 
     /// Most stanzas pass alone: they are not gathered anew at each desk.
-    fn pass(&mut self, from: Desk, leaving: Leaving, ctx: &Ctx<'_>, to: &mut impl FnMut(Written)) {
+    fn pass(&mut self, from: Desk, leaving: Leaving, ctx: &Ctx<'_>, to: &mut dyn FnMut(Written)) {
         let writes = ctx.hooks.writes(from);
         let (hold, count) =
             writes.split_at(writes.partition_point(|&(desk, _)| desk < Desk::Count));
         let mut passing = self.through(hold, [leaving].into(), ctx);
-        if self.hearings.len() > 0 && self.is_attached() {
+        // What a room's log tells is in its order anyway, and is the most.
+        let waits = |one: &Leaving| one.told.is_none() && one.stanza.kind() != wire::Kind::Iq;
+        if self.hearings.len() > 0 && passing.iter().any(waits) && self.is_attached() {
             let hearings = &mut self.hearings;
             let precede = |one| hearings.precedes(one, ctx.now);
             passing = passing.into_iter().flat_map(precede).collect();

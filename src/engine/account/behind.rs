@@ -10,7 +10,7 @@ use crate::{
     passage::{Walk, Walked},
     unit::Pos,
 };
-use wire::{Kind, StanzaCondition};
+use wire::{Jid, Kind, StanzaCondition};
 
 impl Account {
     /// The log has this there: those who are told of it later are told before what its sender says
@@ -41,7 +41,11 @@ impl Account {
         let Some(sender) = sender(&leaving.stanza, &self.jid) else { return Some(leaving) };
         let (until, kind) = (ctx.now.after(BEHIND_MS_MAX), leaving.stanza.kind());
         let only_here = leaving.told.is_none() && kind != Kind::Presence;
-        match replay.behind.put(leaving, sender, replay.after, until) {
+        // What is said in a room to all is in no account's log, and whoever enters many hears much.
+        let is_room = |from: &Jid| ctx.settings.service(from.domain()).is_some();
+        let may_stand = !leaving.stanza.head.from.as_ref().is_some_and(is_room);
+        let told = replay.after;
+        match replay.behind.put(leaving, sender, (told, until, may_stand)) {
             Ok(Some(leaving)) => return Some(leaving),
             Ok(None) => {
                 if kind == Kind::Iq {
@@ -53,6 +57,13 @@ impl Account {
             Err(full) if full.told.is_some() => {
                 let hearings = &mut self.sessions[place].hearings;
                 full.room().into_iter().for_each(|(by, _)| hearings.crowds_out(by.bare()));
+            }
+            Err(full) if replay.behind.last_of(sender) <= told => {
+                let (before, id) = (replay.behind.give_way(sender, told), session.id);
+                for one in before.into_iter().chain([full]) {
+                    let Some(place) = self.place(id) else { break };
+                    self.deliver_now(place, one, ctx, out);
+                }
             }
             Err(full) => match untaken(&full.stanza) {
                 // Presence and answers are lost if they do not come; late is less.

@@ -1,8 +1,15 @@
 //! What reaches the sessions: in the order of the log, and counted.
 
 use super::{Account, Output, to_socket};
-use crate::{ctx::Ctx, hook::Leaving};
+use crate::{
+    ctx::Ctx,
+    hook::Leaving,
+    session::{Session, Written},
+};
 use wire::{Jid, Kind};
+
+/// How a session writes what reaches its socket.
+type Write = fn(&mut Session, Leaving, &Ctx<'_>, &mut dyn FnMut(Written));
 
 impl Account {
     /// Writes to a session of this account, if it is still there.
@@ -75,17 +82,39 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
+        self.put(place, leaving, Session::write, ctx, out);
+        self.call_rooms(place, out);
+    }
+
+    /// The same, when it has waited for what a room had to tell.
+    pub(super) fn follow(
+        &mut self,
+        place: usize,
+        leaving: Leaving,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        self.put(place, leaving, Session::follow, ctx, out);
+    }
+
+    fn put(
+        &mut self,
+        place: usize,
+        leaving: Leaving,
+        write: Write,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
         let Some(session) = self.sessions.get_mut(place) else { return };
         let (link, attached) = (session.link, session.is_attached());
         let is_logged = leaving.pos.is_some() || leaving.told.is_some();
         let only_here = !is_logged && leaving.stanza.kind() != Kind::Presence;
-        session.write(leaving, ctx, &mut |written| {
+        write(session, leaving, ctx, &mut |written| {
             if attached {
                 out.push(to_socket(link, written));
             }
         });
-        self.call_rooms(place, out);
-        if self.sessions[place].managed.is_none() {
+        if session.managed.is_none() {
             return;
         }
         match attached {

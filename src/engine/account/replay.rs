@@ -302,6 +302,9 @@ impl Account {
     /// A session that takes what is for the account has got what the log has up to here: who comes
     /// later need not be told of it.
     pub(super) fn has_got(&mut self, place: usize, pos: Pos, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        // What of it a hook holds back, or what waits for a room, it has not got yet.
+        let held = self.sessions[place].held.map_or(pos, |held| Pos(held.0 - 1));
+        let pos = pos.min(held);
         if self.sessions[place].takes_messages() && pos > self.delivered {
             self.delivered = pos;
             self.note(ctx, out);

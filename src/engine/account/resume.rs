@@ -294,7 +294,7 @@ impl Account {
         let unacked = session.managed.iter().flat_map(|managed| managed.unacked.iter());
         let unlogged = unacked.filter(|sent| !sent.is_logged() && !sent.answered);
         let waiting = session.replay.iter().flat_map(|replay| replay.behind.unlogged());
-        let waiting = waiting.map(|(stanza, _)| stanza);
+        let waiting = waiting.map(|(stanza, _)| stanza).chain(session.hearings.unlogged());
         let is_alone = self.sessions.is_empty();
         let lost = |stanza: &&Stanza| is_alone || stanza.head.to.as_ref() == Some(&session.jid);
         let unlogged = unlogged.filter_map(|sent| sent.stanza.as_ref()).chain(waiting);

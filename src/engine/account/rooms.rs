@@ -135,7 +135,7 @@ impl Account {
     fn follow_rooms(&mut self, id: i64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         while let Some(place) = self.place(id) {
             let Some(next) = self.sessions[place].hearings.next_following() else { return };
-            self.put_out(place, next, ctx, out);
+            self.follow(place, next, ctx, out);
         }
     }
 

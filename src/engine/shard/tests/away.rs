@@ -100,6 +100,58 @@ fn what_both_keep_and_what_the_recipient_keeps_stand_in_order_in_its_log() {
     assert_eq!(kept.iter().map(|id| &**id).collect::<Vec<_>>(), ["0", "1", "2", "3", "4"]);
 }
 
+/// A room has told something that stands behind what the session has not heard: what else comes
+/// from there waits until it has.
+#[test]
+fn what_follows_what_a_room_has_yet_to_tell_is_told_in_order_and_once() {
+    let mut world = World::of(&[&AWAY]);
+    let romeo = world.online(ROMEO, 3);
+    let room = |id: &str, kind: &str, what: &str| {
+        let from = "from='garden@rooms.x/nurse'";
+        format!("<{kind} {from} to='{ROMEO}' id='{id}'>{what}</{kind}>")
+    };
+    let tells = |world: &mut World, pos: i64, after: i64| {
+        let message = room(&format!("room{pos}"), "message", "<body/>");
+        let message = Stanza::parse_one(&message).unwrap();
+        let told = Told { pos: Pos(pos), after: Pos(after), more: false };
+        let to = Bare::parse("romeo@x").unwrap();
+        world.feed(Input::Parcel(Parcel::Told { to, message, told, news: None }));
+    };
+    tells(&mut world, 1, 0);
+    tells(&mut world, 3, 2);
+    for id in ["a", "b", "c"] {
+        world.routed(&room(id, "message", "<q xmlns='q'/>"));
+    }
+    assert_eq!(ids(&mut world, romeo), ["room1"]);
+    tells(&mut world, 2, 1);
+    tells(&mut world, 3, 2);
+    assert_eq!(ids(&mut world, romeo), ["room2", "room3", "a", "b", "c"]);
+    // What the room never tells is not waited for.
+    tells(&mut world, 6, 5);
+    world.routed(&room("d", "message", "<q xmlns='q'/>"));
+    world.routed(&room("e", "message", "<q xmlns='q'/>"));
+    assert_eq!(ids(&mut world, romeo), [""; 0]);
+    world.now += 5_001;
+    world.feed(Input::Tick);
+    assert_eq!(ids(&mut world, romeo), ["d", "e"]);
+}
+
+/// Nothing is lost, refused or out of order for somebody whose log is long.
+#[test]
+fn who_enters_rooms_before_its_log_has_been_read_sees_all_in_order() {
+    let (mut world, juliet, _) = world();
+    world.says(juliet, JULIET, &message("romeo@x", "1"));
+    let romeo = world.online(ROMEO, 3);
+    let all: Vec<_> = (0..600).map(|number| number.to_string()).collect();
+    for id in &all {
+        world.routed(&format!("<presence from='hall@far.y/{id}' to='{ROMEO}' id='{id}'/>"));
+    }
+    world.look_all();
+    let told = ids(&mut world, romeo);
+    assert_eq!(told[..600], all);
+    assert_eq!(told[600..], ["1"]);
+}
+
 #[test]
 fn nobody_sees_for_ever_who_left_before_its_presence_had_its_turn() {
     for before in [message(ROMEO, "1"), "<presence type='subscribe' to='romeo@x' id='1'/>".into()] {
