@@ -73,9 +73,9 @@ impl Account {
             return self.wait(wait, ctx, out);
         }
         let stanza = walked.stanza.clone();
-        // Nothing of it is ours. But what the recipient keeps of it comes behind what it keeps of
-        // what was said before, and that is committed here: so is this.
-        let follows = unit.is_empty() && !is_room && self.waiting.holds(&pair);
+        // Nothing of it is ours. But what the recipient keeps of it stands in order with what it
+        // keeps of what was said before, and is said next, and that is committed here: so is this.
+        let follows = unit.is_empty() && !is_room;
         let mut wait = Wait::for_unit(unit, pair, Then::Walk(walked), Some(by));
         let mut owed = None;
         if follows {
