@@ -238,7 +238,7 @@ impl Account {
                 self.release(walked, committed, ctx, out);
                 self.send(stanza, ctx, out);
             }
-            Then::Handle(stanza) => self.handle_routed(stanza, ctx, out),
+            Then::Handle(stanza, session) => self.handle_late(stanza, session, ctx, out),
             Then::Remember => self.remember_on(ctx, out),
             Then::Amended(number) => self.amended(number, out),
             Then::Noted(noted) => self.noted(&noted, ctx, out),
@@ -287,7 +287,7 @@ impl Account {
             Then::Remember => return self.remember_on(ctx, out),
             Then::Amended(number) => return self.amended(*number, out),
             Then::Noted(noted) => return self.note_again(&noted.gone, ctx, out),
-            Then::Handle(_) | Then::Say(..) | Then::Nothing => None,
+            Then::Handle(..) | Then::Say(..) | Then::Nothing => None,
         };
         refusal.into_iter().for_each(|refusal| self.send(refusal, ctx, out));
     }

@@ -42,7 +42,7 @@ use std::collections::VecDeque;
 use streams::Wish;
 use wait::{By, Place, Then, Wait};
 use waiting::Waiting;
-use wire::{Bare, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
+use wire::{Bare, Jid, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition, Text};
 
 pub use last_presence::{LAST_PRESENCE, LastPresence};
 pub(crate) use readers::READERS;
@@ -268,11 +268,34 @@ impl Account {
         }
         if !self.waiting.is_overrun() {
             let place = Place::Ready(Ok(Committed::default()));
-            return self.wait(Wait::of(place, pair, Then::Handle(stanza), None), ctx, out);
+            let then = Then::Handle(stanza, pair.1.as_ref().and_then(|to| self.number_of(to)));
+            return self.wait(Wait::of(place, pair, then, None), ctx, out);
         }
         if stanza.kind() == Kind::Iq {
             self.refuse(&stanza, &StanzaCondition::ResourceConstraint.into(), ctx, out);
         }
+    }
+
+    /// The number of the session at this address.
+    fn number_of(&self, to: &Jid) -> Option<i64> {
+        self.sessions.iter().find(|session| session.jid == *to).map(|session| session.id)
+    }
+
+    /// Its turn has come. Presence that was for a session which is no more is not for another that
+    /// has its resource: whoever sent it has heard that it is gone, and tells it of no end.
+    fn handle_late(
+        &mut self,
+        stanza: Stanza,
+        session: Option<i64>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let shows = stanza.kind() == Kind::Presence && stanza.head.type_str().is_empty();
+        let now = stanza.head.to.as_ref().and_then(|to| self.number_of(to));
+        if shows && session.is_some() && session != now {
+            return;
+        }
+        self.handle_routed(stanza, ctx, out);
     }
 
     fn handle_routed(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {

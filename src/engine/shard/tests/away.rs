@@ -168,6 +168,22 @@ fn nobody_sees_for_ever_who_left_before_its_presence_had_its_turn() {
     }
 }
 
+/// As the fuzz target F7 has found it: whoever shows itself has heard that the other is gone.
+#[test]
+fn presence_for_a_session_that_is_no_more_is_not_for_who_has_its_resource_now_rfc6121_4_6_1() {
+    let mut world = World::of(&[&AWAY]);
+    let (juliet, old) = (world.connected(JULIET, 1), world.online(ROMEO, 3));
+    world.commits = false;
+    world.says(juliet, JULIET, &message("romeo@x", "1"));
+    world.says(juliet, JULIET, &format!("<presence id='2' to='{ROMEO}'/>"));
+    world.says(juliet, JULIET, &asks("3"));
+    let new = world.online(ROMEO, 4);
+    world.feed_commits();
+    let heard = ids(&mut world, new);
+    assert!(heard.contains(&"3".into()) && !heard.contains(&"2".into()), "{heard:?}");
+    assert_eq!(ids(&mut world, old), [""; 0]);
+}
+
 #[test]
 fn while_there_are_more_pages_nobody_overtakes_what_may_stand_on_them() {
     let (mut world, juliet, nurse) = world();
