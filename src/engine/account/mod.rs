@@ -281,8 +281,9 @@ impl Account {
         self.sessions.iter().find(|session| session.jid == *to).map(|session| session.id)
     }
 
-    /// Its turn has come. Presence that was for a session which is no more is not for another that
-    /// has its resource: whoever sent it has heard that it is gone, and tells it of no end.
+    /// Its turn has come. Presence for a session that is no more, or was not there when it came
+    /// (RFC 6121 §8.5.3.2.1), is not for another that has its resource: whoever sent it may have
+    /// heard since that it is gone, and tells it of no end.
     fn handle_late(
         &mut self,
         stanza: Stanza,
@@ -292,7 +293,7 @@ impl Account {
     ) {
         let shows = stanza.kind() == Kind::Presence && stanza.head.type_str().is_empty();
         let now = stanza.head.to.as_ref().and_then(|to| self.number_of(to));
-        if shows && session.is_some() && session != now {
+        if shows && session != now {
             return;
         }
         self.handle_routed(stanza, ctx, out);
