@@ -3,7 +3,7 @@
 
 use crate::{
     ctx::Moment,
-    delivery::{Untaken, untaken},
+    delivery::{Untaken, supersedes, untaken},
     hook::Leaving,
     unit::Pos,
 };
@@ -156,15 +156,8 @@ impl Behind {
 
     /// Of presence only what is said last counts.
     fn supersede(&mut self, newer: &Stanza) {
-        let shows = |stanza: &Stanza| {
-            let shows = matches!(stanza.head.type_str(), "" | "unavailable");
-            stanza.kind() == Kind::Presence && shows
-        };
-        let is_older = |one: &Waits| {
-            let stanza = &one.leaving.stanza;
-            shows(stanza) && stanza.head.from == newer.head.from
-        };
-        if let Some(at) = self.waiting.iter().position(is_older).filter(|_| shows(newer)) {
+        let is_older = |one: &Waits| supersedes(newer, &one.leaving.stanza);
+        if let Some(at) = self.waiting.iter().position(is_older) {
             self.remove(at);
         }
     }

@@ -69,6 +69,16 @@ fn is_account(to: &Jid) -> bool {
     to.is_bare() && to.local().is_some()
 }
 
+/// Whether this tells how somebody is there, and the older one how the same had been: of what
+/// waits only what is said last counts.
+pub(crate) fn supersedes(newer: &Stanza, older: &Stanza) -> bool {
+    let shows = |stanza: &Stanza| {
+        let shows = matches!(stanza.head.type_str(), "" | "unavailable");
+        stanza.kind() == Kind::Presence && shows
+    };
+    shows(newer) && shows(older) && older.head.from == newer.head.from
+}
+
 /// Whether there are presences of this type (RFC 6121 §4.7.1).
 pub(crate) fn is_presence_type(name: &str) -> bool {
     matches!(name, "" | "unavailable" | "probe" | "error") || Ask::parse(name).is_some()

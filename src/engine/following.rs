@@ -2,9 +2,9 @@
 //! what can wait, and is told it out of the room's log before all else of that room, so that
 //! between the two of any pair of addresses nothing overtakes anything (RFC 6120 §10.1).
 
-use crate::{ctx::Moment, hook::Leaving, unit::Pos};
+use crate::{ctx::Moment, delivery::supersedes, hook::Leaving, unit::Pos};
 use std::collections::VecDeque;
-use wire::{Bare, Kind, Stanza};
+use wire::{Bare, Stanza};
 
 /// How long it waits for a room to tell the next, which may be gone, or have nothing any more of
 /// what it is waited for.
@@ -59,15 +59,8 @@ impl Following {
 
     /// Of presence only what is said last counts.
     fn supersede(&mut self, newer: &Stanza) {
-        let shows = |stanza: &Stanza| {
-            let shows = matches!(stanza.head.type_str(), "" | "unavailable");
-            stanza.kind() == Kind::Presence && shows
-        };
-        let is_older = |one: &Follows| {
-            let stanza = &one.leaving.stanza;
-            shows(stanza) && stanza.head.from == newer.head.from
-        };
-        if let Some(at) = self.waiting.iter().position(is_older).filter(|_| shows(newer)) {
+        let is_older = |one: &Follows| supersedes(newer, &one.leaving.stanza);
+        if let Some(at) = self.waiting.iter().position(is_older) {
             self.remove(at);
         }
     }

@@ -1,6 +1,6 @@
 //! What has been sent on a stream and the client has not acknowledged (XEP-0198 §4, §5).
 
-use crate::{hook::Leaving, unit::Pos};
+use crate::{delivery::supersedes, hook::Leaving, unit::Pos};
 use std::collections::{BTreeMap, VecDeque};
 use wire::{Bare, Kind, Stanza};
 
@@ -148,16 +148,10 @@ impl Unacked {
     /// One more is to be sent when there is a stream. Of presence only what is said last counts.
     fn supersede(&mut self, newer: &Stanza) {
         let Some(unsent) = self.unsent else { return };
-        let shows = |stanza: &Stanza| {
-            let shows = matches!(stanza.head.type_str(), "" | "unavailable");
-            stanza.kind() == Kind::Presence && shows
-        };
-        let is_older = |sent: &Sent| {
-            let stanza = sent.stanza.as_ref();
-            stanza.is_some_and(|stanza| shows(stanza) && stanza.head.from == newer.head.from)
-        };
+        let is_older =
+            |sent: &Sent| sent.stanza.as_ref().is_some_and(|older| supersedes(newer, older));
         let mut waiting = self.queue.iter().skip(unsent);
-        let Some(at) = waiting.position(is_older).filter(|_| shows(newer)) else { return };
+        let Some(at) = waiting.position(is_older) else { return };
         if let Some(Sent { stanza: Some(stanza), .. }) = self.queue.remove(unsent + at) {
             self.whole.remove(&stanza);
         }
