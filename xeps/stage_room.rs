@@ -60,6 +60,8 @@ pub struct House {
     pub log: Vec<(Pos, Entry)>,
     /// Whether the store does things only when it is told to.
     pub late: bool,
+    /// Whether nobody ever gives the half of a private message.
+    pub slow: bool,
     commits: VecDeque<(Ticket, Unit)>,
     reads: VecDeque<(u64, Stanza)>,
     /// Where each session has sent its presence (RFC 6121 §4.6).
@@ -101,6 +103,7 @@ impl House {
             cells,
             log,
             late: false,
+            slow: false,
             commits,
             reads,
             directed,
@@ -293,16 +296,27 @@ impl House {
                     left.push(message);
                 }
             }
+            Output::Parcel(Parcel::Beside { stanza, beside, .. }) => {
+                let owed = beside.owed.filter(|_| !beside.is_copy);
+                let owed = owed.filter(|_| !self.slow);
+                inputs.extend(owed.map(|owed| self.gives_half(owed)));
+                inputs.extend(self.reaches(&stanza));
+                left.push(stanza);
+            }
             Output::Parcel(Parcel::Routed { stanza, owed, .. }) => {
-                if let Some(owed) = owed {
-                    self.waiting.remove(&owed.ticket);
-                    inputs.push_back(Input::Release(owed, Ok(Committed::default())));
-                }
+                let owed = owed.filter(|_| !self.slow);
+                inputs.extend(owed.map(|owed| self.gives_half(owed)));
                 inputs.extend(self.reaches(&stanza));
                 left.push(stanza);
             }
             _ => {}
         }
+    }
+
+    /// The recipient's half of a private message: both are written at once.
+    fn gives_half(&mut self, owed: Owed) -> Input {
+        self.waiting.remove(&owed.ticket);
+        Input::Release(owed, Ok(Committed::default()))
     }
 
     /// What an account does with a stanza of the room's, as far as the room hears of it.

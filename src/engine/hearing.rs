@@ -6,6 +6,7 @@ use crate::{
     ctx::Moment,
     following::{FOLLOWING_MS_MAX, Following},
     hook::{Leaving, Leavings},
+    parcel::Owed,
     unit::Pos,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,16 @@ pub struct Told {
     pub after: Pos,
     /// There is more that the occupant has missed: told when it is asked for.
     pub more: bool,
+}
+
+/// When a session is told what the log of a room does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// It is a private message: who waits for the half of who gets it.
+    pub owed: Option<Owed>,
+    /// The half is given for the same message to another session of theirs: this one is told when
+    /// that one is, and not if that is refused.
+    pub is_copy: bool,
 }
 
 /// What somebody who belongs to a room should know of a message there, wherever they are.

@@ -2,7 +2,7 @@
 //! nobody assumes that the other is in this process.
 
 use crate::{
-    hearing::{Attends, News, Told},
+    hearing::{Attends, Beside, News, Told},
     port::{Fault, Node},
     unit::{Committed, Unit},
 };
@@ -67,6 +67,15 @@ pub enum Parcel {
         /// What those of the account's devices should know that do not hear it.
         news: Option<News>,
     },
+    /// A room says this to a session of an occupant of this server's, beside what its log has.
+    Beside {
+        /// The occupant's account.
+        to: Bare,
+        /// What it says.
+        stanza: Stanza,
+        /// When it is told.
+        beside: Beside,
+    },
     /// A room tells somebody of this server's, none of whose sessions hears it, what its log has.
     News {
         /// The account.
@@ -105,6 +114,7 @@ impl Parcel {
             Self::FromSocket(account, ..) | Self::Order(account, _) => Some(account),
             Self::Routed { to, .. } | Self::Half { to, .. } | Self::Release { to, .. } => Some(to),
             Self::Told { to, .. } | Self::News { to, .. } | Self::Missed { to, .. } => Some(to),
+            Self::Beside { to, .. } => Some(to),
             Self::Attends { room, .. } => Some(room),
             Self::ToSocket(..) => None,
         }

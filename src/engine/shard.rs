@@ -194,6 +194,7 @@ impl Shard {
             Parcel::Told { to, message, told, news } => {
                 (to, account::Input::Told(message, told, news))
             }
+            Parcel::Beside { to, stanza, beside } => (to, account::Input::Beside(stanza, beside)),
             Parcel::News { to, message, news } => (to, account::Input::News(message, news)),
             Parcel::Missed { to, session, room } => (to, account::Input::Missed(session, room)),
             Parcel::Attends { room, session, attends } => {

@@ -3,7 +3,7 @@
 
 use crate::{limits::Limits, mailbox::Mailboxes};
 use engine::{
-    hearing::Attends,
+    hearing::{Attends, Beside},
     parcel::{Owed, Parcel},
     port::Node,
     shard,
@@ -65,7 +65,10 @@ impl Post {
     pub fn deliver(&self, parcel: Parcel) {
         match parcel {
             Parcel::ToSocket(link, say) => self.mailboxes.push(link.number, say),
-            Parcel::Routed { .. } | Parcel::Told { .. } | Parcel::News { .. } => {
+            Parcel::Routed { .. }
+            | Parcel::Beside { .. }
+            | Parcel::Told { .. }
+            | Parcel::News { .. } => {
                 if let Some(refused) = self.offer(parcel) {
                     self.turn_away(refused);
                 }
@@ -88,6 +91,12 @@ impl Post {
 
     /// What a full inbox did not take.
     fn turn_away(&self, parcel: Parcel) {
+        let parcel = match parcel {
+            Parcel::Beside { to, stanza, beside: Beside { owed, is_copy: false } } => {
+                Parcel::Routed { to, stanza, owed }
+            }
+            other => other,
+        };
         if let Parcel::Routed { owed: Some(Owed { sender, ticket }), .. } = parcel {
             return self.put(Parcel::Half { to: sender, ticket, half: Err(full()) });
         }

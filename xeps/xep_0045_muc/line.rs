@@ -19,6 +19,8 @@ pub enum Effect {
     Send(Stanza),
     /// The account of somebody who is written to in private gives its half.
     Whisper(Bare, Stanza, Owed),
+    /// The same for another session of that account.
+    Copy(Bare, Stanza, Owed),
     /// Everybody who sat when it was decided sees this.
     Show(Box<Show>),
     /// Everybody who sat hears this; said by the session at this address.

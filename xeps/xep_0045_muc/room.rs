@@ -333,6 +333,7 @@ impl Room {
             Input::Tick
             | Input::Note
             | Input::Said(..)
+            | Input::Beside(..)
             | Input::Told(..)
             | Input::News(..)
             | Input::Missed(..)

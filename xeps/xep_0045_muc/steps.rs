@@ -11,6 +11,7 @@ use super::{
 };
 use engine::{
     account::Output,
+    hearing::Beside,
     parcel::{Parcel, Ticket},
     port::Fault,
     shard::WorldAnswer,
@@ -96,6 +97,10 @@ impl Room {
             Effect::Whisper(to, stanza, owed) => {
                 let parcel = Parcel::Routed { to, stanza, owed: Some(owed) };
                 turn.out.push(Output::Parcel(parcel));
+            }
+            Effect::Copy(to, stanza, owed) => {
+                let beside = Beside { owed: Some(owed), is_copy: true };
+                turn.out.push(Output::Parcel(Parcel::Beside { to, stanza, beside }));
             }
             Effect::Show(show) => {
                 // A right that is not written yet when something is told had not been given.

@@ -22,17 +22,9 @@ use std::collections::BTreeMap;
 /// Messages that may be on their way between two occupants.
 const WHISPERED_MAX: usize = 1_024;
 
-/// What is on its way: the sender's unit is not committed yet.
+/// What is on its way: the sender's unit is not committed yet. Whose account gives the other half.
 #[derive(Debug, Default)]
-pub struct Whispered(BTreeMap<Owed, Whisper>);
-
-#[derive(Debug)]
-struct Whisper {
-    /// Whose account gives the other half.
-    to: Bare,
-    /// For the other sessions of the same occupant.
-    copies: Vec<Stanza>,
-}
+pub struct Whispered(BTreeMap<Owed, Bare>);
 
 impl Whispered {
     pub fn is_empty(&self) -> bool {
@@ -88,9 +80,11 @@ impl Room {
         if self.whispered.0.len() >= WHISPERED_MAX {
             return Err(StanzaCondition::ResourceConstraint.into());
         }
-        let whisper = Whisper { to: to.clone(), copies };
-        self.whispered.0.insert(owed.clone(), whisper);
-        step.effects.push(Effect::Whisper(to, first_said, owed));
+        self.whispered.0.insert(owed.clone(), to.clone());
+        step.effects.push(Effect::Whisper(to.clone(), first_said, owed.clone()));
+        // Right behind it, and told when it is: what is said next is for all of them behind both.
+        let copied = |copy| Effect::Copy(to.clone(), copy, owed.clone());
+        step.effects.extend(copies.into_iter().map(copied));
         self.take(step, turn);
         Ok(())
     }
@@ -116,12 +110,8 @@ impl Room {
         outcome: Result<Committed, Fault>,
         turn: &mut Turn<'_, '_>,
     ) {
-        let Some(Whisper { to, copies }) = self.whispered.0.remove(&owed) else { return };
-        let is_new = outcome.as_ref().is_ok_and(|committed| !committed.repeated);
+        let Some(to) = self.whispered.0.remove(&owed) else { return };
         turn.out.push(Output::Parcel(Parcel::Release { to, owed, outcome }));
-        if is_new {
-            copies.into_iter().for_each(|copy| send(copy, turn.out));
-        }
     }
 }
 

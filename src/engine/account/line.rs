@@ -147,17 +147,22 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Some(ticket) = self.waiting.owed(owed) else { return };
-        let Some(wait) = self.waiting.at(ticket) else { return };
         let is_committed = outcome.is_ok();
-        if !is_committed {
-            wait.then = Then::Nothing;
+        let mut committed = outcome.unwrap_or_default();
+        for ticket in self.waiting.owed(owed) {
+            let Some(wait) = self.waiting.at(ticket) else { continue };
+            if !is_committed {
+                wait.then = Then::Nothing;
+            }
+            // Of copies the log has nothing.
+            let of_copies = Committed { repeated: committed.repeated, ..Committed::default() };
+            let committed = std::mem::replace(&mut committed, of_copies);
+            wait.place = Place::Ready(Ok(committed));
+            let pair = wait.pair.clone();
+            self.learn(ticket, is_committed);
+            self.advance(&pair, ctx, out);
+            self.ask_on(ctx, out);
         }
-        wait.place = Place::Ready(Ok(outcome.unwrap_or_default()));
-        let pair = wait.pair.clone();
-        self.learn(ticket, is_committed);
-        self.advance(&pair, ctx, out);
-        self.ask_on(ctx, out);
     }
 
     /// What was committed is at hand from now on.

@@ -151,6 +151,24 @@ impl Account {
         }
     }
 
+    /// A copy of a private message whose half this account has given, for another session: behind
+    /// that. If it was refused, or there is no room, it is told to nobody; the log has it, or its
+    /// sender knows.
+    pub(super) fn copy_received(
+        &mut self,
+        copy: Stanza,
+        owed: Owed,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if !self.waiting.is_owed(&owed) || self.waiting.is_overrun() {
+            return;
+        }
+        let Ok((_, walked)) = self.take(copy, ctx) else { return };
+        let pair = pair(&walked.stanza);
+        self.wait(Wait::of(Place::Theirs(owed), pair, Then::Walk(walked), None), ctx, out);
+    }
+
     /// Walks Received up to the commit. What nobody takes and nothing keeps is refused here.
     fn take(&mut self, stanza: Stanza, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Box<Ended>> {
         let (unit, walked) = decide(Walk::Received, stanza, self, ctx)?;

@@ -165,6 +165,7 @@ impl Account {
         match input {
             Input::Said(link, said) => self.said(link, said, ctx, out),
             Input::Routed(stanza, owed) => self.routed(stanza, owed, ctx, out),
+            Input::Beside(stanza, beside) => self.beside(stanza, beside, ctx, out),
             Input::Told(message, told, news) => self.told(message, told, news, ctx, out),
             Input::News(message, news) => notify(message, news, self, ctx, out),
             Input::Half(ticket, half) => self.half(ticket, half, ctx, out),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
-    hearing::{Attends, Heard, News, Told},
+    hearing::{Attends, Beside, Heard, News, Told},
     hook::Leaving,
     parcel::{Link, Parcel},
     passage::{Passage, Walk, Walked, decide},
@@ -18,6 +18,22 @@ use std::collections::BTreeSet;
 use wire::{Bare, Jid, Stanza, StanzaCondition};
 
 impl Account {
+    /// A room says something to one of the sessions beside its log.
+    pub(super) fn beside(
+        &mut self,
+        stanza: Stanza,
+        beside: Beside,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        match beside {
+            Beside { owed: Some(owed), is_copy: true } => {
+                self.copy_received(stanza, owed, ctx, out)
+            }
+            Beside { owed, .. } => self.routed(stanza, owed, ctx, out),
+        }
+    }
+
     /// A room tells one of the sessions what its log has.
     pub(super) fn told(
         &mut self,

@@ -2,7 +2,7 @@
 
 use crate::{
     ctx::Moment,
-    hearing::{Attends, News, Told},
+    hearing::{Attends, Beside, News, Told},
     hook::Replied,
     parcel::{Link, Order, Owed, Parcel, Said, Ticket},
     port::{Fault, Logged},
@@ -18,6 +18,8 @@ pub enum Input {
     Said(Link, Said),
     /// A stanza for it.
     Routed(Stanza, Option<Owed>),
+    /// For one of its sessions, by a room whose log does not have it.
+    Beside(Stanza, Beside),
     /// A message to one of its sessions, that the log of a room has there.
     Told(Stanza, Told, Option<News>),
     /// A message that the log of a room has, of which no session hears.

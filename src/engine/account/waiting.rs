@@ -12,6 +12,7 @@ use crate::{
     parcel::{Link, Owed, Ticket},
     unit::{Change, Unit},
 };
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use wire::Bare;
 
@@ -22,6 +23,9 @@ pub const WAITING_BYTES_MAX: usize = 8 << 20;
 /// Places of the line that have room when it is empty.
 const PLACES_KEPT: usize = 64;
 
+/// Numbers of the line: of most messages there is one.
+type Theirs = SmallVec<[u64; 1]>;
+
 /// The line of what waits.
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -30,8 +34,8 @@ pub(super) struct Waiting {
     first: u64,
     /// The numbers of those whose unit the writer has not been given, in order.
     unsent: VecDeque<u64>,
-    /// The numbers of those that wait for a sender.
-    theirs: BTreeMap<Owed, u64>,
+    /// The numbers of those that wait for a sender: copies of one message wait for the same.
+    theirs: BTreeMap<Owed, Theirs>,
     /// Asked, never iterated.
     pairs: HashMap<Accounts, Ends>,
     /// How many of them the cells at hand will learn from.
@@ -175,7 +179,7 @@ impl Waiting {
             self.unsent.push_back(number);
         }
         if let Place::Theirs(owed) = &wait.place {
-            self.theirs.insert(owed.clone(), number);
+            self.theirs.entry(owed.clone()).or_default().push(number);
         }
         if let Some((key, bytes)) = &wait.held {
             self.holding.add(key, *bytes);
@@ -213,9 +217,14 @@ impl Waiting {
         learns
     }
 
-    /// Who waits for this sender.
-    pub fn owed(&mut self, owed: &Owed) -> Option<Ticket> {
-        self.theirs.remove(owed).map(Ticket)
+    /// Whether anything waits for this sender.
+    pub fn is_owed(&self, owed: &Owed) -> bool {
+        self.theirs.contains_key(owed)
+    }
+
+    /// What waits for this sender, in order.
+    pub fn owed(&mut self, owed: &Owed) -> impl Iterator<Item = Ticket> + use<> {
+        self.theirs.remove(owed).unwrap_or_default().into_iter().map(Ticket)
     }
 
     /// The next unit that may go to the writer: not behind one that lacks its other half.

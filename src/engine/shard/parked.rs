@@ -5,6 +5,7 @@ use crate::{
     account::Input,
     ctx::Ctx,
     delivery::{Untaken, nobody, untaken},
+    hearing::Beside,
     parcel::{Link, Order, Owed, Parcel, Said, Say},
     unit::Unit,
 };
@@ -17,6 +18,17 @@ pub const PARKED_INPUTS_MAX: usize = 1024;
 pub const PARKED_BYTES_MAX: usize = 64 << 20;
 /// What one input takes beyond the bytes of its stanza.
 const INPUT_OVERHEAD_BYTES: usize = 512;
+
+impl Input {
+    /// What a room says beside its log, as what anybody says: nobody is here to be told it in its
+    /// place.
+    fn as_routed(self) -> Self {
+        match self {
+            Self::Beside(stanza, Beside { owed, is_copy: false }) => Self::Routed(stanza, owed),
+            other => other,
+        }
+    }
+}
 
 /// What waits for one account, in order.
 #[derive(Default)]
@@ -75,6 +87,7 @@ fn weight(input: &Input) -> usize {
         + match input {
             Input::Routed(stanza, _) | Input::Said(_, Said::Stanza(stanza)) => stanza.wire_len(),
             Input::Told(message, ..) | Input::News(message, _) => message.wire_len(),
+            Input::Beside(stanza, _) => stanza.wire_len(),
             _ => 0,
         }
 }
@@ -83,12 +96,14 @@ fn weight(input: &Input) -> usize {
 /// hear: an account that is not here has none.
 pub(super) fn wakes(input: &Input) -> bool {
     match input {
-        Input::Routed(stanza, _) => match (stanza.kind(), stanza.head.type_str()) {
-            (Kind::Presence, "" | "unavailable" | "error") => false,
-            (Kind::Iq, "result" | "error") => false,
-            (Kind::Iq, _) => stanza.head.to.as_ref().is_some_and(|to| to.is_bare()),
-            (Kind::Presence | Kind::Message, _) => true,
-        },
+        Input::Routed(stanza, _) | Input::Beside(stanza, Beside { is_copy: false, .. }) => {
+            match (stanza.kind(), stanza.head.type_str()) {
+                (Kind::Presence, "" | "unavailable" | "error") => false,
+                (Kind::Iq, "result" | "error") => false,
+                (Kind::Iq, _) => stanza.head.to.as_ref().is_some_and(|to| to.is_bare()),
+                (Kind::Presence | Kind::Message, _) => true,
+            }
+        }
         Input::Said(_, said) => matches!(said, Said::Bind { .. } | Said::Resume { .. }),
         // Sessions of it wait for their clients, or devices to be told.
         Input::Tick | Input::News(..) => true,
@@ -111,19 +126,23 @@ pub(super) fn concludes(input: &Input) -> bool {
         Input::Seen(..) | Input::Revive(_) | Input::Tick | Input::Note => true,
         Input::Said(_, said) => matches!(said, Said::Stanza(_) | Said::Nonza(_)),
         Input::Order(_) => true,
-        Input::Routed(..) | Input::Told(..) | Input::News(..) => false,
+        Input::Routed(..) | Input::Told(..) | Input::News(..) | Input::Beside(..) => false,
         Input::Attends(..) | Input::Missed(..) => false,
     }
 }
 
 /// Whether its sender holds something back until it is answered.
 pub(super) fn is_awaited(input: &Input) -> bool {
-    matches!(input, Input::Routed(_, Some(_)))
+    match input {
+        Input::Routed(_, owed) => owed.is_some(),
+        Input::Beside(_, beside) => beside.owed.is_some() && !beside.is_copy,
+        _ => false,
+    }
 }
 
 /// There is no such account, or none here that it could be for.
 pub(super) fn to_nobody(jid: &Bare, input: Input, ctx: &Ctx<'_>, out: &mut Vec<super::Output>) {
-    match input {
+    match input.as_routed() {
         Input::Order(Order::Deleted { farewells, .. }) => {
             let reached = farewells.into_iter().filter(|stanza| {
                 stanza.head.to.as_ref().is_some_and(|to| ctx.settings.reaches(to.domain()))
@@ -151,7 +170,7 @@ pub(super) fn turn_away(
     error: &StanzaError,
     out: &mut Vec<super::Output>,
 ) {
-    match input {
+    match input.as_routed() {
         Input::Routed(_, Some(owed)) => half(owed, Err(error.clone()), out),
         Input::Routed(stanza, None) if stanza.kind() != Kind::Presence || is_directed(&stanza) => {
             carry_all(stanza.refused(error).into_iter().collect(), out);

@@ -113,6 +113,23 @@ fn what_is_said_in_private_comes_behind_what_was_said_to_all_before_rfc6120_10_1
     }
 }
 
+/// Whether it is told them is its account's to say: when the one that is kept is committed.
+#[test]
+fn copies_of_what_is_said_in_private_go_with_it_and_before_what_is_said_to_all_then() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    enter(&mut house, JULIET, "juliet");
+    enter(&mut house, PHONE, "juliet");
+    house.slow = true;
+    let private = "<message type='chat' to='garden@conference.wax.example/juliet'>\
+                   <body>to one</body></message>";
+    let mut heard = house.says(ROMEO, private);
+    heard.extend(say(&mut house, ROMEO, "to all"));
+    for who in [JULIET, PHONE] {
+        assert_eq!(kinds(&to(&heard, who)), ["romeo chat", "romeo groupchat"], "{who}");
+    }
+}
+
 #[test]
 fn sessions_of_one_person_share_a_nick_until_the_last_goes_section_7_2_9() {
     let mut house = founded(&[]);

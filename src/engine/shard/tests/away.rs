@@ -3,6 +3,7 @@
 
 use super::{lasting::*, *};
 use crate::{
+    hearing::Beside,
     parcel::Claim,
     passage::Walk,
     replay::{PAGE_BYTES_MAX, PAGE_ENTRIES},
@@ -135,6 +136,47 @@ fn what_follows_what_a_room_has_yet_to_tell_is_told_in_order_and_once() {
     world.feed(Input::Tick);
     assert_eq!(ids(&mut world, romeo), ["d", "e"]);
 }
+
+/// A private message in a room is in the log once, whichever sessions of its recipient get it.
+#[test]
+fn copies_of_what_is_said_in_private_come_before_what_is_said_to_all_then_or_not_at_all() {
+    for is_committed in [true, false] {
+        let mut world = World::of(&[&AWAY]);
+        let romeo = world.online(ROMEO, 3);
+        let phone = world.online("romeo@x/phone", 4);
+        let to = || Bare::parse("romeo@x").unwrap();
+        let says = |to: &str, id: &str| {
+            let from = "from='garden@rooms.x/nurse'";
+            let xml = format!("<message type='chat' {from} to='{to}' id='{id}'><body/></message>");
+            Stanza::parse_one(&xml).unwrap()
+        };
+        let owed = Owed { sender: Bare::parse("nurse@x").unwrap(), ticket: Ticket(9) };
+        let stanza = says(ROMEO, "private");
+        let waits = Some(owed.clone());
+        world.feed(Input::Parcel(Parcel::Routed { to: to(), stanza, owed: waits.clone() }));
+        let stanza = says("romeo@x/phone", "copy").with(Draft::new(Name::new("q", "q")).finish());
+        let beside = Beside { owed: waits, is_copy: true };
+        world.feed(Input::Parcel(Parcel::Beside { to: to(), stanza, beside: beside.clone() }));
+        let (message, told) = (says("romeo@x/phone", "to all"), Told { pos: Pos(1), ..TOLD });
+        world.feed(Input::Parcel(Parcel::Told { to: to(), message, told, news: None }));
+        assert_eq!(ids(&mut world, phone), [""; 0], "it is not committed yet");
+        let outcome = match is_committed {
+            true => Ok(Committed::default()),
+            false => Err(Fault::Refused("it is full".into())),
+        };
+        world.feed(Input::Parcel(Parcel::Release { to: to(), owed, outcome }));
+        let (first, second) = (ids(&mut world, romeo), ids(&mut world, phone));
+        match is_committed {
+            true => assert_eq!((&*first[0], &*second.concat()), ("private", "copyto all")),
+            false => assert_eq!((first.len(), &*second.concat()), (0, "to all")),
+        }
+        let stanza = says("romeo@x/phone", "late");
+        world.feed(Input::Parcel(Parcel::Beside { to: to(), stanza, beside }));
+        assert_eq!(ids(&mut world, phone), [""; 0], "of what was refused there are no copies");
+    }
+}
+
+const TOLD: Told = Told { pos: Pos(0), after: Pos(0), more: false };
 
 /// Nothing is lost, refused or out of order for somebody whose log is long.
 #[test]
