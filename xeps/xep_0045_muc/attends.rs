@@ -28,7 +28,7 @@ const RETRY_MS: u64 = 1_000;
 impl Room {
     /// A session says whether it takes what is said here.
     pub fn attends(&mut self, session: Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
-        let Some(seat) = self.occupants.seat_mut(&session) else {
+        let Some(seat) = self.seat_mut(&session) else {
             self.tell_who_left(&session, attends, turn);
             return self.asks_removed(session, attends, turn);
         };
@@ -50,6 +50,14 @@ impl Room {
                 step.effects.push(Effect::CatchUp(session));
                 self.take(step, turn);
             }
+        }
+    }
+
+    /// A session that sits, or is about to hear that it does not any more.
+    fn seat_mut(&mut self, session: &Jid) -> Option<&mut Seat> {
+        match self.occupants.nick_of(session).is_some() {
+            true => self.occupants.seat_mut(session),
+            false => self.removed.going_mut(session),
         }
     }
 
@@ -133,7 +141,7 @@ impl Room {
         if self.reads_again.is_some() {
             return None;
         }
-        let (after, from) = match self.occupants.seat_mut(&session) {
+        let (after, from) = match self.seat_mut(&session) {
             Some(seat) => (seat.comes_back?, seat.is_back()?),
             None => {
                 let (after, from) = self.removed.reads(&session)?;
@@ -151,7 +159,7 @@ impl Room {
     /// The log could not be read: the session is away again, as are those behind it, until it is
     /// read once more.
     fn misses(&mut self, by: &Missing, turn: &mut Turn<'_, '_>) {
-        let seat = self.occupants.seat_mut(&by.session);
+        let seat = self.seat_mut(&by.session);
         // It may have lost its stream meanwhile, or said once more that it is back.
         if let Some(seat) = seat.filter(|seat| !seat.is_away && seat.comes_back.is_none()) {
             (seat.is_away, seat.comes_back) = (true, Some(by.after));
@@ -189,8 +197,9 @@ impl Room {
         if page.messages.is_empty() && page.more {
             // Nothing on it can be told. With the next message it finds that something is missing,
             // and asks again.
-            let seat = self.occupants.seat_mut(&by.session);
-            seat.into_iter().for_each(|seat| seat.told = self.released);
+            let released = self.released;
+            let seat = self.seat_mut(&by.session);
+            seat.into_iter().for_each(|seat| seat.told = released);
             return Vec::new();
         }
         let mut told: Vec<_> = page.told(&by.session, by.from).collect();
@@ -209,7 +218,7 @@ impl Room {
 
     /// A session is told what it has missed; with more behind it, it is away until it has asked.
     pub fn retell(&mut self, message: Stanza, pos: Pos, more: bool, turn: &mut Turn<'_, '_>) {
-        let seat = message.head.to.as_ref().and_then(|to| self.occupants.seat_mut(to));
+        let seat = message.head.to.as_ref().and_then(|to| self.seat_mut(to));
         let Some(seat) = seat else {
             return self.removed.retell(message, pos, more, turn.out);
         };

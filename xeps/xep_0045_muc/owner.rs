@@ -203,7 +203,9 @@ impl Room {
         }
         for show in &shows {
             for jid in &show.own {
-                self.occupants.rise(jid);
+                if let Some((.., seat, _)) = self.occupants.rise(jid) {
+                    self.removed.goes(seat, step.number);
+                }
             }
         }
         shows.into_iter().for_each(|show| step.show(show));

@@ -1,6 +1,7 @@
-//! Who was removed while its client was inactive: its account has been told what was said until
-//! then, but has let it sleep in the room's log, and asks for it before it tells that its client is
-//! out.
+//! Who was removed. It sat while what was decided before was said, and is told that first, though
+//! it is in the room no more. And if its client was inactive, its account has been told what was
+//! said until then, but has let it sleep in the room's log, and asks for it before it tells that
+//! its client is out.
 
 use super::{occupants::Seat, show::addressed};
 use engine::{
@@ -20,7 +21,19 @@ const REMOVED_SESSIONS_MAX: usize = 1_000;
 
 /// Sessions that were removed lately.
 #[derive(Debug, Default)]
-pub struct Removed(VecDeque<One>);
+pub struct Removed {
+    /// It is decided, but not done: what had been said before is told them first. They are as many
+    /// as the steps remove that wait in the line.
+    going: Vec<Going>,
+    gone: VecDeque<One>,
+}
+
+/// A session that is to hear that it is out, by the step of this number.
+#[derive(Debug)]
+struct Going {
+    number: u64,
+    seat: Seat,
+}
 
 #[derive(Debug)]
 struct One {
@@ -37,38 +50,66 @@ struct One {
 }
 
 impl Removed {
+    /// A session is removed by the step of this number.
+    pub fn goes(&mut self, seat: Seat, number: u64) {
+        self.going.push(Going { number, seat });
+    }
+
+    /// The session at this address, if it is about to hear that it is out.
+    pub fn going_mut(&mut self, session: &Jid) -> Option<&mut Seat> {
+        self.going.iter_mut().map(|one| &mut one.seat).find(|seat| seat.jid == *session)
+    }
+
+    /// Those who sat before this number, and are to hear that they are out by a later one.
+    pub fn sat_mut(&mut self, number: u64) -> impl Iterator<Item = &mut Seat> {
+        let sat = self.going.iter_mut().filter(move |one| one.number > number);
+        sat.map(|one| &mut one.seat).filter(move |seat| seat.since <= number)
+    }
+
+    /// Those whom the step of this number removes hear of it now.
+    pub fn are_out(&mut self, number: u64, ctx: &Ctx<'_>) {
+        let out: Vec<_> = self.going.extract_if(.., |one| one.number == number).collect();
+        out.iter().for_each(|one| self.note(&one.seat, ctx));
+    }
+
     /// A session has been removed. One that is away has been told nothing that could sleep; and who
     /// leaves has no wish to hear more: its account knows the room no more, and would ask for all.
-    pub fn note(&mut self, seat: &Seat, ctx: &Ctx<'_>) {
+    fn note(&mut self, seat: &Seat, ctx: &Ctx<'_>) {
         self.forget(ctx.now);
-        self.0.retain(|one| one.session != seat.jid);
+        self.gone.retain(|one| one.session != seat.jid);
         let is_ours = ctx.settings.hosts(seat.jid.domain());
         if !is_ours || seat.is_away || seat.told <= seat.start {
             return;
         }
-        if self.0.len() == REMOVED_SESSIONS_MAX {
-            self.0.pop_front();
+        if self.gone.len() == REMOVED_SESSIONS_MAX {
+            self.gone.pop_front();
         }
-        self.0.push_back(One {
+        self.gone.push_back(One {
             session: seat.jid.clone(),
             start: seat.start,
             until: seat.told,
-            after: None,
+            // It has asked already.
+            after: seat.comes_back.flatten(),
             told: Pos::default(),
             at: ctx.now,
         });
     }
 
+    /// There is no log any more that it could be told from.
+    pub fn lose_log(&mut self) {
+        self.gone.clear();
+    }
+
     /// It asks what it has missed behind that place; whether there may be something.
     pub fn asks(&mut self, session: &Jid, after: Pos, now: Moment) -> bool {
         self.forget(now);
-        let one = self.0.iter_mut().find(|one| one.session == *session && after < one.until);
+        let one = self.gone.iter_mut().find(|one| one.session == *session && after < one.until);
         one.map(|one| one.after = Some(after)).is_some()
     }
 
     /// From where the log is read for it, when it has asked.
     pub fn reads(&mut self, session: &Jid) -> Option<(Pos, Pos)> {
-        let one = self.0.iter_mut().find(|one| one.session == *session)?;
+        let one = self.gone.iter_mut().find(|one| one.session == *session)?;
         let after = one.after.take()?;
         one.told = after;
         Some((after, after.max(one.start)))
@@ -78,7 +119,7 @@ impl Removed {
     pub fn retell(&mut self, message: Stanza, pos: Pos, more: bool, out: &mut Vec<Output>) {
         let to = message.head.to.as_ref();
         let is_it = |one: &&mut One| Some(&one.session) == to && pos <= one.until;
-        let Some(one) = self.0.iter_mut().find(is_it) else { return };
+        let Some(one) = self.gone.iter_mut().find(is_it) else { return };
         let told = Told { pos, after: one.told, more: more && pos < one.until };
         one.told = pos;
         let message = addressed(&message, &one.session);
@@ -91,11 +132,11 @@ impl Removed {
     }
 
     fn forget(&mut self, now: Moment) {
-        while self.0.pop_front_if(|one| one.at.after(ASKS_MS) < now).is_some() {}
+        while self.gone.pop_front_if(|one| one.at.after(ASKS_MS) < now).is_some() {}
     }
 
     /// About what it takes, in bytes.
     pub fn weight(&self) -> usize {
-        self.0.len() * size_of::<One>()
+        self.gone.len() * size_of::<One>() + self.going.len() * size_of::<Going>()
     }
 }

@@ -100,8 +100,8 @@ impl Room {
         let Some(mut show) = self.show(nick, ctx) else { return };
         for jid in &seats {
             if let Some((.., seat, _)) = self.occupants.rise(jid) {
-                self.removed.note(&seat, ctx);
                 step.write(occupants::forgotten(&self.jid, seat.since));
+                self.removed.goes(seat, step.number);
             }
         }
         (show.is_gone, show.role, show.word) = (true, Role::None, word);

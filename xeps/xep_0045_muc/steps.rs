@@ -103,6 +103,9 @@ impl Room {
                 turn.out.push(Output::Parcel(Parcel::Beside { to, stanza, beside }));
             }
             Effect::Show(show) => {
+                if show.is_gone {
+                    self.removed.are_out(step.number, turn.ctx);
+                }
                 // A right that is not written yet when something is told had not been given.
                 let is_open = self.config.is_non_anonymous && self.open_since <= step.number;
                 let sees = |one: &Occupant| {

@@ -105,6 +105,10 @@ impl Room {
             telling.after = Some(nick.clone());
             telling.tell(nick, occupant, turn);
         }
+        // Who is out already as far as it was decided, and has not heard so, sat when it was said.
+        for seat in self.removed.sat_mut(telling.number) {
+            telling.tell_seat(seat, None, turn);
+        }
         if telling.is_news {
             self.tell_members(&telling, turn);
         }
@@ -174,20 +178,29 @@ impl Telling {
         let wants_news = self.is_news && occupant.who != self.by;
         let mut news = wants_news.then(|| self.news(nick.clone()));
         for seat in occupant.seats.iter_mut().filter(|seat| seat.since <= self.number) {
-            let message = || addressed(&self.message, &seat.jid);
-            match self.pos {
-                _ if seat.is_away && !self.passes_away => {}
-                Some(pos) if turn.ctx.settings.hosts(seat.jid.domain()) => {
-                    let message = message();
-                    tell_one(seat, message, pos, (false, news.clone()), turn);
-                    news.iter_mut().for_each(|news| news.again = true);
-                }
-                _ => send(message(), turn.out),
+            if self.tell_seat(seat, news.as_ref(), turn) {
+                news.iter_mut().for_each(|news| news.again = true);
             }
         }
         if news.is_some_and(|news| !news.again) {
             self.notify(&occupant.who, nick.clone(), turn);
         }
+    }
+
+    /// Whether its account is told of news, too.
+    fn tell_seat(&self, seat: &mut Seat, news: Option<&News>, turn: &mut Turn<'_, '_>) -> bool {
+        if seat.is_away && !self.passes_away {
+            return false;
+        }
+        let message = addressed(&self.message, &seat.jid);
+        match self.pos.filter(|_| turn.ctx.settings.hosts(seat.jid.domain())) {
+            Some(pos) => tell_one(seat, message, pos, (false, news.cloned()), turn),
+            None => {
+                send(message, turn.out);
+                return false;
+            }
+        }
+        true
     }
 
     fn news(&self, nick: Text) -> News {

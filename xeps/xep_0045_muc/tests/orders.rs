@@ -92,6 +92,46 @@ fn who_is_kicked_goes_then_it_is_done_then_the_others_hear_section_8_2() {
     assert!(actor.contains("<actor nick='founder'/>"), "{actor}");
 }
 
+/// From the decision on nobody else hears it, but whoever sat when something was said is told it.
+#[test]
+fn who_is_removed_while_something_is_being_written_is_told_that_and_then_that_it_is_out() {
+    let admins = |items: &str| {
+        format!(
+            "<iq type='set' id='k'><query xmlns='http://jabber.org/protocol/muc#admin'>{items}\
+             </query></iq>"
+        )
+    };
+    let owns = |what: &str| {
+        let query = "<query xmlns='http://jabber.org/protocol/muc#owner'>";
+        format!("<iq type='set' id='k'>{query}{what}</query></iq>")
+    };
+    let closes = "<x xmlns='jabber:x:data' type='submit'><field var='muc#roomconfig_membersonly'>\
+                  <value>1</value></field></x>";
+    for how in [
+        admins("<item nick='juliet' role='none'/>"),
+        admins("<item jid='juliet@wax.example' affiliation='outcast'/>"),
+        owns(closes),
+        owns("<destroy/>"),
+    ] {
+        let mut house = founded(&[]);
+        enter(&mut house, ROMEO, "romeo");
+        enter(&mut house, JULIET, "juliet");
+        enter(&mut house, PHONE, "juliet");
+        house.goes_away(PHONE);
+        house.late = true;
+        let mut heard = say(&mut house, ROMEO, "one");
+        heard.extend(house.says(FOUNDER, &how));
+        heard.extend(say(&mut house, FOUNDER, "two"));
+        assert!(to(&heard, JULIET).is_empty(), "{heard:?}");
+        while house.waits() > 0 {
+            heard.extend(house.goes_on(Ok(())));
+        }
+        let wanted = ["romeo groupchat", "own juliet unavailable"];
+        assert_eq!(kinds(&to(&heard, JULIET)), wanted, "{how}");
+        assert_eq!(kinds(&to(&heard, PHONE)), wanted[1..], "it has no stream");
+    }
+}
+
 #[test]
 fn what_is_said_in_private_comes_behind_what_was_said_to_all_before_rfc6120_10_1() {
     let mut house = founded(&[]);
