@@ -245,10 +245,13 @@ impl Pair {
                 self.hear_back(&stanza?);
                 arrived = true;
             }
+            let awaited = self.sender.unacknowledged();
             if arrived { Poll::Ready(Ok(())) } else { Poll::Pending }
         })
         .await
     }
+            // At the end it may be the last acknowledgement alone that is waited for.
+            arrived |= self.sender.unacknowledged() < awaited;
 
     fn hear(&mut self, stanza: &Stanza) {
         let Some(mark) = Mark::of(stanza).filter(|mark| mark.run == self.run.id) else { return };
