@@ -112,11 +112,16 @@ pub async fn run(args: CalmArgs) -> Result<Outcome> {
     ensure!(args.busy_rate > 0.0 && args.calm_rate > 0.0, "rates must be positive");
     ensure_files(2 * usize::from(pairs))?;
     let target = Target::new(args.target)?;
-    let meet = |n| meet(target.clone(), n, Features::default());
+    let features = |n| match n < usize::from(args.busy) {
+        true => Features::archived(),
+        false => Features::default(),
+    };
+    let meet = |n| meet(target.clone(), n, features(n));
     let online = gather(pairs.into(), 8, meet).await?;
 
     let started = Instant::now();
-    let run = Run::starting(started, Duration::from_secs(args.seconds))?;
+    let mut run = Run::starting(started, Duration::from_secs(args.seconds))?;
+    run.archived = Some(true);
     let (mut busy, mut calm) = (JoinSet::new(), JoinSet::new());
     for (number, (sender, receiver)) in (0..).zip(online) {
         if number < args.busy {

@@ -94,7 +94,7 @@ pub async fn run(args: FairArgs) -> Result<Outcome> {
     ensure!(args.pairs > 0 && args.rate > 0.0 && args.phase_seconds > 0, "nothing to do");
     ensure_files(2 * usize::from(args.pairs) + 2 * args.crowd + 100)?;
     let target = Target::new(args.target.clone())?;
-    let meet = |n| meet(target.clone(), n, Features::default());
+    let meet = |n| meet(target.clone(), n, Features::archived());
     let online = gather(args.pairs.into(), 8, meet).await?;
     let first = 2 * usize::from(args.pairs);
     let trouble = Trouble::prepare(args.trouble, &target, first, args.crowd).await?;
@@ -102,6 +102,7 @@ pub async fn run(args: FairArgs) -> Result<Outcome> {
     let part = Duration::from_secs(args.phase_seconds);
     let started = Instant::now();
     let mut run = Run::starting(started, WARM + 3 * part)?;
+    run.archived = Some(true);
     let begins = started + WARM;
     run.parts = [begins, begins + part, begins + 2 * part].into();
     let mut talking = JoinSet::new();

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
 use wire::{Stanza, ns};
 
+use crate::archive::expect_newest;
 use crate::connect::connect;
 use crate::crowd::{at_once, gather};
 use crate::latency::{Latencies, Summary};
@@ -104,7 +105,9 @@ pub async fn run(args: OfflineArgs) -> Result<Outcome> {
         latencies.note(micros);
         verdict.add(found);
     }
-    let again = gather(args.pairs, args.concurrency, |n| come_again(target.clone(), n, id)).await?;
+    let last = messages - 1;
+    let again = |n| come_again(target.clone(), n, id, last);
+    let again = gather(args.pairs, args.concurrency, again).await?;
     let again = again.into_iter().sum();
     let figures = Figures {
         workload: "offline",
@@ -243,8 +246,8 @@ async fn hear(
     Ok((micros, order.verdict(messages)))
 }
 
-/// At the next login nothing of it may come: how much does.
-async fn come_again(target: Target, number: usize, id: u32) -> Result<u64> {
+/// At the next login nothing of it may come, and the archive has the last: how much does come.
+async fn come_again(target: Target, number: usize, id: u32, last: u64) -> Result<u64> {
     let mut session = connect(&target, 2 * number + 1).await?;
     session.appear().await?;
     let mut again = 0;
@@ -253,6 +256,7 @@ async fn come_again(target: Target, number: usize, id: u32) -> Result<u64> {
         again += u64::from(Mark::of(stanza).is_some_and(|mark| mark.run == id));
     };
     session.request_with("again", "get", &roster, count).await?;
+    expect_newest(&mut session, id, last).await?;
     session.close().await?;
     Ok(again)
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use tokio::time::{Instant, sleep_until};
 use wire::{Kind, Stanza};
 
-use crate::archive::{expect_newest, expect_nothing};
+use crate::archive::{expect_newest, expect_nothing, prefer};
 use crate::latency::Latencies;
 use crate::message::{Composer, Mark, new_run};
 use crate::order::{Order, Verdict};
@@ -64,6 +64,7 @@ impl Run {
             archived: None,
             started,
             parts: [started].into(),
+            is_unstored: false,
             ends: started + lasts,
             received: Arc::default(),
         })

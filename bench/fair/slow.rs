@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::trouble::{Plan, told};
-use crate::archive::expect_newest;
+use crate::archive::{expect_newest, prefer};
 use crate::connect::connect;
 use crate::message::{Composer, Mark, new_run};
 use crate::order::Order;
@@ -43,6 +43,7 @@ impl Slow {
         let mut readers = Vec::new();
         for number in 1..=READERS {
             let mut reader = connect(&narrow, first + number).await?;
+            prefer(&mut reader, true).await?;
             reader.appear().await?;
             readers.push(reader);
         }
