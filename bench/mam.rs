@@ -2,15 +2,16 @@
 //! checked: so many messages, in order, none left out or told twice between one page and the next.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::archive::{Page, Place, Row};
 use crate::connect::connect;
@@ -20,6 +21,9 @@ use crate::outcome::Outcome;
 use crate::process::{Watched, ensure_files};
 use crate::session::Session;
 use crate::target::{Target, TargetArgs};
+
+/// How long to wait for the pages of a server that needs longer for one than is measured.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Options of `mam`.
 #[derive(Args)]
@@ -41,7 +45,7 @@ pub struct MamArgs {
     /// Messages of a page
     #[arg(long, default_value_t = 50)]
     page: usize,
-    /// How long to measure
+    /// How long to measure; until each reader can have had a page, if that takes longer
     #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// How long to read beforehand
@@ -84,9 +88,10 @@ struct Run {
     page: usize,
     /// The run of the messages.
     id: u32,
-    measured_from: Instant,
-    ends: Instant,
-    pages: Arc<AtomicU64>,
+    /// How many there were.
+    pages: Arc<watch::Sender<u64>>,
+    is_measured: Arc<AtomicBool>,
+    is_over: Arc<AtomicBool>,
 }
 
 /// Reads pages, as many as there is time for.
@@ -112,17 +117,17 @@ pub async fn run(args: MamArgs) -> Result<Outcome> {
         };
         readers.push((session, spot));
     }
-    let measured_from = Instant::now() + Duration::from_secs(args.warm_seconds);
     let run = Run {
         way: args.way,
         rows: args.rows,
         page: args.page,
         id: archive.run,
-        measured_from,
-        ends: measured_from + Duration::from_secs(args.seconds),
         pages: Arc::default(),
+        is_measured: Arc::default(),
+        is_over: Arc::default(),
     };
-    let (spent, pages, latencies) = measure(&run, readers, &target.watched).await?;
+    let lasts = [args.warm_seconds, args.seconds].map(Duration::from_secs);
+    let (spent, pages, latencies) = measure(&run, readers, lasts, &target.watched).await?;
     Outcome::passed(&Figures {
         workload: "mam",
         way: args.way,
@@ -139,21 +144,27 @@ pub async fn run(args: MamArgs) -> Result<Outcome> {
     })
 }
 
-/// Lets all read, and measures what the pages cost that were read in the measured time.
+/// Lets all read, and measures what the pages cost that were read in the measured time: from the end
+/// of a page to the end of a page, where there are few.
 async fn measure(
     run: &Run,
     readers: Vec<(Session, Option<Spot>)>,
+    [warm, lasts]: [Duration; 2],
     watched: &Watched,
 ) -> Result<(Spent, u64, Latencies)> {
-    let mut reading = JoinSet::new();
+    let (mut reading, all) = (JoinSet::new(), readers.len() as u64);
     for (session, spot) in readers {
         reading.spawn(read(run.clone(), session, spot));
     }
-    sleep_until(run.measured_from).await;
-    let (before, pages_before) = (Reading::take(watched)?, run.pages.load(Relaxed));
-    sleep_until(run.ends).await;
+    sleep(warm).await;
+    let pages_before = run.await_page(1).await;
+    run.is_measured.store(true, Relaxed);
+    let before = Reading::take(watched)?;
+    sleep(lasts).await;
+    let pages = run.await_page(pages_before + all).await - pages_before;
     let spent = before.until(&Reading::take(watched)?);
-    let pages = run.pages.load(Relaxed) - pages_before;
+    run.is_measured.store(false, Relaxed);
+    run.is_over.store(true, Relaxed);
     let mut latencies = Latencies::default();
     while let Some(read) = reading.join_next().await {
         latencies.add(read??);
@@ -219,13 +230,13 @@ impl Spot {
 async fn read(run: Run, mut session: Session, spot: Option<Spot>) -> Result<Latencies> {
     let mut latencies = Latencies::default();
     let mut at = spot.clone();
-    while Instant::now() < run.ends {
+    while !run.is_over.load(Relaxed) {
         let begun = Instant::now();
         let page = Page::ask(&mut session, &run.from(at.as_ref()), run.page).await?;
-        if begun >= run.measured_from {
+        if run.is_measured.load(Relaxed) {
             latencies.note(begun.elapsed().as_micros() as u64);
         }
-        run.pages.fetch_add(1, Relaxed);
+        run.pages.send_modify(|pages| *pages += 1);
         run.check(&page, at.as_ref())?;
         let next = match run.way {
             Way::Back => page.rows.first(),
@@ -241,6 +252,14 @@ async fn read(run: Run, mut session: Session, spot: Option<Spot>) -> Result<Late
 }
 
 impl Run {
+    /// When so many pages were read, or there is no more patience: how many were.
+    async fn await_page(&self, number: u64) -> u64 {
+        let mut pages = self.pages.subscribe();
+        // The sender is ours, so that it cannot be gone.
+        let _ = timeout(PATIENCE, pages.wait_for(|read| *read >= number)).await;
+        *self.pages.borrow()
+    }
+
     fn from(&self, at: Option<&Spot>) -> Place {
         match (self.way, at) {
             (Way::Back, None) => Place::Newest,
@@ -291,9 +310,15 @@ mod tests {
     use crate::message::Mark;
 
     fn reading(way: Way) -> Run {
-        let now = Instant::now();
-        let pages = Arc::default();
-        Run { way, rows: 120, page: 50, id: 7, measured_from: now, ends: now, pages }
+        Run {
+            way,
+            rows: 120,
+            page: 50,
+            id: 7,
+            pages: Arc::default(),
+            is_measured: Arc::default(),
+            is_over: Arc::default(),
+        }
     }
 
     fn at(sequence: u64) -> Option<Spot> {

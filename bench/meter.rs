@@ -41,14 +41,17 @@ impl Reading {
 }
 
 impl Spent {
-    /// CPU-µs of the watched processes for each of `units`; None when nothing was watched.
+    /// CPU-µs of the watched processes for each of `units`; None when nothing was watched, or there
+    /// were none.
     pub fn cpu_us_per(&self, units: u64) -> Option<f64> {
-        self.cpu.map(|cpu| share(cpu.server_micros + cpu.others_micros, units))
+        self.cpu
+            .filter(|_| units > 0)
+            .map(|cpu| share(cpu.server_micros + cpu.others_micros, units))
     }
 
     /// How much of it is not the server's own, but its database's.
     pub fn database_cpu_us_per(&self, units: u64) -> Option<f64> {
-        self.cpu.map(|cpu| share(cpu.others_micros, units))
+        self.cpu.filter(|_| units > 0).map(|cpu| share(cpu.others_micros, units))
     }
 
     /// CPU-µs of the load generator for each of `units`.
