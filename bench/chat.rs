@@ -56,6 +56,10 @@ pub struct ChatArgs {
     /// Both ends want nothing archived; at the end their archives must not have the last message
     #[arg(long, conflicts_with = "archived")]
     unarchived: bool,
+    /// Both ends want all archived, but each message says that nobody may store it (XEP-0334); at
+    /// the end their archives must not have the last one
+    #[arg(long, conflicts_with_all = ["archived", "unarchived"])]
+    no_store: bool,
     /// How many logins at a time
     #[arg(long, default_value_t = 8)]
     concurrency: usize,
@@ -71,6 +75,7 @@ struct Figures {
     stream_management: bool,
     carbons: bool,
     archived: Option<bool>,
+    no_store: bool,
     seconds: f64,
     messages: u64,
     messages_per_s: f64,
@@ -98,14 +103,19 @@ pub async fn run(args: ChatArgs) -> Result<Outcome> {
     ensure_files(2 * usize::from(args.pairs))?;
     let target = Target::new(args.target)?;
     let archived = (args.archived || args.unarchived).then_some(args.archived);
-    let features = Features { management: args.stream_management, carbons: args.carbons, archived };
+    let features = Features {
+        management: args.stream_management,
+        carbons: args.carbons,
+        archived: if args.no_store { Some(true) } else { archived },
+    };
     let online = gather(args.pairs.into(), args.concurrency, |n| meet(target.clone(), n, features));
     let online = online.await?;
 
     let warm = Duration::from_secs(args.warm_seconds);
     let mut run = Run::starting(Instant::now(), warm + Duration::from_secs(args.seconds))?;
     run.parts = [run.started + warm].into();
-    (run.body_bytes, run.archived) = (args.body_bytes, archived);
+    (run.body_bytes, run.is_unstored) = (args.body_bytes, args.no_store);
+    run.archived = if args.no_store { Some(false) } else { archived };
     let mut talking = JoinSet::new();
     for (number, (sender, receiver)) in (0..).zip(online) {
         let pace = match args.rate {
@@ -131,6 +141,7 @@ pub async fn run(args: ChatArgs) -> Result<Outcome> {
         stream_management: args.stream_management,
         carbons: args.carbons,
         archived,
+        no_store: args.no_store,
         seconds: spent.seconds,
         messages,
         messages_per_s: spent.rate(messages),
@@ -156,6 +167,13 @@ pub struct Features {
     pub archived: Option<bool>,
 }
 
+impl Features {
+    /// Nothing but an archive that keeps all, whatever an earlier run has told it.
+    pub fn archived() -> Self {
+        Self { archived: Some(true), ..Self::default() }
+    }
+}
+
 /// Brings the accounts of pair `pair`, counted from 0, online.
 ///
 /// # Errors
@@ -167,13 +185,6 @@ pub async fn meet(target: Target, pair: usize, features: Features) -> Result<(Se
 }
 
 async fn arrive(target: &Target, index: usize, features: Features) -> Result<Session> {
-impl Features {
-    /// Nothing but an archive that keeps all, whatever an earlier run has told it.
-    pub fn archived() -> Self {
-        Self { archived: Some(true), ..Self::default() }
-    }
-}
-
     let mut session = connect(target, index).await?;
     if features.management {
         session.enable_management().await?;

@@ -6,6 +6,8 @@ use anyhow::Result;
 use wire::{Kind, Name, Stanza, ns};
 
 const BODY: Name = Name::new(ns::CLIENT, "body");
+/// Nobody may store it (XEP-0334 §4.2).
+const NO_STORE: &str = "<no-store xmlns='urn:xmpp:hints'/>";
 
 /// The largest mark there can be: a body is at least so long.
 pub const MARK_BYTES_MAX: usize = 8 + 1 + 5 + 1 + 20 + 1 + 20 + 1;
@@ -37,6 +39,8 @@ pub fn new_run() -> Result<u32> {
 pub struct Composer {
     recipient: String,
     kind: &'static str,
+    /// What follows the body.
+    hint: &'static str,
     padding: String,
     body_bytes: usize,
 }
@@ -46,7 +50,12 @@ impl Composer {
     pub fn new(recipient: &str, body_bytes: usize) -> Self {
         let body_bytes = body_bytes.max(MARK_BYTES_MAX);
         let (recipient, padding) = (recipient.to_owned(), "x".repeat(body_bytes));
-        Self { recipient, kind: "chat", padding, body_bytes }
+        Self { recipient, kind: "chat", hint: "", padding, body_bytes }
+    }
+
+    /// The same, which nobody may store.
+    pub fn unstored(self) -> Self {
+        Self { hint: NO_STORE, ..self }
     }
 
     /// The same to a room.
@@ -57,14 +66,16 @@ impl Composer {
     /// Appends one message.
     pub fn write(&self, mark: Mark, output: &mut Vec<u8>) {
         let Mark { run, pair, sequence, sent_us } = mark;
-        let Self { recipient, kind, .. } = self;
+        let Self { recipient, kind, hint, .. } = self;
         write!(output, "<message to='{recipient}' type='{kind}' id='{run:08x}-{sequence}'><body>")
             .expect("a Vec takes all");
         let start = output.len();
         write!(output, "{run:08x} {pair} {sequence} {sent_us} ").expect("a Vec takes all");
         let padding = self.body_bytes - (output.len() - start);
         output.extend_from_slice(&self.padding.as_bytes()[..padding]);
-        output.extend_from_slice(b"</body></message>");
+        for end in ["</body>", hint, "</message>"] {
+            output.extend_from_slice(end.as_bytes());
+        }
     }
 }
 
@@ -105,6 +116,17 @@ mod tests {
     fn a_mark_survives_the_way() {
         let mark = Mark { run: 0xabc, pair: 7, sequence: 41, sent_us: 123_456_789 };
         assert_eq!(Mark::of(&composed(mark, 100)), Some(mark));
+    }
+
+    #[test]
+    fn what_nobody_may_store_says_so_beside_its_body_xep_0334() {
+        let mark = Mark { run: 1, pair: 2, sequence: 3, sent_us: 4 };
+        let mut output = Vec::new();
+        Composer::new("b@localhost", 100).unstored().write(mark, &mut output);
+        let text = std::str::from_utf8(&output).expect("UTF-8");
+        let stanza = Stanza::parse_one(text).expect("a stanza");
+        assert!(stanza.child(Name::new("urn:xmpp:hints", "no-store")).is_some());
+        assert_eq!(Mark::of(&stanza), Some(mark));
     }
 
     #[test]

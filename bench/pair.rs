@@ -42,6 +42,8 @@ pub struct Run {
     pub body_bytes: usize,
     /// Both archives must have the last message in the end, or must not.
     pub archived: Option<bool>,
+    /// Messages say that nobody may store them.
+    pub is_unstored: bool,
     pub started: Instant,
     /// Where the parts that are measured begin, by when a message is sent; each ends where the next
     /// begins.
@@ -62,9 +64,9 @@ impl Run {
             id: new_run()?,
             body_bytes: 0,
             archived: None,
+            is_unstored: false,
             started,
             parts: [started].into(),
-            is_unstored: false,
             ends: started + lasts,
             received: Arc::default(),
         })
@@ -129,6 +131,7 @@ impl Pair {
     /// A pair that is online and has not begun.
     pub fn new(run: Run, number: u16, pace: Pace, sender: Session, receiver: Session) -> Self {
         let composer = Composer::new(receiver.account(), run.body_bytes);
+        let composer = if run.is_unstored { composer.unstored() } else { composer };
         Self {
             last_arrival: run.started,
             run,
@@ -242,17 +245,17 @@ impl Pair {
                 self.hear(&stanza?);
                 arrived = true;
             }
+            let awaited = self.sender.unacknowledged();
             while let Poll::Ready(stanza) = self.sender.poll_stanza(cx) {
                 self.hear_back(&stanza?);
                 arrived = true;
             }
-            let awaited = self.sender.unacknowledged();
+            // At the end it may be the last acknowledgement alone that is waited for.
+            arrived |= self.sender.unacknowledged() < awaited;
             if arrived { Poll::Ready(Ok(())) } else { Poll::Pending }
         })
         .await
     }
-            // At the end it may be the last acknowledgement alone that is waited for.
-            arrived |= self.sender.unacknowledged() < awaited;
 
     fn hear(&mut self, stanza: &Stanza) {
         let Some(mark) = Mark::of(stanza).filter(|mark| mark.run == self.run.id) else { return };
@@ -286,7 +289,11 @@ impl Pair {
             for session in [&mut self.sender, &mut self.receiver] {
                 match self.run.archived {
                     Some(true) => expect_newest(session, self.run.id, last).await?,
-                    Some(false) => expect_nothing(session, self.run.id).await?,
+                    Some(false) => {
+                        expect_nothing(session, self.run.id).await?;
+                        // As it was: who comes next wants an archive.
+                        prefer(session, true).await?;
+                    }
                     None => {}
                 }
             }
