@@ -15,6 +15,7 @@ mod fill_archive;
 mod hash;
 mod idle;
 mod latency;
+mod limit;
 mod link;
 mod login;
 mod mam;
@@ -27,6 +28,7 @@ mod outcome;
 mod pair;
 mod presence;
 mod process;
+mod relay;
 mod sasl;
 mod sasl2;
 mod scram;
@@ -75,6 +77,10 @@ enum Workload {
     Presence(presence::PresenceArgs),
     /// A room: CPU time per delivery and of entering, latency to the last occupant, memory
     Muc(muc::MucArgs),
+    /// Bytes from one TLS connection to others, without XML: a server for `limit`
+    Relay(relay::RelayArgs),
+    /// What a message costs a relay: what the kernel and TLS take by themselves
+    Limit(limit::LimitArgs),
 }
 
 fn main() -> ExitCode {
@@ -110,6 +116,8 @@ fn run(workload: Workload) -> Result<outcome::Outcome> {
         }
         Workload::Presence(args) => runtime(args.target.threads)?.block_on(presence::run(args)),
         Workload::Muc(args) => runtime(args.target.threads)?.block_on(muc::run(args)),
+        Workload::Relay(args) => runtime(1)?.block_on(relay::run(args)),
+        Workload::Limit(args) => runtime(1)?.block_on(limit::run(args)),
     }
 }
 
@@ -132,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_password_is_all_that_a_workload_must_be_told() {
-        let names = "login fill fill-archive idle calm chat offline befriend presence muc";
+        let names = "login fill fill-archive idle calm chat offline befriend presence muc limit";
         for name in names.split(' ') {
             let line = ["waxwing-bench", name, "--password", "secret"];
             if let Err(error) = Workload::try_parse_from(line) {
