@@ -4,6 +4,7 @@ import sys
 import time
 
 from compare.load import FAULTS
+from compare.servers import OURS
 from compare.workloads import WORKLOADS
 
 
@@ -25,21 +26,23 @@ class Rounds:
     def play(self, rounds, until):
         """So many rounds; behind the first one, the dearest cells are left out if not all of them
         would be over by `until`."""
+        wanted = set(self.cells)
         for number in range(1, rounds + 1):
-            left_out = self._left_out(until - time.monotonic()) if number > 1 else set()
+            if number > 1:
+                wanted = self._wanted((until - time.monotonic()) / (rounds + 1 - number))
             for server, workload in self.cells:
-                if (server, workload) not in left_out:
+                if (server, workload) in wanted:
                     self._run(number, server, self.stage.peers[server], workload)
 
-    def _left_out(self, seconds):
-        """Cells that have failed, and the dearest of the others."""
-        left_out = {cell for cell, took in self.took.items() if took is None}
-        wanted = sorted((took, cell) for cell, took in self.took.items() if took is not None)
-        for took, cell in wanted:
-            seconds -= took
-            if seconds < 0:
-                left_out.add(cell)
-        return left_out
+    def _wanted(self, seconds):
+        """Those that fit: ours before the peers', and the cheapest first; none that has failed."""
+        cells = [(cell[0] not in OURS, took, cell) for cell, took in self.took.items() if took]
+        wanted = set()
+        for _, took, cell in sorted(cells):
+            if took <= seconds:
+                wanted.add(cell)
+                seconds -= took
+        return wanted
 
     def _run(self, number, server, peer, name):
         """One run; it meets a server that has just been started."""
