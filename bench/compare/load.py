@@ -9,6 +9,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PASSWORD = "loopback"
 # No run takes so long, unless the server does not answer; filling may.
 PATIENCE_SECONDS, FILL_SECONDS_MAX = 300, 900
+# What must not be, of the figures of a run.
+FLAWS = ["lost", "duplicated", "reordered", "unsent", "misdelivered", "refused"]
+FLAWS += ["unacknowledged", "again", "unanswered"]
 # What a server, or the lack of one, can do to a run; the others are measured all the same.
 FAULTS = (RuntimeError, OSError, subprocess.SubprocessError)
 
@@ -46,13 +49,25 @@ class Load:
         self.running.add(child)
         try:
             said, faults = child.communicate(timeout=patience)
+        except subprocess.TimeoutExpired as late:
+            raise RuntimeError(f"not over within {patience} s") from late
         finally:
             child.kill()
             child.wait()
             self.running.discard(child)
         if child.returncode:
-            raise RuntimeError(f"{said[:1000]}{faults[:1000]}".strip())
+            raise RuntimeError(reason(said, faults))
         return json.loads(said)
+
+
+def reason(said, faults):
+    """In a few words, why a run has failed: of its figures those that had to be nothing."""
+    try:
+        line = json.loads(said)
+    except ValueError:
+        return f"{said}{faults}".strip()[:1000] or "it says nothing"
+    found = [f"{line[name]} {name}" for name in FLAWS if line.get(name)]
+    return "; ".join([*found, *([line["fault"]] if "fault" in line else [])])[:1000]
 
 
 def build():

@@ -108,7 +108,9 @@ def _rows(table, name):
 def _cell(table, server, name, figure):
     values = table.values(server, name, figure.key)
     if not values:
-        return "failed" if table.error(server, name) else "–"
+        barren = table.barren_seconds(server, name)
+        nothing = f"none in {barren:.0f} s" if barren else "–"
+        return "failed" if table.error(server, name) else nothing
     text = spread(values)
     ours = table.median(ALIKE.get(server), name, figure.key)
     if figure.has_ratio and ours:
@@ -120,8 +122,12 @@ def _faults(table, name):
     for server, title in table.named():
         error = table.error(server, name)
         if error:
-            text = " ".join(error.split())[:200]
-            yield f"- {title}, {WORKLOADS[name].title}: {text}"
+            yield f"- {title}, {WORKLOADS[name].title}: {_short(error)}"
+
+
+def _short(error):
+    """What went wrong, in one cell."""
+    return " ".join(error.replace("|", "/").split())[:200]
 
 
 def _starts(table):
@@ -153,7 +159,7 @@ def _fairness(part):
 
 def _fair_row(line):
     if "error" in line:
-        return ["failed: " + " ".join(line["error"].split())[:200]] + [""] * 6
+        return [""] * 5 + ["**failed**", _short(line["error"])]
     # `calm` has other names for the parts, and says nothing of CPU time.
     parts = [line.get("quiet", line.get("before")), line["during"], line["after"]]
     costs = ["", ""]

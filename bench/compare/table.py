@@ -38,6 +38,11 @@ class Table:
         errors = [run.get("error") for run in self.runs.get((server, workload), [])]
         return next((error for error in reversed(errors) if error), None)
 
+    def barren_seconds(self, server, workload):
+        """How long a run was measured in which nothing came to its end; none when there is none."""
+        lines = self.lines(server, workload)
+        return lines[-1]["seconds"] if lines and lines[-1].get("pages") == 0 else None
+
     def starts(self, server):
         """Milliseconds until the first answer, of each start."""
         runs = self.part["runs"]

@@ -155,7 +155,7 @@ def _await(done, what, child, pause=0.1):
             return
         time.sleep(pause)
     tail = pathlib.Path(child.log).read_text(errors="replace")[-2000:]
-    raise RuntimeError(f"{child.args[0]} does not {what}:\n{tail}")
+    raise RuntimeError(f"{pathlib.Path(child.args[0]).name} does not {what}:\n{tail}")
 
 
 def debian_version(package):
