@@ -9,7 +9,7 @@ from compare.workloads import RATE
 COSTS = [
     ("chat", "chat", "cpu_us_per_message"),
     ("open", f"{RATE}/s", "cpu_us_per_message"),
-    ("chat-unarchived", "no archive", "cpu_us_per_message"),
+    ("chat-no-store", "no-store", "cpu_us_per_message"),
     ("offline", "offline", "stored.cpu_us_per_message"),
     ("muc-100", "room of 100", "cpu_us_per_delivery"),
     ("presence", "presence", "out.cpu_us_per_delivery"),

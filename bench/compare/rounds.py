@@ -18,13 +18,13 @@ class Rounds:
             (server, workload)
             for workload in workloads
             for server, peer in stage.peers.items()
-            if not WORKLOADS[workload].needs - peer.can
+            if WORKLOADS[workload].is_for(peer)
         ]
         # Seconds that a cell has taken; none when it has failed and is not tried again.
         self.took = {}
 
     def play(self, rounds, until):
-        """So many rounds; behind the first one, the dearest cells are left out if not all of them
+        """So many rounds; behind the first one, only those cells of which as many as are to come
         would be over by `until`."""
         wanted = set(self.cells)
         for number in range(1, rounds + 1):
@@ -63,10 +63,12 @@ class Rounds:
 def cell(stage, peer, workload):
     """The figures of one run."""
     relaxed = {"relaxed": True} if workload.relaxed else {}
-    scale = stage.scale.of(peer)
+    door, arguments = workload.of(peer, stage.scale.of(peer))
     with peer.serve(**relaxed) as endpoint:
-        figures = stage.load.run(endpoint, workload.door, workload.arguments(scale))
-    return {"answered_ms": round(endpoint.answered_ms, 1), "figures": figures}
+        figures = stage.load.run(endpoint, door, arguments)
+    answered = endpoint.answered_ms
+    started = {} if answered is None else {"answered_ms": round(answered, 1)}
+    return started | {"figures": figures}
 
 
 def side_by_side(stage, workloads, part, keep):

@@ -3,6 +3,7 @@ alike."""
 
 from peers.ejabberd import Ejabberd
 from peers.prosody import Prosody
+from peers.relay import Relay
 from peers.waxwing import Waxwing
 
 SERVERS = {
@@ -10,6 +11,7 @@ SERVERS = {
     "waxwing": lambda ground, program: Waxwing(ground, program, with_postgres=True),
     "prosody": lambda ground, _: Prosody(ground),
     "ejabberd": lambda ground, _: Ejabberd(ground),
+    "relay": lambda ground, program: Relay(ground, program.with_name("waxwing-bench")),
 }
 OURS = ["waxwing-sqlite", "waxwing"]
 ALIKE = {"prosody": "waxwing-sqlite", "ejabberd": "waxwing"}

@@ -53,6 +53,8 @@ class Stage:
 
     def _prepare(self, name, accounts, fillings):
         peer = self.peers[name]
+        if peer.is_limit:
+            return
         with self._lost(name):
             self.accounts(name, accounts)
             for filling in fillings:

@@ -36,7 +36,19 @@ class Workload:
     needs: frozenset[str] = frozenset()
     relaxed: bool = False
     prepares: str | None = None
+    # What a relay of bytes is asked for, which does the same without XML, accounts and a log.
+    limit: list | None = None
     accounts: Callable = lambda scale: {USERS: TALKERS}
+
+    def is_for(self, peer):
+        """Whether it can do that."""
+        return self.limit is not None if peer.is_limit else not self.needs - peer.can
+
+    def of(self, peer, scale):
+        """The way in and the arguments."""
+        if peer.is_limit:
+            return "direct", ["limit", *scale.times, *self.limit]
+        return self.door, self.arguments(scale)
 
 
 def login(title, mechanism, *others, door="starttls", needs=()):
@@ -64,7 +76,7 @@ def idle(title, door):
     )
 
 
-def chat(title, *others, relaxed=False):
+def chat(title, *others, relaxed=False, limit=None):
     """Messages between pairs."""
     rate = "p50, ms" if "--rate" in others else "messages a second"
     figures = [
@@ -80,6 +92,7 @@ def chat(title, *others, relaxed=False):
         lambda scale: ["chat", *scale.times, *others],
         needs=frozenset(["relaxed"] if relaxed else []),
         relaxed=relaxed,
+        limit=limit,
     )
 
 
@@ -136,6 +149,23 @@ def mam(title, way):
     )
 
 
+def fan_out(listeners, window):
+    """What is said in one group, heard by all who listen in it."""
+    return ["--groups", 1, "--listeners", listeners, "--window", window]
+
+
+def joined(listeners):
+    """Of the relay alone: what a copy takes that shares its record and its call with three."""
+    return Workload(
+        "Rooms",
+        f"four at a time to {listeners}",
+        [Figure("CPU-µs a delivery", "cpu_us_per_delivery")],
+        lambda _: [],
+        needs=frozenset(["only bytes"]),
+        limit=fan_out(listeners, 4),
+    )
+
+
 def muc(occupants):
     """A room; no peer is asked for rooms that it is not made for, in which ours does not show
     everybody to everybody."""
@@ -152,6 +182,7 @@ def muc(occupants):
         ],
         lambda scale: ["muc", "--occupants", occupants, "--archived", *scale.times, *unseen],
         needs=frozenset(["large rooms"] if unseen else []),
+        limit=fan_out(occupants, 1),
         accounts=lambda scale: {USERS: occupants + 1},
     )
 
@@ -186,19 +217,26 @@ WORKLOADS = {
     ),
     "idle": idle("TLS", "starttls"),
     "idle-wss": idle("WebSocket over TLS", "wss"),
-    "chat": chat("window 4", "--archived"),
+    "chat": chat("window 4", "--archived", limit=["--window", 4]),
     "chat-sm": chat("window 4, SM, carbons", "--archived", *MANAGED),
     "chat-relaxed": chat("window 4, relaxed", "--archived", relaxed=True),
-    "chat-unarchived": chat("window 4, no archive", "--unarchived"),
-    "open": chat(f"{RATE} a second", "--archived", "--rate", RATE),
+    "chat-unarchived": chat("window 4, archives told to keep nothing", "--unarchived"),
+    "chat-no-store": chat("window 4, messages that nobody may store", "--no-store"),
+    "open": chat(f"{RATE} a second", "--archived", "--rate", RATE, limit=["--rate", RATE]),
     "open-sm": chat(f"{RATE} a second, SM, carbons", "--archived", "--rate", RATE, *MANAGED),
     "open-relaxed": chat(f"{RATE} a second, relaxed", "--archived", "--rate", RATE, relaxed=True),
-    "open-unarchived": chat(f"{RATE} a second, no archive", "--unarchived", "--rate", RATE),
+    "open-unarchived": chat(
+        f"{RATE} a second, archives told to keep nothing", "--unarchived", "--rate", RATE
+    ),
+    "open-no-store": chat(
+        f"{RATE} a second, messages that nobody may store", "--no-store", "--rate", RATE
+    ),
     "offline": offline(),
     "presence": presence(),
     "mam-back": mam("page of 50, back from the end", "back"),
     "mam-on": mam("page of 50, on from ids", "on"),
     **{f"muc-{occupants}": muc(occupants) for occupants in ROOMS + LARGE_ROOMS},
+    **{f"joined-{listeners}": joined(listeners) for listeners in ROOMS[1:]},
 }
 # What is left out unless it is asked for by name, or by `--long`.
 LARGE = [f"muc-{occupants}" for occupants in LARGE_ROOMS]

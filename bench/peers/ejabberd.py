@@ -79,6 +79,7 @@ class Ejabberd:
 
     name = "ejabberd, PostgreSQL"
     is_ours = False
+    is_limit = False
     # This version knows neither `tls-exporter` nor FAST.
     can = frozenset(["away", "relaxed"])
 

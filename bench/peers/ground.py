@@ -23,8 +23,8 @@ class Endpoint:
 
     ports: dict[str, int]
     pids: list[int]
-    # Milliseconds from its start to its first word of XMPP.
-    answered_ms: float
+    # Milliseconds from its start to its first word of XMPP, if it speaks any.
+    answered_ms: float | None
     path: str = "/ws"
 
 

@@ -80,6 +80,7 @@ class Prosody:
 
     name = "prosody, files"
     is_ours = False
+    is_limit = False
     # It sets `no_ticket`, and this version knows neither `tls-exporter` nor FAST.
     can = frozenset()
 

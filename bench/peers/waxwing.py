@@ -56,6 +56,7 @@ class Waxwing:
     """The release build."""
 
     is_ours = True
+    is_limit = False
     can = frozenset(["resumption", "exporter", "fast", "away", "large rooms", "relaxed"])
 
     def __init__(self, ground, program, with_postgres):
