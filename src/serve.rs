@@ -72,7 +72,10 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
                 }
             },
             () = server.broken() => {
-                bail!("the store belongs to another process now, or a task has panicked");
+                bail!(
+                    "the store belongs to another process now or could not be synced, or a task \
+                     has panicked: the log says which"
+                );
             }
         }
     }

@@ -86,7 +86,7 @@ impl Case<'_> {
         assert!(report.is_clean(), "{report}");
         let verdict = &report.outcome.verdict;
         assert!(verdict.acked > 500 && verdict.acked == verdict.sent, "{report}");
-        let may_repeat = matches!(self.kind, Kind::Kill | Kind::Power);
+        let may_repeat = matches!(self.kind, Kind::Kill | Kind::Power | Kind::Sick);
         assert!(may_repeat || verdict.repeats == 0, "{report}");
         assert_eq!(verdict.late_repeats, 0, "{report}");
         report
@@ -174,6 +174,11 @@ fn f_pwr_a_server_that_does_not_sync_is_found_out() {
 #[test]
 fn f_dsk_a_full_disk_loses_nothing() {
     Case::on_sqlite(Kind::Disk, 1).holds();
+}
+
+#[test]
+fn f_dsk_a_disk_that_does_not_sync_ends_the_process_and_is_not_believed_afterwards() {
+    Case::on_sqlite(Kind::Sick, 2).holds();
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub enum Kind {
     Slow,
     /// The disk is full for five seconds (F-DSK); SQLite only
     Disk,
+    /// The disk does not sync: the process must end, and the next one may not believe what it
+    /// reads; then the power is lost, too (F-DSK); SQLite only
+    Sick,
     /// Some devices stop reading for ten seconds (F-SLOW)
     Deaf,
     /// The clock goes forwards by an hour, and back (F-CLK)
@@ -43,8 +46,13 @@ impl Kind {
         matches!(self, Self::Database | Self::Slow)
     }
 
+    /// Whether what was not synced is to be lost.
+    fn takes_back(self) -> bool {
+        matches!(self, Self::Power | Self::Sick)
+    }
+
     fn needs_shim(self) -> bool {
-        matches!(self, Self::Power | Self::Disk | Self::Clock)
+        matches!(self, Self::Power | Self::Disk | Self::Sick | Self::Clock)
     }
 }
 
@@ -81,7 +89,7 @@ impl Siege<'_> {
     /// When the server does not start, or the devices do not come back.
     pub fn run(mut self) -> Result<Report, Failure> {
         let shim = match self.kind.needs_shim() {
-            true => Some(Shim::install(&mut self.program, self.kind == Kind::Power)?),
+            true => Some(Shim::install(&mut self.program, self.kind.takes_back())?),
             false => None,
         };
         let store = match self.postgres {
@@ -95,7 +103,7 @@ impl Siege<'_> {
         for account in self.plan.accounts() {
             self.program.add(&account, "secret")?;
         }
-        if let Some(shim) = shim.as_ref().filter(|_| self.kind == Kind::Power) {
+        if let Some(shim) = shim.as_ref().filter(|_| self.kind.takes_back()) {
             // What is about to be lost are not the accounts.
             server.drain()?;
             shim.write_back()?;

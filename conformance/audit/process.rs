@@ -146,15 +146,23 @@ impl Process {
     ///
     /// # Errors
     /// When it does not end.
-    pub fn drain(mut self) -> Result<(Duration, ExitStatus)> {
-        let begun = Instant::now();
+    pub fn drain(self) -> Result<(Duration, ExitStatus)> {
         self.signal("TERM")?;
+        self.ends()
+    }
+
+    /// Waits for its end: how long that took, and how it ended.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn ends(mut self) -> Result<(Duration, ExitStatus)> {
+        let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok((begun.elapsed(), status));
             }
             if begun.elapsed() > DRAIN {
-                return Err(Error::other("the server does not end on SIGTERM"));
+                return Err(Error::other("the server does not end"));
             }
             std::thread::sleep(Duration::from_millis(5));
         }

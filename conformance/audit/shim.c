@@ -5,8 +5,9 @@
  *   sick        while it exists, syncing fails with EIO
  *   clock       eight bytes, added to the wall clock as seconds
  *   undo        when it exists at the start: what would be lost with the power is written there.
- *               "W path\0 offset size length bytes" before a write: what it will overwrite;
- *               "T path\0 size" before a truncation; "S path\0" after a sync
+ *               "W path\0 offset size count length bytes" before a write of so many bytes: what it
+ *               will overwrite; "T path\0 size" before a truncation; "S path\0" after a sync;
+ *               "F path\0" after one that failed; "U path\0" after the file was removed
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -112,8 +113,8 @@ static void will_write(int fd, const char *path, size_t length, int64_t at) {
         abort();
     ssize_t had = syscall(SYS_pread64, own, old, length, at);
     syscall(SYS_close, own);
-    int64_t numbers[3] = {at, size_of(fd), had > 0 ? had : 0};
-    record('W', path, numbers, 3, old, numbers[2]);
+    int64_t numbers[4] = {at, size_of(fd), length, had > 0 ? had : 0};
+    record('W', path, numbers, 4, old, numbers[3]);
     free(old);
 }
 
@@ -175,6 +176,11 @@ static int synced(int fd, long call) {
     char path[4096];
     int concerns = is_data(fd, path);
     if (concerns && says("sick")) {
+        if (undo >= 0) {
+            pthread_mutex_lock(&lock);
+            record('F', path, NULL, 0, NULL, 0);
+            pthread_mutex_unlock(&lock);
+        }
         errno = EIO;
         return -1;
     }
@@ -191,6 +197,19 @@ static int synced(int fd, long call) {
 
 int fsync(int fd) { return synced(fd, SYS_fsync); }
 int fdatasync(int fd) { return synced(fd, SYS_fdatasync); }
+
+int unlink(const char *path) {
+    if (!steer || undo < 0 || strncmp(path, data, data_length) != 0)
+        return syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    pthread_mutex_lock(&lock);
+    int result = syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    int error = errno;
+    if (result == 0)
+        record('U', path, NULL, 0, NULL, 0);
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return result;
+}
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
     int result = syscall(SYS_clock_gettime, clock, time);

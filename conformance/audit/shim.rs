@@ -1,8 +1,9 @@
 //! What a disk and a clock can do to a server: a library that is loaded into it (shim.c).
 
+mod undo;
+
 use super::process::Program;
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::{Error, Result},
     os::unix::fs::FileExt,
@@ -53,8 +54,20 @@ impl Shim {
     /// # Errors
     /// When the file that says so cannot be made or removed.
     pub fn fill(&self, full: bool) -> Result<()> {
-        let path = self.steer.join("full");
-        if full { File::create(path).map(drop) } else { fs::remove_file(path) }
+        self.says("full", full)
+    }
+
+    /// The disk does not sync, or does again.
+    ///
+    /// # Errors
+    /// When the file that says so cannot be made or removed.
+    pub fn sicken(&self, sick: bool) -> Result<()> {
+        self.says("sick", sick)
+    }
+
+    fn says(&self, word: &str, says: bool) -> Result<()> {
+        let path = self.steer.join(word);
+        if says { File::create(path).map(drop) } else { fs::remove_file(path) }
     }
 
     /// The clock of the server is so many seconds ahead.
@@ -81,29 +94,7 @@ impl Shim {
     /// # Errors
     /// When the files cannot be written.
     pub fn lose_power(&self, program: &Program) -> Result<u64> {
-        let mut unsynced: BTreeMap<PathBuf, Vec<Undo>> = BTreeMap::new();
-        for (path, undo) in records(&fs::read(self.steer.join("undo"))?) {
-            match undo {
-                Undo::Synced => _ = unsynced.remove(&path),
-                undo => unsynced.entry(path).or_default().push(undo),
-            }
-        }
-        let mut lost = 0;
-        for (path, undos) in unsynced {
-            // Made and removed again; nothing of it is left to take back.
-            let Ok(file) = File::options().write(true).open(&path) else { continue };
-            for undo in undos.into_iter().rev() {
-                match undo {
-                    Undo::Write { at, size, bytes } => {
-                        lost += 1;
-                        file.write_all_at(&bytes, at)?;
-                        file.set_len(size)?;
-                    }
-                    Undo::Truncate { size } => file.set_len(size)?,
-                    Undo::Synced => {}
-                }
-            }
-        }
+        let lost = undo::take_back(&fs::read(self.steer.join("undo"))?)?;
         self.write_back()?;
         remove_shared_memory(program)?;
         Ok(lost)
@@ -119,65 +110,4 @@ fn remove_shared_memory(program: &Program) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// How to take back one thing.
-enum Undo {
-    Write { at: u64, size: u64, bytes: Vec<u8> },
-    Truncate { size: u64 },
-    Synced,
-}
-
-/// What shim.c has recorded. The last record may be cut off: what it is about did not happen.
-fn records(mut bytes: &[u8]) -> Vec<(PathBuf, Undo)> {
-    let mut records = Vec::new();
-    while let Some((record, rest)) = record(bytes) {
-        records.push(record);
-        bytes = rest;
-    }
-    records
-}
-
-fn record(bytes: &[u8]) -> Option<((PathBuf, Undo), &[u8])> {
-    let (kind, rest) = bytes.split_first()?;
-    let end = rest.iter().position(|byte| *byte == 0)?;
-    let path = PathBuf::from(String::from_utf8_lossy(&rest[..end]).into_owned());
-    let mut rest = &rest[end + 1..];
-    let mut number = || {
-        let (number, behind) = rest.split_first_chunk()?;
-        rest = behind;
-        Some(u64::from_ne_bytes(*number))
-    };
-    let undo = match kind {
-        b'W' => {
-            let (at, size, length) = (number()?, number()?, number()?);
-            let (bytes, behind) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-            rest = behind;
-            Undo::Write { at, size, bytes: bytes.to_vec() }
-        }
-        b'T' => Undo::Truncate { size: number()? },
-        _ => Undo::Synced,
-    };
-    Some(((path, undo), rest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_are_read_up_to_one_that_is_cut_off() {
-        let mut bytes = b"W/a\0".to_vec();
-        bytes.extend([4_u64, 9, 2].map(u64::to_ne_bytes).concat());
-        bytes.extend(b"xyS/a\0T/b\0");
-        bytes.extend(7_u64.to_ne_bytes());
-        let whole = bytes.len();
-        bytes.extend(b"W/a\0");
-        bytes.extend([4_u64, 9, 2].map(u64::to_ne_bytes).concat());
-        let read = records(&bytes);
-        assert!(matches!(&read[0].1, Undo::Write { at: 4, size: 9, bytes } if bytes == b"xy"));
-        assert!(matches!(read[1].1, Undo::Synced));
-        assert!(matches!(read[2].1, Undo::Truncate { size: 7 }));
-        assert_eq!((read.len(), records(&bytes[..whole]).len()), (3, 3));
-    }
 }

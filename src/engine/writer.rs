@@ -67,7 +67,7 @@ enum State<T> {
     Unknown(Flight<T>),
     /// What became of the batch is known to the store; it is to be committed (again).
     Again(Flight<T>),
-    /// Fenced: nothing more may be written.
+    /// Nothing more may be written ([`Fault::is_final`]).
     Stopped,
 }
 
@@ -114,7 +114,8 @@ impl<T> Writer<T> {
         matches!(self.state, State::Unknown(_))
     }
 
-    /// Whether the writer has been stopped by the fence: the process ends.
+    /// Whether the writer has been stopped, by the fence or a disk that does not sync: the process
+    /// ends.
     pub fn is_stopped(&self) -> bool {
         matches!(self.state, State::Stopped)
     }
@@ -181,7 +182,7 @@ impl<T> Writer<T> {
                 self.state = State::Unknown(flight);
                 Vec::new()
             }
-            Err(Fault::Fenced) => self.stop(flight.waiting),
+            Err(fault) => self.stop(flight.waiting, &fault),
         }
     }
 
@@ -202,7 +203,8 @@ impl<T> Writer<T> {
                 Vec::new()
             }
             Ok((number, _)) if number == self.number => self.again(flight, now),
-            Ok(_) | Err(Fault::Fenced) => self.stop(flight.waiting),
+            Ok(_) => self.stop(flight.waiting, &Fault::Fenced),
+            Err(fault) if fault.is_final() => self.stop(flight.waiting, &fault),
             Err(_) => {
                 self.state = State::Unknown(flight);
                 self.expire(now)
@@ -259,11 +261,12 @@ impl<T> Writer<T> {
         who.since.after(self.limits.store_patience_ms) <= now
     }
 
-    /// Fenced: whatever the store still holds of us is void, and nothing more is written.
-    fn stop(&mut self, mut waiting: Vec<Waiting<T>>) -> Vec<Outcome<T>> {
+    /// Nothing more is written: whatever the store still holds of us is void, or nobody knows what
+    /// it has.
+    fn stop(&mut self, mut waiting: Vec<Waiting<T>>, fault: &Fault) -> Vec<Outcome<T>> {
         self.state = State::Stopped;
         waiting.extend(self.queue.drain(..).map(|(who, _)| who));
-        refuse(waiting, &Fault::Fenced)
+        refuse(waiting, fault)
     }
 }
 

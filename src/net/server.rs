@@ -160,8 +160,8 @@ impl Server {
         self.sources.send_replace(sources);
     }
 
-    /// Ends when the process must: the store belongs to another one, or a task that all depend
-    /// on has panicked.
+    /// Ends when the process must: the store belongs to another one or does not sync, or a task
+    /// that all depend on has panicked.
     pub async fn broken(&mut self) {
         self.core.join_next().await;
     }

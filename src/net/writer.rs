@@ -109,8 +109,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Commits until the store is fenced: then nothing more may be written, and the process
-    /// must end.
+    /// Commits until the store is fenced, or does not sync: then nothing more may be written, and
+    /// the process must end.
     pub(crate) async fn run(self, last: (i64, engine::unit::Pos), store_patience_ms: u64) {
         let limits = WriterLimits { store_patience_ms, ..WriterLimits::default() };
         let mut writer = Writer::resume(last, limits);
@@ -174,6 +174,9 @@ impl Host {
     fn settle(&self, outcomes: Vec<(Token, Result<Committed, Fault>)>) {
         for (token, outcome) in outcomes {
             match token {
+                // It may be in the store, and the process ends: who said it hears neither that it
+                // is nor that it is not, and says it again to the next one.
+                Token::Line(..) if outcome.as_ref().is_err_and(Fault::is_final) => {}
                 Token::Line(account, ticket, recipient) => {
                     for (of, told) in shard::outcome(account, ticket, recipient, outcome) {
                         self.post.tell(&of, told);
@@ -189,5 +192,36 @@ impl Host {
     fn refuse_all(&self) {
         let units = mem::take(&mut self.queue.lock().units);
         self.settle(units.into_iter().map(|(token, _)| (token, Err(Fault::Fenced))).collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use store::Memory;
+
+    #[tokio::test]
+    async fn who_waits_when_nothing_more_may_be_written_hears_nothing_of_it() {
+        let post = Post::new(Limits::default(), 1);
+        let host = Host {
+            store: Arc::new(Memory::new(&[])),
+            queue: Queue::default(),
+            clock: Clock::start(),
+            post: post.clone(),
+            meters: Arc::new(Meters::new()),
+        };
+        let line = |of: &str| Token::Line(Bare::parse(of).unwrap(), Ticket(1), None);
+        let full = Fault::Refused("full".into());
+        let unsynced = Fault::Unsynced("disk I/O error".into());
+        host.settle(vec![
+            (line("juliet@x"), Err(Fault::Fenced)),
+            (line("nurse@x"), Err(unsynced)),
+            (line("romeo@x"), Err(full)),
+        ]);
+        let mut inputs = Vec::new();
+        post.take(0, &mut inputs).await;
+        let [shard::Input::Committed(of, ..)] = &inputs[..] else { panic!("{}", inputs.len()) };
+        assert_eq!(of.as_str(), "romeo@x");
     }
 }

@@ -8,6 +8,7 @@ const FREEZE: Duration = Duration::from_secs(3);
 const DEAFNESS: Duration = Duration::from_secs(10);
 const FULLNESS: Duration = Duration::from_secs(5);
 const SLOWNESS: Duration = Duration::from_secs(5);
+const RECOVERY: Duration = Duration::from_secs(2);
 const CLOCK: Duration = Duration::from_secs(2);
 const HOUR_SECONDS: i64 = 3600;
 
@@ -67,6 +68,7 @@ impl<'a> Scene<'a> {
             Kind::Database => self.restart_database(number),
             Kind::Slow => self.slow_down(),
             Kind::Disk => self.fill_disk(),
+            Kind::Sick => self.sicken_disk(),
             Kind::Clock => self.set_clock(),
         }
     }
@@ -151,6 +153,20 @@ impl<'a> Scene<'a> {
         self.shim()?.fill(false)?;
         self.tell("full", format!("{online} online at the end of it"));
         Ok(())
+    }
+
+    fn sicken_disk(&mut self) -> Result<(), Failure> {
+        self.crowd.goes(Fault::Kill);
+        self.shim()?.sicken(true)?;
+        let (took, status) = self.taken()?.ends()?;
+        self.shim()?.sicken(false)?;
+        if status.success() {
+            return Err("a server whose disk does not sync has ended as if all were well".into());
+        }
+        self.tell("sick", format!("ended after {} ms, {status}", took.as_millis()));
+        self.start()?;
+        sleep(RECOVERY);
+        self.lose_power()
     }
 
     fn set_clock(&self) -> Result<(), Failure> {

@@ -24,6 +24,17 @@ pub enum Fault {
     Refused(String),
     /// Another process owns the store now. Nothing more may be written: the process ends.
     Fenced,
+    /// What was written is not on the disk, and the system may count it as if it were from now on:
+    /// to sync it once more would prove nothing. The process ends, and the next one writes it again.
+    Unsynced(String),
+}
+
+impl Fault {
+    /// Whether nothing more may be written by this process. What became of what was under way is
+    /// not known.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Fenced | Self::Unsynced(_))
+    }
 }
 
 impl fmt::Display for Fault {
@@ -32,6 +43,7 @@ impl fmt::Display for Fault {
             Self::Away(why) => write!(f, "the store is away: {why}"),
             Self::Refused(why) => write!(f, "the store refused: {why}"),
             Self::Fenced => write!(f, "the store belongs to another process now"),
+            Self::Unsynced(why) => write!(f, "the store could not be synced: {why}"),
         }
     }
 }
@@ -187,7 +199,8 @@ pub trait Store: Reads {
     /// A unit that the database refuses is left out and told so; its neighbours stand.
     ///
     /// # Errors
-    /// `Away`: the outcome is unknown; ask `last` when the store is back. `Fenced`: stop.
+    /// `Away`: the outcome is unknown; ask `last` when the store is back. `Fenced`, `Unsynced`:
+    /// stop.
     fn commit<'a>(&'a self, batch: &'a Batch) -> Stored<'a, Vec<Verdict>>;
     /// The accounts after this one that have sessions which can be resumed at that time of the Unix
     /// clock, in milliseconds, and the rooms that have [`OCCUPANTS`](crate::unit::OCCUPANTS); in

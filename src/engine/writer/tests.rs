@@ -251,6 +251,23 @@ fn the_fence_stops_everything() {
 }
 
 #[test]
+fn a_disk_that_does_not_sync_stops_everything_and_is_not_asked_again() {
+    let unsynced = || Fault::Unsynced("disk I/O error".into());
+    let mut writer = queued(&[1, 2, 3, 4]);
+    writer.next_batch(UNIX_MS).unwrap();
+    let outcomes = writer.outcome(Err(unsynced()));
+    assert_eq!(tokens(&outcomes), [1, 2, 3, 4]);
+    assert!(outcomes.iter().all(|(_, outcome)| *outcome == Err(unsynced())));
+    assert!(writer.is_stopped() && !writer.asks_last());
+
+    let mut writer = queued(&[1]);
+    writer.next_batch(UNIX_MS).unwrap();
+    writer.outcome(went_away());
+    assert_eq!(writer.recovered(Err(unsynced()), NOW), [(1, Err(unsynced()))]);
+    assert!(writer.is_stopped());
+}
+
+#[test]
 fn a_store_that_stays_away_keeps_the_batch_and_expires_the_queue() {
     let mut writer = queued(&[1]);
     writer.next_batch(UNIX_MS).unwrap();

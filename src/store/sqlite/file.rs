@@ -5,8 +5,15 @@ use engine::port::Fault;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
+    io::ErrorKind,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
+
+/// What SQLite calls the journal of a database.
+const JOURNAL: &str = "-wal";
+/// That this is there says that the journal could not be synced.
+const UNSYNCED: &str = ".unsynced";
 
 /// The file at `path`, made with its folder when absent. Only its owner may read it: it holds
 /// keys.
@@ -33,10 +40,8 @@ pub(super) fn private(path: &Path) -> std::io::Result<File> {
 
 /// Takes the lock file beside the database: one process per store.
 pub(super) fn lock(path: &Path) -> Result<File, Fault> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
     let cannot = |error| refused(format!("{} cannot be locked: {error}", path.display()));
-    let lock = private(Path::new(&name)).map_err(cannot)?;
+    let lock = private(&beside(path, ".lock")).map_err(cannot)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
@@ -44,6 +49,50 @@ pub(super) fn lock(path: &Path) -> Result<File, Fault> {
         }
         Err(TryLockError::Error(error)) => Err(cannot(error)),
     }
+}
+
+/// Says of a database that its journal could not be synced. Systems report that once, and count
+/// what was written as synced from then on, though it may be in memory only: whoever opens it next
+/// must write it again. The word itself need not be synced: with the memory goes what it is about.
+pub(super) fn is_unsynced(path: &Path) {
+    // A disk that does not even take this cannot be opened again.
+    drop(private(&beside(path, UNSYNCED)));
+}
+
+/// Writes a journal again that could not be synced.
+pub(super) fn write_again(path: &Path) -> Result<(), Fault> {
+    let word = beside(path, UNSYNCED);
+    if !word.exists() {
+        return Ok(());
+    }
+    let written = match OpenOptions::new().read(true).write(true).open(beside(path, JOURNAL)) {
+        Ok(journal) => rewritten(&journal),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    let settled = written.and_then(|()| fs::remove_file(&word));
+    settled.map_err(|error| refused(format!("{} cannot be synced: {error}", path.display())))
+}
+
+/// Each byte where it was.
+fn rewritten(file: &File) -> std::io::Result<()> {
+    let mut bytes = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let read = file.read_at(&mut bytes, at)?;
+        if read == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&bytes[..read], at)?;
+        at += read as u64;
+    }
+}
+
+/// A file that stands beside that of the database.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// Looks before anything is written, be it only the journal's mode.

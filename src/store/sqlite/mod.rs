@@ -69,6 +69,7 @@ impl Sqlite {
     pub async fn open(path: &str, options: &Options) -> Result<Self, Fault> {
         let path = file::made(path)?;
         let lock = file::lock(&path)?;
+        file::write_again(&path)?;
         file::never_newer(&path).await?;
         let synchronous =
             if options.relaxed { SqliteSynchronous::Normal } else { SqliteSynchronous::Full };
@@ -90,7 +91,11 @@ impl Sqlite {
         migrate::SQLITE.run(&mut connection).await.map_err(migrate::failed)?;
         let node =
             i32::try_from(options.node.0).map_err(|_| refused("a node's number has 31 bits"))?;
-        let writing = Writing::take(writes, connection, node).await?;
+        let writing = Writing::take(writes, connection, node).await.inspect_err(|fault| {
+            if fault.is_final() {
+                file::is_unsynced(&path);
+            }
+        })?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers_max.max(1))
             .connect_lazy_with(connect.read_only(true).pragma("cache_size", READER_CACHE));
@@ -117,14 +122,16 @@ fn json(places: &[Pos]) -> String {
 fn fault(error: sqlx::Error) -> Fault {
     // Result codes of SQLite: too big, constraint, mismatch.
     const REFUSED: [i32; 3] = [18, 19, 20];
+    // Extended ones: a file, or a folder, could not be synced.
+    const UNSYNCED: [i32; 2] = [10 | 4 << 8, 10 | 5 << 8];
     let code = match &error {
         sqlx::Error::Database(error) => error.code(),
         _ => None,
     };
-    // The low byte of an extended code is the code.
-    let code = code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
-    match code {
-        Some(code) if REFUSED.contains(&code) => refused(error.to_string()),
+    match code.and_then(|code| code.parse::<i32>().ok()) {
+        Some(code) if UNSYNCED.contains(&code) => Fault::Unsynced(error.to_string()),
+        // The low byte of an extended code is the code.
+        Some(code) if REFUSED.contains(&(code & 0xff)) => refused(error.to_string()),
         _ => Fault::Away(error.to_string()),
     }
 }

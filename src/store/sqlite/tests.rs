@@ -7,7 +7,7 @@ use engine::{
     port::{Node, Written},
     unit::Change,
 };
-use std::{fs, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 /// A folder with a database, removed at the end.
 struct Folder(tempfile::TempDir);
@@ -143,6 +143,26 @@ async fn a_writer_whose_disk_was_full_writes_again_when_there_is_room() {
     assert_eq!(store.last().await, Ok((number, last)), "nothing of it happened");
     assert_eq!(store.commit(&batch).await, Ok(vec![Ok(Written::Now)]));
     assert_eq!(desk.texts("a@example.com").await, [large]);
+}
+
+#[tokio::test]
+async fn what_could_not_be_synced_is_written_again_before_it_is_believed() {
+    let (folder, mut desk) = Desk::with::<Folder>(&["a@example.com"]).await;
+    desk.one(said("a@example.com", "<message/>")).await.unwrap();
+    // As a process leaves it that may not go on.
+    let mut left = Folder::new().await;
+    fs::create_dir(left.0.path().join("data")).unwrap();
+    for ending in ["", "-wal"] {
+        fs::copy(folder.path() + ending, left.path() + ending).unwrap();
+    }
+    let (path, journal) = (left.path(), left.path() + "-wal");
+    file::is_unsynced(Path::new(&path));
+    let written = fs::read(&journal).unwrap();
+    file::write_again(Path::new(&path)).unwrap();
+    assert_eq!(fs::read(&journal).unwrap(), written);
+    assert!(!written.is_empty() && !Path::new(&(path + ".unsynced")).exists());
+    let again = Desk::at(left.open().await).await;
+    assert_eq!(again.texts("a@example.com").await, ["<message/>"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The writer's connection: the fence, and the units of a batch behind it.
 
-use super::{change, fault, words};
+use super::{change, fault, file, words};
 use crate::{
     bisect::Bisect,
     check::{self, check, no_log},
@@ -28,6 +28,8 @@ pub(super) struct Writing {
     /// A transaction on it has failed. SQLite may have ended that on its own, as it does when the
     /// disk is full: nobody knows where the connection stands.
     is_lost: bool,
+    /// The journal could not be synced, for this reason: nothing more is written.
+    unsynced: Option<String>,
     node: i32,
     epoch: i64,
     /// The verdicts of the last batch that may have been committed, by its number.
@@ -48,13 +50,16 @@ impl Writing {
             RETURNING epoch";
         let query = sqlx::query_scalar(SQL).bind(node);
         let epoch = query.fetch_one(&mut connection).await.map_err(fault)?;
-        let (is_lost, verdicts) = (false, (0, Vec::new()));
+        let (is_lost, unsynced, verdicts) = (false, None, (0, Vec::new()));
         let touched = Touched::default();
-        Ok(Self { options, connection, is_lost, node, epoch, verdicts, touched })
+        Ok(Self { options, connection, is_lost, unsynced, node, epoch, verdicts, touched })
     }
 
     /// The connection, made anew when the one before is lost.
     async fn line(&mut self) -> Result<&mut SqliteConnection, Fault> {
+        if let Some(why) = &self.unsynced {
+            return Err(Fault::Unsynced(why.clone()));
+        }
         if self.is_lost {
             self.connection = SqliteConnection::connect_with(&self.options).await.map_err(fault)?;
             self.is_lost = false;
@@ -92,7 +97,19 @@ impl Writing {
     pub(super) async fn commit(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
         self.touched.add(batch);
         let outcome = self.attempt(batch).await;
-        self.is_lost |= matches!(outcome, Err(Fault::Away(_)));
+        self.noted(outcome)
+    }
+
+    /// What a failure says of the connection, and of the disk.
+    fn noted<T>(&mut self, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        match &outcome {
+            Err(Fault::Away(_)) => self.is_lost = true,
+            Err(Fault::Unsynced(why)) if self.unsynced.is_none() => {
+                self.unsynced = Some(why.clone());
+                file::is_unsynced(self.options.get_filename());
+            }
+            _ => {}
+        }
         outcome
     }
 
@@ -120,20 +137,21 @@ impl Writing {
     /// Goes on with the index of words by a piece.
     pub(super) async fn index(&mut self, behind: &[(i64, i64)]) -> Result<Taken, Fault> {
         let outcome = words::take(self.line().await?, behind).await;
-        self.is_lost |= matches!(outcome, Err(Fault::Away(_)));
-        outcome
+        self.noted(outcome)
     }
 
     /// Removes a piece of what is kept no longer.
     pub(super) async fn sweep(&mut self, sql: &'static str, values: &[i64]) -> Result<u64, Fault> {
         let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(*value));
-        Ok(query.execute(self.line().await?).await.map_err(fault)?.rows_affected())
+        let swept = query.execute(self.line().await?).await.map_err(fault);
+        Ok(self.noted(swept)?.rows_affected())
     }
 
     /// Moves the journal into the file, which syncs both.
     pub(super) async fn sync(&mut self) -> Result<(), Fault> {
         let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
-        let row = checkpoint.fetch_one(self.line().await?).await.map_err(fault)?;
+        let row = checkpoint.fetch_one(self.line().await?).await.map_err(fault);
+        let row = self.noted(row)?;
         match row.try_get::<i64, _>(0).map_err(fault)? {
             0 => Ok(()),
             _ => Err(Fault::Away("somebody reads the journal".into())),
