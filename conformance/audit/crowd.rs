@@ -10,6 +10,7 @@ use super::{
 };
 use crate::driver::Broken;
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
     thread::JoinHandle,
@@ -128,6 +129,8 @@ pub struct Outcome {
     pub kept: PathBuf,
     /// From the first try to connect to a session, in microseconds, sorted; without first logins.
     pub reconnects_us: Vec<u64>,
+    /// From the first time that a message is sent to its acknowledgement, the same.
+    pub acks_us: Vec<u64>,
 }
 
 impl Crowd {
@@ -254,8 +257,8 @@ impl Crowd {
         let unfinished = settlement.and(listing).and(reading);
         unfinished.map_err(|why| Broken(format!("{why}; see {}", kept.display())))?;
         let history = stage.journal.end().map_err(|error| Broken(error.to_string()))?;
-        let reconnects_us = reconnects(&history);
-        Ok(Outcome { verdict: check::check(&history), history, kept, reconnects_us })
+        let (reconnects_us, acks_us) = (reconnects(&history), acks(&history));
+        Ok(Outcome { verdict: check::check(&history), history, kept, reconnects_us, acks_us })
     }
 }
 
@@ -265,6 +268,22 @@ fn reconnects(history: &[Event]) -> Vec<u64> {
         _ => None,
     };
     let mut took: Vec<_> = history.iter().filter_map(took).collect();
+    took.sort_unstable();
+    took
+}
+
+fn acks(history: &[Event]) -> Vec<u64> {
+    let (mut sent, mut took) = (HashMap::new(), Vec::new());
+    for Event { at_us, what } in history {
+        match what {
+            What::Send { id, .. } => _ = sent.entry(id).or_insert(at_us),
+            What::Acked { ids, .. } => {
+                let since = ids.iter().filter_map(|id| sent.get(id));
+                took.extend(since.map(|since| at_us - *since));
+            }
+            _ => {}
+        }
+    }
     took.sort_unstable();
     took
 }

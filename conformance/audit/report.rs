@@ -26,6 +26,11 @@ impl Report {
         self.outcome.verdict.is_clean()
     }
 
+    /// How long all but one in a hundred waited for the acknowledgement of what they sent.
+    pub fn ack_p99(&self) -> Duration {
+        Duration::from_micros(at(&self.outcome.acks_us, 99))
+    }
+
     /// How many of the sessions that were to be resumed were, in percent.
     pub fn resumed_percent(&self) -> f64 {
         let (resumed, renewed) = (self.outcome.verdict.resumed, self.outcome.verdict.renewed);
@@ -40,8 +45,10 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.title)?;
         let mut ready: Vec<_> = self.ready.iter().map(Duration::as_millis).collect();
         ready.sort_unstable();
-        let took = &self.outcome.reconnects_us;
-        let took = |share| at(took, share) / 1000;
+        let took = |all: &[u64]| {
+            let [median, most_of, most] = [50, 99, 100].map(|share| at(all, share) / 1000);
+            format!("median {median}, p99 {most_of}, most {most}")
+        };
         let lines = [
             ("faults", format!("{}", self.faults)),
             ("sent", format!("{}, {} of them again", verdict.sent, verdict.retried)),
@@ -66,7 +73,8 @@ impl fmt::Display for Report {
             ("behind", format!("{}, stale {}", verdict.behind, verdict.stale)),
             ("ready ms", format!("median {}, most {}", at(&ready, 50), at(&ready, 100))),
             ("resumed", format!("{:.1} %, {} not", self.resumed_percent(), verdict.renewed)),
-            ("reconnect ms", format!("median {}, p99 {}, most {}", took(50), took(99), took(100))),
+            ("reconnect ms", took(&self.outcome.reconnects_us)),
+            ("ack ms", took(&self.outcome.acks_us)),
         ];
         let more = self.more.iter().map(|(name, value)| (name.as_str(), value.clone()));
         for (name, value) in lines.into_iter().chain(more) {

@@ -12,11 +12,11 @@ const RECOVERY: Duration = Duration::from_secs(2);
 const CLOCK: Duration = Duration::from_secs(2);
 const HOUR_SECONDS: i64 = 3600;
 
-/// Half a second for every statement that writes entries, as a slow disk would take for a commit.
+/// Half a second for every batch, as a slow disk would take for a commit: each begins with the fence.
 const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
     $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$; \
-    CREATE TRIGGER slow AFTER INSERT ON entry FOR EACH STATEMENT EXECUTE FUNCTION slow()";
-const FAST: &str = "DROP TRIGGER slow ON entry; DROP FUNCTION slow()";
+    CREATE TRIGGER slow AFTER UPDATE ON writer FOR EACH STATEMENT EXECUTE FUNCTION slow()";
+const FAST: &str = "DROP TRIGGER slow ON writer; DROP FUNCTION slow()";
 
 /// A server among its devices.
 pub struct Scene<'a> {
