@@ -55,6 +55,14 @@ pub const LIMITS: &[Setting] = &[
         "For a TLS handshake, and before it for the header of a load balancer.",
     ),
     limit(
+        "unreached_seconds_max",
+        (5, 3_600),
+        "30",
+        "How long what was sent to a client may stay unacknowledged by its system (TCP), before its \
+         connection is given up: then its device is notified (XEP-0357). Not of clients behind a \
+         web server or load balancer, whose own limit counts.",
+    ),
+    limit(
         "http_head_seconds_max",
         (1, 600),
         "60",
@@ -264,6 +272,8 @@ pub fn shell(values: &mut Values) -> net::Limits {
         anonymous_per_hour_max: values.limit("anonymous_per_hour_max"),
         anonymous_per_address_per_hour_max: values.limit("anonymous_per_address_per_hour_max"),
         handshake_ms_max: 1000 * values.limit("handshake_seconds_max"),
+        unreached_ms_max: u32::try_from(1000 * values.limit("unreached_seconds_max"))
+            .unwrap_or(u32::MAX),
         http_head_ms_max: 1000 * values.limit("http_head_seconds_max"),
         shutdown_ms_max: 1000 * values.limit("shutdown_seconds_max"),
         credit_stanzas_max: size(values.limit("credit_stanzas_max")),

@@ -45,6 +45,8 @@ pub struct Passage<'a> {
     pub news: Option<News>,
     /// Its number in the account's trace: known from Copy on, if it is traced.
     pub traced: Option<u64>,
+    /// This session was sent it, and lost its stream before it said that it has it: see Push.
+    pub lost: Option<Jid>,
     /// The session that sends it, and the count that its entry settles there.
     settles: Option<(i64, i64)>,
     unit: Unit,
@@ -80,9 +82,9 @@ pub struct Ended {
 }
 
 impl<'a> Passage<'a> {
-    fn of(walk: Walk, stanza: Stanza, account: &'a mut Account) -> Self {
+    pub(crate) fn of(walk: Walk, stanza: Stanza, account: &'a mut Account) -> Self {
         let (reached, said_ms, held, pos, told, news) = <_>::default();
-        let (traced, settles) = <_>::default();
+        let (traced, lost, settles) = <_>::default();
         let (unit, stamp, also, sends) = <_>::default();
         Self {
             walk,
@@ -95,6 +97,7 @@ impl<'a> Passage<'a> {
             told,
             news,
             traced,
+            lost,
             settles,
             unit,
             stamp,
@@ -380,7 +383,7 @@ pub(crate) fn notify(
 }
 
 /// What its looks send besides goes out before the next station.
-fn stop(at: Station, passage: &mut Passage<'_>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+pub(crate) fn stop(at: Station, passage: &mut Passage<'_>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
     for &(_, number, look) in ctx.hooks.looks(at, at) {
         let verdict = look(passage, ctx);
         debug_assert!(matches!(verdict, Verdict::Go), "XEP-{number:04}: it is in the log already");

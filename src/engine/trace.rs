@@ -110,6 +110,13 @@ impl Trace {
         number
     }
 
+    /// The number of the message that stands there in the log, if it is remembered.
+    pub(crate) fn of(&self, pos: Pos) -> Option<u64> {
+        let stands = |(_, step): &(u64, Step)| matches!(step, Step::Stored(at) if *at == pos);
+        let message = self.messages.iter().find(|message| message.steps.iter().any(stands));
+        message.map(|message| message.number)
+    }
+
     /// What became of the message of that number, if it is remembered.
     pub fn tell(&mut self, number: u64, unix_ms: u64, step: Step) {
         self.fates.extend(step.fate());

@@ -11,6 +11,7 @@ use crate::{
     tls::XMPP,
 };
 use engine::stream::machine::Tls;
+use socket2::SockRef;
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 
@@ -48,6 +49,18 @@ pub(crate) enum Near {
     Balancer,
 }
 
+/// Without the first the last flight of a login may wait 40 ms for an acknowledgement. Without the
+/// second a phone that is gone without a word is found out by nobody for as long as its messages are
+/// tried again: a quarter of an hour.
+fn prepare(socket: &TcpStream, unreached_ms_max: u32) {
+    drop(socket.set_nodelay(true));
+    #[cfg(target_os = "linux")]
+    drop(
+        SockRef::from(socket)
+            .set_tcp_user_timeout(Some(Duration::from_millis(unreached_ms_max.into()))),
+    );
+}
+
 /// Takes a connection over.
 pub(crate) fn meet(
     web: &Arc<Web>,
@@ -57,8 +70,7 @@ pub(crate) fn meet(
     stopping: &watch::Receiver<bool>,
 ) {
     let shell = &web.shell;
-    // Without it the last flight of a login may wait 40 ms for an acknowledgement.
-    drop(socket.set_nodelay(true));
+    prepare(&socket, shell.limits.unreached_ms_max);
     if shell.proxies.iter().any(|proxy| proxy.holds(peer.ip())) {
         tokio::spawn(introduced(web.clone(), socket, peer, port, stopping.clone()));
         return;
@@ -154,4 +166,22 @@ async fn shake_hands(web: Arc<Web>, mut arrived: Arrived, mut stopping: watch::R
 
 fn patience(shell: &Shell) -> Duration {
     Duration::from_millis(shell.limits.handshake_ms_max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn what_a_peer_does_not_acknowledge_is_not_tried_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (socket, _) = accepted.unwrap();
+        prepare(&socket, 30_000);
+        assert!(client.is_ok() && socket.nodelay().unwrap());
+        let unreached = SockRef::from(&socket).tcp_user_timeout().unwrap();
+        assert_eq!(unreached, Some(Duration::from_secs(30)));
+    }
 }

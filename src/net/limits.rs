@@ -24,6 +24,8 @@ pub struct Limits {
     pub anonymous_per_address_per_hour_max: u64,
     /// For a TLS handshake.
     pub handshake_ms_max: u64,
+    /// For what was written to a connection to be acknowledged by the system of its peer.
+    pub unreached_ms_max: u32,
     /// For the head of an HTTP request, from when it may come.
     pub http_head_ms_max: u64,
     /// From the first word of stopping to the last.
@@ -79,6 +81,7 @@ impl Default for Limits {
             anonymous_per_hour_max: 10_000,
             anonymous_per_address_per_hour_max: 100,
             handshake_ms_max: 10_000,
+            unreached_ms_max: 30_000,
             http_head_ms_max: 60_000,
             shutdown_ms_max: 10_000,
             credit_stanzas_max: 64,

@@ -209,7 +209,7 @@ impl Account {
             }
             Said::Silent => self.feel(link, ctx.hooks.silent(), ctx, out),
             Said::Resume { claim, .. } => self.claim(link, claim, ctx, out),
-            Said::Gone(End::Broken) => self.detach(link, ctx, out),
+            Said::Gone(End::Broken) => self.lose(link, ctx, out),
             Said::Gone(End::Closed) => {
                 self.forget_claim(link);
                 self.leave(link, ctx, out);

@@ -7,9 +7,10 @@ use crate::{
     ctx::Ctx,
     delivery::{Untaken, untaken},
     hearing::Attends,
-    hook::Claims,
+    hook::{Claims, Station},
     managed::token,
     parcel::{Claim, Link, Parcel, Say},
+    passage::{Passage, Walk, stop},
     replay::Replay,
     session::{Session, Written},
     unacked::Unacked,
@@ -44,6 +45,26 @@ impl Account {
         self.feel(link, ctx.hooks.detached(), ctx, out);
         self.note_now(ctx, out);
         self.wake(until.min(shown), out);
+    }
+
+    /// A stream is gone, and nobody knows whether its client has got what it was last told: those
+    /// whom that wakes are to wake its device, as if it had not been there.
+    pub(super) fn lose(&mut self, link: Link, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let looks = |session: &&mut Session| session.is_attached() && !session.inactive;
+        let by = self.session(link).filter(looks).map(|session| session.jid.clone());
+        self.detach(link, ctx, out);
+        if ctx.hooks.looks(Station::Push, Station::Push).is_empty() {
+            return;
+        }
+        let Some((by, session)) = by.zip(self.session(link)) else { return };
+        let unacked = session.managed.iter().flat_map(|managed| managed.unacked.iter());
+        let logged = unacked.filter_map(|sent| Some((sent.stanza.clone()?, sent.pos?)));
+        for (message, pos) in logged.collect::<Vec<_>>() {
+            let mut passage = Passage::of(Walk::Received, message, self);
+            (passage.pos, passage.lost) = (Some(pos), Some(by.clone()));
+            passage.traced = passage.account.trace.of(pos);
+            stop(Station::Push, &mut passage, ctx, out);
+        }
     }
 
     /// A session ends that a stream has claimed and does not have yet.

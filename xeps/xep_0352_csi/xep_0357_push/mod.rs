@@ -5,7 +5,8 @@
 //! sleeps (XEP-0352). What the other devices have does not count: each asks for its own. It must be
 //! able to find the message when it comes: what nothing keeps, and it was not sent, it is not
 //! notified of. Nor of what cannot be seen, such as receipts and chat states, nor of what its own
-//! user has said elsewhere.
+//! user has said elsewhere. When a stream breaks, what was last written to it and not acknowledged
+//! (XEP-0198) may never have come, so its device is notified of it then.
 //!
 //! One notification is enough until the device comes back: it finds all there is. But it may have
 //! been lost, so there is another when something comes after `burst_seconds`. Calls (XEP-0353) are
@@ -257,6 +258,9 @@ fn push(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
             passage.trace(Step::Spared(one.shown(), "of this room its user wants no more"), ctx);
             continue;
         }
+        if !is_concerned(&one, passage) {
+            continue;
+        }
         let device = device(&one, passage);
         let bursts = passage.account.slot::<Bursts>(ctx);
         if device.looks {
@@ -282,6 +286,15 @@ fn push(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
         passage.send(request);
     }
     Verdict::Go
+}
+
+/// What one session was sent in vain is news to its own device alone.
+fn is_concerned(one: &Registration, passage: &Passage<'_>) -> bool {
+    let is_lost = |by: &Jid| {
+        let mut sessions = passage.account.sessions.iter();
+        sessions.any(|session| session.jid == *by && one.is_of(session))
+    };
+    passage.lost.as_ref().is_none_or(is_lost)
 }
 
 /// What is said in a room is told once, and as far as the account's owner wants it.

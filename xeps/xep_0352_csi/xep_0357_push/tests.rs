@@ -158,6 +158,35 @@ fn who_looks_is_not_notified_and_who_sleeps_is() {
     assert_eq!(count(&mut juliet, BODY), 0);
 }
 
+/// A phone that is gone without a word takes messages until that is noticed.
+#[test]
+fn who_may_not_have_got_the_last_words_before_the_stream_broke_is_notified_of_them() {
+    let mut juliet = registered();
+    juliet.says("<presence/>");
+    juliet.joins("desktop");
+    juliet.says_at("desktop", "<presence/>");
+    juliet.signals_at("phone", "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+    for (content, told) in [(BODY, 0), ("<subject>Night</subject>", 0), (BODY, 0)] {
+        assert_eq!(count(&mut juliet, content), told);
+    }
+    let left = juliet.vanishes("phone");
+    let told: Vec<_> = left.iter().filter(|one| one.kind() == Kind::Iq).collect();
+    let [told] = told[..] else { panic!("{left:?}") };
+    assert_eq!(told.head.to.as_ref().map(Jid::as_str), Some(SERVICE));
+    assert!(juliet.traced()[0].contains("looks, pushed to"), "{:?}", juliet.traced());
+    assert!(juliet.vanishes("phone").iter().all(|one| one.kind() != Kind::Iq), "once");
+}
+
+#[test]
+fn who_has_said_that_it_has_all_is_notified_of_nothing_when_the_stream_breaks() {
+    let mut juliet = registered();
+    juliet.says("<presence/>");
+    juliet.signals_at("phone", "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+    assert_eq!(count(&mut juliet, BODY), 0);
+    juliet.signals_at("phone", "<a xmlns='urn:xmpp:sm:3' h='1'/>");
+    assert!(juliet.vanishes("phone").iter().all(|one| one.kind() != Kind::Iq));
+}
+
 #[test]
 fn each_device_is_notified_whatever_the_others_have() {
     let mut juliet = registered();
