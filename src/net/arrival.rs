@@ -138,7 +138,7 @@ fn admitted(web: &Arc<Web>, arrived: Arrived, port: Port, stopping: &watch::Rece
 /// The handshake tells what comes then.
 async fn shake_hands(web: Arc<Web>, mut arrived: Arrived, mut stopping: watch::Receiver<bool>) {
     let shell = &web.shell;
-    arrived.socket.secure(&shell.tls.https);
+    arrived.socket.secure(&shell.tls.https, &shell.turnstile);
     let shaken = poll_fn(|cx| arrived.socket.poll_handshake(cx, shell.tls.clients.as_ref()));
     let shaken = tokio::select! {
         shaken = timeout(patience(shell), shaken) => shaken,

@@ -114,7 +114,7 @@ pub(crate) fn spawn(shell: &Arc<Shell>, arrived: Arrived, begins: Begins) {
     match begins {
         Begins::StartTls => {}
         Begins::Handshake => {
-            socket.secure(&shell.tls.direct);
+            socket.secure(&shell.tls.direct, &shell.turnstile);
             deadline = Some(shell.clock.now().after(shell.limits.handshake_ms_max));
         }
         Begins::Secured(tls) => secured = Some(tls),

@@ -45,6 +45,7 @@ mod socket;
 mod story;
 mod throttle;
 mod tls;
+mod turnstile;
 mod websocket;
 mod writer;
 

@@ -5,6 +5,7 @@
 use crate::{
     facts::{self, Bindings},
     limits::{TLS_INCOMING_BYTES_MAX, TLS_PLAIN_BYTES_MAX},
+    turnstile::{Turnstile, Waits},
 };
 use rustls::{
     ServerConfig,
@@ -46,6 +47,8 @@ pub(crate) struct Secure {
     outgoing: Vec<u8>,
     /// Decrypted, and not asked for yet.
     heard: Vec<u8>,
+    /// Until the handshake is over, what it does comes in turn.
+    turns: Option<Box<Waits>>,
     /// Asked for once the handshake is over.
     bindings: Option<Box<Bindings>>,
     /// The peer has said `close_notify`.
@@ -61,13 +64,18 @@ impl Secure {
     ///
     /// # Errors
     /// The configuration cannot be used.
-    pub(crate) fn new(socket: TcpStream, config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(
+        socket: TcpStream,
+        config: Arc<ServerConfig>,
+        turnstile: &Turnstile,
+    ) -> Result<Self, rustls::Error> {
         Ok(Self {
             socket,
             tls: UnbufferedServerConnection::new(config)?,
             incoming: Vec::new(),
             outgoing: Vec::new(),
             heard: Vec::new(),
+            turns: Some(Box::new(turnstile.waits())),
             bindings: None,
             heard_close: false,
             said_close: false,
@@ -101,12 +109,16 @@ impl Secure {
         loop {
             let over = !self.tls.is_handshaking();
             // Who has said more already is answered at once: the ticket goes with the answer.
-            if over && !self.heard.is_empty() {
+            if !over || self.heard.is_empty() {
+                ready!(self.poll_flush(cx))?;
+            }
+            if over {
+                self.turns = None;
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.poll_flush(cx))?;
-            if over {
-                return Poll::Ready(Ok(()));
+            ready!(self.socket.poll_read_ready(cx))?;
+            if let Some(turns) = &mut self.turns {
+                ready!(turns.poll_pass(cx));
             }
             if ready!(self.poll_fill(cx))? == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));

@@ -23,6 +23,7 @@ use crate::{
     shell::Shell,
     throttle::Throttle,
     tls::Tls,
+    turnstile::Turnstile,
     writer::{self, Queue},
 };
 use engine::{
@@ -127,6 +128,7 @@ impl Server {
             proxies,
             logins: Logins::new(&limits),
             meters,
+            turnstile: Turnstile::default(),
             reads: Semaphore::new(limits.reads_max),
             hashing: operator.accounts.hashing.clone(),
             accounts: operator.accounts.clone(),

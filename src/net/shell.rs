@@ -15,6 +15,7 @@ use crate::{
     registrar::Accounts,
     throttle::Throttle,
     tls::Tls,
+    turnstile::Turnstile,
 };
 use arc_swap::ArcSwap;
 use engine::{
@@ -50,6 +51,8 @@ pub(crate) struct Shell {
     /// Load balancers, who say for whom they speak.
     pub(crate) proxies: Vec<Network>,
     pub(crate) meters: Arc<Meters>,
+    /// Where TLS handshakes wait for each other.
+    pub(crate) turnstile: Turnstile,
     /// Reads of the store at the same time.
     pub(crate) reads: Semaphore,
     pub(crate) hashing: Arc<Hashing>,

@@ -2,7 +2,7 @@
 
 use crate::{
     acme::TLS_PROTOCOL, client_certificate::ClientCertificates, facts::Bindings,
-    limits::READ_BYTES_MAX, secure::Secure,
+    limits::READ_BYTES_MAX, secure::Secure, turnstile::Turnstile,
 };
 use engine::stream::machine;
 use rustls::{ProtocolVersion, ServerConfig};
@@ -28,10 +28,10 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
-    /// Begins a TLS handshake as its server.
-    pub(crate) fn secure(&mut self, config: &Arc<ServerConfig>) {
+    /// Begins a TLS handshake as its server, one of those who pass here.
+    pub(crate) fn secure(&mut self, config: &Arc<ServerConfig>, turnstile: &Turnstile) {
         *self = match mem::replace(self, Self::Gone) {
-            Self::Plain(socket) => match Secure::new(socket, config.clone()) {
+            Self::Plain(socket) => match Secure::new(socket, config.clone(), turnstile) {
                 Ok(secure) => Self::Handshake(Box::new(secure)),
                 Err(_) => Self::Gone,
             },

@@ -170,7 +170,7 @@ impl Drive {
         let all = self.outgoing.is_done();
         match self.phase {
             Phase::Upgrading if all => {
-                self.socket.secure(&self.shell.tls.starttls);
+                self.socket.secure(&self.shell.tls.starttls, &self.shell.turnstile);
                 let patience = self.shell.limits.handshake_ms_max;
                 self.deadline = Some(self.shell.clock.now().after(patience));
                 self.phase = Phase::Open;

@@ -40,7 +40,7 @@ impl Bed {
     async fn tcp(&self) -> (TcpStream, Secure) {
         let client = TcpStream::connect(self.listener.local_addr().unwrap()).await.unwrap();
         let server = self.listener.accept().await.unwrap().0;
-        (client, Secure::new(server, self.config.clone()).unwrap())
+        (client, Secure::new(server, self.config.clone(), &Turnstile::default()).unwrap())
     }
 
     /// Both sides, after the handshake.
