@@ -6,6 +6,7 @@ mod bisect;
 mod check;
 mod devices;
 mod index;
+mod large;
 mod memory;
 mod migrate;
 mod options;

@@ -18,6 +18,7 @@ use crate::{
     Options,
     check::refused,
     index::{Round, index},
+    large::Large,
     purge::purge as sweep,
 };
 use deadpool_postgres::{
@@ -46,6 +47,7 @@ pub struct Postgres {
     writing: Mutex<Writing>,
     readers: Pool,
     at_hand: Vec<&'static str>,
+    large: Large,
     /// Where the log ended when it was purged last.
     purged: AtomicI64,
     /// How far the index of words has come. It stands still while something is purged: the index
@@ -77,6 +79,7 @@ impl Postgres {
             writing: Mutex::new(writing),
             readers,
             at_hand,
+            large: Large::default(),
             purged: AtomicI64::new(0),
             round: Mutex::default(),
         })
@@ -167,7 +170,7 @@ impl Reads for Postgres {
     }
 
     fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
-        Box::pin(async move { search::search(&self.reader().await?, log, what).await })
+        Box::pin(search::search(self, log, what))
     }
 
     fn inbox<'a>(&'a self, of: &'a Bare) -> Stored<'a, Inbox> {

@@ -1,6 +1,7 @@
 //! Reads of a log.
 
 use super::{
+    Postgres,
     read::{get, query},
     words,
 };
@@ -44,8 +45,13 @@ pub(super) async fn entries(client: &Object, log: &Bare, at: &[Pos]) -> Result<V
     logged(log, &query(client, &sql, &[&log.as_str(), &at]).await?)
 }
 
-pub(super) async fn search(client: &Object, log: &Bare, what: &Search) -> Result<Found, Fault> {
-    search::search(client, log, what).await
+pub(super) async fn search(store: &Postgres, log: &Bare, what: &Search) -> Result<Found, Fault> {
+    if let Some(known) = store.large.knows(log, what) {
+        return Ok(known);
+    }
+    let found = search::search(&store.reader().await?, log, what).await?;
+    store.large.learns(log, what, &found);
+    Ok(found)
 }
 
 impl Stretches for Object {

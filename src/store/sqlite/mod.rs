@@ -16,6 +16,7 @@ use crate::{
     Options,
     check::refused,
     index::{Round, index},
+    large::Large,
     migrate,
     purge::purge as sweep,
 };
@@ -51,6 +52,7 @@ pub struct Sqlite {
     readers: SqlitePool,
     /// The tables at hand, a JSON array of names.
     at_hand: String,
+    large: Large,
     /// Where the log ended when it was purged last.
     purged: AtomicI64,
     /// How far the index of words has come.
@@ -105,6 +107,7 @@ impl Sqlite {
             writing: Mutex::new(writing),
             readers,
             at_hand,
+            large: Large::default(),
             purged: AtomicI64::new(0),
             round: Mutex::default(),
             _lock: lock,
@@ -198,7 +201,7 @@ impl Reads for Sqlite {
     }
 
     fn search<'a>(&'a self, log: &'a Bare, what: &'a Search) -> Stored<'a, Found> {
-        Box::pin(search::search(&self.readers, log, what))
+        Box::pin(search::search(self, log, what))
     }
 
     fn inbox<'a>(&'a self, of: &'a Bare) -> Stored<'a, Inbox> {

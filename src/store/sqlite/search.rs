@@ -1,6 +1,6 @@
 //! Reads of a log.
 
-use super::{fault, words};
+use super::{Sqlite, fault, words};
 use crate::{
     rows::EntryRow,
     search::{self, COLUMNS, Stretch, Stretches},
@@ -45,11 +45,16 @@ pub(super) async fn entries(
 }
 
 pub(super) async fn search(
-    readers: &SqlitePool,
+    store: &Sqlite,
     log: &Bare,
     what: &Search,
 ) -> Result<Found, Fault> {
-    search::search(readers, log, what).await
+    if let Some(known) = store.large.knows(log, what) {
+        return Ok(known);
+    }
+    let found = search::search(&store.readers, log, what).await?;
+    store.large.learns(log, what, &found);
+    Ok(found)
 }
 
 impl Stretches for SqlitePool {
