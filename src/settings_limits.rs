@@ -44,9 +44,10 @@ pub const LIMITS: &[Setting] = &[
     limit(
         "bytes_per_second_max",
         (0, 1_000_000_000),
-        "0",
+        "262144",
         "What one connection of a client may send, on average: it is read no faster (RFC 6120 \
-         §13.12). 0: as fast as it comes.",
+         §13.12), so that nobody who floods the server makes others wait. That is five hundred \
+         messages a second. 0: as fast as it comes.",
     ),
     limit(
         "handshake_seconds_max",

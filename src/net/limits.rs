@@ -75,7 +75,7 @@ impl Default for Limits {
             connections_max: 100_000,
             connections_per_address_max: 10_000,
             connections_per_address_per_minute_max: 10_000,
-            bytes_per_second_max: 0,
+            bytes_per_second_max: 256 << 10,
             bosh_sessions_max: 10_000,
             bosh_sessions_per_address_max: 1_000,
             anonymous_per_hour_max: 10_000,
