@@ -243,7 +243,7 @@ impl House {
             let ctx = Ctx { now: *now, unix_ms, random, settings, hooks };
             let mut room = room.unwrap_or_else(|| self.load(&ctx));
             room.handle(&ctx, input, &mut out);
-            self.leaves |= out.iter().any(|output| matches!(output, Output::Leave));
+            self.leaves |= out.iter().any(|output| matches!(output, Output::Leave(_)));
             self.room = Some(room).filter(|room| !(self.leaves && room.is_idle()));
             self.leaves &= self.room.is_some();
             out.into_iter().for_each(|output| self.cause(output, &mut inputs, &mut left));

@@ -393,12 +393,8 @@ impl Ledger {
     }
 
     /// Nobody believes in somebody of our accounts who has gone. After a kill some may: what of
-    /// presence waited for who was away, no log has, and who was there is not told it again. So may
-    /// who comes back to an account that was read anew.
+    /// presence waited for who was away, no log has, and who was there is not told it again.
     pub fn exorcise(&self, link: Link, me: &Bare, is_there: impl Fn(&Jid) -> bool) {
-        if self.refuses && self.managed.contains(&link) {
-            return;
-        }
         if self.kills > 0 || self.asleep.contains(&link) || self.liars.contains(&link) {
             return;
         }

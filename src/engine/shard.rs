@@ -249,12 +249,13 @@ impl Shard {
         out: &mut Vec<Output>,
     ) {
         let Some(Hosted::Loading(parked)) = self.hosted.get_mut(jid) else { return };
+        let gone = std::mem::take(&mut parked.gone);
         let parked = parked.take(&mut self.parked_bytes);
         match loaded.map(|loaded| Value::load(jid, loaded, ctx)) {
             Ok(Some((value, kept))) => {
                 self.hosted.insert(jid.clone(), Hosted::Here { value, idle: None, leaves: None });
                 if !kept.is_empty() {
-                    self.run(jid, account::Input::Revive(kept), ctx, out);
+                    self.run(jid, account::Input::Revive(kept, gone), ctx, out);
                 }
                 for input in parked {
                     self.hand_over(jid.clone(), input, ctx, out);
@@ -296,8 +297,8 @@ impl Shard {
                     self.wakes.entry(at).or_default().insert(jid.clone());
                     continue;
                 }
-                account::Output::Leave => {
-                    leaves.get_or_insert_default();
+                account::Output::Leave(seen) => {
+                    leaves.get_or_insert_default().gone.extend(seen);
                     continue;
                 }
             });

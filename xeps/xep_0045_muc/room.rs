@@ -296,7 +296,7 @@ impl engine::room::Room for Room {
         }
         self.hears(input, &mut turn);
         if !self.is_made && !self.departs && engine::room::Room::is_idle(self) {
-            turn.out.push(Output::Leave);
+            turn.out.push(Output::Leave(Vec::new()));
         }
     }
 
@@ -339,7 +339,7 @@ impl Room {
             | Input::Missed(..)
             | Input::Half(..)
             | Input::Order(_)
-            | Input::Revive(_)
+            | Input::Revive(..)
             | Input::Seen(..) => {}
         }
     }

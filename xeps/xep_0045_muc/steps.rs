@@ -121,7 +121,7 @@ impl Room {
             Effect::Seen(who) => self.has_spoken(&who, step, turn),
             Effect::Settle(owed) => give_half(owed, Ok(Unit::default()), turn.out),
             Effect::Refuse(error) => super::message::refuse_unsaid(&error, step, turn.out),
-            Effect::Vanish => turn.out.push(Output::Leave),
+            Effect::Vanish => turn.out.push(Output::Leave(Vec::new())),
         }
         None
     }

@@ -76,6 +76,9 @@ pub struct Account {
     /// The streams of sessions that end with it, and that the store has still: their clients come
     /// back to them, and say again what no log has.
     outlived: Vec<Link>,
+    /// Resources that may have ended when the account was read anew: who comes back to a session of
+    /// before may believe in them.
+    gone: Vec<Jid>,
     waiting: Waiting,
     /// Requests that wait until what is to change at hand is committed.
     asked: VecDeque<(IqKind, Stanza, By)>,
@@ -119,6 +122,7 @@ impl Account {
             remembering: None,
             departs: false,
             outlived: Vec::new(),
+            gone: Vec::new(),
             waiting: Waiting::default(),
             asked: VecDeque::new(),
             reads: Reads::default(),
@@ -173,7 +177,7 @@ impl Account {
             Input::Committed(ticket, outcome) => self.committed(ticket, outcome, ctx, out),
             Input::Answered(number, replied) => self.answered(number, replied, ctx, out),
             Input::Order(order) => self.ordered(order, ctx, out),
-            Input::Revive(kept) => self.revive(kept, ctx, out),
+            Input::Revive(kept, gone) => self.revive(kept, gone, ctx, out),
             Input::Seen(session, look, page) => self.page_seen(session, look, page, ctx, out),
             Input::Tick => self.tick(ctx, out),
             Input::Note => self.note_all(ctx, out),

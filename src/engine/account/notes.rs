@@ -18,6 +18,7 @@ use crate::{
     unit::{Change, Pos, Resumable, Unit},
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
+use wire::Jid;
 
 /// How long what has changed in a session may be other than the store has it.
 const NOTE_MS: u64 = 1_000;
@@ -38,7 +39,14 @@ fn no_link(id: i64) -> Link {
 impl Account {
     /// The sessions that the store has: they wait for their clients, as if their streams had ended
     /// just now. Whoever saw them sees them still.
-    pub(super) fn revive(&mut self, kept: Vec<Resumable>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(super) fn revive(
+        &mut self,
+        kept: Vec<Resumable>,
+        gone: Vec<Jid>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        self.gone = gone;
         let mut unit = Unit::default();
         for row in kept {
             let h = u32::try_from(row.h & i64::from(u32::MAX)).unwrap_or_default();

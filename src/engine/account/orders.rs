@@ -5,7 +5,7 @@ use crate::{
     ctx::Ctx, departure::farewells, device::DEVICES_MAX, managed::Managed, parcel::Order,
     session::Session,
 };
-use wire::{Stanza, StreamCondition, Text};
+use wire::{Jid, Stanza, StreamCondition, Text};
 
 impl Account {
     pub(super) fn ordered(&mut self, order: Order, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
@@ -14,7 +14,7 @@ impl Account {
             Order::Deleted { last, .. } => {
                 last.into_iter().for_each(|last| self.send(last, ctx, out));
                 // RFC 6121 §3.2.2: who is no longer subscribed has heard `unavailable` before.
-                self.depart(StreamCondition::NotAuthorized, ctx, out);
+                self.depart(StreamCondition::NotAuthorized, Vec::new(), ctx, out);
                 let farewells = farewells(&self.jid, self.roster.items());
                 farewells.into_iter().for_each(|stanza| self.send(stanza, ctx, out));
             }
@@ -54,14 +54,23 @@ impl Account {
         let is_kept = |one: &Managed| one.can_be_resumed() && one.is_kept();
         let kept = self.sessions.iter().filter(|one| one.managed.as_deref().is_some_and(is_kept));
         self.outlived = kept.map(|session| session.link).collect();
-        self.depart(StreamCondition::InternalServerError, ctx, out);
+        let comes_back = !self.outlived.is_empty();
+        let seen = self.sessions.iter().filter(|one| comes_back && one.presence.is_some());
+        let seen = seen.map(|session| session.jid.clone()).collect();
+        self.depart(StreamCondition::InternalServerError, seen, ctx, out);
     }
 
     /// Ends every stream, and does not come back as it was.
-    fn depart(&mut self, why: StreamCondition, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    fn depart(
+        &mut self,
+        why: StreamCondition,
+        seen: Vec<Jid>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
         self.departs = true;
         self.end_those(|_| true, why, ctx, out);
-        out.push(Output::Leave);
+        out.push(Output::Leave(seen));
     }
 
     pub(super) fn end_those(

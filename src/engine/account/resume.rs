@@ -1,7 +1,11 @@
 //! Sessions that outlive their streams (XEP-0198 §5): they wait for their client, are claimed by
 //! it, and stand in the store, so that they outlive the process too.
 
-use super::{Account, Output, to_socket};
+use super::{
+    Account, Output,
+    presence::{addressed, unavailable},
+    to_socket,
+};
 use crate::{
     behind::BEHIND_MS_MAX,
     ctx::Ctx,
@@ -15,7 +19,7 @@ use crate::{
     session::{Session, Written},
     unacked::Unacked,
 };
-use wire::{Stanza, StanzaError, StreamCondition};
+use wire::{Jid, Stanza, StanzaError, StreamCondition};
 
 /// How long what is noted of a session is written sooner, after its client has come back to it
 /// as the store had it.
@@ -198,6 +202,10 @@ impl Account {
         let jid = session.jid.clone();
         let Some(managed) = &mut session.managed else { return };
         let (hidden, revived) = (managed.hidden.take(), std::mem::take(&mut managed.revived));
+        if revived {
+            self.exorcise(&jid, ctx, out);
+        }
+        let session = &mut self.sessions[place];
         let missed = hidden.is_some() || revived && session.presence.is_some();
         if let Some(presence) = hidden {
             session.presence = Some(presence.clone());
@@ -205,6 +213,23 @@ impl Account {
         }
         if missed {
             self.greet(&jid, ctx, out);
+        }
+    }
+
+    /// It hears of siblings that are there no more since the account was read anew: nobody has told
+    /// it of their end.
+    fn exorcise(&mut self, to: &Jid, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let is_there = |jid: &Jid| {
+            self.sessions.iter().any(|session| session.jid == *jid && session.presence.is_some())
+        };
+        let gone: Vec<_> = self.gone.iter().filter(|jid| !is_there(jid)).cloned().collect();
+        for jid in gone {
+            let end = addressed(&unavailable(&jid), self.jid.clone().into());
+            self.write(to, end, ctx, out);
+        }
+        let revived = |session: &Session| session.managed.as_ref().is_some_and(|one| one.revived);
+        if !self.sessions.iter().any(revived) {
+            self.gone.clear();
         }
     }
 
@@ -220,7 +245,7 @@ impl Account {
         // What comes from now on is not for it, and it is told when it comes back.
         session.replay.get_or_insert_with(|| Box::new(Replay::missed(released)));
         // Nobody need see it, but in a room it is still there: it will come back.
-        let is_room = |to: &wire::Jid| ctx.settings.service(to.domain()).is_some();
+        let is_room = |to: &Jid| ctx.settings.service(to.domain()).is_some();
         let (rooms, others) = std::mem::take(&mut session.directed).into_iter().partition(is_room);
         session.directed = others;
         self.withdraw(link, None, ctx, out);

@@ -38,8 +38,9 @@ pub enum Input {
     Answered(u64, Replied),
     /// The operator did something to it.
     Order(Order),
-    /// The sessions that the store has of it.
-    Revive(Vec<Resumable>),
+    /// The sessions that the store has of it, and those of its resources that were there when it was
+    /// left to be read anew.
+    Revive(Vec<Resumable>, Vec<Jid>),
     /// The log has been read for the session of this number, as it was asked.
     Seen(i64, Look, Result<Vec<Logged>, Fault>),
     /// The moment has come.
@@ -73,6 +74,6 @@ pub enum Output {
     /// To be told `Input::Tick` then. The earliest counts.
     Wake(Moment),
     /// What it holds in memory is not what the store has: forget it once it is idle, and load
-    /// it again when it is needed. Its streams have been ended.
-    Leave,
+    /// it again when it is needed. Its streams have been ended; these of its resources were seen.
+    Leave(Vec<Jid>),
 }

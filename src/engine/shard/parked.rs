@@ -10,7 +10,7 @@ use crate::{
     unit::Unit,
 };
 use std::collections::VecDeque;
-use wire::{Bare, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition};
+use wire::{Bare, Jid, Kind, Stanza, StanzaCondition, StanzaError, StreamCondition};
 
 /// What may wait for one account to be loaded.
 pub const PARKED_INPUTS_MAX: usize = 1024;
@@ -30,13 +30,18 @@ impl Input {
     }
 }
 
-/// What waits for one account, in order.
+/// What waits for one account.
 #[derive(Default)]
-pub(super) struct Parked(VecDeque<Input>);
+pub(super) struct Parked {
+    /// In order.
+    inputs: VecDeque<Input>,
+    /// Resources that it had when it was left to be read anew.
+    pub gone: Vec<Jid>,
+}
 
 impl Parked {
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.inputs.is_empty() && self.gone.is_empty()
     }
 
     /// Parks it, or turns it away when there is no room. `total` is the shard's.
@@ -57,13 +62,13 @@ impl Parked {
             input,
             Input::Said(..) | Input::Order(_) | Input::Attends(..) | Input::Missed(..)
         );
-        let full = self.0.len() >= PARKED_INPUTS_MAX || *total + bytes > PARKED_BYTES_MAX;
+        let full = self.inputs.len() >= PARKED_INPUTS_MAX || *total + bytes > PARKED_BYTES_MAX;
         if full && !exempt {
             let error = StanzaCondition::ResourceConstraint.into();
             return turn_away(jid, input, &error, out);
         }
         *total += bytes;
-        self.0.push_back(input);
+        self.inputs.push_back(input);
     }
 
     /// Whether this stream will have a session.
@@ -72,13 +77,13 @@ impl Parked {
             Input::Said(link, Said::Bind { .. } | Said::Resume { .. }) => *link == of,
             _ => false,
         };
-        self.0.iter().any(binds)
+        self.inputs.iter().any(binds)
     }
 
     /// All of it; `total` is the shard's.
     pub fn take(&mut self, total: &mut usize) -> VecDeque<Input> {
-        *total -= self.0.iter().map(weight).sum::<usize>();
-        std::mem::take(&mut self.0)
+        *total -= self.inputs.iter().map(weight).sum::<usize>();
+        std::mem::take(&mut self.inputs)
     }
 }
 
@@ -123,7 +128,7 @@ pub(super) fn wakes(input: &Input) -> bool {
 pub(super) fn concludes(input: &Input) -> bool {
     match input {
         Input::Half(..) | Input::Release(..) | Input::Committed(..) | Input::Answered(..) => true,
-        Input::Seen(..) | Input::Revive(_) | Input::Tick | Input::Note => true,
+        Input::Seen(..) | Input::Revive(..) | Input::Tick | Input::Note => true,
         Input::Said(_, said) => matches!(said, Said::Stanza(_) | Said::Nonza(_)),
         Input::Order(_) => true,
         Input::Routed(..) | Input::Told(..) | Input::News(..) | Input::Beside(..) => false,

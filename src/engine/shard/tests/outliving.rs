@@ -2,7 +2,7 @@
 //! before: seen by nobody any more, or read from the store again.
 
 use super::{lasting::*, *};
-use crate::parcel::Claim;
+use crate::{parcel::Claim, unit::Resumable};
 
 const PHONE: &str = "romeo@x/phone";
 
@@ -100,4 +100,33 @@ fn what_waits_when_the_account_is_read_anew_is_said_again_by_who_can_come_back_a
         assert_eq!(world.heard(romeo), ["end: internal-server-error"]);
         assert_eq!(world.bodies(juliet), said, "{lasts}");
     }
+}
+
+/// Its sibling, which nobody can come back to, ends with the account as it was.
+#[test]
+fn who_comes_back_after_the_account_was_read_anew_hears_that_its_siblings_are_gone() {
+    let mut world = World::of(&[&LASTING]);
+    phone(&mut world);
+    let other = world.online("romeo@x/other", 2);
+    world.now += 1_000;
+    world.commits = false;
+    world.feed(Input::Tick);
+    let mut changes = world.held.iter().flat_map(|(_, _, unit, _)| &unit.changes);
+    let row = changes.find_map(|change| match change {
+        Change::Session(_, row) => Some(Resumable::clone(row)),
+        _ => None,
+    });
+    let row = row.expect("it is written within the second");
+    world.commits = true;
+    world.feed(Input::Tick);
+    (world.commits, world.loads) = (false, false);
+    world.says(other, "romeo@x/other", "<presence to='juliet@x' type='subscribe'/>");
+    world.fail();
+    let loaded = Loaded { sessions: vec![row], ..Loaded::default() };
+    world.commits = true;
+    world.feed(Input::Loaded(Bare::parse("romeo@x").unwrap(), Ok(Some(loaded))));
+    let heard = resumes(&mut world, 0);
+    let of = |xml: &&String| xml.contains("from='romeo@x/other'");
+    let last = heard.iter().rfind(of).map(|xml| xml.contains("type='unavailable'"));
+    assert_eq!(last, Some(true), "{heard:?}");
 }
