@@ -1,5 +1,5 @@
-//! AT-61: one account that wants more of everything than it may have. What is too much is refused
-//! by its name, costs little, and keeps nobody else waiting.
+//! AT-61, AT-64, AT-68: one account that wants more of everything than it may have. What is too much
+//! is refused by its name, costs little, and keeps nobody else waiting.
 
 use crate::{
     client::Client,
@@ -134,5 +134,48 @@ async fn at_61_messages_for_who_is_away_cost_no_memory() {
     let heard = romeo.wishes(message, last).await;
     // Only the last of each batch is never kept, and not heard to its end.
     assert_eq!(heard.matches("<service-unavailable ").count(), WISHES / BATCH - 1);
+    romeo.is_modest();
+}
+
+/// Each is answered (XEP-0198 §4), which costs no more than it does to ask.
+#[tokio::test]
+async fn at_64_however_often_it_asks_for_its_count_it_is_told_and_others_are_served() {
+    let mut romeo = Greedy::start().await;
+    romeo.client.say("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").await;
+    romeo.client.hear("<enabled ").await;
+    let heard = romeo.wishes(|_| "<r xmlns='urn:xmpp:sm:3'/>".repeat(10), NOTHING).await;
+    // Besides, it is told what was asked for and not durable then.
+    let told = heard.matches("<a xmlns='urn:xmpp:sm:3'").count();
+    assert!((10 * WISHES..11 * WISHES).contains(&told), "{told}");
+    romeo.is_modest();
+}
+
+/// The archive is told page by page, whatever is asked for at once.
+#[tokio::test]
+async fn at_68_an_archive_is_told_page_by_page_however_much_it_asks_for() {
+    const ENTRIES: usize = 1_000;
+    const QUESTIONS: usize = 40;
+    let mut romeo = Greedy::start().await;
+    let body = "x".repeat(1_000);
+    for _ in 0..ENTRIES / BATCH {
+        let message = format!("<message to='romeo@localhost'><body>{body}</body></message>");
+        romeo.client.say(&(message.repeat(BATCH) + &NOTHING.replace("ID", "said"))).await;
+        romeo.client.hear("id='said'").await;
+    }
+    let asks = |number| {
+        format!(
+            "<iq type='set' id='q{number}'><query xmlns='urn:xmpp:mam:2'>\
+             <set xmlns='http://jabber.org/protocol/rsm'><max>1000000000</max></set></query></iq>"
+        )
+    };
+    let all: String = (0..QUESTIONS).map(asks).collect();
+    romeo.client.say(&all).await;
+    for number in 0..QUESTIONS {
+        let page = romeo.client.hear(&format!("id='q{number}'")).await;
+        // `PAGE_ENTRIES_MAX`, and `PAGE_BYTES_MAX` with what is around it.
+        assert_eq!(page.matches("<result ").count(), 250);
+        assert!(page.len() < 640 << 10, "{}", page.len());
+        romeo.echo.sounds().await;
+    }
     romeo.is_modest();
 }
