@@ -160,6 +160,12 @@ fn f_drain_an_orderly_end_loses_and_repeats_nothing() {
 }
 
 #[test]
+fn a_copy_that_is_restored_has_all_that_was_acknowledged_once() {
+    let report = Case::on_sqlite(Kind::Restore, 2).holds();
+    assert!(report.outcome.verdict.resumed == 0, "nobody comes back to another time: {report}");
+}
+
+#[test]
 fn f_pwr_what_was_not_synced_was_not_acknowledged() {
     Case::on_sqlite(Kind::Power, 3).holds();
 }

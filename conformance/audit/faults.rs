@@ -21,6 +21,9 @@ pub enum Kind {
     Power,
     /// SIGTERM, and a start on the same data (F-DRAIN)
     Drain,
+    /// The same between a copy and its restoration: `waxwing backup`, another store in the place of
+    /// the one that is copied, `waxwing restore`; SQLite only
+    Restore,
     /// PostgreSQL is restarted, in order and at once by turns (F-PG1)
     Database,
     /// PostgreSQL takes half a second for every commit, for five seconds (F-PG3)

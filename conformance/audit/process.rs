@@ -82,18 +82,31 @@ impl Program {
     /// # Errors
     /// What the command says.
     pub fn add(&self, jid: &str, password: &str) -> Result<()> {
+        self.told(&["user", "add", jid, "--password-stdin"], password).map(drop)
+    }
+
+    /// Gives the operator's command. What it says.
+    ///
+    /// # Errors
+    /// The same when it fails.
+    pub fn does(&self, command: &[&str]) -> Result<String> {
+        self.told(command, "")
+    }
+
+    fn told(&self, words: &[&str], line: &str) -> Result<String> {
         let mut command = Command::new(&self.binary);
-        command.current_dir(&self.folder).args(["user", "add", jid, "--password-stdin"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.current_dir(&self.folder).args(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
-            writeln!(stdin, "{password}")?;
+            writeln!(stdin, "{line}")?;
         }
         let output = child.wait_with_output()?;
-        if output.status.success() {
-            return Ok(());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output.status.success() {
+            true => Ok(text(&output.stdout)),
+            false => Err(Error::other(text(&output.stderr))),
         }
-        Err(Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 
     /// Where it writes its log.

@@ -59,6 +59,7 @@ impl<'a> Scene<'a> {
                 self.tell("drained", format!("{} ms, {status}", took.as_millis()));
                 self.start()
             }
+            Kind::Restore => self.restore(),
             Kind::Cut => {
                 self.crowd.cut();
                 Ok(())
@@ -102,6 +103,20 @@ impl<'a> Scene<'a> {
         self.taken()?.kill()?;
         let lost = self.shim()?.lose_power(&self.siege.program)?;
         self.tell("power", format!("{lost} writes taken back"));
+        self.start()
+    }
+
+    fn restore(&mut self) -> Result<(), Failure> {
+        self.crowd.goes(Fault::Drain);
+        self.taken()?.drain()?;
+        let program = &self.siege.program;
+        let copy = program.folder.join("copy.db");
+        let text = copy.to_string_lossy();
+        program.does(&["backup", &text])?;
+        std::fs::remove_dir_all(program.data())?;
+        let said = program.does(&["restore", &text])?;
+        std::fs::remove_file(&copy)?;
+        self.tell("restore", said.trim().to_owned());
         self.start()
     }
 
