@@ -72,10 +72,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
                 }
             },
             () = server.broken() => {
-                bail!(
-                    "the store belongs to another process now or could not be synced, or a task \
-                     has panicked: the log says which"
-                );
+                bail!("the store may not be written to any more, or a task has panicked");
             }
         }
     }

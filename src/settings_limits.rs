@@ -59,9 +59,9 @@ pub const LIMITS: &[Setting] = &[
         "unreached_seconds_max",
         (5, 3_600),
         "30",
-        "How long what was sent to a client may stay unacknowledged by its system (TCP), before its \
-         connection is given up: then its device is notified (XEP-0357). Not of clients behind a \
-         web server or load balancer, whose own limit counts.",
+        "How long what was sent to a client may stay unacknowledged by its system (TCP), before \
+         its connection is given up: then its device is notified (XEP-0357). Not of clients behind \
+         a web server or load balancer, whose own limit counts.",
     ),
     limit(
         "http_head_seconds_max",

@@ -50,7 +50,7 @@ pub(crate) enum Near {
 }
 
 /// Without the first the last flight of a login may wait 40 ms for an acknowledgement. Without the
-/// second a phone that is gone without a word is found out by nobody for as long as its messages are
+/// second nobody finds out that a phone is gone without a word for as long as its messages are
 /// tried again: a quarter of an hour.
 fn prepare(socket: &TcpStream, unreached_ms_max: u32) {
     drop(socket.set_nodelay(true));

@@ -1,5 +1,5 @@
-//! AT-61, AT-64, AT-68: one account that wants more of everything than it may have. What is too much
-//! is refused by its name, costs little, and keeps nobody else waiting.
+//! AT-61, AT-64, AT-68: one account that wants more of everything than it may have. What is too
+//! much is refused by its name, costs little, and keeps nobody else waiting.
 
 use crate::{
     client::Client,

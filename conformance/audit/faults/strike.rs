@@ -12,7 +12,8 @@ const RECOVERY: Duration = Duration::from_secs(2);
 const CLOCK: Duration = Duration::from_secs(2);
 const HOUR_SECONDS: i64 = 3600;
 
-/// Half a second for every batch, as a slow disk would take for a commit: each begins with the fence.
+/// Half a second for every batch, which begins with the fence, as a slow disk would take for a
+/// commit.
 const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
     $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$; \
     CREATE TRIGGER slow AFTER UPDATE ON writer FOR EACH STATEMENT EXECUTE FUNCTION slow()";

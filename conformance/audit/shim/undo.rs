@@ -184,7 +184,7 @@ mod tests {
         };
         let first = write(path, [2, 8, 4], b"....");
         assert_eq!(after(&[first.clone(), word("S")]), "abcdefgh");
-        assert_eq!(after(&[first.clone()]), "ab....gh");
+        assert_eq!(after(std::slice::from_ref(&first)), "ab....gh");
         assert_eq!(after(&[first.clone(), word("F"), word("S")]), "ab....gh");
         let again = write(path, [3, 8, 2], b"--");
         let all = [first.clone(), word("F"), again.clone(), word("S")];

@@ -38,8 +38,8 @@ pub enum Input {
     Answered(u64, Replied),
     /// The operator did something to it.
     Order(Order),
-    /// The sessions that the store has of it, and those of its resources that were there when it was
-    /// left to be read anew.
+    /// The sessions that the store has of it, and those of its resources that were there when it
+    /// was left to be read anew.
     Revive(Vec<Resumable>, Vec<Jid>),
     /// The log has been read for the session of this number, as it was asked.
     Seen(i64, Look, Result<Vec<Logged>, Fault>),

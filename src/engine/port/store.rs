@@ -25,7 +25,8 @@ pub enum Fault {
     /// Another process owns the store now. Nothing more may be written: the process ends.
     Fenced,
     /// What was written is not on the disk, and the system may count it as if it were from now on:
-    /// to sync it once more would prove nothing. The process ends, and the next one writes it again.
+    /// to sync it once more would prove nothing. The process ends, and the next one writes it
+    /// again.
     Unsynced(String),
 }
 
