@@ -72,6 +72,10 @@ pub struct House {
     heard: BTreeMap<Jid, Pos>,
     /// Whether messages come from other servers: nobody waits for them.
     pub is_foreign: bool,
+    /// The client of this session is inactive: its account lets sleep what it is told.
+    pub asleep: Option<Jid>,
+    /// Whether accounts do not answer what a room asks them.
+    pub mute: bool,
     /// This session is not read yet when the process has begun: it says nothing of itself.
     pub unread: Option<Jid>,
     /// What the senders' accounts wait for.
@@ -110,6 +114,8 @@ impl House {
             news,
             heard,
             is_foreign: false,
+            asleep: None,
+            mute: false,
             unread: None,
             waiting,
             last: 0,
@@ -285,6 +291,13 @@ impl House {
                 }
             }
             Output::Wake(at) if at <= self.now => inputs.push_back(Input::Tick),
+            Output::Parcel(Parcel::Missed { session, .. }) if !self.mute => {
+                self.asleep.take_if(|asleep| *asleep == session);
+                let last = self.heard.get(&session).copied();
+                inputs.push_back(Input::Attends(session, Attends::Back(last)));
+            }
+            Output::Parcel(Parcel::Told { message, .. })
+                if self.asleep.is_some() && message.head.to == self.asleep => {}
             Output::Parcel(Parcel::News { to, news, .. }) => self.news.push((to, news)),
             Output::Parcel(Parcel::Told { message, told, .. }) => {
                 let Some(to) = message.head.to.clone() else { return };

@@ -174,12 +174,14 @@ impl Hearings {
     /// last. It hears it now.
     pub fn take_called(&mut self) -> Vec<(Bare, Pos)> {
         let called = std::mem::take(&mut self.called).into_iter();
-        let wakes = |room: Bare| {
-            let one = self.rooms.get_mut(&room)?;
-            (one.wakes, one.slept) = (one.wakes.max(one.due), false);
-            Some((room, one.last))
-        };
-        called.filter_map(wakes).collect()
+        called.filter_map(|room| self.wakes(&room).map(|last| (room, last))).collect()
+    }
+
+    /// What sleeps of this room it hears now; up to where it has been told.
+    pub fn wakes(&mut self, room: &Bare) -> Option<Pos> {
+        let one = self.rooms.get_mut(room)?;
+        (one.wakes, one.slept) = (one.wakes.max(one.due), false);
+        Some(one.last)
     }
 
     /// The next that waits for nothing any more.

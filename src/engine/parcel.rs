@@ -85,7 +85,8 @@ pub enum Parcel {
         /// What else is to be known of it.
         news: News,
     },
-    /// What a room told a session was too much for its account: it asks for it.
+    /// What a room told a session was too much for its account, or is not to be had later: it asks
+    /// for what it lacks.
     Missed {
         /// The account.
         to: Bare,

@@ -218,6 +218,8 @@ impl Room {
 
     /// A session is told what it has missed; with more behind it, it is away until it has asked.
     pub fn retell(&mut self, message: Stanza, pos: Pos, more: bool, turn: &mut Turn<'_, '_>) {
+        let to = message.head.to.as_ref().filter(|_| more);
+        to.into_iter().for_each(|session| self.ends_behind(session));
         let seat = message.head.to.as_ref().and_then(|to| self.seat_mut(to));
         let Some(seat) = seat else {
             return self.removed.retell(message, pos, more, turn.out);

@@ -9,6 +9,7 @@ mod aliases;
 mod attends;
 mod config;
 mod disco;
+mod ends;
 mod enter;
 mod fall;
 mod greet;

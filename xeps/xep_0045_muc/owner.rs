@@ -38,17 +38,16 @@ impl Room {
     ) -> Result<(), StanzaError> {
         self.is_owner(from)?;
         let was_empty = self.occupants.is_empty();
-        let mut step = self.step(Asker::Sender(iq.clone()));
         if let Some(destroy) = query.child(DESTROY) {
-            self.destroy(destroy, &mut step, turn.ctx)?;
-            step.send(iq.result());
-        } else {
-            let form = query.child(forms::X).ok_or(StanzaCondition::BadRequest)?;
-            self.configure(from, form, &mut step, turn.ctx)?;
-            step.send(iq.result());
-            if !was_empty {
-                self.close_if_empty(&mut step, turn.ctx);
-            }
+            self.end(iq.clone(), destroyed(destroy)?, turn);
+            return Ok(());
+        }
+        let mut step = self.step(Asker::Sender(iq.clone()));
+        let form = query.child(forms::X).ok_or(StanzaCondition::BadRequest)?;
+        self.configure(from, form, &mut step, turn.ctx)?;
+        step.send(iq.result());
+        if !was_empty {
+            self.close_if_empty(&mut step, turn.ctx);
         }
         self.take(step, turn);
         Ok(())
@@ -168,29 +167,8 @@ impl Room {
         }
     }
 
-    /// §10.9.
-    fn destroy(
-        &mut self,
-        destroy: Element<'_>,
-        step: &mut Step,
-        ctx: &Ctx<'_>,
-    ) -> Result<(), StanzaError> {
-        let mut told = Draft::new(DESTROYED);
-        if let Some(jid) = destroy.attribute("jid") {
-            let jid = Jid::parse(&jid).map_err(|_| StanzaCondition::JidMalformed)?;
-            told = told.attribute("jid", jid.as_str());
-        }
-        for (asked, name) in [(DESTROY_PASSWORD, KEY), (DESTROY_REASON, REASON)] {
-            if let Some(word) = destroy.child(asked) {
-                told = told.child(Draft::new(name).text(word.text()));
-            }
-        }
-        self.destroy_for(told.finish(), step, ctx);
-        Ok(())
-    }
-
     /// Everybody goes, and nothing of it stays.
-    fn destroy_for(&mut self, told: Payload, step: &mut Step, ctx: &Ctx<'_>) {
+    pub fn destroy_for(&mut self, told: Payload, step: &mut Step, ctx: &Ctx<'_>) {
         let nicks: Vec<Text> = self.occupants.iter().map(|(nick, _)| nick.clone()).collect();
         // Each hears of its own end: of the others there is nobody to tell.
         let mut shows = Vec::new();
@@ -211,6 +189,21 @@ impl Room {
         shows.into_iter().for_each(|show| step.show(show));
         self.unmake(step);
     }
+}
+
+/// §10.9: what everybody is told of it.
+fn destroyed(destroy: Element<'_>) -> Result<Payload, StanzaError> {
+    let mut told = Draft::new(DESTROYED);
+    if let Some(jid) = destroy.attribute("jid") {
+        let jid = Jid::parse(&jid).map_err(|_| StanzaCondition::JidMalformed)?;
+        told = told.attribute("jid", jid.as_str());
+    }
+    for (asked, name) in [(DESTROY_PASSWORD, KEY), (DESTROY_REASON, REASON)] {
+        if let Some(word) = destroy.child(asked) {
+            told = told.child(Draft::new(name).text(word.text()));
+        }
+    }
+    Ok(told.finish())
 }
 
 fn cannot_be(wrong: Wrong) -> StanzaCondition {

@@ -4,6 +4,7 @@ pub use super::reply::{give_half, refuse_asker, send};
 use super::{
     attends::Missing,
     config::Config,
+    ends::Ends,
     greet::{self, Lately},
     line::{Asker, Effect, Line, Step},
     members::Members,
@@ -74,6 +75,8 @@ pub struct Room {
     pub slices: Slices,
     /// Who is being told what it has missed.
     pub catches_up: Option<Missing>,
+    /// It is about to end.
+    pub ends: Option<Ends>,
     /// The log could not be read for who comes back: when it is read again.
     pub reads_again: Option<Moment>,
     /// Sessions that sat when the process began, by number: whether they are there still.
@@ -127,6 +130,7 @@ impl Room {
             asked,
             slices: Slices::default(),
             catches_up,
+            ends: None,
             reads_again,
             unsure,
             unseated: Vec::new(),
@@ -294,7 +298,10 @@ impl engine::room::Room for Room {
             self.is_new = false;
             self.look_around(&mut turn);
         }
-        self.hears(input, &mut turn);
+        if let Some(input) = self.hold_at_end(input, &mut turn) {
+            self.hears(input, &mut turn);
+        }
+        self.end_in_turn(&mut turn);
         if !self.is_made && !self.departs && engine::room::Room::is_idle(self) {
             turn.out.push(Output::Leave(Vec::new()));
         }
@@ -302,6 +309,7 @@ impl engine::room::Room for Room {
 
     fn is_idle(&self) -> bool {
         let is_still = self.line.is_empty() && self.whispered.is_empty() && self.asked.is_empty();
+        let is_still = is_still && self.ends.is_none();
         let is_still = is_still && self.slices.is_empty() && !self.marks.are_awaited();
         let is_empty = self.occupants.is_empty() && self.marks.are_written();
         is_still && (is_empty || self.departs)

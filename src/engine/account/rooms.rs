@@ -192,14 +192,16 @@ impl Account {
         }
     }
 
-    /// A room does not know whether a session of its occupant's takes what is said: if it has a
-    /// stream it does.
+    /// A room does not know whether a session of its occupant's takes what is said, or what of it
+    /// sleeps: if it has a stream it takes all now.
     pub(super) fn asked_by_room(&mut self, session: &Jid, room: Bare, out: &mut Vec<Output>) {
-        let Some(place) = self.named(session) else { return };
-        let session = &self.sessions[place];
+        let Some(place) = self.named(session) else {
+            return out.push(attends(room, session.clone(), Attends::Away));
+        };
+        let session = &mut self.sessions[place];
         let is_in = session.directed.iter().any(|to| to.bare() == room);
         if session.is_attached() && is_in {
-            let last = session.hearings.last(&room);
+            let last = session.hearings.wakes(&room);
             out.push(attends(room, session.jid.clone(), Attends::Back(last)));
         }
     }

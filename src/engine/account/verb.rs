@@ -24,7 +24,7 @@ pub enum Input {
     Told(Stanza, Told, Option<News>),
     /// A message that the log of a room has, of which no session hears.
     News(Stanza, News),
-    /// A room has told this session more than could be taken.
+    /// A room has told this session more than could be taken, or ends.
     Missed(Jid, Bare),
     /// To a room: whether a session of an occupant's takes what is said there.
     Attends(Jid, Attends),

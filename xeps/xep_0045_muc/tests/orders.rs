@@ -133,6 +133,35 @@ fn who_is_removed_while_something_is_being_written_is_told_that_and_then_that_it
 }
 
 #[test]
+fn who_sleeps_is_told_what_was_said_before_it_hears_that_the_room_is_no_more_section_10_9() {
+    let destroys = "<iq type='set' id='d'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+                    <destroy/></query></iq>";
+    for answers in [true, false] {
+        let mut house = founded(&[]);
+        enter(&mut house, ROMEO, "romeo");
+        enter(&mut house, JULIET, "juliet");
+        say(&mut house, ROMEO, "zero");
+        house.asleep = Some(Jid::parse(JULIET).unwrap());
+        for body in ["one", "two"] {
+            assert_eq!(to(&say(&mut house, ROMEO, body), JULIET).len(), 0);
+        }
+        house.mute = !answers;
+        let mut heard = house.says(FOUNDER, destroys);
+        if !answers {
+            // What comes meanwhile waits, and finds no room any more.
+            assert!(heard.is_empty() && say(&mut house, ROMEO, "three").is_empty(), "{heard:?}");
+            (0..4).for_each(|_| assert!(house.wakes().is_empty()));
+            heard = house.wakes();
+            assert_eq!(refusal(&heard, ROMEO).as_deref(), Some("item-not-found"));
+        }
+        let wanted = ["romeo groupchat", "romeo groupchat", "own juliet unavailable"];
+        assert_eq!(kinds(&to(&heard, JULIET)), wanted[if answers { 0 } else { 2 }..]);
+        assert!(!house.is_made && !house.is_loaded());
+        assert!(heard.iter().any(|one| one.kind() == Kind::Iq && one.head.type_str() == "result"));
+    }
+}
+
+#[test]
 fn what_is_said_in_private_comes_behind_what_was_said_to_all_before_rfc6120_10_1() {
     let mut house = founded(&[]);
     enter(&mut house, ROMEO, "romeo");
