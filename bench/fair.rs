@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio::task::JoinSet;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 pub use self::trouble::Kind;
@@ -97,8 +99,13 @@ pub async fn run(args: FairArgs) -> Result<Outcome> {
     let meet = |n| meet(target.clone(), n, Features::archived());
     let online = gather(args.pairs.into(), 8, meet).await?;
     let first = 2 * usize::from(args.pairs);
-    let trouble = Trouble::prepare(args.trouble, &target, first, args.crowd).await?;
-
+    let (ready, is_ready) = oneshot::channel();
+    let (begin, plan) = oneshot::channel();
+    let making = apart((args.trouble, target.clone(), first, args.crowd), ready, plan);
+    if is_ready.await.is_err() {
+        making.await??;
+        bail!("no trouble was made");
+    }
     let part = Duration::from_secs(args.phase_seconds);
     let started = Instant::now();
     let mut run = Run::starting(started, WARM + 3 * part)?;
@@ -113,7 +120,7 @@ pub async fn run(args: FairArgs) -> Result<Outcome> {
     let count = Arc::new(AtomicU64::new(0));
     let (from, until) = (run.parts[1], run.parts[2]);
     let plan = Plan { started, from, until, ends: run.ends, count: count.clone() };
-    let making = tokio::spawn(trouble.make(target.clone(), plan));
+    ensure!(begin.send(plan).is_ok(), "the trouble has ended");
     let spent = measure(&run, &target, &count).await?;
 
     let mut total = Tally::default();
@@ -124,6 +131,24 @@ pub async fn run(args: FairArgs) -> Result<Outcome> {
     let passed = total.is_clean() && !told.contains_key("fault");
     let figures = figures(args.trouble, spent, total, told);
     Outcome::judged(&figures, passed)
+}
+
+/// Prepares the trouble and, when there is a plan, makes it: on a thread and an event loop of its own,
+/// so that what the others notice of it is the server's doing and not that they stood in one queue
+/// here.
+fn apart(
+    (kind, target, first, crowd): (Kind, Target, usize, usize),
+    ready: oneshot::Sender<()>,
+    plan: oneshot::Receiver<Plan>,
+) -> JoinHandle<Result<Map<String, Value>>> {
+    tokio::task::spawn_blocking(move || {
+        Builder::new_current_thread().enable_all().build()?.block_on(async {
+            let trouble = Trouble::prepare(kind, &target, first, crowd).await?;
+            // Who has gone needs no word.
+            let _ = ready.send(());
+            trouble.make(target, plan.await?).await
+        })
+    })
 }
 
 /// What each part cost, and how much of both kinds there was in it.
