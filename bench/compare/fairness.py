@@ -49,7 +49,7 @@ def _fill(stage, peer):
 def _run(stage, peer, name):
     """The figures of one run, or what went wrong."""
     try:
-        with peer.serve() as endpoint:
+        with peer.serve(limited=True) as endpoint:
             seconds = stage.scale.seconds
             arguments = ["fair", "--trouble", name, "--crowd", stage.scale.storm]
             arguments += ["--phase-seconds", seconds]

@@ -36,6 +36,7 @@ relaxed = "{relaxed}"
 
 [limits]
 connections_per_address_max = 100000
+{limits}
 """
 
 
@@ -71,7 +72,7 @@ class Waxwing:
         self.file = self.folder / "data" / "waxwing.db"
         self.store = f"sqlite:{self.file}" if self.database is None else self.database.url()
 
-    def _configured(self, relaxed):
+    def _configured(self, relaxed, limited):
         """The file of settings."""
         config = self.folder / "waxwing.toml"
         config.write_text(
@@ -82,6 +83,7 @@ class Waxwing:
                 key=self.ground.key,
                 store=self.store,
                 relaxed="yes" if relaxed else "no",
+                limits="" if limited else "bytes_per_second_max = 0",
             )
         )
         return config
@@ -129,13 +131,13 @@ class Waxwing:
                 raise RuntimeError(f"user add {user}: {answer}")
 
     @contextlib.contextmanager
-    def serve(self, relaxed=False):
-        """Runs it in the foreground."""
+    def serve(self, relaxed=False, limited=False):
+        """Runs it in the foreground; `limited` reads nobody faster than it does by itself."""
         with contextlib.ExitStack() as running:
             databases = []
             if self.database is not None:
                 databases.append(running.enter_context(self.database.serve(relaxed)))
-            command = [self.program, "serve", "--config", self._configured(relaxed)]
+            command = [self.program, "serve", "--config", self._configured(relaxed, limited)]
             log = self.folder / "waxwing.log"
             child = running.enter_context(self.ground.process(command, log))
             answered_ms = first_answer_ms(self.ports["starttls"], child)
