@@ -19,6 +19,12 @@ use command::{Action, Command};
 use engine::{hook::Xep, hooks::Hooks, port::Store};
 use settings::Settings;
 use std::{process::ExitCode, sync::Arc, time::Instant};
+use tikv_jemallocator::Jemalloc;
+
+/// What a message takes is given back at once, by many connections in turns: that of the C library
+/// spends more on joining the pieces again, and is no smaller.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// What this server speaks.
 const XEPS: &[&Xep] = xeps::ALL;
