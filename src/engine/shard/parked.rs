@@ -22,7 +22,7 @@ const INPUT_OVERHEAD_BYTES: usize = 512;
 impl Input {
     /// What a room says beside its log, as what anybody says: nobody is here to be told it in its
     /// place.
-    fn as_routed(self) -> Self {
+    fn into_routed(self) -> Self {
         match self {
             Self::Beside(stanza, Beside { owed, is_copy: false }) => Self::Routed(stanza, owed),
             other => other,
@@ -147,7 +147,7 @@ pub(super) fn is_awaited(input: &Input) -> bool {
 
 /// There is no such account, or none here that it could be for.
 pub(super) fn to_nobody(jid: &Bare, input: Input, ctx: &Ctx<'_>, out: &mut Vec<super::Output>) {
-    match input.as_routed() {
+    match input.into_routed() {
         Input::Order(Order::Deleted { farewells, .. }) => {
             let reached = farewells.into_iter().filter(|stanza| {
                 stanza.head.to.as_ref().is_some_and(|to| ctx.settings.reaches(to.domain()))
@@ -175,7 +175,7 @@ pub(super) fn turn_away(
     error: &StanzaError,
     out: &mut Vec<super::Output>,
 ) {
-    match input.as_routed() {
+    match input.into_routed() {
         Input::Routed(_, Some(owed)) => half(owed, Err(error.clone()), out),
         Input::Routed(stanza, None) if stanza.kind() != Kind::Presence || is_directed(&stanza) => {
             carry_all(stanza.refused(error).into_iter().collect(), out);
