@@ -86,7 +86,7 @@ impl Case<'_> {
         assert!(report.is_clean(), "{report}");
         let verdict = &report.outcome.verdict;
         assert!(verdict.acked > 500 && verdict.acked == verdict.sent, "{report}");
-        let may_repeat = matches!(self.kind, Kind::Kill | Kind::Power | Kind::Sick);
+        let may_repeat = matches!(self.kind, Kind::Kill | Kind::Power | Kind::Sick | Kind::Restore);
         assert!(may_repeat || verdict.repeats == 0, "{report}");
         assert_eq!(verdict.late_repeats, 0, "{report}");
         report

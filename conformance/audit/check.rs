@@ -14,8 +14,9 @@
 //! | G6 | who is listed in a room is there, and who takes itself for there is listed |
 //!
 //! A second copy on one device is a *repeat* when it has the same stanza-id and a delay and comes
-//! in a session that was resumed after `kill -9`; else it is a *duplicate*. What a device says in a
-//! room comes back to it as often as it has said it.
+//! in a session that was resumed after `kill -9`, or in the first since the store was put back from
+//! a copy; else it is a *duplicate*. What a device says in a room comes back to it as often as it
+//! has said it.
 
 mod arrivals;
 mod rooms;

@@ -184,6 +184,8 @@ pub enum Fault {
     Kill,
     /// `kill -9`, and what was not synced is gone.
     PowerLoss,
+    /// SIGTERM, and the store was put back from a copy: what it knew of sessions is gone.
+    Restore,
     /// SIGTERM: an orderly end.
     Drain,
     /// Connections are cut, the server runs on.
@@ -197,7 +199,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the server has forgotten what it told to whom.
     pub fn forgets(self) -> bool {
-        matches!(self, Self::Kill | Self::PowerLoss)
+        matches!(self, Self::Kill | Self::PowerLoss | Self::Restore)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What must hold of that which arrives: A3, the order of A4, and that nobody misses a row (A7).
 
 use super::{Facts, Verdict, Wrong};
-use crate::audit::history::{Device, Does, Event, How, Log, Send, Via, What};
+use crate::audit::history::{Device, Does, Event, Fault, How, Log, Send, Via, What};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How long before a kill a device may have told that it has what is repeated, since or later: what
@@ -12,7 +12,8 @@ const TOLD_US_MAX: u64 = 5_000_000;
 /// What one device has lived through so far.
 #[derive(Default)]
 struct Life<'a> {
-    /// Its session was resumed after the server had forgotten.
+    /// Its session was resumed after the server had forgotten, or is the first since the store was
+    /// put back.
     after_kill: bool,
     /// Faults that forget, up to its last session.
     kills: u32,
@@ -57,13 +58,17 @@ impl Facts<'_> {
         let is_kill =
             |event: &&Event| matches!(&event.what, What::Fault { fault } if fault.forgets());
         let kills_us: Vec<_> = history.iter().filter(is_kill).map(|event| event.at_us).collect();
-        let mut killed = 0;
+        let (mut killed, mut restored) = (0, false);
         for Event { at_us, what } in history {
             match what {
-                What::Fault { fault } if fault.forgets() => killed += 1,
+                What::Fault { fault } if fault.forgets() => {
+                    killed += 1;
+                    restored = *fault == Fault::Restore;
+                }
                 What::Session { device, how, forgot, .. } => {
                     let life = lives.entry(*device).or_default();
-                    life.after_kill = *how == How::Resumed && *forgot > life.kills;
+                    let goes_on = *how == How::Resumed || restored;
+                    life.after_kill = goes_on && *forgot > life.kills;
                     life.kills = *forgot;
                     life.online = true;
                 }

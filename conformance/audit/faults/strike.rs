@@ -108,7 +108,7 @@ impl<'a> Scene<'a> {
     }
 
     fn restore(&mut self) -> Result<(), Failure> {
-        self.crowd.goes(Fault::Drain);
+        self.crowd.goes(Fault::Restore);
         self.taken()?.drain()?;
         let program = &self.siege.program;
         let copy = program.folder.join("copy.db");

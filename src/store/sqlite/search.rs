@@ -44,11 +44,7 @@ pub(super) async fn entries(
     logged(log, query.fetch_all(readers).await)
 }
 
-pub(super) async fn search(
-    store: &Sqlite,
-    log: &Bare,
-    what: &Search,
-) -> Result<Found, Fault> {
+pub(super) async fn search(store: &Sqlite, log: &Bare, what: &Search) -> Result<Found, Fault> {
     if let Some(known) = store.large.knows(log, what) {
         return Ok(known);
     }
