@@ -287,7 +287,8 @@ impl Session {
         let mut passing = self.through(hold, [leaving].into(), ctx);
         // What a room's log tells is in its order anyway, and is the most.
         let waits = |one: &Leaving| one.told.is_none() && one.stanza.kind() != wire::Kind::Iq;
-        if self.hearings.len() > 0 && passing.iter().any(waits) && self.is_attached() {
+        let is_in = self.hearings.len() > 0 || passing.iter().any(|one| one.after > Pos::default());
+        if is_in && passing.iter().any(waits) {
             let hearings = &mut self.hearings;
             let precede = |one| hearings.precedes(one, ctx.now);
             passing = passing.into_iter().flat_map(precede).collect();
