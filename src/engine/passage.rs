@@ -278,8 +278,7 @@ fn walk_on(mut passage: Passage<'_>, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Bo
         return Err(Box::new(Ended { stanza: passage.stanza, error }));
     }
     let Passage { walk, stanza, unit, stamp: kept, held, .. } = passage;
-    let (told, after, news) = <_>::default();
-    Ok((unit, Walked { walk, stanza, kept, held, told, after, news }))
+    Ok((unit, Walked { walk, stanza, kept, held, told: None, after: Pos::default(), news: None }))
 }
 
 /// A stanza that the server makes for the account, or tells again, if it may leave: Guard and Mark
@@ -352,16 +351,14 @@ pub fn release(
         let Some((&last, others)) = takers.split_last() else {
             return Some(stanza).filter(|_| refusable);
         };
-        for &place in others {
-            account.deliver(place, leaving(stanza.clone()), ctx, out);
-        }
+        let copies = others.iter().map(|&place| (place, leaving(stanza.clone())));
+        copies.for_each(|(place, one)| account.deliver(place, one, ctx, out));
         account.deliver(last, leaving(stanza), ctx, out);
         return None;
     }
     for &place in &takers {
         passage.reached.push(passage.account.sessions[place].jid.clone());
-        let leaving = leaving(passage.stanza.clone());
-        passage.account.deliver(place, leaving, ctx, out);
+        passage.account.deliver(place, leaving(passage.stanza.clone()), ctx, out);
     }
     if takers.is_empty() {
         stop(Station::Miss, &mut passage, ctx, out);
