@@ -1,8 +1,8 @@
 //! Workload `mam`: what does a page of an archive cost, and how long does it take? Every page is
 //! checked: so many messages, in order, none left out or told twice between one page and the next.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -24,6 +24,8 @@ use crate::target::{Target, TargetArgs};
 
 /// How long to wait for the pages of a server that needs longer for one than is measured.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// And afterwards for those that are still asked for, which count no more.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Options of `mam`.
 #[derive(Args)]
@@ -90,6 +92,7 @@ struct Run {
     id: u32,
     /// How many there were.
     pages: Arc<watch::Sender<u64>>,
+    latencies: Arc<Mutex<Latencies>>,
     is_measured: Arc<AtomicBool>,
     is_over: Arc<AtomicBool>,
 }
@@ -123,6 +126,7 @@ pub async fn run(args: MamArgs) -> Result<Outcome> {
         page: args.page,
         id: archive.run,
         pages: Arc::default(),
+        latencies: Arc::default(),
         is_measured: Arc::default(),
         is_over: Arc::default(),
     };
@@ -165,11 +169,14 @@ async fn measure(
     let spent = before.until(&Reading::take(watched)?);
     run.is_measured.store(false, Relaxed);
     run.is_over.store(true, Relaxed);
-    let mut latencies = Latencies::default();
-    while let Some(read) = reading.join_next().await {
-        latencies.add(read??);
-    }
-    Ok((spent, pages, latencies))
+    let last = async {
+        while let Some(read) = reading.join_next().await {
+            read??;
+        }
+        anyhow::Ok(())
+    };
+    timeout(FAREWELL, last).await.unwrap_or(Ok(()))?;
+    Ok((spent, pages, std::mem::take(&mut *run.latencies())))
 }
 
 /// The oldest and the newest message of an archive, when they came, and by which run.
@@ -227,14 +234,13 @@ impl Spot {
 }
 
 /// Page after page until the run ends, from the spot or the end again whenever there are no more.
-async fn read(run: Run, mut session: Session, spot: Option<Spot>) -> Result<Latencies> {
-    let mut latencies = Latencies::default();
+async fn read(run: Run, mut session: Session, spot: Option<Spot>) -> Result<()> {
     let mut at = spot.clone();
     while !run.is_over.load(Relaxed) {
         let begun = Instant::now();
         let page = Page::ask(&mut session, &run.from(at.as_ref()), run.page).await?;
         if run.is_measured.load(Relaxed) {
-            latencies.note(begun.elapsed().as_micros() as u64);
+            run.latencies().note(begun.elapsed().as_micros() as u64);
         }
         run.pages.send_modify(|pages| *pages += 1);
         run.check(&page, at.as_ref())?;
@@ -247,11 +253,14 @@ async fn read(run: Run, mut session: Session, spot: Option<Spot>) -> Result<Late
             None => spot.clone(),
         };
     }
-    session.close().await?;
-    Ok(latencies)
+    session.close().await
 }
 
 impl Run {
+    fn latencies(&self) -> MutexGuard<'_, Latencies> {
+        self.latencies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// When so many pages were read, or there is no more patience: how many were.
     async fn await_page(&self, number: u64) -> u64 {
         let mut pages = self.pages.subscribe();
@@ -316,6 +325,7 @@ mod tests {
             page: 50,
             id: 7,
             pages: Arc::default(),
+            latencies: Arc::default(),
             is_measured: Arc::default(),
             is_over: Arc::default(),
         }

@@ -15,7 +15,7 @@ const SM: &str = "urn:xmpp:sm:3";
 /// XEP-0280.
 const CARBONS: &str = "urn:xmpp:carbons:2";
 /// How long to wait for an answer that every server gives.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// With stream management, an `<r/>` follows every this many stanzas.
 const STANZAS_PER_REQUEST: u64 = 4;
 
