@@ -15,7 +15,8 @@ Written by `bench/beside`; what the figures mean: [README.md](README.md). Every 
 arrived once and in order, or the run counts as failed.
 """
 SIDE = """
-Medians of all rounds, and the least and the greatest in brackets. × is a peer's median divided by
+Medians of all rounds, and the least and the greatest in brackets; without them there was one round
+of it, for there is no time for more of the peers' dearest. × is a peer's median divided by
 that of Waxwing with the same kind of store: Prosody (files, never synchronised) by SQLite, ejabberd
 by PostgreSQL. CPU time is that of the server and its database. `–`: the server cannot do that.
 *limit*: frames of 300 bytes through a relay between TLS connections, without XML, accounts and
