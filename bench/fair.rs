@@ -133,9 +133,9 @@ pub async fn run(args: FairArgs) -> Result<Outcome> {
     Outcome::judged(&figures, passed)
 }
 
-/// Prepares the trouble and, when there is a plan, makes it: on a thread and an event loop of its own,
-/// so that what the others notice of it is the server's doing and not that they stood in one queue
-/// here.
+/// Prepares the trouble and, when there is a plan, makes it: on a thread and an event loop of its
+/// own, so that what the others notice of it is the server's doing, and not that they stood in one
+/// queue here.
 fn apart(
     (kind, target, first, crowd): (Kind, Target, usize, usize),
     ready: oneshot::Sender<()>,

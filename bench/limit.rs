@@ -20,7 +20,7 @@ use crate::chat::spread;
 use crate::connect::dial;
 use crate::crowd::gather;
 use crate::latency::{Latencies, Summary};
-use crate::meter::Reading;
+use crate::meter::{Reading, Spent};
 use crate::outcome::Outcome;
 use crate::pair::Pace;
 use crate::process::ensure_files;
@@ -132,11 +132,7 @@ pub async fn run(args: LimitArgs) -> Result<Outcome> {
             listening.spawn(group.clone().listen(stream));
         }
     }
-    sleep_until(measured[0]).await;
-    let (before, heard) = (Reading::take(&target.watched)?, deliveries.load(Relaxed));
-    sleep_until(measured[1]).await;
-    let spent = before.until(&Reading::take(&target.watched)?);
-    let heard = deliveries.load(Relaxed) - heard;
+    let (spent, heard) = measure(measured, &deliveries, &target).await?;
     let mut latencies = Latencies::default();
     while let Some(talked) = talking.join_next().await {
         let talked: Result<Latencies> = talked?;
@@ -161,6 +157,19 @@ pub async fn run(args: LimitArgs) -> Result<Outcome> {
         distribution: latencies.distribution(),
         latency: latencies.summary(),
     })
+}
+
+/// What was spent in the measured time, and how much was heard.
+async fn measure(
+    [begins, ends]: [Instant; 2],
+    deliveries: &AtomicU64,
+    target: &Target,
+) -> Result<(Spent, u64)> {
+    sleep_until(begins).await;
+    let (before, heard) = (Reading::take(&target.watched)?, deliveries.load(Relaxed));
+    sleep_until(ends).await;
+    let spent = before.until(&Reading::take(&target.watched)?);
+    Ok((spent, deliveries.load(Relaxed) - heard))
 }
 
 /// A connection that has said what it is, and was heard.

@@ -148,8 +148,8 @@ pub async fn run(args: MamArgs) -> Result<Outcome> {
     })
 }
 
-/// Lets all read, and measures what the pages cost that were read in the measured time: from the end
-/// of a page to the end of a page, where there are few.
+/// Lets all read, and measures what the pages cost that were read in the measured time: from the
+/// end of a page to the end of a page, where there are few.
 async fn measure(
     run: &Run,
     readers: Vec<(Session, Option<Spot>)>,

@@ -1,5 +1,6 @@
 //! Program `relay`: what the kernel and TLS take of a message by themselves. It passes bytes from
-//! one TLS connection on to others, and knows nothing of XML, accounts or logs. `limit` is its load.
+//! one TLS connection on to others, and knows nothing of XML, accounts or logs. `limit` is its
+//! load.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
