@@ -5,7 +5,7 @@ use crate::xep_0045_muc::making;
 use engine::{
     account::{Input, Output},
     ctx::{Ctx, Moment, Random},
-    hearing::{Attends, Beside, News},
+    hearing::{Attends, News},
     hook::{Replied, Reply, Xep},
     hooks::Hooks,
     parcel::{Owed, Parcel, Ticket},
@@ -70,8 +70,6 @@ pub struct House {
     pub news: Vec<(Bare, News)>,
     /// The last that each session has heard of the room's log.
     heard: BTreeMap<Jid, Pos>,
-    /// What the room has said beside its log, and is to be told behind what the log has there.
-    following: Vec<(Stanza, Beside)>,
     /// Whether messages come from other servers: nobody waits for them.
     pub is_foreign: bool,
     /// The client of this session is inactive: its account lets sleep what it is told.
@@ -95,7 +93,7 @@ impl House {
         settings.services = hooks.services(&settings);
         let jid = Bare::parse(ROOM).expect("an address");
         let (cells, log, commits, reads, directed) = <_>::default();
-        let (news, heard, following, waiting, random) = <_>::default();
+        let (news, heard, waiting, random) = <_>::default();
         Self {
             jid,
             room: None,
@@ -115,7 +113,6 @@ impl House {
             directed,
             news,
             heard,
-            following,
             is_foreign: false,
             asleep: None,
             mute: false,
@@ -310,13 +307,7 @@ impl House {
                 } else if told.pos > *last {
                     *last = told.pos;
                     left.push(message);
-                    self.follow(inputs, left);
                 }
-            }
-            Output::Parcel(Parcel::Beside { stanza, beside, .. })
-                if beside.after > self.heard_by(&stanza) =>
-            {
-                self.following.push((stanza, beside));
             }
             Output::Parcel(Parcel::Beside { stanza, beside, .. }) => {
                 let owed = beside.owed.filter(|_| !beside.is_copy);
@@ -332,25 +323,6 @@ impl House {
                 left.push(stanza);
             }
             _ => {}
-        }
-    }
-
-    fn heard_by(&self, stanza: &Stanza) -> Pos {
-        let to = stanza.head.to.as_ref();
-        to.and_then(|to| self.heard.get(to)).copied().unwrap_or_default()
-    }
-
-    /// What was to be told behind what a session has been told now.
-    fn follow(&mut self, inputs: &mut VecDeque<Input>, left: &mut Vec<Stanza>) {
-        let following = std::mem::take(&mut self.following);
-        let (now, later) = following
-            .into_iter()
-            .partition(|(stanza, beside)| beside.after <= self.heard_by(stanza));
-        self.following = later;
-        let now: Vec<(Stanza, Beside)> = now;
-        for (stanza, beside) in now {
-            let to = self.jid.clone();
-            self.cause(Output::Parcel(Parcel::Beside { to, stanza, beside }), inputs, left);
         }
     }
 

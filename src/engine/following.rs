@@ -3,7 +3,7 @@
 //! between the two of any pair of addresses nothing overtakes anything (RFC 6120 §10.1).
 
 use crate::{ctx::Moment, delivery::supersedes, hook::Leaving, unit::Pos};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use wire::{Bare, Stanza};
 
 /// How long it waits for a room to tell the next, which may be gone, or have nothing any more of
@@ -117,16 +117,10 @@ impl Following {
         self.waiting.iter().map(|one| one.until).min()
     }
 
-    /// What of it no log has, each with the room that it waits for, and behind which place.
-    pub fn unlogged(&self) -> impl Iterator<Item = (&Stanza, &Bare, Pos)> {
+    /// What of it no log has.
+    pub fn unlogged(&self) -> impl Iterator<Item = &Stanza> {
         let unlogged = self.waiting.iter().filter(|one| one.leaving.pos.is_none());
-        unlogged.map(|one| (&one.leaving.stanza, &one.room, one.behind))
-    }
-
-    /// The rooms that something waits for.
-    pub fn rooms(&self) -> Vec<Bare> {
-        let rooms: BTreeSet<_> = self.waiting.iter().map(|one| &one.room).collect();
-        rooms.into_iter().cloned().collect()
+        unlogged.map(|one| &one.leaving.stanza)
     }
 
     /// Where the first of what waits stands in the session's own log.

@@ -26,8 +26,6 @@ pub struct Told {
 /// When a session is told what the log of a room does not have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// Behind what stands there in the room's log, if the session has not been told that.
-    pub after: Pos,
     /// It is a private message: who waits for the half of who gets it.
     pub owed: Option<Owed>,
     /// The half is given for the same message to another session of theirs: this one is told when
@@ -69,10 +67,6 @@ pub(crate) enum Heard {
 /// What was asked for is asked for again after so many messages that cannot be heard before it.
 const ASKED_AGAIN_MESSAGES: u32 = 64;
 
-/// Private messages of rooms that a session is told out of its own log, of which it is known where
-/// they stand between what the room's log has.
-const LATER_MESSAGES_MAX: usize = 256;
-
 /// What a session hears of one room.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hearing {
@@ -102,8 +96,6 @@ pub(crate) struct Hearings {
     following: Following,
     /// Rooms of which something sleeps that something else waits for.
     called: BTreeSet<Bare>,
-    /// What the session's own log is to tell it later, and behind which place of a room's.
-    later: BTreeMap<Pos, Pos>,
 }
 
 impl Hearings {
@@ -157,10 +149,6 @@ impl Hearings {
             return [leaving].into();
         }
         let from = leaving.stanza.head.from.as_ref();
-        if let Some(from) = from.filter(|_| leaving.after > Pos::default()) {
-            let one = self.rooms.entry(from.bare()).or_default();
-            one.due = one.due.max(leaving.after);
-        }
         let found = from.and_then(|from| self.rooms.get_key_value(from.bare_str()));
         let is_due = |room: &Bare, one: &Hearing| {
             one.last < one.due || !self.following.is_empty() && self.following.waits_for(room)
@@ -206,21 +194,9 @@ impl Hearings {
         self.following.hopes_on(room, now.after(FOLLOWING_MS_MAX));
     }
 
-    /// There is a stream again: the rooms that something waits for are about to tell what was due.
-    pub fn hopes_anew(&mut self, now: Moment) -> Vec<Bare> {
-        let rooms = self.following.rooms();
-        rooms.iter().for_each(|room| self.hopes_on(room, now));
-        rooms
-    }
-
     /// What waits for the rooms that have not told what was due in time waits no more.
     pub fn hope_no_more(&mut self, now: Moment) {
         for room in self.following.overdue(now) {
-            // One that waits to be asked for more has not been, for its hearer is slow.
-            if self.rooms.get(&room).is_some_and(|one| one.more) {
-                self.hopes_on(&room, now);
-                continue;
-            }
             self.following.let_go(&room);
             self.give_up(&room);
         }
@@ -240,32 +216,9 @@ impl Hearings {
         self.following.until()
     }
 
-    /// What waits for a room and is in no log, each with the room and behind which place.
-    pub fn unlogged(&self) -> impl Iterator<Item = (&Stanza, &Bare, Pos)> {
+    /// What waits for a room and is in no log.
+    pub fn unlogged(&self) -> impl Iterator<Item = &Stanza> {
         self.following.unlogged()
-    }
-
-    /// The same, as it was kept: it waits until there is a stream, and then as long as all.
-    pub fn follows_again(&mut self, stanza: Stanza, room: Bare, behind: Pos) {
-        let one = self.rooms.entry(room.clone()).or_default();
-        one.due = one.due.max(behind);
-        // There was room for it.
-        drop(self.following.push(stanza.into(), (room, behind), Moment::default()));
-    }
-
-    /// What its own log has there is told out of that later, behind that place of a room's log.
-    pub fn tells_later(&mut self, pos: Pos, after: Pos) {
-        if after > Pos::default() {
-            self.later.insert(pos, after);
-        }
-        if self.later.len() > LATER_MESSAGES_MAX {
-            self.later.pop_first();
-        }
-    }
-
-    /// Behind which place it is told what its own log has there.
-    pub fn take_after(&mut self, pos: Pos) -> Pos {
-        self.later.remove(&pos).unwrap_or_default()
     }
 
     /// Where the first of what waits stands in the session's own log.
@@ -351,13 +304,6 @@ impl Hearings {
     /// What was kept.
     pub fn load(&mut self, room: Bare, last: Pos) {
         self.rooms.insert(room, Hearing { last, ..Hearing::default() });
-    }
-}
-
-impl Leaving {
-    /// Who says it in the room that tells it, and where the room's log has it.
-    pub(crate) fn room(&self) -> Option<(Jid, Pos)> {
-        self.told.and_then(|told| Some((self.stanza.head.from.clone()?, told.pos)))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 };
 use smallvec::SmallVec;
 use std::{fmt::Debug, net::IpAddr, sync::Arc};
-use wire::{Bare, Element, Name, Payload, Stanza, StanzaError, StreamError};
+use wire::{Bare, Element, Jid, Name, Payload, Stanza, StanzaError, StreamError};
 
 /// A XEP that this server speaks.
 pub struct Xep {
@@ -287,13 +287,18 @@ pub struct Leaving {
     pub pos: Option<Pos>,
     /// Where the log of the room that tells it has it, if it does.
     pub told: Option<Told>,
-    /// If it does not: it is told behind what stands there.
-    pub after: Pos,
+}
+
+impl Leaving {
+    /// Who says it in the room that tells it, and where the room's log has it.
+    pub(crate) fn room(&self) -> Option<(Jid, Pos)> {
+        self.told.and_then(|told| Some((self.stanza.head.from.clone()?, told.pos)))
+    }
 }
 
 impl From<Stanza> for Leaving {
     fn from(stanza: Stanza) -> Self {
-        Self { stanza, pos: None, told: None, after: Pos::default() }
+        Self { stanza, pos: None, told: None }
     }
 }
 

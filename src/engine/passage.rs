@@ -68,8 +68,6 @@ pub struct Walked {
     pub held: Option<String>,
     /// Where the log of the room that tells it has it.
     pub told: Option<Told>,
-    /// A room says it beside its log: behind what stands there.
-    pub after: Pos,
     /// What else is to be known of it.
     pub news: Option<News>,
 }
@@ -278,7 +276,7 @@ fn walk_on(mut passage: Passage<'_>, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Bo
         return Err(Box::new(Ended { stanza: passage.stanza, error }));
     }
     let Passage { walk, stanza, unit, stamp: kept, held, .. } = passage;
-    Ok((unit, Walked { walk, stanza, kept, held, told: None, after: Pos::default(), news: None }))
+    Ok((unit, Walked { walk, stanza, kept, held, told: None, news: None }))
 }
 
 /// A stanza that the server makes for the account, or tells again, if it may leave: Guard and Mark
@@ -326,14 +324,15 @@ pub fn release(
     ctx: &Ctx<'_>,
     out: &mut Vec<Output>,
 ) -> Option<Stanza> {
-    let Walked { walk, mut stanza, kept, held, told, after, news } = walked;
+    let Walked { walk, mut stanza, kept, held, told, news } = walked;
     let refusable = kept.is_none() && held.is_none();
     let pos = committed.in_log(&account.jid).filter(|_| kept.is_some());
     if let (Some(stamp), Some(pos)) = (kept, pos) {
         stanza = stamp(stanza, &account.jid, pos, ctx);
     }
     let mut passage = Passage::of(walk, stanza, account);
-    (passage.held, passage.pos, passage.told, passage.news) = (held, pos, told, news);
+    (passage.held, passage.pos) = (held, pos);
+    (passage.told, passage.news) = (told, news);
     passage.begin_trace(refusable, ctx);
     stop(Station::Copy, &mut passage, ctx, out);
     if walk == Walk::Sent {
@@ -345,20 +344,21 @@ pub fn release(
         return None;
     }
     passage.trace_takers(&takers, ctx);
-    let leaving = |stanza: Stanza| Leaving { stanza, pos, told, after };
     if ctx.hooks.looks(Station::Miss, Station::Push).is_empty() {
         let Passage { account, stanza, .. } = passage;
         let Some((&last, others)) = takers.split_last() else {
             return Some(stanza).filter(|_| refusable);
         };
-        let copies = others.iter().map(|&place| (place, leaving(stanza.clone())));
-        copies.for_each(|(place, one)| account.deliver(place, one, ctx, out));
-        account.deliver(last, leaving(stanza), ctx, out);
+        for &place in others {
+            account.deliver(place, Leaving { stanza: stanza.clone(), pos, told }, ctx, out);
+        }
+        account.deliver(last, Leaving { stanza, pos, told }, ctx, out);
         return None;
     }
     for &place in &takers {
         passage.reached.push(passage.account.sessions[place].jid.clone());
-        passage.account.deliver(place, leaving(passage.stanza.clone()), ctx, out);
+        let leaving = Leaving { stanza: passage.stanza.clone(), pos, told };
+        passage.account.deliver(place, leaving, ctx, out);
     }
     if takers.is_empty() {
         stop(Station::Miss, &mut passage, ctx, out);

@@ -38,10 +38,6 @@ const WAITING: u8 = 12;
 /// The request before it has been answered.
 const ANSWERED: u8 = 13;
 
-/// One that has not been sent and no log has, and follows what a room is to tell: behind which
-/// place and the room, as in `HEARING`, a zero, and the stanza.
-const FOLLOWING: u8 = 14;
-
 /// What is kept of a session.
 pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
     let mut out = vec![VERSION];
@@ -92,9 +88,6 @@ pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
     for (room, pos) in session.hearings.kept() {
         put(HEARING, &at_room(room, pos));
     }
-    for (stanza, room, behind) in session.hearings.unlogged() {
-        put(FOLLOWING, &[&at_room(room, behind)[..], &[0], stanza.to_text().as_bytes()].concat());
-    }
     out
 }
 
@@ -123,7 +116,6 @@ pub(crate) struct Saved {
     sent: Vec<Sent>,
     waiting: Vec<(Stanza, Pos)>,
     hearings: Vec<(Bare, Pos)>,
-    following: Vec<(Stanza, Bare, Pos)>,
 }
 
 impl Saved {
@@ -179,14 +171,6 @@ impl Saved {
                 self.waiting.push((stanza, Pos(i64::from_be_bytes(*pos))));
             }
             HEARING => self.hearings.push(read_at_room(bytes)?),
-            FOLLOWING => {
-                let end = size_of::<i64>();
-                let end = end + bytes.get(end..)?.iter().position(|&byte| byte == 0)?;
-                let (room, behind) = read_at_room(&bytes[..end])?;
-                let stanza =
-                    Stanza::parse_one(std::str::from_utf8(&bytes[end + 1..]).ok()?).ok()?;
-                self.following.push((stanza, room, behind));
-            }
             _ => return None,
         }
         Some(())
@@ -212,9 +196,6 @@ impl Saved {
         session.interested = self.interested;
         session.directed = self.directed.into_iter().collect();
         self.hearings.into_iter().for_each(|(room, pos)| session.hearings.load(room, pos));
-        for (stanza, room, behind) in self.following {
-            session.hearings.follows_again(stanza, room, behind);
-        }
         let resumption = Resumption { token, ms: self.ms };
         let unacked = Unacked::of(acked, self.sent);
         let mut again = Managed::again(h, unacked, resumption);
@@ -249,24 +230,19 @@ mod tests {
         let mut managed = Managed::from_now(&before.handled, Some(resumption.clone()));
         managed.hidden = Some(stanza("<presence><show>xa</show></presence>"));
         managed.unacked.push(&Leaving {
+            stanza: stanza("<message id='1'/>"),
             pos: Some(Pos(9)),
             told: None,
-            ..Leaving::from(stanza("<message id='1'/>"))
         });
         managed.unacked.push(&Leaving {
+            stanza: stanza("<iq id='2' type='get'/>"),
             pos: None,
             told: None,
-            ..Leaving::from(stanza("<iq id='2' type='get'/>"))
         });
-        let (room, follows) =
-            (Bare::parse("room@y").unwrap(), stanza("<presence from='room@y/n'/>"));
-        before.hearings.follows_again(follows.clone(), room.clone(), Pos(7));
         let state = save(&before, &managed);
 
         let mut after = session();
         Saved::read(&state).unwrap().load(&mut after, resumption.token, 5, 11);
-        let (waits, behind, place) = after.hearings.unlogged().next().unwrap();
-        assert_eq!((waits.to_text(), behind, place), (follows.to_text(), &room, Pos(7)));
         let again = after.managed.take().unwrap();
         assert_eq!((again.h(2), again.resumption.clone()), (7, Some(resumption)));
         assert_eq!((again.unacked.acked(), again.unacked.sent()), (11, 13));
@@ -347,14 +323,14 @@ mod tests {
         before.directed = [Jid::parse("room@y/nick").unwrap()].into();
         let mut managed = Managed::from_now(&before.handled, Some(Resumption::by("id", 1)));
         managed.unacked.push(&Leaving {
+            stanza: stanza("<message id='1'/>"),
             pos: None,
             told: None,
-            ..Leaving::from(stanza("<message id='1'/>"))
         });
         managed.unacked.push(&Leaving {
+            stanza: stanza("<message id='2'/>"),
             pos: Some(Pos(9)),
             told: None,
-            ..Leaving::from(stanza("<message id='2'/>"))
         });
         let state = save(&before, &managed);
         let (mut word, mut read) = (1_u64, 0);

@@ -287,8 +287,7 @@ impl Session {
         let mut passing = self.through(hold, [leaving].into(), ctx);
         // What a room's log tells is in its order anyway, and is the most.
         let waits = |one: &Leaving| one.told.is_none() && one.stanza.kind() != wire::Kind::Iq;
-        let is_in = self.hearings.len() > 0 || passing.iter().any(|one| one.after > Pos::default());
-        if is_in && passing.iter().any(waits) {
+        if self.hearings.len() > 0 && passing.iter().any(waits) && self.is_attached() {
             let hearings = &mut self.hearings;
             let precede = |one| hearings.precedes(one, ctx.now);
             passing = passing.into_iter().flat_map(precede).collect();

@@ -288,7 +288,7 @@ mod tests {
     fn leaving(pos: Option<i64>, body: usize) -> Leaving {
         let body = "x".repeat(body);
         let stanza = Stanza::parse_one(&format!("<message><body>{body}</body></message>"));
-        Leaving { pos: pos.map(Pos), ..Leaving::from(stanza.unwrap()) }
+        Leaving { stanza: stanza.unwrap(), pos: pos.map(Pos), told: None }
     }
 
     #[test]

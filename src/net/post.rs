@@ -92,7 +92,7 @@ impl Post {
     /// What a full inbox did not take.
     fn turn_away(&self, parcel: Parcel) {
         let parcel = match parcel {
-            Parcel::Beside { to, stanza, beside: Beside { owed, is_copy: false, .. } } => {
+            Parcel::Beside { to, stanza, beside: Beside { owed, is_copy: false } } => {
                 Parcel::Routed { to, stanza, owed }
             }
             other => other,

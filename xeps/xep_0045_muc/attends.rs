@@ -6,16 +6,15 @@ use super::{
     line::{Asker, Effect, Step},
     names::STANZA_ID,
     occupants::Seat,
-    room::{Room, Turn, send},
+    room::{Room, Turn},
     show::addressed,
     telling::tell_one,
 };
 use engine::{
     account::Output,
     ctx::Ctx,
-    hearing::{Attends, Beside},
+    hearing::Attends,
     hook::{Replied, Reply},
-    parcel::Parcel,
     unit::Pos,
     wire::*,
 };
@@ -54,30 +53,6 @@ impl Room {
         }
     }
 
-    /// What the log does not have goes out: to a session that is away, or that has only just come
-    /// in, with what of the log it is told before.
-    pub fn say(&self, stanza: Stanza, turn: &mut Turn<'_, '_>) {
-        let after = self.due_before(&stanza);
-        match stanza.head.to.as_ref().filter(|_| after > Pos::default()).map(Jid::bare) {
-            Some(to) => {
-                let beside = Beside { after, ..Beside::default() };
-                turn.out.push(Output::Parcel(Parcel::Beside { to, stanza, beside }));
-            }
-            None => send(stanza, turn.out),
-        }
-    }
-
-    /// The last that was told of the log, if who this is for is told it later.
-    pub fn due_before(&self, stanza: &Stanza) -> Pos {
-        let Some(to) = &stanza.head.to else { return Pos::default() };
-        let seat = self.occupants.by(to).and_then(|(_, occupant)| occupant.seat(to));
-        match seat {
-            Some(seat) if seat.is_away && self.told > seat.start => self.told,
-            Some(_) => Pos::default(),
-            None => self.removed.due(to),
-        }
-    }
-
     /// A session that sits, or is about to hear that it does not any more.
     fn seat_mut(&mut self, session: &Jid) -> Option<&mut Seat> {
         match self.occupants.nick_of(session).is_some() {
@@ -88,8 +63,8 @@ impl Room {
 
     /// It is here no more, and has not been told all that was said while it was.
     fn asks_removed(&mut self, session: Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
-        let Attends::Back(after) = attends else { return };
-        if self.removed.asks(&session, after.unwrap_or_default(), turn.ctx.now) {
+        let Attends::Back(Some(after)) = attends else { return };
+        if self.removed.asks(&session, after, turn.ctx.now) {
             let mut step = self.step(Asker::Nobody);
             step.effects.push(Effect::CatchUp(session));
             self.take(step, turn);

@@ -16,9 +16,6 @@ use std::collections::VecDeque;
 
 /// For how long it may ask, in milliseconds.
 const ASKS_MS: u64 = 60_000;
-/// The same of one that had no stream, while the room is in memory: sessions wait no longer for
-/// their clients, as a rule.
-const BACK_MS: u64 = 86_400_000;
 /// Sessions that were removed from one room of which that is known; of more the last.
 const REMOVED_SESSIONS_MAX: usize = 1_000;
 
@@ -43,15 +40,13 @@ struct One {
     session: Jid,
     /// What was said before it came in is not for it.
     start: Pos,
-    /// What it was told last, or is to be.
+    /// What its account was told last.
     until: Pos,
     /// Behind which place it has asked.
     after: Option<Pos>,
     /// What it is told anew, so far.
     told: Pos,
-    /// It had no stream.
-    is_away: bool,
-    ends: Moment,
+    at: Moment,
 }
 
 impl Removed {
@@ -71,22 +66,19 @@ impl Removed {
         sat.map(|one| &mut one.seat).filter(move |seat| seat.since <= number)
     }
 
-    /// Those whom the step of this number removes hear of it now; what is told of
-    /// the log ends there.
-    pub fn are_out(&mut self, number: u64, last: Pos, ctx: &Ctx<'_>) {
+    /// Those whom the step of this number removes hear of it now.
+    pub fn are_out(&mut self, number: u64, ctx: &Ctx<'_>) {
         let out: Vec<_> = self.going.extract_if(.., |one| one.number == number).collect();
-        out.iter().for_each(|one| self.note(&one.seat, last, ctx));
+        out.iter().for_each(|one| self.note(&one.seat, ctx));
     }
 
-    /// A session has been removed. One that is away hears of it when it comes back, behind what was
-    /// said; who leaves has no wish to hear more: its account knows the room no more, and would ask
-    /// for all.
-    fn note(&mut self, seat: &Seat, last: Pos, ctx: &Ctx<'_>) {
+    /// A session has been removed. One that is away has been told nothing that could sleep; and who
+    /// leaves has no wish to hear more: its account knows the room no more, and would ask for all.
+    fn note(&mut self, seat: &Seat, ctx: &Ctx<'_>) {
         self.forget(ctx.now);
         self.gone.retain(|one| one.session != seat.jid);
         let is_ours = ctx.settings.hosts(seat.jid.domain());
-        let (until, ms) = if seat.is_away { (last, BACK_MS) } else { (seat.told, ASKS_MS) };
-        if !is_ours || until <= seat.start {
+        if !is_ours || seat.is_away || seat.told <= seat.start {
             return;
         }
         if self.gone.len() == REMOVED_SESSIONS_MAX {
@@ -95,19 +87,12 @@ impl Removed {
         self.gone.push_back(One {
             session: seat.jid.clone(),
             start: seat.start,
-            until,
-            is_away: seat.is_away,
+            until: seat.told,
             // It has asked already.
             after: seat.comes_back.flatten(),
             told: Pos::default(),
-            ends: ctx.now.after(ms),
+            at: ctx.now,
         });
-    }
-
-    /// What is told a session before it hears that it is out, if it is away.
-    pub fn due(&self, session: &Jid) -> Pos {
-        let one = self.gone.iter().find(|one| one.session == *session && one.is_away);
-        one.map_or_else(Pos::default, |one| one.until)
     }
 
     /// There is no log any more that it could be told from.
@@ -147,7 +132,7 @@ impl Removed {
     }
 
     fn forget(&mut self, now: Moment) {
-        self.gone.retain(|one| one.ends >= now);
+        while self.gone.pop_front_if(|one| one.at.after(ASKS_MS) < now).is_some() {}
     }
 
     /// About what it takes, in bytes.

@@ -69,8 +69,6 @@ pub struct Room {
     pub number: u64,
     /// Everything that its log has up to here has been told.
     pub released: Pos,
-    /// The last that was told of what its log has.
-    pub told: Pos,
     /// Requests that the store is read for.
     pub asked: BTreeMap<u64, Stanza>,
     /// What is being told to many.
@@ -129,7 +127,6 @@ impl Room {
             open_since: 0,
             number: 0,
             released: Pos::before(ctx.unix_ms).max(last),
-            told: last,
             asked,
             slices: Slices::default(),
             catches_up,

@@ -132,14 +132,13 @@ impl Show {
         }
     }
 
-    /// Everybody who sees it, as they see it, and whether it is known of them that they are there,
-    /// not away; `sees` says of an occupant whether it sees addresses.
+    /// Everybody who sees it, as they see it; `sees` says of an occupant whether it sees addresses.
     pub fn to_all(
         &self,
         occupants: &Occupants,
         seated: u64,
         sees: impl Fn(&Occupant) -> bool,
-    ) -> Vec<(Stanza, bool)> {
+    ) -> Vec<Stanza> {
         let mut forms: [Option<Stanza>; 8] = Default::default();
         let wants_versions = |to: &Jid| {
             let seat = occupants.by(to).and_then(|(_, occupant)| occupant.seat(to));
@@ -160,12 +159,12 @@ impl Show {
                 let sees_it = |seat: &&Seat| seat.since <= seated && seat.sees(self.seen);
                 let sat = occupant.seats.iter().filter(sees_it);
                 let sat = sat.filter(|seat| !self.own.contains(&seat.jid));
-                others.extend(sat.map(|one| (form(&one.jid, sees(occupant)), !one.is_away)));
+                others.extend(sat.map(|Seat { jid, .. }| form(jid, sees(occupant))));
             }
         }
         if self.audience != Audience::Others {
             // Be it that they have left since: of that they hear behind this.
-            own.extend(self.own.iter().map(|jid| (form(jid, false), false)));
+            own.extend(self.own.iter().map(|jid| form(jid, false)));
         }
         // Who comes hears of itself last (§7.2.2), who goes first (§7.14, §8.2). Who only changes
         // its nick does not go: when it hears of that, the others have.

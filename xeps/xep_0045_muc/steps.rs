@@ -93,20 +93,18 @@ impl Room {
             Effect::Sat(session) => self.sat(&session),
             Effect::Greet(session) => self.greet(&session, turn),
             Effect::Retell(message, pos, more) => self.retell(message, pos, more, turn),
-            Effect::Send(stanza) => self.say(stanza, turn),
+            Effect::Send(stanza) => send(stanza, turn.out),
             Effect::Whisper(to, stanza, owed) => {
-                let after = self.due_before(&stanza);
-                let beside = Beside { after, owed: Some(owed), is_copy: false };
-                turn.out.push(Output::Parcel(Parcel::Beside { to, stanza, beside }));
+                let parcel = Parcel::Routed { to, stanza, owed: Some(owed) };
+                turn.out.push(Output::Parcel(parcel));
             }
             Effect::Copy(to, stanza, owed) => {
-                let after = self.due_before(&stanza);
-                let beside = Beside { after, owed: Some(owed), is_copy: true };
+                let beside = Beside { owed: Some(owed), is_copy: true };
                 turn.out.push(Output::Parcel(Parcel::Beside { to, stanza, beside }));
             }
             Effect::Show(show) => {
                 if show.is_gone {
-                    self.removed.are_out(step.number, self.told, turn.ctx);
+                    self.removed.are_out(step.number, turn.ctx);
                 }
                 // A right that is not written yet when something is told had not been given.
                 let is_open = self.config.is_non_anonymous && self.open_since <= step.number;
@@ -114,12 +112,7 @@ impl Room {
                     is_open || one.role == Role::Moderator && one.role_since <= step.number
                 };
                 let all = show.to_all(&self.occupants, step.number, sees);
-                for (stanza, is_there) in all {
-                    match is_there {
-                        true => send(stanza, turn.out),
-                        false => self.say(stanza, turn),
-                    }
-                }
+                all.into_iter().for_each(|stanza| send(stanza, turn.out));
             }
             Effect::Tell(message, by) => {
                 let telling = self.telling(message, &by, step, turn)?;

@@ -86,7 +86,6 @@ impl Room {
             }
             return None;
         }
-        self.told = self.told.max(pos.unwrap_or_default());
         // What no log has, such as that somebody types, is of no use to who comes back.
         let passes_away = pos.is_none() && (message.child(BODY).is_some() || is_subject(&message));
         let is_news = pos.is_some() && is_news(&message);

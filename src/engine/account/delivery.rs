@@ -40,7 +40,6 @@ impl Account {
                 session.falls_behind(pos);
             }
             if self.is_for_replay(place, pos) {
-                self.sessions[place].hearings.tells_later(pos, leaving.after);
                 return;
             }
             self.sessions[place].gets(pos);

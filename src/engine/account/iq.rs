@@ -13,7 +13,7 @@ use crate::{
     request::{Asks, Found, Home, Line, answer, asks, stanzas},
     roster::RosterReply,
     stream::bind,
-    unit::{Change, Pos, Unit},
+    unit::{Change, Unit},
 };
 use wire::{Bare, Jid, Kind, Stanza, StanzaCondition};
 
@@ -88,7 +88,7 @@ impl Account {
         };
         let Some(to) = iq.head.to.as_ref().map(Jid::bare) else { return };
         if to == self.jid {
-            self.take_turn((iq, Pos::default()), ctx, out);
+            self.take_turn(iq, ctx, out);
         } else if ctx.settings.lets_reach(&self.jid, to.domain()) {
             out.push(Output::Parcel(Parcel::Routed { to, stanza: iq, owed: None }));
         } else {

@@ -243,9 +243,7 @@ impl Account {
                 self.release(walked, committed, ctx, out);
                 self.send(stanza, ctx, out);
             }
-            Then::Handle(stanza, after, session) => {
-                self.handle_late((stanza, after), session, ctx, out);
-            }
+            Then::Handle(stanza, session) => self.handle_late(stanza, session, ctx, out),
             Then::Remember => self.remember_on(ctx, out),
             Then::Amended(number) => self.amended(number, out),
             Then::Noted(noted) => self.noted(&noted, ctx, out),

@@ -10,7 +10,7 @@ use crate::{
     hook::Station,
     parcel::{Owed, Parcel},
     passage::{Ended, Walk, Walked, decide, decide_said},
-    unit::{Pos, Unit},
+    unit::Unit,
 };
 use wire::{Stanza, StanzaCondition, StanzaError};
 
@@ -103,7 +103,7 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        match self.take((walked.stanza.clone(), Pos::default()), ctx) {
+        match self.take(walked.stanza.clone(), ctx) {
             Ok((received, half)) => {
                 let (unit, pair) = (sent.join(received), pair(&walked.stanza));
                 let then = Then::Walks(Box::new([walked, half]));
@@ -119,7 +119,7 @@ impl Account {
     /// The recipient's half.
     pub(super) fn message_received(
         &mut self,
-        (stanza, after): (Stanza, Pos),
+        stanza: Stanza,
         owed: Option<Owed>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
@@ -129,7 +129,7 @@ impl Account {
                 let error = Some(StanzaCondition::ResourceConstraint.into());
                 Err(Box::new(Ended { stanza, error }))
             }
-            false => self.take((stanza, after), ctx),
+            false => self.take(stanza, ctx),
         };
         match (decided, owed) {
             (Ok((unit, walked)), None) => {
@@ -156,7 +156,7 @@ impl Account {
     /// sender knows.
     pub(super) fn copy_received(
         &mut self,
-        copy: (Stanza, Pos),
+        copy: Stanza,
         owed: Owed,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
@@ -170,13 +170,8 @@ impl Account {
     }
 
     /// Walks Received up to the commit. What nobody takes and nothing keeps is refused here.
-    fn take(
-        &mut self,
-        (stanza, after): (Stanza, Pos),
-        ctx: &Ctx<'_>,
-    ) -> Result<(Unit, Walked), Box<Ended>> {
-        let (unit, mut walked) = decide(Walk::Received, stanza, self, ctx)?;
-        walked.after = after;
+    fn take(&mut self, stanza: Stanza, ctx: &Ctx<'_>) -> Result<(Unit, Walked), Box<Ended>> {
+        let (unit, walked) = decide(Walk::Received, stanza, self, ctx)?;
         let waits = walked.kept.is_some() || walked.held.is_some();
         if waits || !self.takers(&walked.stanza).is_empty() {
             return Ok((unit, walked));

@@ -168,7 +168,7 @@ impl Account {
     pub fn handle(&mut self, ctx: &Ctx<'_>, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Said(link, said) => self.said(link, said, ctx, out),
-            Input::Routed(stanza, owed) => self.routed(stanza, owed, Pos::default(), ctx, out),
+            Input::Routed(stanza, owed) => self.routed(stanza, owed, ctx, out),
             Input::Beside(stanza, beside) => self.beside(stanza, beside, ctx, out),
             Input::Told(message, told, news) => self.told(message, told, news, ctx, out),
             Input::News(message, news) => notify(message, news, self, ctx, out),
@@ -258,31 +258,22 @@ impl Account {
         }
     }
 
-    /// From a room, it is told behind what stands there in the room's log.
-    fn routed(
-        &mut self,
-        stanza: Stanza,
-        owed: Option<Owed>,
-        after: Pos,
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
+    fn routed(&mut self, stanza: Stanza, owed: Option<Owed>, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match stanza.kind() {
-            Kind::Message => self.message_received((stanza, after), owed, ctx, out),
-            Kind::Presence | Kind::Iq => self.take_turn((stanza, after), ctx, out),
+            Kind::Message => self.message_received(stanza, owed, ctx, out),
+            Kind::Presence | Kind::Iq => self.take_turn(stanza, ctx, out),
         }
     }
 
     /// Behind what of the same pair is not committed yet (RFC 6120 §10.1).
-    fn take_turn(&mut self, (stanza, after): (Stanza, Pos), ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    fn take_turn(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let pair = (stanza.head.from.clone(), stanza.head.to.clone());
         if !self.waiting.holds(&pair) {
-            return self.handle_routed((stanza, after), ctx, out);
+            return self.handle_routed(stanza, ctx, out);
         }
         if !self.waiting.is_overrun() {
             let place = Place::Ready(Ok(Committed::default()));
-            let session = pair.1.as_ref().and_then(|to| self.number_of(to));
-            let then = Then::Handle(stanza, after, session);
+            let then = Then::Handle(stanza, pair.1.as_ref().and_then(|to| self.number_of(to)));
             return self.wait(Wait::of(place, pair, then, None), ctx, out);
         }
         if stanza.kind() == Kind::Iq {
@@ -300,7 +291,7 @@ impl Account {
     /// heard since that it is gone, and tells it of no end.
     fn handle_late(
         &mut self,
-        (stanza, after): (Stanza, Pos),
+        stanza: Stanza,
         session: Option<i64>,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
@@ -310,18 +301,13 @@ impl Account {
         if shows && session != now {
             return;
         }
-        self.handle_routed((stanza, after), ctx, out);
+        self.handle_routed(stanza, ctx, out);
     }
 
-    fn handle_routed(
-        &mut self,
-        (stanza, after): (Stanza, Pos),
-        ctx: &Ctx<'_>,
-        out: &mut Vec<Output>,
-    ) {
+    fn handle_routed(&mut self, stanza: Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         match stanza.kind() {
-            Kind::Message => self.message_received((stanza, after), None, ctx, out),
-            Kind::Presence => self.presence_received(stanza, after, ctx, out),
+            Kind::Message => self.message_received(stanza, None, ctx, out),
+            Kind::Presence => self.presence_received(stanza, ctx, out),
             Kind::Iq => self.iq_received(stanza, ctx, out),
         }
     }

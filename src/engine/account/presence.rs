@@ -5,11 +5,11 @@ use crate::{
     ctx::Ctx,
     delivery::{is_presence_type, unsubscribed},
     parcel::{Link, Parcel},
-    passage::{Ended, Walk, Walked, arrive, decide, leave},
+    passage::{Ended, Walk, arrive, decide, leave},
     roster::State,
     session::Session,
     subscription::Ask,
-    unit::{Committed, Pos},
+    unit::Committed,
 };
 use std::collections::BTreeSet;
 use wire::{Head, Jid, Kind, Name, Stanza, StanzaCondition, ns};
@@ -199,7 +199,7 @@ impl Account {
             };
         }
         if to.bare() == self.jid {
-            self.take_turn((stanza, Pos::default()), ctx, out);
+            self.take_turn(stanza, ctx, out);
         } else {
             let to = to.bare();
             out.push(Output::Parcel(Parcel::Routed { to, stanza, owed: None }));
@@ -210,7 +210,6 @@ impl Account {
     pub(super) fn presence_received(
         &mut self,
         stanza: Stanza,
-        after: Pos,
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
@@ -218,7 +217,7 @@ impl Account {
             return self.refuse(&stanza, &StanzaCondition::BadRequest.into(), ctx, out);
         }
         let walked = match decide(Walk::Received, stanza, self, ctx) {
-            Ok((_, walked)) => Walked { after, ..walked },
+            Ok((_, walked)) => walked,
             Err(ended) => return self.ended(&ended, ctx, out),
         };
         let kind = walked.stanza.head.type_str();

@@ -261,8 +261,7 @@ impl Account {
             replay.told |= logged.pos <= replay.news;
         }
         let bytes = stanza.wire_len();
-        let (pos, after) = (Some(logged.pos), self.sessions[place].hearings.take_after(logged.pos));
-        self.put_out(place, Leaving { pos, after, ..Leaving::from(stanza) }, ctx, out);
+        self.put_out(place, Leaving { pos: Some(logged.pos), ..Leaving::from(stanza) }, ctx, out);
         bytes
     }
 

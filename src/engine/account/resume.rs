@@ -302,7 +302,7 @@ impl Account {
         let managed = self.sessions.iter().filter_map(|one| one.managed.as_ref());
         let due = managed.flat_map(|one| one.detached.into_iter().chain(one.shown));
         let hoped = self.sessions.iter().filter_map(Session::hopes_until);
-        let hoped = hoped.chain(self.sessions.iter().filter_map(Session::hears_until));
+        let hoped = hoped.chain(self.sessions.iter().filter_map(|one| one.hearings.until()));
         if let Some(next) = due.chain(hoped).chain(self.notes_at).chain(self.overdue_at()).min() {
             self.wake(next, out);
         }
@@ -340,8 +340,7 @@ impl Account {
         let unacked = session.managed.iter().flat_map(|managed| managed.unacked.iter());
         let unlogged = unacked.filter(|sent| !sent.is_logged() && !sent.answered);
         let waiting = session.replay.iter().flat_map(|replay| replay.behind.unlogged());
-        let following = session.hearings.unlogged().map(|(stanza, ..)| stanza);
-        let waiting = waiting.map(|(stanza, _)| stanza).chain(following);
+        let waiting = waiting.map(|(stanza, _)| stanza).chain(session.hearings.unlogged());
         let is_alone = self.sessions.is_empty();
         let lost = |stanza: &&Stanza| is_alone || stanza.head.to.as_ref() == Some(&session.jid);
         let unlogged = unlogged.filter_map(|sent| sent.stanza.as_ref()).chain(waiting);

@@ -5,7 +5,7 @@ use super::{
     wait::{Place, Then, Wait},
 };
 use crate::{
-    ctx::{Ctx, Moment},
+    ctx::Ctx,
     hearing::{Attends, Beside, Heard, News, Told},
     hook::Leaving,
     parcel::{Link, Parcel},
@@ -26,10 +26,11 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Beside { after, owed, is_copy } = beside;
-        match owed {
-            Some(owed) if is_copy => self.copy_received((stanza, after), owed, ctx, out),
-            owed => self.routed(stanza, owed, after, ctx, out),
+        match beside {
+            Beside { owed: Some(owed), is_copy: true } => {
+                self.copy_received(stanza, owed, ctx, out)
+            }
+            Beside { owed, .. } => self.routed(stanza, owed, ctx, out),
         }
     }
 
@@ -126,7 +127,7 @@ impl Account {
     /// Rooms are asked for what sleeps of them, when something waits that is to be told behind it.
     pub(super) fn call_rooms(&mut self, place: usize, out: &mut Vec<Output>) {
         let session = &mut self.sessions[place];
-        let Some(until) = session.hears_until() else { return };
+        let Some(until) = session.hearings.until() else { return };
         for (room, last) in session.hearings.take_called() {
             out.push(attends(room, session.jid.clone(), Attends::Back(Some(last))));
         }
@@ -157,7 +158,7 @@ impl Account {
     /// What has waited for a room for too long goes on.
     pub(super) fn wait_for_rooms_no_more(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let late =
-            |session: &&mut Session| session.hears_until().is_some_and(|until| until <= ctx.now);
+            |session: &&mut Session| session.hearings.until().is_some_and(|until| until <= ctx.now);
         let late = self.sessions.iter_mut().filter(late).map(|session| {
             session.hearings.hope_no_more(ctx.now);
             session.id
@@ -229,17 +230,13 @@ impl Account {
         let Some(session) = self.session(link) else { return };
         let rooms = session.directed.iter().map(Jid::bare);
         let rooms = rooms.filter(|room| ctx.settings.service(room.domain()).is_some());
-        let mut rooms: BTreeSet<_> = rooms.filter(|room| room.local().is_some()).collect();
+        let rooms: BTreeSet<_> = rooms.filter(|room| room.local().is_some()).collect();
         session.hearings.comes_back();
-        if session.is_attached() {
-            // Also one that it is out of, if it is to hear that behind what was said there.
-            rooms.extend(session.hearings.hopes_anew(ctx.now));
-        }
         for room in rooms {
             let how = how(session.hearings.last(&room));
             out.push(attends(room, session.jid.clone(), how));
         }
-        let until = session.hears_until();
+        let until = session.hearings.until();
         until.into_iter().for_each(|until| self.wake(until, out));
     }
 }
@@ -261,12 +258,6 @@ impl Passage<'_> {
 }
 
 impl Session {
-    /// Until when what waits for rooms waits for the next that they tell; while there is no stream
-    /// they tell nothing.
-    pub(super) fn hears_until(&self) -> Option<Moment> {
-        self.hearings.until().filter(|_| self.is_attached())
-    }
-
     /// Whether it is told this later, because its client is inactive; unless it `wakes` it.
     fn sleeps(&mut self, room: &Bare, told: Told, wakes: bool) -> bool {
         self.inactive && self.is_attached() && self.hearings.sleeps(room, told, wakes)

@@ -6,7 +6,7 @@ use crate::{
     parcel::{Link, Owed},
     passage::Walked,
     port::Fault,
-    unit::{Change, Committed, Pos, Unit},
+    unit::{Change, Committed, Unit},
 };
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -94,9 +94,8 @@ pub(super) enum Then {
     Answer(Stanza, Vec<Stanza>),
     /// This request has an empty result, behind what is to be told then.
     Tell(Stanza, Arc<dyn Tell>),
-    /// This came from elsewhere, for the session of this number, and is handled in its turn; from a
-    /// room, behind what stands there in its log.
-    Handle(Stanza, Pos, Option<i64>),
+    /// This came from elsewhere, for the session of this number, and is handled in its turn.
+    Handle(Stanza, Option<i64>),
     /// A session said this, and it goes on in its turn; the credit too is given back there.
     Say(By, Stanza),
     /// The last presence of the account is written: what has been said since goes next.
@@ -151,7 +150,7 @@ impl Then {
     fn bytes(&self) -> usize {
         match self {
             Self::Walk(walked) | Self::WalkAway(walked) => walked.stanza.wire_len(),
-            Self::Handle(stanza, ..) | Self::Say(_, stanza) | Self::Answer(stanza, _) => {
+            Self::Handle(stanza, _) | Self::Say(_, stanza) | Self::Answer(stanza, _) => {
                 stanza.wire_len()
             }
             Self::Tell(stanza, _) => stanza.wire_len(),

@@ -24,7 +24,7 @@ impl Input {
     /// place.
     fn into_routed(self) -> Self {
         match self {
-            Self::Beside(stanza, Beside { owed, is_copy: false, .. }) => Self::Routed(stanza, owed),
+            Self::Beside(stanza, Beside { owed, is_copy: false }) => Self::Routed(stanza, owed),
             other => other,
         }
     }

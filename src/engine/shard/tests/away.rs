@@ -155,7 +155,7 @@ fn copies_of_what_is_said_in_private_come_before_what_is_said_to_all_then_or_not
         let waits = Some(owed.clone());
         world.feed(Input::Parcel(Parcel::Routed { to: to(), stanza, owed: waits.clone() }));
         let stanza = says("romeo@x/phone", "copy").with(Draft::new(Name::new("q", "q")).finish());
-        let beside = Beside { owed: waits, is_copy: true, ..Beside::default() };
+        let beside = Beside { owed: waits, is_copy: true };
         world.feed(Input::Parcel(Parcel::Beside { to: to(), stanza, beside: beside.clone() }));
         let (message, told) = (says("romeo@x/phone", "to all"), Told { pos: Pos(1), ..TOLD });
         world.feed(Input::Parcel(Parcel::Told { to: to(), message, told, news: None }));
@@ -174,54 +174,6 @@ fn copies_of_what_is_said_in_private_come_before_what_is_said_to_all_then_or_not
         world.feed(Input::Parcel(Parcel::Beside { to: to(), stanza, beside }));
         assert_eq!(ids(&mut world, phone), [""; 0], "of what was refused there are no copies");
     }
-}
-
-/// While it has no stream, a room says with where in its log it says something else; and it tells
-/// what the log has when the client is back.
-#[test]
-fn what_a_room_says_beside_its_log_is_told_in_its_place_when_there_is_a_stream_again() {
-    let mut world = World::of(&[&AWAY]);
-    let romeo = binds(&mut world);
-    let to = || Bare::parse("romeo@x").unwrap();
-    let room = |kind: &str, id: &str| {
-        let from = "from='garden@rooms.x/nurse'";
-        let xml = format!("<{kind} {from} to='{ROMEO}' id='{id}'><q xmlns='q'/></{kind}>");
-        Stanza::parse_one(&xml).unwrap()
-    };
-    let tells = |world: &mut World, pos: i64, after: i64| {
-        let message = room("message", &format!("room{pos}"));
-        let told = Told { pos: Pos(pos), after: Pos(after), more: false };
-        world.feed(Input::Parcel(Parcel::Told { to: to(), message, told, news: None }));
-    };
-    let says = |world: &mut World, after: i64, stanza: Stanza| {
-        let beside = Beside { after: Pos(after), ..Beside::default() };
-        world.feed(Input::Parcel(Parcel::Beside { to: to(), stanza, beside }));
-    };
-    tells(&mut world, 1, 0);
-    assert_eq!(ids(&mut world, romeo), ["room1"]);
-    world.leaves(romeo, ROMEO);
-    says(&mut world, 2, room("message", "private"));
-    says(&mut world, 2, room("presence", "shows"));
-    let asks = format!("<iq type='get' from='garden@rooms.x/nurse' to='{ROMEO}' id='asks'>");
-    let asks = format!("{asks}<q xmlns='q'/></iq>");
-    says(&mut world, 3, Stanza::parse_one(&asks).unwrap());
-    world.now += 60_000;
-    world.feed(Input::Tick);
-    let romeo = resumes(&mut world, 10, 2);
-    world.look_all();
-    assert_eq!(ids(&mut world, romeo), ["asks"], "a request is in no order with what is said");
-    let asked = |one: &(Bare, Attends)| one.1 == Attends::Back(Some(Pos(1)));
-    assert!(world.attends.iter().any(asked), "{:?}", world.attends);
-    tells(&mut world, 2, 1);
-    assert_eq!(ids(&mut world, romeo), ["room2", "private", "shows"]);
-    tells(&mut world, 3, 2);
-    assert_eq!(ids(&mut world, romeo), ["room3"]);
-    // What the room does not tell then, is waited for no longer than from anybody.
-    says(&mut world, 9, room("message", "late"));
-    assert_eq!(ids(&mut world, romeo), [""; 0]);
-    world.now += 5_001;
-    world.feed(Input::Tick);
-    assert_eq!(ids(&mut world, romeo), ["late"]);
 }
 
 const TOLD: Told = Told { pos: Pos(0), after: Pos(0), more: false };
