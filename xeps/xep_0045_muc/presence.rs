@@ -244,6 +244,7 @@ impl Room {
         let enters =
             |one: &Stanza| one.kind() == Kind::Presence && one.head.from == Some(from.clone());
         self.asked.retain(|_, one| !enters(one));
+        self.removed.leaves(from);
         let is_lost = stanza.head.type_str() == "error";
         // Clients know by it of what it is the end.
         let id = stanza.head.id.clone().filter(|_| !is_lost);

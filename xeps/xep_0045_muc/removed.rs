@@ -66,6 +66,12 @@ impl Removed {
         sat.map(|one| &mut one.seat).filter(move |seat| seat.since <= number)
     }
 
+    /// A session leaves, and has not heard that it was to go: it has no wish to hear more.
+    pub fn leaves(&mut self, session: &Jid) {
+        self.going.retain(|one| one.seat.jid != *session);
+        self.gone.retain(|one| one.session != *session);
+    }
+
     /// Those whom the step of this number removes hear of it now.
     pub fn are_out(&mut self, number: u64, ctx: &Ctx<'_>) {
         let out: Vec<_> = self.going.extract_if(.., |one| one.number == number).collect();

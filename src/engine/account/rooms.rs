@@ -106,6 +106,11 @@ impl Account {
         match session.hearings.hear(by, told) {
             Heard::New => true,
             Heard::Again => false,
+            // It has left meanwhile: it wants to hear no more, and of its end at once.
+            Heard::Gap(last) if last == Pos::default() && !session.is_in_room(by) => {
+                session.hearings.forget(&by.bare());
+                false
+            }
             Heard::Gap(last) => {
                 let session = session.jid.clone();
                 out.push(attends(by.bare(), session, Attends::Back(Some(last))));
@@ -261,6 +266,11 @@ impl Session {
     /// Whether it is told this later, because its client is inactive; unless it `wakes` it.
     fn sleeps(&mut self, room: &Bare, told: Told, wakes: bool) -> bool {
         self.inactive && self.is_attached() && self.hearings.sleeps(room, told, wakes)
+    }
+
+    /// Whether it is in the room that somebody speaks in.
+    fn is_in_room(&self, by: &Jid) -> bool {
+        self.directed.iter().any(|to| to.bare_str() == by.bare_str())
     }
 
     /// What rooms have told it, and neither its client nor memory has, they tell it again.

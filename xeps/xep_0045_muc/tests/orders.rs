@@ -132,6 +132,23 @@ fn who_is_removed_while_something_is_being_written_is_told_that_and_then_that_it
     }
 }
 
+/// It has crossed that on the way.
+#[test]
+fn who_leaves_while_it_is_being_removed_hears_no_more_but_that_it_is_out() {
+    let mut house = founded(&[]);
+    enter(&mut house, JULIET, "juliet");
+    house.late = true;
+    say(&mut house, FOUNDER, "one");
+    let outcast = "<item jid='juliet@wax.example' affiliation='outcast'/>";
+    let query = format!("<query xmlns='http://jabber.org/protocol/muc#admin'>{outcast}</query>");
+    house.says(FOUNDER, &format!("<iq type='set' id='k'>{query}</iq>"));
+    let mut heard = leave(&mut house, JULIET, "juliet");
+    while house.waits() > 0 {
+        heard.extend(house.goes_on(Ok(())));
+    }
+    assert_eq!(kinds(&to(&heard, JULIET)), ["own juliet unavailable"]);
+}
+
 #[test]
 fn who_sleeps_is_told_what_was_said_before_it_hears_that_the_room_is_no_more_section_10_9() {
     let destroys = "<iq type='set' id='d'><query xmlns='http://jabber.org/protocol/muc#owner'>\

@@ -137,6 +137,21 @@ fn what_follows_what_a_room_has_yet_to_tell_is_told_in_order_and_once() {
     assert_eq!(ids(&mut world, romeo), ["d", "e"]);
 }
 
+/// The room has not heard yet that it has left.
+#[test]
+fn who_has_left_a_room_lacks_nothing_of_it_and_hears_at_once_that_it_is_out() {
+    let mut world = World::of(&[&AWAY]);
+    let romeo = world.online(ROMEO, 3);
+    let from = "from='garden@rooms.x/nurse'";
+    let message = format!("<message {from} to='{ROMEO}' id='late'><body/></message>");
+    let message = Stanza::parse_one(&message).unwrap();
+    let told = Told { pos: Pos(3), after: Pos(2), more: false };
+    let to = Bare::parse("romeo@x").unwrap();
+    world.feed(Input::Parcel(Parcel::Told { to, message, told, news: None }));
+    world.routed(&format!("<presence type='unavailable' {from} to='{ROMEO}' id='out'/>"));
+    assert_eq!(ids(&mut world, romeo), ["out"]);
+}
+
 /// A private message in a room is in the log once, whichever sessions of its recipient get it.
 #[test]
 fn copies_of_what_is_said_in_private_come_before_what_is_said_to_all_then_or_not_at_all() {
