@@ -251,10 +251,11 @@ impl Room {
 
     /// A session comes back that was here until the last seconds, and may not have been told that
     /// it is not any more.
-    pub fn tell_who_left(&self, session: &Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
+    pub fn tell_who_left(&mut self, session: &Jid, attends: Attends, turn: &mut Turn<'_, '_>) {
         let is_back = matches!(attends, Attends::Back(_));
         let left = self.lately.before.iter().filter(|(_, jid, _)| is_back && jid == session);
-        left.for_each(|(nick, ..)| self.is_not_here(session, nick, turn));
+        let left: Vec<_> = left.map(|(nick, ..)| nick.clone()).collect();
+        left.iter().for_each(|nick| self.is_not_here(session, nick, turn));
     }
 
     /// It sees who is here.

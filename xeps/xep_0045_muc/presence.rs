@@ -69,10 +69,12 @@ impl Room {
         }
     }
 
-    /// §7.2.17: presence of who thinks that it is here and is not tells it so.
-    pub fn is_not_here(&self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
-        let told = self.not_here(from, nick, vec![status::KICKED, status::LOST], turn.ctx);
-        send(told, turn.out);
+    /// §7.2.17: presence of who thinks that it is here and is not tells it so, behind what it is
+    /// still to be told as of one that was.
+    pub fn is_not_here(&mut self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
+        let mut step = self.step(Asker::Nobody);
+        step.send(self.not_here(from, nick, vec![status::KICKED, status::LOST], turn.ctx));
+        self.take(step, turn);
     }
 
     fn not_here(&self, jid: &Jid, nick: &str, statuses: Vec<u16>, ctx: &Ctx<'_>) -> Stanza {

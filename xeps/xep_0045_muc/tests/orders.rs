@@ -150,6 +150,23 @@ fn who_leaves_while_it_is_being_removed_hears_no_more_but_that_it_is_out() {
 }
 
 #[test]
+fn who_is_told_that_it_is_not_here_hears_nothing_of_when_it_was_after_that_section_7_2_17() {
+    let mut house = founded(&[]);
+    say(&mut house, FOUNDER, "one");
+    house.late = true;
+    let mut heard = enter(&mut house, JULIET, "juliet");
+    heard.extend(leave(&mut house, JULIET, "juliet"));
+    let away = format!("<presence to='{}/juliet'><show>away</show></presence>", house.jid);
+    heard.extend(house.says(JULIET, &away));
+    while house.waits() > 0 {
+        heard.extend(house.goes_on(Ok(())));
+    }
+    let wanted = ["founder ", "own juliet ", "founder groupchat", "room groupchat subject"];
+    let wanted = [&wanted[..], &["own juliet unavailable"; 2]].concat();
+    assert_eq!(kinds(&to(&heard, JULIET)), wanted);
+}
+
+#[test]
 fn who_sleeps_is_told_what_was_said_before_it_hears_that_the_room_is_no_more_section_10_9() {
     let destroys = "<iq type='set' id='d'><query xmlns='http://jabber.org/protocol/muc#owner'>\
                     <destroy/></query></iq>";
