@@ -1,6 +1,6 @@
 //! Of what there is more than is counted.
 //!
-//! A page of an archive tells how many messages there are, up to a thousand (XEP-0059 §2.6), and to
+//! A page of an archive tells how many messages there are, up to a thousand (XEP-0059 §2.2), and to
 //! count those takes longer than to read the page. Who pages through years would have them counted
 //! with each page. That there are more was found out with the first, and the number may always be
 //! left out: so nobody is told anything wrong when there are fewer by now.
