@@ -1,9 +1,11 @@
 //! Clients that stop reading for a while, though much is said to them all the time.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::trouble::{Plan, told};
@@ -16,18 +18,18 @@ use crate::target::Target;
 
 /// How many clients there are.
 const READERS: usize = 20;
-/// Messages a second to all of them together, and the bytes of each.
-const RATE: u32 = 500;
+/// Messages a second to each of them, and the bytes of each: from somebody else to each, for
+/// nobody is read as fast as they all together are spoken to.
+const RATE: u32 = 25;
 const BODY_BYTES: usize = 8 * 1024;
 /// What the system keeps for them: the rest has to wait at the server.
 const RECEIVE_BUFFER_BYTES: u32 = 16 * 1024;
 /// When they read again: how long nothing may come before the rest counts as lost.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// One who speaks, and the clients.
+/// The clients, each with one who speaks to it.
 pub struct Slow {
-    speaker: Session,
-    readers: Vec<Session>,
+    pairs: Vec<(Session, Session)>,
     run: u32,
 }
 
@@ -37,36 +39,37 @@ impl Slow {
     /// # Errors
     /// When a login fails.
     pub async fn prepare(target: &Target, first: usize) -> Result<Self> {
-        let speaker = connect(target, first).await?;
         let mut narrow = target.clone();
         narrow.receive_buffer = Some(RECEIVE_BUFFER_BYTES);
-        let mut readers = Vec::new();
-        for number in 1..=READERS {
-            let mut reader = connect(&narrow, first + number).await?;
+        let mut pairs = Vec::new();
+        for number in 0..READERS {
+            let speaker = connect(target, first + 2 * number).await?;
+            let mut reader = connect(&narrow, first + 2 * number + 1).await?;
             prefer(&mut reader, true).await?;
             reader.appear().await?;
-            readers.push(reader);
+            pairs.push((speaker, reader));
         }
-        Ok(Self { speaker, readers, run: new_run()? })
+        Ok(Self { pairs, run: new_run()? })
     }
 
     /// Speaks from the start to the end; what became of it.
     ///
     /// # Errors
-    /// When the speaker's connection is lost.
+    /// When a speaker's connection is lost.
     pub async fn make(self, plan: Plan) -> Result<Map<String, Value>> {
-        let Self { speaker, readers, run } = self;
-        let composers: Vec<_> =
-            readers.iter().map(|reader| Composer::new(reader.account(), BODY_BYTES)).collect();
-        let mut reading = tokio::task::JoinSet::new();
+        let Self { pairs, run } = self;
+        let (mut speaking, mut reading) = (JoinSet::new(), JoinSet::new());
         let all = plan.all();
-        for reader in readers {
+        for (speaker, reader) in pairs {
+            let composer = Composer::new(reader.account(), BODY_BYTES);
+            speaking.spawn(speak(speaker, run, composer, plan.clone()));
             reading.spawn(Reader { run, order: Order::default() }.read(reader, plan.clone(), all));
         }
-        let speaking = speak(speaker, run, composers, plan);
+        while let Some(spoken) = speaking.join_next().await {
+            spoken??;
+        }
         let mut lost = 0;
         let mut faults = Vec::new();
-        speaking.await?;
         while let Some(read) = reading.join_next().await {
             match read? {
                 Ok(missing) => lost += missing,
@@ -85,24 +88,18 @@ impl Slow {
 impl Plan {
     /// How many messages each reader is sent.
     fn all(&self) -> u64 {
-        let seconds = (self.ends - self.started).as_secs_f64();
-        (seconds * f64::from(RATE)) as u64 / READERS as u64
+        (self.ends - self.started).as_secs() * u64::from(RATE)
     }
 }
 
-/// To one reader after the other.
-async fn speak(mut speaker: Session, run: u32, composers: Vec<Composer>, plan: Plan) -> Result<()> {
+/// To one reader.
+async fn speak(mut speaker: Session, run: u32, composer: Composer, plan: Plan) -> Result<()> {
     let all = plan.all();
-    let mut number = 0;
     for sequence in 0..all {
-        for composer in &composers {
-            let due = plan.started + Duration::from_secs(number) / RATE;
-            let mark = Mark { run, pair: 0, sequence, sent_us: 0 };
-            number += 1;
-            until(&mut speaker, due).await?;
-            speaker.compose(|output| composer.write(mark, output));
-            plan.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        }
+        until(&mut speaker, plan.started + Duration::from_secs(sequence) / RATE).await?;
+        let mark = Mark { run, pair: 0, sequence, sent_us: 0 };
+        speaker.compose(|output| composer.write(mark, output));
+        plan.count.fetch_add(1, Relaxed);
     }
     until(&mut speaker, plan.ends).await?;
     speaker.close().await
