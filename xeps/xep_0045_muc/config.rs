@@ -1,4 +1,4 @@
-//! What the owners of a room have chosen (XEP-0045 §10.2, §15.5.3).
+//! What the owners of a room have chosen (XEP-0045 §10.2, §16.5.3).
 
 use super::{rank::Role, xep_0500_slow_mode as slow_mode};
 use crate::xep_0004_forms::{self as forms, Field, Given, Kind, Layout};
@@ -35,7 +35,7 @@ const QUERIES: &str = "allow_query_users";
 /// Those who are in a room.
 const ROLES: [Role; 3] = [Role::Moderator, Role::Participant, Role::Visitor];
 
-/// Who may be sent to, or may send, privately (§15.5.3).
+/// Who may be sent to, or may send, privately (§16.5.3).
 const WHOM: &[&str] = &["anyone", "participants", "moderators", "none"];
 
 /// Choices of how many may be in a room; others may be given, too.
@@ -345,7 +345,7 @@ impl Config {
         self.is_archived && self.is_public && !self.is_members_only && self.password.is_none()
     }
 
-    /// What anybody learns of a room who asks (§6.4, §15.3).
+    /// What anybody learns of a room who asks (§6.4, §16.3).
     pub fn features(&self) -> [&'static str; 6] {
         let either = |is: bool, yes, no| if is { yes } else { no };
         [

@@ -20,7 +20,7 @@ const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query")
 const FORM_TYPE: &str = "http://jabber.org/protocol/muc#roominfo";
 /// The node at which a room tells what nick somebody may have (§7.12).
 const NICK_NODE: &str = "x-roomuser-item";
-/// The node at which a room tells what it lets through (§18.1.2).
+/// The node at which a room tells what it lets through (§18.1.1).
 const TRAFFIC_NODE: &str = "http://jabber.org/protocol/muc#traffic";
 
 impl Room {
@@ -64,7 +64,7 @@ impl Room {
         Ok(query.child(self.roominfo(self.may_read(from).is_ok())).finish())
     }
 
-    /// §15.5.4; what is said in the room, and by how many, for who may read that (§13.4).
+    /// §16.5.4; what is said in the room, and by how many, for who may read that (§14.4).
     fn roominfo(&self, may_read: bool) -> Draft {
         let text = |var, label, value: &str| {
             let field = Field { var, kind: Kind::TextSingle, label, required: false };

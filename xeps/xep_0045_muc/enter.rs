@@ -13,14 +13,14 @@ use super::{
 };
 use engine::{ctx::Ctx, unit::Change, wire::*};
 
-/// The room of a full house that is kept for owners and admins (§7.2.10).
+/// The room of a full house that is kept for owners and admins (§7.2.9).
 const SPARE_OCCUPANTS: usize = 20;
 
 impl Room {
     /// Somebody comes in.
     ///
     /// # Errors
-    /// Those of §7.2.16.
+    /// Those of §7.2.17.
     pub fn enter(
         &mut self,
         from: Jid,
@@ -89,18 +89,18 @@ impl Room {
     ) -> Result<(), StanzaError> {
         let affiliation = self.members.of(&from.bare());
         if affiliation == Affiliation::Outcast {
-            return Err(StanzaCondition::Forbidden.into()); // §7.2.8
+            return Err(StanzaCondition::Forbidden.into()); // §7.2.7
         }
         if self.is_locked && affiliation != Affiliation::Owner {
-            return Err(StanzaCondition::ItemNotFound.into()); // §7.2.11
+            return Err(StanzaCondition::ItemNotFound.into()); // §7.2.10
         }
         if self.config.is_members_only && affiliation < Affiliation::Member {
-            return Err(StanzaCondition::RegistrationRequired.into()); // §7.2.7
+            return Err(StanzaCondition::RegistrationRequired.into()); // §7.2.6
         }
         let given = stanza.child(JOIN).and_then(|join| join.child(PASSWORD));
         let given = given.map(|password| password.text().into_owned());
         if self.config.password.is_some() && given != self.config.password {
-            return Err(StanzaCondition::NotAuthorized.into()); // §7.2.6
+            return Err(StanzaCondition::NotAuthorized.into()); // §7.2.5
         }
         let most = ctx.settings.number(&OCCUPANTS_MAX) as usize;
         let most = self.config.occupants_max.map_or(most, |max| max.min(most));
@@ -108,7 +108,7 @@ impl Room {
         // One more session under a nick is nobody more.
         match self.occupants.len() < most + spare || self.occupants.get(nick).is_some() {
             true => Ok(()),
-            // §7.2.10: there may be room later.
+            // §7.2.9: there may be room later.
             false => Err(StanzaError::new(ErrorType::Wait, StanzaCondition::ServiceUnavailable)),
         }
     }

@@ -39,7 +39,7 @@ impl Room {
     ) -> Result<(), StanzaError> {
         let from = stanza.head.from.clone().ok_or(StanzaCondition::BadRequest)?;
         if stanza.head.type_str() == "error" {
-            // §18.2: who cannot be reached is not there.
+            // §18.1.2: who cannot be reached is not there.
             self.pass_error(&from, &stanza, turn);
             self.bounced(&from, &stanza, turn);
             // Nobody else waits for anything.
@@ -248,7 +248,7 @@ impl Room {
     }
 
     /// An error that came back of what the room had sent. Some of them say no more than that this
-    /// one thing was not wanted (§18.2).
+    /// one thing was not wanted (§18.1.2).
     fn bounced(&mut self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
         const GONE: [StanzaCondition; 8] = [
             StanzaCondition::Gone,

@@ -66,7 +66,7 @@ pub fn delay(room: &Bare, stamp: String) -> Payload {
     Draft::new(DELAY).attribute("from", room.as_str()).attribute("stamp", stamp).finish()
 }
 
-/// Status codes (§15.6).
+/// Status codes (§16.6).
 pub mod status {
     /// Everybody sees everybody's address.
     pub const NON_ANONYMOUS: u16 = 100;

@@ -12,7 +12,7 @@ use std::{
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::confusable_detection::skeleton;
 
-/// Somebody who is in a room, by one session or several (§7.2.9).
+/// Somebody who is in a room, by one session or several (§7.2.8).
 #[derive(Debug)]
 pub struct Occupant {
     pub who: Bare,

@@ -26,8 +26,8 @@ impl Room {
         match stanza.head.type_str() {
             "" => self.available(from, stanza, turn),
             "unavailable" | "error" => self.leave(&from, &stanza, turn),
-            // §16.4: a room subscribes to nobody, and nobody to it. Of who was asked whether it is
-            // there still, this says that it is not.
+            // §18.2.2: a room subscribes to nobody, and nobody to it. Of who was asked whether it
+            // is there still, this says that it is not.
             "unsubscribed" => self.lost(&stanza, turn),
             _ => {}
         }
@@ -69,7 +69,7 @@ impl Room {
         }
     }
 
-    /// §7.2.17: presence of who thinks that it is here and is not tells it so, behind what it is
+    /// §7.2.18: presence of who thinks that it is here and is not tells it so, behind what it is
     /// still to be told as of one that was.
     pub fn is_not_here(&mut self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
         let mut step = self.step(Asker::Nobody);
@@ -215,7 +215,7 @@ impl Room {
         }
     }
 
-    /// §7.2.9: a nick is not somebody else's, be it there or reserved; §17.1: it can be seen.
+    /// §7.2.8: a nick is not somebody else's, be it there or reserved; §17.1: it can be seen.
     ///
     /// # Errors
     /// `not-acceptable` for what is no nick, `conflict` for another's.
@@ -240,7 +240,7 @@ impl Room {
         }
     }
 
-    /// §7.14: by its own will, or because nothing can be sent to it (§11.1, §18.2).
+    /// §7.14: by its own will, or because nothing can be sent to it (§11.1, §18.1.2).
     fn leave(&mut self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
         // Nor does it enter what it was about to make.
         let enters =

@@ -24,7 +24,7 @@ const REQUESTS_MAX: usize = 100;
 /// Admins and owners who are asked though they are not here.
 const ABSENT_ASKED_MAX: usize = 20;
 
-/// What is asked (§15.5.1).
+/// What is asked (§16.5.1).
 const LAYOUT: Layout = Layout {
     form_type: FORM_TYPE,
     title: "Registration",

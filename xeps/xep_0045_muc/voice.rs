@@ -15,7 +15,7 @@ const JID: &str = "muc#jid";
 const NICK: &str = "muc#roomnick";
 const ALLOW: &str = "muc#request_allow";
 
-/// What is asked, and how it is put to moderators (§15.5.2).
+/// What is asked, and how it is put to moderators (§16.5.2).
 const LAYOUT: Layout = Layout {
     form_type: FORM_TYPE,
     title: "A request for voice",

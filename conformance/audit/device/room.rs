@@ -19,7 +19,7 @@ use std::{
 
 const MUC: &str = "http://jabber.org/protocol/muc";
 const USER: &str = "http://jabber.org/protocol/muc#user";
-/// Status code of what is told to somebody about itself (XEP-0045 §15.6.2).
+/// Status code of what is told to somebody about itself (XEP-0045 §16.6.2).
 const SELF: &str = "110";
 /// How long it waits for the room to answer before it asks again: an answer that was told before
 /// a kill is told once.

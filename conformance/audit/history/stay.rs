@@ -49,7 +49,7 @@ pub enum Does {
         /// The accounts.
         accounts: Vec<Log>,
     },
-    /// Who is in the room at the end, as the room lists it (XEP-0045 §6.4).
+    /// Who is in the room at the end, as the room lists it (XEP-0045 §6.5).
     Lists {
         /// The accounts.
         accounts: Vec<Log>,

@@ -310,7 +310,7 @@ fn at_43_presence_with_a_hole_in_it_enters_or_is_refused() {
     );
     assert_eq!(refusal(&no_nick, ROMEO).as_deref(), Some("jid-malformed"));
     let unasked = house.says(ROMEO, "<presence to='garden@conference.wax.example/romeo'/>");
-    assert_eq!(codes(to(&unasked, ROMEO)[0]), [307, 333, 110], "section 7.2.17");
+    assert_eq!(codes(to(&unasked, ROMEO)[0]), [307, 333, 110], "section 7.2.18");
     for kind in ["probe", "subscribe", "subscribed", "unsubscribe", "unavailable"] {
         let heard = house.says(
             ROMEO,
@@ -512,7 +512,7 @@ fn the_configuration_that_cannot_be_is_refused_section_10_1_3() {
 }
 
 #[test]
-fn a_password_is_asked_of_everybody_section_7_2_6() {
+fn a_password_is_asked_of_everybody_section_7_2_5() {
     let mut house = founded(&[("passwordprotectedroom", "1"), ("roomsecret", "cauldron")]);
     affiliate(&mut house, FOUNDER, ROMEO, "owner");
     let with = |password: &str| {
@@ -534,7 +534,7 @@ fn a_password_is_asked_of_everybody_section_7_2_6() {
 }
 
 #[test]
-fn at_46_a_nick_that_is_taken_for_anothers_is_a_conflict_section_7_2_9() {
+fn at_46_a_nick_that_is_taken_for_anothers_is_a_conflict_section_7_2_8() {
     let mut house = founded(&[]);
     enter(&mut house, "paypal@wax.example/x", "paypal");
     admin(

@@ -1,4 +1,4 @@
-//! Rooms that not everybody in them is shown to: by their owners' wish (XEP-0045 §15.5.3, presence
+//! Rooms that not everybody in them is shown to: by their owners' wish (XEP-0045 §16.5.3, presence
 //! broadcast), or because there are too many.
 
 use super::{FOUNDER, affiliate, codes, enter, founded, give_role, item, leave, say, to};
@@ -206,7 +206,7 @@ fn versions_of_affiliations_are_told_to_who_does_not_see_whose_they_are_xep_0463
 }
 
 #[test]
-fn owners_choose_which_roles_are_shown_section_15_5_3() {
+fn owners_choose_which_roles_are_shown_section_16_5_3() {
     let mut house = founded(&[("presencebroadcast", "moderator"), ("moderatedroom", "1")]);
     let heard = enter(&mut house, ROMEO, "romeo");
     assert_eq!(presences(&heard, ROMEO), ["founder", "romeo"]);

@@ -1,4 +1,4 @@
-//! In which order things are told (XEP-0045 §7.1, §7.14, §8.2), and to which sessions (§7.2.9).
+//! In which order things are told (XEP-0045 §7.1, §7.14, §8.2), and to which sessions (§7.2.8).
 
 use super::{FOUNDER, affiliate, codes, enter, founded, give_role, item, leave, refusal, say, to};
 use engine::wire::*;
@@ -150,7 +150,7 @@ fn who_leaves_while_it_is_being_removed_hears_no_more_but_that_it_is_out() {
 }
 
 #[test]
-fn who_is_told_that_it_is_not_here_hears_nothing_of_when_it_was_after_that_section_7_2_17() {
+fn who_is_told_that_it_is_not_here_hears_nothing_of_when_it_was_after_that_section_7_2_18() {
     let mut house = founded(&[]);
     say(&mut house, FOUNDER, "one");
     house.late = true;
@@ -234,7 +234,7 @@ fn copies_of_what_is_said_in_private_go_with_it_and_before_what_is_said_to_all_t
 }
 
 #[test]
-fn sessions_of_one_person_share_a_nick_until_the_last_goes_section_7_2_9() {
+fn sessions_of_one_person_share_a_nick_until_the_last_goes_section_7_2_8() {
     let mut house = founded(&[]);
     enter(&mut house, ROMEO, "romeo");
     enter(&mut house, JULIET, "juliet");
@@ -264,7 +264,7 @@ fn sessions_of_one_person_share_a_nick_until_the_last_goes_section_7_2_9() {
 }
 
 #[test]
-fn a_session_whose_presence_was_seen_gives_way_to_the_other_section_7_2_9() {
+fn a_session_whose_presence_was_seen_gives_way_to_the_other_section_7_2_8() {
     let mut house = founded(&[]);
     enter(&mut house, JULIET, "juliet");
     house.says(

@@ -105,7 +105,7 @@ impl Model {
         (self.affiliations[SESSIONS[session].1], role)
     }
 
-    /// §7.2.9: whether a nick is somebody else's, or looks like it.
+    /// §7.2.8: whether a nick is somebody else's, or looks like it.
     fn is_taken(&self, nick: &str, person: usize) -> bool {
         let is_like = |other: &str| other.to_lowercase() == nick.to_lowercase();
         self.occupants.iter().any(|(other, one)| is_like(other) && one.person != person)
@@ -518,7 +518,7 @@ impl Walk {
         let case = || format!("{} {} {before:?} {heard:?}", by, deed.xml("own"));
         match outcome {
             _ if is_presence && was_out => {
-                // §7.2.17: whoever believes that it is in is told that it is not.
+                // §7.2.18: whoever believes that it is in is told that it is not.
                 let text = heard.first().map(|one| one.to_text()).unwrap_or_default();
                 assert!(text.contains("'333'") && text.contains("'307'"), "{}", case());
             }
