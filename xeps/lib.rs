@@ -89,6 +89,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0368_direct::XEP,
     &xep_0388_sasl2::xep_0386_bind2::XEP,
     &xep_0388_sasl2::XEP,
+    &xep_0045_muc::xep_0410_self_ping::XEP,
     &xep_0045_muc::xep_0421_occupant_id::XEP,
     &xep_0424_retraction::XEP,
     &xep_0045_muc::xep_0425_moderation::XEP,

@@ -6,7 +6,7 @@ use super::{
     rank::{Affiliation, Role},
     room::Room,
     xep_0317_hats::COMMANDS,
-    xep_0500_slow_mode as slow_mode,
+    xep_0410_self_ping as self_ping, xep_0500_slow_mode as slow_mode,
 };
 use crate::xep_0004_forms::{self as forms, Field, Kind};
 use engine::{
@@ -49,11 +49,7 @@ impl Room {
             name => name,
         };
         let query = query.child(identity(name));
-        let own = [
-            MUC,
-            "http://jabber.org/protocol/muc#stable_id",
-            "http://jabber.org/protocol/muc#self-ping-optimization",
-        ];
+        let own = [MUC, "http://jabber.org/protocol/muc#stable_id", self_ping::FEATURE];
         let features = own.into_iter().chain(ctx.hooks.features(Of::Room, ctx.settings));
         let features = features.chain(self.config.features());
         let features =

@@ -9,7 +9,9 @@ use super::{
     room::{Room, Turn, send},
     whisper::error_of,
     xep_0317_hats::COMMAND,
-    xep_0333_markers as marks, xep_0425_moderation as moderation,
+    xep_0333_markers as marks,
+    xep_0410_self_ping::is_self_ping,
+    xep_0425_moderation as moderation,
     xep_0486_avatar::VCARD,
 };
 use engine::{
@@ -21,7 +23,6 @@ use engine::{
     wire::*,
 };
 
-const PING: Name = Name::new("urn:xmpp:ping", "ping");
 const REGISTER: Name = Name::new("jabber:iq:register", "query");
 const INFO: Name = Name::new("http://jabber.org/protocol/disco#info", "query");
 const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
@@ -226,7 +227,7 @@ impl Room {
             };
             return Err(condition.into());
         };
-        if &**own == nick && iq.child(PING).is_some() {
+        if is_self_ping(own, nick, iq) {
             send(iq.result(), turn.out);
             return Ok(());
         }

@@ -45,6 +45,7 @@ mod welcome;
 mod whisper;
 pub mod xep_0317_hats;
 pub mod xep_0333_markers;
+pub mod xep_0410_self_ping;
 pub mod xep_0421_occupant_id;
 pub mod xep_0425_moderation;
 pub mod xep_0433_search;
