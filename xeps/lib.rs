@@ -77,6 +77,7 @@ pub const ALL: &[&Xep] = &[
     &xep_0202_time::XEP,
     &xep_0203_delay::XEP,
     &xep_0206_xmpp_over_bosh::XEP,
+    &xep_0045_muc::xep_0249_direct_invitations::XEP,
     &xep_0280_carbons::XEP,
     &xep_0297_forwarding::XEP,
     &xep_0313_mam::XEP,

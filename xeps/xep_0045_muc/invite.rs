@@ -6,6 +6,7 @@ use super::{
     names::*,
     rank::{Affiliation, Rank, Role},
     room::{Room, Turn},
+    xep_0249_direct_invitations::direct,
 };
 use engine::wire::*;
 
@@ -102,13 +103,12 @@ impl Room {
             told = told.payload(part);
         }
         let mut x = Draft::new(X).child(told);
-        let mut direct = Draft::new(INVITATION).attribute("jid", self.jid.as_str());
         if let Some(password) = &self.config.password {
             x = x.child(Draft::new(KEY).text(password));
-            direct = direct.attribute("password", password);
         }
+        let direct = direct(&self.jid, self.config.password.as_deref(), &words);
         let head = Head::new(Kind::Message).with_from(self.jid.clone()).with_to(to.clone());
-        Stanza::new(head).with(x.finish()).with(direct.finish())
+        Stanza::new(head).with(x.finish()).with(direct)
     }
 
     /// Who was invited does not want to come.

@@ -43,6 +43,7 @@ mod visits;
 mod voice;
 mod welcome;
 mod whisper;
+pub mod xep_0249_direct_invitations;
 pub mod xep_0317_hats;
 pub mod xep_0333_markers;
 pub mod xep_0410_self_ping;

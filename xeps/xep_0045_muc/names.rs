@@ -29,9 +29,6 @@ pub const DESTROYED: Name = Name::new(USER, "destroy");
 /// The password that goes along with an invitation (§7.8.2).
 pub const KEY: Name = Name::new(USER, "password");
 
-/// Goes along, too (§7.8.2, implementation note): Converse.js knows no other invitation.
-pub const INVITATION: Name = Name::new("jabber:x:conference", "x");
-
 pub const ADMIN_QUERY: Name = Name::new(ADMIN, "query");
 pub const ADMIN_ITEM: Name = Name::new(ADMIN, "item");
 pub const ADMIN_REASON: Name = Name::new(ADMIN, "reason");

@@ -177,7 +177,7 @@ fn an_invitation_tells_who_invites_section_7_8_2() {
     assert_eq!(invited.len(), 1);
     let text = invited[0].to_text();
     assert!(text.contains(&format!("invite from='{}'", bare(JULIET))), "{text}");
-    let also = "<x xmlns='jabber:x:conference' jid='garden@conference.wax.example'";
+    let also = "<x xmlns='jabber:x:conference' jid='garden@conference.wax.example' reason='come'";
     assert!(text.contains(also), "{text}");
 }
 
