@@ -23,6 +23,11 @@ const MORE: Name = Name::new(MUC, "more");
 /// Messages that a session which comes back is told at once.
 const MISSED_ENTRIES: usize = 100;
 
+/// Pages that are read at most for what is told, and the entries of one of them behind the first:
+/// subjects stand in the log, too, and are not told.
+const PAGES_MAX: usize = 4;
+const PAGE_ENTRIES: usize = 50;
+
 /// What of it somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -74,6 +79,21 @@ pub fn until(asked: Stanza, pos: Pos) -> Stanza {
     asked.with(Draft::new(UNTIL).text(pos.0.to_string()).finish())
 }
 
+/// What may still be told.
+struct Left {
+    entries: usize,
+    chars: usize,
+}
+
+impl Left {
+    /// `None`: it may not, and nothing that is older.
+    fn take(&mut self, said: Stanza) -> Option<Stanza> {
+        let left = self.entries.checked_sub(1).zip(self.chars.checked_sub(said.wire_len()));
+        (self.entries, self.chars) = left.unwrap_or_default();
+        left.map(|_| said)
+    }
+}
+
 /// The newest that it allows, oldest first. What cannot be read is not told: who enters asks the
 /// archive for it.
 pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
@@ -85,7 +105,7 @@ pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
         let number = |name| history.attribute(name)?.parse::<u64>().ok();
         let size = |name| usize::try_from(number(name).unwrap_or_default()).unwrap_or(usize::MAX);
         let since = i64::try_from(number("since").unwrap_or_default()).unwrap_or(i64::MAX >> 20);
-        let search = Search {
+        let mut search = Search {
             after: Pos(since.saturating_mul(1 << 20).saturating_sub(1).max(0)),
             before: Some(Pos(until.saturating_add(1))),
             flags: Flags::ARCHIVE,
@@ -93,19 +113,23 @@ pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
             max: size("maxstanzas"),
             ..Search::default()
         };
-        let found = world.store.search(world.account, &search).await?;
-        let mut chars_left = size("maxchars");
+        let mut left = Left { entries: search.max, chars: size("maxchars") };
         let mut told = Vec::new();
-        for logged in found.entries.into_iter().rev() {
-            let Ok(said) = Stanza::parse_one(&logged.entry.stanza) else { continue };
-            if is_subject(&said) {
-                continue; // §7.2.13: subjects are no history
+        for _ in 0..PAGES_MAX {
+            let found = world.store.search(world.account, &search).await?;
+            (search.before, search.max) = (found.entries.first().map(|one| one.pos), PAGE_ENTRIES);
+            let said = found.entries.into_iter().rev().filter_map(|logged| {
+                let said = Stanza::parse_one(&logged.entry.stanza).ok()?;
+                // §7.2.13: subjects are no history.
+                let mut said = (!is_subject(&said))
+                    .then(|| stamped(said, world.account, logged.pos, world))?;
+                said.head.to.clone_from(&asked.head.from);
+                Some(said)
+            });
+            told.extend(said.map_while(|said| left.take(said)));
+            if left.entries == 0 || !found.more {
+                break;
             }
-            let mut said = stamped(said, world.account, logged.pos, world);
-            said.head.to.clone_from(&asked.head.from);
-            let Some(left) = chars_left.checked_sub(said.wire_len()) else { break };
-            chars_left = left;
-            told.push(said);
         }
         told.reverse();
         Ok(Reply::After(told, None))
