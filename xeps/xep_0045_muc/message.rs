@@ -41,7 +41,9 @@ impl Room {
         if stanza.head.type_str() == "error" {
             // §18.1.2: who cannot be reached is not there.
             self.pass_error(&from, &stanza, turn);
-            self.bounced(&from, &stanza, turn);
+            if is_unreachable(&stanza) {
+                self.drop_lost(&from, turn);
+            }
             // Nobody else waits for anything.
             if matches!(asker, Asker::Owed(_)) {
                 self.done(asker, turn);
@@ -246,24 +248,22 @@ impl Room {
             None => StanzaCondition::NotAcceptable.into(),
         })
     }
+}
 
-    /// An error that came back of what the room had sent. Some of them say no more than that this
-    /// one thing was not wanted (§18.1.2).
-    fn bounced(&mut self, from: &Jid, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
-        const GONE: [StanzaCondition; 8] = [
-            StanzaCondition::Gone,
-            StanzaCondition::ItemNotFound,
-            StanzaCondition::RecipientUnavailable,
-            StanzaCondition::Redirect,
-            StanzaCondition::RemoteServerNotFound,
-            StanzaCondition::RemoteServerTimeout,
-            StanzaCondition::JidMalformed,
-            StanzaCondition::ServiceUnavailable,
-        ];
-        if GONE.contains(&error_of(stanza).condition) {
-            self.drop_lost(from, turn);
-        }
-    }
+/// Whether an error says that who sends it is not there. Some say no more than that this one thing
+/// was not wanted (§18.1.2).
+pub fn is_unreachable(error: &Stanza) -> bool {
+    const GONE: [StanzaCondition; 8] = [
+        StanzaCondition::Gone,
+        StanzaCondition::ItemNotFound,
+        StanzaCondition::RecipientUnavailable,
+        StanzaCondition::Redirect,
+        StanzaCondition::RemoteServerNotFound,
+        StanzaCondition::RemoteServerTimeout,
+        StanzaCondition::JidMalformed,
+        StanzaCondition::ServiceUnavailable,
+    ];
+    GONE.contains(&error_of(error).condition)
 }
 
 /// Who asked is refused, unless the log has it.

@@ -3,6 +3,7 @@
 
 use super::{
     line::{Asker, Effect, Step},
+    message::is_unreachable,
     names::*,
     occupants::{self, Seat, SeenBy, is_unseen_nick},
     rank::{Affiliation, Role},
@@ -25,7 +26,9 @@ impl Room {
         let Some(from) = stanza.head.from.clone() else { return };
         match stanza.head.type_str() {
             "" => self.available(from, stanza, turn),
-            "unavailable" | "error" => self.leave(&from, &stanza, turn),
+            "unavailable" => self.leave(&from, &stanza, turn),
+            // §17.3: nothing else is a way out; §18.1.2: but that it cannot be reached.
+            "error" if is_unreachable(&stanza) => self.leave(&from, &stanza, turn),
             // §18.2.2: a room subscribes to nobody, and nobody to it. Of who was asked whether it
             // is there still, this says that it is not.
             "unsubscribed" => self.lost(&stanza, turn),

@@ -1,5 +1,5 @@
-//! Who learns whose address (XEP-0045 §7.2.3, §7.2.4; AT-40): in a semi-anonymous room moderators
-//! do, and nobody else, whatever is said and whatever goes wrong.
+//! Who learns whose address (XEP-0045 §6.5, §7.2.3, §7.2.4, §17.4; AT-40): in a semi-anonymous room
+//! moderators do, and nobody else, whatever is said and whatever goes wrong.
 
 use super::{FOUNDER, affiliate, configure, enter, founded, give_role, leave, refusal, say, to};
 use crate::{stage_room::House, xep_0045_muc::SHOWN_OCCUPANTS_MAX};
@@ -117,7 +117,11 @@ fn lives_through(mut room: Watched) -> Vec<Stanza> {
     room.does(|house| enter(house, PARIS, "montague"));
     room.does(|house| enter(house, PARIS, "paris"));
     room.does(|house| leave(house, PHONE, "capulet"));
-    room.says(PARIS, "<presence type='error' to='garden@conference.wax.example/paris'/>");
+    room.says(
+        PARIS,
+        "<presence type='error' to='garden@conference.wax.example/paris'><error type='cancel'>\
+         <gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>",
+    );
     room.does(|house| configure(house, FOUNDER, &[("membersonly", "1")]));
     room.heard
 }
