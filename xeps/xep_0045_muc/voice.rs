@@ -15,13 +15,16 @@ const JID: &str = "muc#jid";
 const NICK: &str = "muc#roomnick";
 const ALLOW: &str = "muc#request_allow";
 
+/// What can be asked for.
+const ROLES: &[&str] = &["participant"];
+
 /// What is asked, and how it is put to moderators (§16.5.2).
 const LAYOUT: Layout = Layout {
     form_type: FORM_TYPE,
     title: "A request for voice",
     instructions: "Whoever it is wants to speak.",
     fields: &[
-        Field { var: ROLE, kind: Type::TextSingle, label: "Role", required: false },
+        Field { var: ROLE, kind: Type::ListSingle(ROLES), label: "Role", required: false },
         Field { var: JID, kind: Type::JidSingle, label: "Address", required: false },
         Field { var: NICK, kind: Type::TextSingle, label: "Nick", required: false },
         Field { var: ALLOW, kind: Type::Boolean, label: "Give voice", required: false },
