@@ -1,5 +1,5 @@
-//! What a room does with what is wrong (AT-34, AT-43, AT-46): the specified error, and nothing else
-//! is changed by it.
+//! What a room does with what is wrong (AT-34, AT-43, AT-46; XEP-0045 §17.1, §17.3): the specified
+//! error, and nothing else is changed by it.
 
 use super::{FOUNDER, admin, affiliate, codes, configure, enter, founded, leave, refusal, say, to};
 use crate::{stage_room::House, xep_0045_muc::making};

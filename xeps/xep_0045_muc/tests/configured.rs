@@ -1,8 +1,8 @@
 //! What owners choose, and what everybody hears of it (XEP-0045 §10.2).
 
 use super::{FOUNDER, affiliate, codes, configure, enter, founded, item, refusal, to};
-use crate::stage_room::House;
-use engine::wire::*;
+use crate::{stage_room::House, xep_0045_muc::CREATION};
+use engine::{setting::Value, wire::*};
 
 const ROMEO: &str = "romeo@wax.example/orchard";
 const NURSE: &str = "nurse@wax.example/chamber";
@@ -154,4 +154,21 @@ fn others_find_a_room_when_its_owner_has_configured_it_section_10_1_1() {
     assert!(is_listed(&house));
     configure(&mut house, FOUNDER, &[("publicroom", "0")]);
     assert!(!is_listed(&house));
+}
+
+#[test]
+fn who_may_not_make_a_room_is_told_so_section_10_1_1() {
+    let may = |chosen: &'static str, who: &str| {
+        let mut house = House::empty(crate::ALL);
+        house.settings.admins.push(Bare::parse("founder@wax.example").unwrap());
+        house.settings.choose(&CREATION, Value::Choice(chosen.into()));
+        let refused = refusal(&enter(&mut house, who, "nick"), who);
+        assert_eq!(house.is_made, refused.is_none(), "{chosen} {who}");
+        assert!(refused.as_deref().is_none_or(|it| it == "not-allowed"), "{chosen} {who}");
+        refused.is_none()
+    };
+    let stranger = "witch@heath.example/cave";
+    assert!(may("admins", FOUNDER) && !may("admins", ROMEO) && !may("admins", stranger));
+    assert!(may("users", FOUNDER) && may("users", ROMEO) && !may("users", stranger));
+    assert!(may("everybody", FOUNDER) && may("everybody", ROMEO) && may("everybody", stranger));
 }

@@ -147,7 +147,7 @@ fn nicks_that_were_left_are_forgotten() {
 }
 
 #[test]
-fn who_sat_where_there_is_no_service_any_more_is_told_so_status_332() {
+fn who_sat_where_there_is_no_service_any_more_is_told_so_section_11_2() {
     let mut house = house();
     let number = house.settings.services[0].1;
     house.settings.services = vec![(Bare::host("rooms.wax.example").unwrap(), number)];
