@@ -21,6 +21,7 @@ mod search;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+mod swap;
 mod worded;
 
 pub use check::ROSTER_JID_BYTES_MAX;

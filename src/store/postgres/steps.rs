@@ -10,7 +10,7 @@ use crate::{
     check::{exists, is_host, no_account, no_log, other_cell, other_password},
     purge::{ERASED_AT_ONCE, ERASED_LATER},
     rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
-    scram,
+    scram, swap,
 };
 use deadpool_postgres::tokio_postgres::types::ToSql;
 use engine::{
@@ -345,28 +345,8 @@ fn swap<'a>(
     old: Option<&'a [u8]>,
     new: Option<&'a [u8]>,
 ) -> Step<'a> {
-    const THERE: &str = "
-        SELECT FROM cell
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3";
-    const MAKE: &str = "
-        INSERT INTO cell (log, name, key, value)
-        SELECT id, $2, $3, $4 FROM log WHERE jid = $1
-        ON CONFLICT (log, name, key) DO NOTHING";
-    const GONE: &str = "
-        DELETE FROM cell
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3
-            AND value = $4";
-    const SET: &str = "
-        UPDATE cell SET value = $5
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3
-            AND value = $4";
-    let (sql, rows) = match (old, new) {
-        (None, None) => (THERE, 0),
-        (None, Some(_)) => (MAKE, 1),
-        (Some(_), None) => (GONE, 1),
-        (Some(_), Some(_)) => (SET, 1),
-    };
+    let rows = usize::from(old.or(new).is_some());
     let mut values: Vec<Value<'a>> = vec![Box::new(of.as_str()), Box::new(table), Box::new(key)];
     values.extend([old, new].into_iter().flatten().map(|value| Box::new(value) as Value<'a>));
-    Step::new(sql, values).touches(rows, other_cell())
+    Step::new(swap::sql(old, new), values).touches(rows, other_cell())
 }

@@ -5,7 +5,7 @@ use crate::{
     check::{exists, is_host, no_account, no_log, other_cell, other_password},
     purge::{ERASED_AT_ONCE, ERASED_LATER},
     rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
-    scram,
+    scram, swap,
 };
 use engine::{
     port::Fault,
@@ -272,31 +272,14 @@ async fn swap(
     old: Option<&[u8]>,
     new: Option<&[u8]>,
 ) -> Result<(), Fault> {
-    const THERE: &str = "
-        SELECT 1 FROM cell
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3";
-    const MAKE: &str = "
-        INSERT INTO cell (log, name, key, value)
-        SELECT id, $2, $3, $4 FROM log WHERE jid = $1
-        ON CONFLICT (log, name, key) DO NOTHING";
-    const GONE: &str = "
-        DELETE FROM cell
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3
-            AND value = $4";
-    const SET: &str = "
-        UPDATE cell SET value = $5
-        WHERE log = (SELECT id FROM log WHERE jid = $1) AND name = $2 AND key = $3
-            AND value = $4";
-    let at = |sql| sqlx::query(sql).bind(of.as_str()).bind(table.name()).bind(key);
-    let query = match (old, new) {
-        (None, None) => {
-            let found = at(THERE).fetch_optional(work).await.map_err(fault)?;
-            return if found.is_none() { Ok(()) } else { Err(other_cell()) };
-        }
-        (None, Some(new)) => at(MAKE).bind(new),
-        (Some(old), None) => at(GONE).bind(old),
-        (Some(old), Some(new)) => at(SET).bind(old).bind(new),
-    };
+    let query = sqlx::query(swap::sql(old, new));
+    let query = query.bind(of.as_str()).bind(table.name()).bind(key);
+    let values = [old, new].into_iter().flatten();
+    let query = values.fold(query, |query, value| query.bind(value));
+    if old.or(new).is_none() {
+        let found = query.fetch_optional(work).await.map_err(fault)?;
+        return if found.is_none() { Ok(()) } else { Err(other_cell()) };
+    }
     let touched = query.execute(work).await.map_err(fault)?.rows_affected();
     if touched == 1 { Ok(()) } else { Err(other_cell()) }
 }
