@@ -1,6 +1,6 @@
 //! What other servers call fields of the configuration, by which clients and bots set them, too.
 
-use super::config::{ARCHIVED, HISTORY, MODERATED, PRIVATE};
+use super::fields::{ARCHIVED, HISTORY, MODERATED, PRIVATE, QUERIES, VOICE};
 use crate::xep_0004_forms as forms;
 use engine::wire::*;
 
@@ -21,6 +21,8 @@ const ALIASES: &[(&str, Meaning)] = &[
     ("muc#roomconfig_mam", Meaning::Same(ARCHIVED)),
     ("muc#roomconfig_historylength", Meaning::Same(HISTORY)),
     ("members_by_default", Meaning::Contrary(MODERATED)),
+    ("muc#roomconfig_allow_query_users", Meaning::Same(QUERIES)),
+    ("allow_voice_requests", Meaning::Same(VOICE)),
     ("allow_private_messages", Meaning::Either(PRIVATE, "none", "anyone")),
 ];
 
@@ -93,6 +95,7 @@ mod tests {
             (("mam", "1"), (ARCHIVED, "1")),
             (("members_by_default", "0"), (MODERATED, "1")),
             (("members_by_default", "true"), (MODERATED, "0")),
+            (("allow_voice_requests", "0"), (VOICE, "0")),
             (("allow_private_messages", "0"), (PRIVATE, "none")),
             (("allow_private_messages", "1"), (PRIVATE, "anyone")),
             (("muc#roomconfig_historylength", "5"), (HISTORY, "5")),

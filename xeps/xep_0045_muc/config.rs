@@ -1,109 +1,8 @@
 //! What the owners of a room have chosen (XEP-0045 §10.2, §16.5.3).
 
-use super::{rank::Role, xep_0500_slow_mode as slow_mode};
-use crate::xep_0004_forms::{self as forms, Field, Given, Kind, Layout};
+use super::{fields::*, rank::Role, whisper::Whispers, xep_0500_slow_mode as slow_mode};
+use crate::xep_0004_forms::{self as forms, Field, Given};
 use engine::wire::*;
-
-/// Which form it is.
-pub const FORM_TYPE: &str = "http://jabber.org/protocol/muc#roomconfig";
-
-const NAME: &str = "muc#roomconfig_roomname";
-const DESCRIPTION: &str = "muc#roomconfig_roomdesc";
-const LANG: &str = "muc#roomconfig_lang";
-const PERSISTENT: &str = "muc#roomconfig_persistentroom";
-const PUBLIC: &str = "muc#roomconfig_publicroom";
-const MEMBERS_ONLY: &str = "muc#roomconfig_membersonly";
-pub const MODERATED: &str = "muc#roomconfig_moderatedroom";
-const PROTECTED: &str = "muc#roomconfig_passwordprotectedroom";
-const SECRET: &str = "muc#roomconfig_roomsecret";
-const WHOIS: &str = "muc#roomconfig_whois";
-const SUBJECT: &str = "muc#roomconfig_changesubject";
-const INVITES: &str = "muc#roomconfig_allowinvites";
-/// Prosody's name, by which clients know it.
-const MEMBERS_INVITE: &str = "{http://prosody.im/protocol/muc}roomconfig_allowmemberinvites";
-pub const PRIVATE: &str = "muc#roomconfig_allowpm";
-const OCCUPANTS_MAX: &str = "muc#roomconfig_maxusers";
-pub const ARCHIVED: &str = "muc#roomconfig_enablearchiving";
-pub const HISTORY: &str = "muc#maxhistoryfetch";
-const BROADCAST: &str = "muc#roomconfig_presencebroadcast";
-const MEMBERS: &str = "muc#roomconfig_getmemberlist";
-const REGISTRATION: &str = "muc#roomconfig_allowregister";
-const VOICE: &str = "muc#roomconfig_allowvoicerequests";
-/// ejabberd's name, by which clients know it.
-const QUERIES: &str = "allow_query_users";
-
-/// Those who are in a room.
-const ROLES: [Role; 3] = [Role::Moderator, Role::Participant, Role::Visitor];
-
-/// Who may be sent to, or may send, privately (§16.5.3).
-const WHOM: &[&str] = &["anyone", "participants", "moderators", "none"];
-
-/// Choices of how many may be in a room; others may be given, too.
-const SIZES: &[&str] = &["10", "20", "50", "100", "200", "500", "1000", "5000", "none"];
-
-/// As it is asked for.
-pub const LAYOUT: Layout = Layout {
-    form_type: FORM_TYPE,
-    title: "Configuration of the room",
-    instructions: "What is left out stays as it is.",
-    fields: &[
-        text(NAME, "Name"),
-        text(DESCRIPTION, "Description"),
-        text(LANG, "Language of the discussion"),
-        yes(PERSISTENT, "The room stays when the last occupant has left"),
-        yes(PUBLIC, "Everybody may find the room"),
-        yes(MEMBERS_ONLY, "Only members may enter"),
-        yes(MODERATED, "Only who is given voice may speak"),
-        yes(PROTECTED, "A password is needed to enter"),
-        Field { var: SECRET, kind: Kind::TextPrivate, label: "Password", required: false },
-        list(WHOIS, &["moderators", "anyone"], "Who may see the addresses of occupants"),
-        yes(SUBJECT, "Occupants may change the subject"),
-        yes(INVITES, "Occupants may invite others"),
-        yes(MEMBERS_INVITE, "Members may invite others where only members may enter"),
-        list(PRIVATE, WHOM, "Who may send private messages"),
-        Field {
-            var: OCCUPANTS_MAX,
-            kind: Kind::ListSingleOpen(SIZES),
-            label: "How many may be in the room",
-            required: false,
-        },
-        yes(ARCHIVED, "What is said is kept in the archive"),
-        text(HISTORY, "How many messages who enters is told at most"),
-        Field {
-            var: BROADCAST,
-            kind: Kind::ListMultiOpen,
-            label: "Roles whose presence is shown to all",
-            required: false,
-        },
-        Field {
-            var: MEMBERS,
-            kind: Kind::ListMultiOpen,
-            label: "Roles that may ask for the list of members",
-            required: false,
-        },
-        yes(REGISTRATION, "Who enters may register as a member"),
-        yes(VOICE, "Visitors may ask for voice"),
-        yes(QUERIES, "Occupants may send requests to each other"),
-        Field {
-            var: slow_mode::CONFIGURED,
-            kind: Kind::Number { max: slow_mode::PAUSE_SECONDS_MAX },
-            label: "Seconds between two messages of one occupant; 0: any number",
-            required: false,
-        },
-    ],
-};
-
-const fn text(var: &'static str, label: &'static str) -> Field {
-    Field { var, kind: Kind::TextSingle, label, required: false }
-}
-
-const fn yes(var: &'static str, label: &'static str) -> Field {
-    Field { var, kind: Kind::Boolean, label, required: false }
-}
-
-const fn list(var: &'static str, of: &'static [&'static str], label: &'static str) -> Field {
-    Field { var, kind: Kind::ListSingle(of), label, required: false }
-}
 
 /// The longest text of a configuration, in bytes.
 pub const TEXT_BYTES_MAX: usize = 4096;
@@ -111,15 +10,6 @@ pub const TEXT_BYTES_MAX: usize = 4096;
 pub const HISTORY_ENTRIES_MAX: usize = 50;
 /// What who enters is told when nobody chose.
 const HISTORY_ENTRIES: usize = 20;
-
-/// Who may send private messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whispers {
-    Anyone,
-    Participants,
-    Moderators,
-    Nobody,
-}
 
 /// What the owners have chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +32,8 @@ pub struct Config {
     /// `None`: as many as the service allows.
     pub occupants_max: Option<usize>,
     pub is_archived: bool,
+    /// Who may enter may read it, without having been here.
+    pub may_all_read: bool,
     /// Messages that who enters is told at most.
     pub history_max: usize,
     /// Whether moderators, participants, visitors are shown to all.
@@ -152,6 +44,8 @@ pub struct Config {
     pub may_ask_for_voice: bool,
     /// Occupants may send each other requests (§17.4).
     pub may_query: bool,
+    /// A node that goes with the room (§6.4).
+    pub pubsub: String,
     /// Between two messages of the same (XEP-0500); 0: none.
     pub slow_mode_seconds: u64,
 }
@@ -174,12 +68,14 @@ impl Default for Config {
             whispers: Whispers::Anyone,
             occupants_max: None,
             is_archived: true,
+            may_all_read: true,
             history_max: HISTORY_ENTRIES,
             broadcasts: [true; 3],
             shows_members: true,
             may_register: true,
             may_ask_for_voice: true,
             may_query: true,
+            pubsub: String::new(),
             slow_mode_seconds: 0,
         }
     }
@@ -207,12 +103,20 @@ impl Config {
     pub fn load(kept: &str) -> Option<Self> {
         let message = Stanza::parse_one(&format!("<message>{kept}</message>")).ok()?;
         let given = LAYOUT.read(message.child(forms::X)?).ok()?;
-        Self::default().changed(&given).ok()
+        Self::default().with(&given).ok()
     }
 
     /// The form that is filled in with what is (§10.2).
     pub fn form(&self) -> Draft {
-        LAYOUT.filled(|field| self.values(field.var))
+        LAYOUT.filled(|field| match field.var {
+            INVITES => vec![String::from(if self.lets_invite() { "1" } else { "0" })],
+            var => self.values(var),
+        })
+    }
+
+    /// Whether occupants may invite others, as the room is now.
+    pub fn lets_invite(&self) -> bool {
+        if self.is_members_only { self.may_members_invite } else { self.may_invite }
     }
 
     fn values(&self, var: &str) -> Vec<String> {
@@ -225,6 +129,7 @@ impl Config {
             NAME => text(&self.name),
             DESCRIPTION => text(&self.description),
             LANG => text(&self.lang),
+            PUBSUB => text(&self.pubsub),
             PERSISTENT => flag(self.is_persistent),
             PUBLIC => flag(self.is_public),
             MEMBERS_ONLY => flag(self.is_members_only),
@@ -240,6 +145,7 @@ impl Config {
                 vec![self.occupants_max.map_or_else(|| "none".into(), |max| max.to_string())]
             }
             ARCHIVED => flag(self.is_archived),
+            LOGGED => flag(self.may_all_read),
             HISTORY => vec![self.history_max.to_string()],
             BROADCAST => {
                 let shown = ROLES.iter().zip(self.broadcasts).filter(|(_, is_shown)| *is_shown);
@@ -260,6 +166,23 @@ impl Config {
     /// # Errors
     /// The field that nothing can be made of.
     pub fn changed(&self, given: &Given) -> Result<Self, &'static str> {
+        let mut new = self.with(given)?;
+        // Where only members may enter, it is they of whom the document's field says whether they
+        // may invite. Of two fields that say so that one counts which says something new.
+        let flag = |var| given.one(var).map(is_yes);
+        if let Some(may) = flag(INVITES).filter(|_| new.is_members_only) {
+            new.may_invite = self.may_invite;
+            let by_both = flag(MEMBERS_INVITE);
+            let says_new = may != self.lets_invite() && by_both != Some(!self.may_members_invite);
+            if by_both.is_none() || says_new {
+                new.may_members_invite = may;
+            }
+        }
+        Ok(new)
+    }
+
+    /// With these values, as they are kept.
+    fn with(&self, given: &Given) -> Result<Self, &'static str> {
         let mut new = self.clone();
         for field in LAYOUT.fields {
             if given.has(field.var) {
@@ -284,6 +207,7 @@ impl Config {
             NAME => return put(&mut self.name, value),
             DESCRIPTION => return put(&mut self.description, value),
             LANG => return put(&mut self.lang, value),
+            PUBSUB => return put(&mut self.pubsub, value),
             SECRET => {
                 self.password = Some(value.to_owned()).filter(|secret| !secret.is_empty());
                 return Ok(());
@@ -327,6 +251,7 @@ impl Config {
             INVITES => &mut self.may_invite,
             MEMBERS_INVITE => &mut self.may_members_invite,
             ARCHIVED => &mut self.is_archived,
+            LOGGED => &mut self.may_all_read,
             REGISTRATION => &mut self.may_register,
             VOICE => &mut self.may_ask_for_voice,
             QUERIES => &mut self.may_query,
@@ -340,9 +265,14 @@ impl Config {
         ROLES.iter().zip(self.broadcasts).any(|(one, is_shown)| *one == role && is_shown)
     }
 
+    /// Whether whoever finds it may enter.
+    pub fn is_open(&self) -> bool {
+        self.is_public && !self.is_members_only && self.password.is_none()
+    }
+
     /// Whether anybody may read what is said in it, who finds it (§7.2.12).
     pub fn is_logged(&self) -> bool {
-        self.is_archived && self.is_public && !self.is_members_only && self.password.is_none()
+        self.is_archived && self.may_all_read && self.is_open()
     }
 
     /// What anybody learns of a room who asks (§6.4, §16.3).
@@ -356,18 +286,6 @@ impl Config {
             either(self.is_non_anonymous, "muc_nonanonymous", "muc_semianonymous"),
             either(self.password.is_some(), "muc_passwordprotected", "muc_unsecured"),
         ]
-    }
-}
-
-impl Whispers {
-    const ALL: [Self; 4] = [Self::Anyone, Self::Participants, Self::Moderators, Self::Nobody];
-
-    pub fn as_str(self) -> &'static str {
-        WHOM[Self::ALL.iter().position(|one| *one == self).unwrap_or_default()]
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.as_str() == name)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a room tells of itself to who looks at it from outside (XEP-0045 §6.4, §6.5).
 
 use super::{
+    fields::{INVITES, MEMBERS_INVITE, PUBSUB, SUBJECT},
     names::*,
     occupants::Occupant,
     rank::{Affiliation, Role},
@@ -18,6 +19,12 @@ use engine::{
 const INFO: Name = Name::new("http://jabber.org/protocol/disco#info", "query");
 const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
 const FORM_TYPE: &str = "http://jabber.org/protocol/muc#roominfo";
+/// Where one may register (§7.10): clients ask no other room for a nick of their own.
+const REGISTRATION: [&str; 2] = ["jabber:iq:register", "http://jabber.org/protocol/muc#register"];
+/// ejabberd's name for it, by which Gajim knows that it need not ask.
+const QUERIES: &str = "muc#roomconfig_allow_query_users";
+/// Owners who are named.
+const CONTACTS_MAX: usize = 20;
 /// The node at which a room tells what nick somebody may have (§7.12).
 const NICK_NODE: &str = "x-roomuser-item";
 /// The node at which a room tells what it lets through (§18.1.1).
@@ -49,19 +56,28 @@ impl Room {
             name => name,
         };
         let query = query.child(identity(name));
-        let own = [MUC, "http://jabber.org/protocol/muc#stable_id", self_ping::FEATURE];
+        let own = [
+            MUC,
+            FORM_TYPE,
+            "http://jabber.org/protocol/muc#roomconfig",
+            "http://jabber.org/protocol/muc#stable_id",
+            self_ping::FEATURE,
+        ];
         let features = own.into_iter().chain(ctx.hooks.features(Of::Room, ctx.settings));
         let features = features.chain(self.config.features());
+        let features =
+            features.chain(REGISTRATION.into_iter().filter(|_| self.config.may_register));
         let features =
             features.filter(|feature| self.config.is_archived || !is_of_archive(feature));
         let query = features.fold(query, |query, feature| {
             query.child(Draft::new(Name::new(INFO.ns, "feature")).attribute("var", feature))
         });
-        Ok(query.child(self.roominfo(self.may_read(from).is_ok())).finish())
+        Ok(query.child(self.roominfo(from)).finish())
     }
 
-    /// §16.5.4; what is said in the room, and by how many, for who may read that (§14.4).
-    fn roominfo(&self, may_read: bool) -> Draft {
+    /// §16.5.4; what is said in the room, and by how many, for who may know that (§14.4), and whose
+    /// it is, for who may know that (§10.5). What three names are known for, is told by each.
+    fn roominfo(&self, to: &Jid) -> Draft {
         let text = |var, label, value: &str| {
             let field = Field { var, kind: Kind::TextSingle, label, required: false };
             field.told((!value.is_empty()).then_some(value))
@@ -70,23 +86,28 @@ impl Room {
             let field = Field { var, kind: Kind::Boolean, label, required: false };
             field.told([if is { "1" } else { "0" }])
         };
+        let lines = |var, label, values: Vec<&str>| {
+            let field = Field { var, kind: Kind::TextMulti, label, required: false };
+            (!values.is_empty()).then(|| field.told(values))
+        };
         let config = &self.config;
-        let (occupants, subject) = match may_read {
+        let (occupants, subject) = match self.may_know(to) {
             true => (self.occupants.len().to_string(), self.subject.text()),
             false => <_>::default(),
         };
         let history = config.history_max.to_string();
         let pause = config.slow_mode_seconds.to_string();
-        let (var, label) = ("muc#roominfo_avatarhash", "Hashes of the pictures");
-        let avatar = Field { var, kind: Kind::TextMulti, label, required: false };
+        let may_name = "Occupants may change the subject";
+        let subjects = [SUBJECT, "muc#roominfo_changesubject", "muc#roominfo_subjectmod"];
+        let avatar = self.avatar.iter().map(String::as_str).collect();
+        let node = Some(config.pubsub.as_str()).filter(|node| !node.is_empty());
+        let nodes = node.into_iter().flat_map(|node| {
+            let label = "Associated publish-subscribe node";
+            [PUBSUB, "muc#roominfo_pubsub"].map(|var| text(var, label, node))
+        });
         [
             text("muc#roominfo_description", "Description", &config.description),
             text("muc#roominfo_subject", "Subject", &subject),
-            flag(
-                "muc#roominfo_changesubject",
-                "Occupants may change the subject",
-                config.may_change_subject,
-            ),
             text("muc#roominfo_lang", "Language of the discussion", &config.lang),
             text("muc#roominfo_occupants", "Occupants", &occupants),
             text("muc#maxhistoryfetch", "Messages that who enters is told at most", &history),
@@ -96,13 +117,27 @@ impl Room {
                 "Who may send private messages",
                 config.whispers.as_str(),
             ),
-            flag("muc#roomconfig_allowinvites", "Occupants may invite others", config.may_invite),
+            flag(INVITES, "Occupants may invite others", config.lets_invite()),
+            flag(MEMBERS_INVITE, "Members may invite others", config.may_members_invite),
+            flag(QUERIES, "Occupants may send requests to each other", config.may_query),
             text(slow_mode::TOLD, "Seconds between two messages of one occupant", &pause),
         ]
         .into_iter()
-        .chain((!self.avatar.is_empty()).then(|| avatar.told(&self.avatar)))
+        .chain(subjects.map(|var| flag(var, may_name, config.may_change_subject)))
+        .chain(nodes)
+        .chain(self.contacts(to))
+        .chain(lines("muc#roominfo_avatarhash", "Hashes of the pictures", avatar))
         .chain(self.hats.hash().map(|hash| text("hats#hash", "Hash of the hats", &hash)))
         .fold(forms::result(FORM_TYPE), Draft::child)
+    }
+
+    /// Some of the owners, for who may ask for the list of them.
+    fn contacts(&self, to: &Jid) -> Option<Draft> {
+        self.may_list(self.rank(to), Affiliation::Owner).ok()?;
+        let (var, label) = ("muc#roominfo_contactjid", "Contact addresses");
+        let field = Field { var, kind: Kind::JidMulti, label, required: false };
+        let owners = self.members.all(Affiliation::Owner).map(|(who, _)| who.as_str());
+        Some(field.told(owners.take(CONTACTS_MAX)))
     }
 
     fn nick_info(&self, from: &Jid) -> Payload {

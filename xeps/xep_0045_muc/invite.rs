@@ -78,10 +78,8 @@ impl Room {
     /// §7.8.2, §9.5: to invite to a room for members is to make one, which its admins do; unless
     /// its owners let members do it.
     fn may_invite(&self, rank: Rank) -> bool {
-        let may = match self.config.is_members_only {
-            true => self.config.may_members_invite,
-            false => self.config.may_invite || rank.role == Role::Moderator,
-        };
+        let is_open = !self.config.is_members_only;
+        let may = self.config.lets_invite() || is_open && rank.role == Role::Moderator;
         rank.affiliation >= Affiliation::Admin || may && rank.role >= Role::Participant
     }
 

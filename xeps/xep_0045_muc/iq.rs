@@ -163,17 +163,25 @@ impl Room {
         if !self.config.is_archived {
             return Err(StanzaCondition::ServiceUnavailable.into());
         }
-        let rank = self.rank(from);
-        let is_here = rank.role > Role::None;
-        let may = match rank.affiliation {
+        match self.belongs(from, self.config.is_logged()) {
+            true => Ok(()),
+            false => Err(StanzaCondition::Forbidden.into()),
+        }
+    }
+
+    /// §14.4: whether somebody may know what is going on in it.
+    pub fn may_know(&self, who: &Jid) -> bool {
+        self.belongs(who, self.config.is_open())
+    }
+
+    /// Who is a member, or more, or here; and whoever is nothing to it, where it is for all.
+    fn belongs(&self, who: &Jid, is_for_all: bool) -> bool {
+        let rank = self.rank(who);
+        match rank.affiliation {
             Affiliation::Outcast => false,
-            Affiliation::None => {
-                let is_open = !self.config.is_members_only && self.config.password.is_none();
-                is_here || is_open && self.config.is_public
-            }
+            Affiliation::None => rank.role > Role::None || is_for_all,
             _ => true,
-        };
-        if may { Ok(()) } else { Err(StanzaCondition::Forbidden.into()) }
+        }
     }
 
     /// The store has been read: for who enters, or for who asked.

@@ -2,7 +2,7 @@
 //! so that who is not in a list any more is none.
 
 use super::{
-    config::FORM_TYPE,
+    fields::FORM_TYPE,
     members::{MEMBERS_MAX, Members},
     rank::Affiliation,
     room::Room,

@@ -12,6 +12,7 @@ mod disco;
 mod ends;
 mod enter;
 mod fall;
+mod fields;
 mod greet;
 mod history;
 mod invite;

@@ -2,7 +2,8 @@
 
 use super::{
     aliases::translated,
-    config::{Config, LAYOUT},
+    config::Config,
+    fields::LAYOUT,
     line::{Asker, Effect, Step},
     lists::LISTS,
     names::*,

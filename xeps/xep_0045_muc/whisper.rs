@@ -2,7 +2,6 @@
 //! of both who write, in one unit, and the room only stands between.
 
 use super::{
-    config::Whispers,
     line::{Asker, Effect},
     names::X,
     occupants::Occupant,
@@ -21,6 +20,18 @@ use std::collections::BTreeMap;
 
 /// Messages that may be on their way between two occupants.
 const WHISPERED_MAX: usize = 1_024;
+
+/// Who may be sent to, or may send, privately (§16.5.3).
+pub const WHOM: &[&str] = &["anyone", "participants", "moderators", "none"];
+
+/// Who may send private messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whispers {
+    Anyone,
+    Participants,
+    Moderators,
+    Nobody,
+}
 
 /// What is on its way: the sender's unit is not committed yet. Whose account gives the other half.
 #[derive(Debug, Default)]
@@ -130,6 +141,16 @@ pub fn error_of(stanza: &Stanza) -> StanzaError {
 }
 
 impl Whispers {
+    const ALL: [Self; 4] = [Self::Anyone, Self::Participants, Self::Moderators, Self::Nobody];
+
+    pub fn as_str(self) -> &'static str {
+        WHOM[Self::ALL.iter().position(|one| *one == self).unwrap_or_default()]
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == name)
+    }
+
     /// Whether one may write to the other. Moderators are heard, and may be written to, always.
     fn allow(self, from: &Occupant, to: &Occupant) -> bool {
         match self {

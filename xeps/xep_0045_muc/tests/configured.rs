@@ -3,6 +3,7 @@
 use super::{FOUNDER, affiliate, codes, configure, enter, founded, item, refusal, to};
 use crate::{stage_room::House, xep_0045_muc::CREATION};
 use engine::{setting::Value, wire::*};
+use std::collections::BTreeMap;
 
 const ROMEO: &str = "romeo@wax.example/orchard";
 const NURSE: &str = "nurse@wax.example/chamber";
@@ -51,6 +52,8 @@ fn what_concerns_privacy_is_told_by_its_own_code_section_10_2_1() {
         ("whois", "moderators", &[104, 173]),
         ("enablearchiving", "0", &[104, 171]),
         ("enablearchiving", "1", &[104, 170]),
+        ("enablelogging", "0", &[104, 171]),
+        ("enablelogging", "1", &[104, 170]),
         ("publicroom", "0", &[104, 171]),
         ("publicroom", "1", &[104, 170]),
         ("publicroom", "1", &[]),
@@ -60,11 +63,122 @@ fn what_concerns_privacy_is_told_by_its_own_code_section_10_2_1() {
     }
 }
 
+/// What a room tells of itself to who asks: its features, and its form.
+fn disco(house: &mut House, who: &str) -> (Vec<String>, BTreeMap<String, Vec<String>>) {
+    let ns = "http://jabber.org/protocol/disco#info";
+    let heard = house.says(who, &format!("<iq type='get' id='d'><query xmlns='{ns}'/></iq>"));
+    let query = heard[0].children().next().unwrap();
+    let var = |child: Element<'_>| child.attribute("var").map(|var| var.into_owned());
+    let features = query.children().filter(|child| child.local() == "feature").filter_map(var);
+    let form = query.children().find(|child| child.local() == "x").unwrap();
+    let values = |field: Element<'_>| {
+        let values = field.children().filter(|child| child.local() == "value");
+        values.map(|value| value.text().into_owned()).collect()
+    };
+    (
+        features.collect(),
+        form.children().map(|field| (var(field).unwrap(), values(field))).collect(),
+    )
+}
+
+#[test]
+fn what_clients_look_for_is_told_by_each_of_its_names_section_6_4() {
+    let subjects =
+        ["muc#roominfo_subjectmod", "muc#roominfo_changesubject", "muc#roomconfig_changesubject"];
+    for value in ["0", "1"] {
+        let node = "xmpp:pubsub.wax.example?;node=roses";
+        let mut house = founded(&[
+            ("changesubject", value),
+            ("allowregister", value),
+            ("allow_query_users", value),
+            ("pubsub", if value == "1" { node } else { "" }),
+        ]);
+        let (features, form) = disco(&mut house, ROMEO);
+        for var in subjects.into_iter().chain(["muc#roomconfig_allow_query_users"]) {
+            assert_eq!(form[var], [value], "{var}");
+        }
+        for register in ["jabber:iq:register", "http://jabber.org/protocol/muc#register"] {
+            assert_eq!(features.iter().any(|one| one == register), value == "1", "{register}");
+        }
+        for pubsub in ["muc#roomconfig_pubsub", "muc#roominfo_pubsub"] {
+            let told = form.get(pubsub).map(|told| told[0].as_str());
+            assert_eq!(told, (value == "1").then_some(node));
+        }
+    }
+}
+
+#[test]
+fn how_many_are_in_an_open_room_is_told_whatever_is_kept_of_it_section_14_4() {
+    for (field, value, is_told) in [
+        ("enablearchiving", "0", true),
+        ("enablelogging", "0", true),
+        ("membersonly", "1", false),
+        ("publicroom", "0", false),
+    ] {
+        let mut house = founded(&[(field, value)]);
+        house.says(FOUNDER, "<message type='groupchat'><subject>roses</subject></message>");
+        for (who, is_told) in [(ROMEO, is_told), (FOUNDER, true)] {
+            let (_, form) = disco(&mut house, who);
+            let told = ["occupants", "subject"]
+                .map(|var| !form[&format!("muc#roominfo_{var}")].is_empty());
+            assert_eq!(told, [is_told; 2], "{who} {field} {value}");
+        }
+    }
+}
+
+#[test]
+fn whose_a_room_is_is_told_to_who_may_list_owners_section_10_5() {
+    for (whois, is_told) in [("moderators", false), ("anyone", true)] {
+        let mut house = founded(&[("whois", whois)]);
+        enter(&mut house, ROMEO, "romeo");
+        let contacts = "muc#roominfo_contactjid";
+        let told = disco(&mut house, ROMEO).1.remove(contacts);
+        assert_eq!(told, is_told.then(|| vec!["founder@wax.example".into()]), "{whois}");
+        assert_eq!(disco(&mut house, NURSE).1.remove(contacts), None, "from outside");
+        assert!(disco(&mut house, FOUNDER).1.contains_key(contacts));
+    }
+}
+
+#[test]
+fn in_a_room_for_members_the_fields_say_whether_they_may_invite_section_9_5() {
+    const ALL: &str = "allowinvites";
+    const MEMBERS: &str = "{http://prosody.im/protocol/muc}roomconfig_allowmemberinvites";
+    for (given, may) in [
+        (&[][..], false),
+        (&[(ALL, "1")], true),
+        (&[(ALL, "0")], false),
+        (&[(MEMBERS, "1")], true),
+        (&[(ALL, "0"), (MEMBERS, "1")], true),
+        // As they were: neither says anything new.
+        (&[(ALL, "1"), (MEMBERS, "0")], false),
+    ] {
+        let mut house = founded(&[&[("membersonly", "1")], given].concat());
+        let told =
+            |house: &mut House| disco(house, ROMEO).1["muc#roomconfig_allowinvites"] == ["1"];
+        assert_eq!(told(&mut house), may, "{given:?}");
+        house.restarts(&[]);
+        assert_eq!(told(&mut house), may, "{given:?}");
+        // The form as it is then, with the other choice made in one place.
+        let flag = |is: bool| if is { "1" } else { "0" };
+        for changed in [ALL, MEMBERS] {
+            let may = told(&mut house);
+            let value = |field| flag(if field == changed { !may } else { may });
+            configure(&mut house, FOUNDER, &[(ALL, value(ALL)), (MEMBERS, value(MEMBERS))]);
+            assert_eq!(told(&mut house), !may, "{given:?} {changed}");
+        }
+        configure(&mut house, FOUNDER, &[("membersonly", "0")]);
+        assert!(told(&mut house), "who is in an open room may, as before");
+    }
+}
+
 #[test]
 fn who_enters_is_told_whether_everybody_can_read_what_is_said_section_7_2_12() {
-    for (field, value, wanted) in
-        [("roomname", "Roses", true), ("enablearchiving", "0", false), ("publicroom", "0", false)]
-    {
+    for (field, value, wanted) in [
+        ("roomname", "Roses", true),
+        ("enablearchiving", "0", false),
+        ("enablelogging", "0", false),
+        ("publicroom", "0", false),
+    ] {
         let mut house = founded(&[(field, value)]);
         let heard = enter(&mut house, ROMEO, "romeo");
         let own = to(&heard, ROMEO).into_iter().find(|one| codes(one).contains(&110)).unwrap();
@@ -171,4 +285,16 @@ fn who_may_not_make_a_room_is_told_so_section_10_1_1() {
     assert!(may("admins", FOUNDER) && !may("admins", ROMEO) && !may("admins", stranger));
     assert!(may("users", FOUNDER) && may("users", ROMEO) && !may("users", stranger));
     assert!(may("everybody", FOUNDER) && may("everybody", ROMEO) && may("everybody", stranger));
+}
+
+#[test]
+fn owners_say_whether_who_may_enter_may_read_before_section_7_2_12() {
+    let asks = "<iq type='set' id='m'><query xmlns='urn:xmpp:mam:2'/></iq>";
+    for (value, refused) in [("1", None), ("0", Some("forbidden"))] {
+        let mut house = founded(&[("enablelogging", value)]);
+        assert_eq!(refusal(&house.says(ROMEO, asks), ROMEO).as_deref(), refused);
+        enter(&mut house, ROMEO, "romeo");
+        assert_eq!(refusal(&house.says(ROMEO, asks), ROMEO), None, "who is here may");
+        assert_eq!(refusal(&house.says(FOUNDER, asks), FOUNDER), None);
+    }
 }
