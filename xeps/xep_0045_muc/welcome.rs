@@ -23,6 +23,7 @@ impl Room {
         ctx: &Ctx<'_>,
     ) {
         self.tell_affiliations(stanza, from, step, ctx);
+        self.tell_picture(from, step);
         self.tell_others(from, step, ctx);
         let Some(mut show) = self.show(nick, ctx) else { return };
         show.stanza_id.clone_from(&stanza.head.id);

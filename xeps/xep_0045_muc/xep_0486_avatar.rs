@@ -1,13 +1,15 @@
 //! XEP-0486: MUC Avatars. <https://xmpp.org/extensions/xep-0486.html>
 //!
 //! A room has a vCard (XEP-0054) that its owners write. What its pictures are is told by hashes
-//! (XEP-0153) to who asks what the room is.
+//! (XEP-0153) to who asks what the room is; and to who is here of the first, by presence of the room
+//! itself. The document does not have that, but other servers do, and some clients do not ask.
 
 use super::{
-    line::Asker,
+    line::{Asker, Step},
     names::status,
     rank::Affiliation,
     room::{ROOM, Room, Turn},
+    show::addressed,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use engine::{
@@ -35,6 +37,8 @@ pub const XEP: Xep = Xep {
 pub const VCARD: Name = Name::new("vcard-temp", "vCard");
 const PHOTO: Name = Name::new(VCARD.ns, "PHOTO");
 const BINVAL: Name = Name::new(VCARD.ns, "BINVAL");
+const UPDATE: Name = Name::new("vcard-temp:x:update", "x");
+const UPDATED_PHOTO: Name = Name::new(UPDATE.ns, "photo");
 
 /// With a room: its vCard.
 const CARD: Table = Table::named("room-vcard");
@@ -47,11 +51,12 @@ const VCARD_BYTES_MAX: usize = 192 << 10;
 /// Pictures of which a hash is told (section 6.1).
 const PHOTOS_MAX: usize = 8;
 
-/// Section 4.4. Whoever may ask what a room is may see it.
+/// Section 4.4. Whoever may ask what a room is may see it. Of a room without one the vCard is empty
+/// (XEP-0054 §3.1), as it is after that has been set.
 fn get<'a>(_: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
     Box::pin(async move {
         let card = world.store.cell(CARD, world.account, KEY).await?;
-        let card = card.ok_or(StanzaCondition::ItemNotFound)?;
+        let Some(card) = card else { return Ok(Reply::Payload(Draft::new(VCARD).finish())) };
         let iq = format!("<iq>{}</iq>", String::from_utf8_lossy(&card));
         let iq = Stanza::parse_one(&iq).map_err(|_| StanzaCondition::InternalServerError)?;
         let card = iq.child(VCARD).ok_or(StanzaCondition::InternalServerError)?;
@@ -96,7 +101,7 @@ impl Room {
         }
         let mut step = self.step(Asker::Sender(iq.clone()));
         let room = self.jid.clone();
-        self.avatar = hashes(card);
+        let old = std::mem::replace(&mut self.avatar, hashes(card));
         let is_empty = card.children().next().is_none();
         step.write(match is_empty {
             true => Change::Cut(CARD, room.clone(), KEY.into()),
@@ -107,9 +112,28 @@ impl Room {
             false => Change::Put(ROOM, room, HASHES.into(), self.avatar.join(" ").into_bytes()),
         });
         self.tell_statuses(&[status::CONFIGURED], &mut step);
+        if old.first() != self.avatar.first() {
+            let seats = self.occupants.iter().flat_map(|(_, occupant)| &occupant.seats);
+            seats.for_each(|seat| step.send(addressed(&self.pictured(), &seat.jid)));
+        }
         step.send(iq.result());
         self.take(step, turn);
         Ok(())
+    }
+
+    /// Who enters a room with a picture is told which it is.
+    pub fn tell_picture(&self, to: &Jid, step: &mut Step) {
+        if !self.avatar.is_empty() {
+            step.send(addressed(&self.pictured(), to));
+        }
+    }
+
+    /// XEP-0153 §3.1; of a room without a picture that it has none.
+    fn pictured(&self) -> Stanza {
+        let hash = self.avatar.first().map(String::as_str).unwrap_or_default();
+        let photo = Draft::new(UPDATED_PHOTO).text(hash);
+        let head = Head::new(Kind::Presence).with_from(self.jid.clone());
+        Stanza::new(head).with(Draft::new(UPDATE).child(photo).finish())
     }
 }
 

@@ -288,6 +288,39 @@ fn who_may_not_make_a_room_is_told_so_section_10_1_1() {
 }
 
 #[test]
+fn who_is_here_is_told_of_the_picture_by_presence_of_the_room_xep_0153() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    let sets = |house: &mut House, photo: &str| {
+        let card = format!("<vCard xmlns='vcard-temp'>{photo}</vCard>");
+        house.says(FOUNDER, &format!("<iq type='set' id='v'>{card}</iq>"))
+    };
+    // The hash of the picture that somebody hears of.
+    let seen = |heard: &[Stanza], who: &str| {
+        let mut heard = to(heard, who).into_iter();
+        let told = heard.find(|one| {
+            one.head.from.as_ref().is_some_and(Jid::is_bare) && one.kind() == Kind::Presence
+        })?;
+        let x = told.child(Name::new("vcard-temp:x:update", "x")).unwrap();
+        Some(x.children().next().unwrap().text().into_owned())
+    };
+    let picture = "<PHOTO><TYPE>x/y</TYPE><BINVAL>YWJj</BINVAL></PHOTO>";
+    let hash = Some("a9993e364706816aba3e25717850c26c9cd0d89d".to_owned());
+    let heard = sets(&mut house, picture);
+    assert_eq!([ROMEO, FOUNDER].map(|who| seen(&heard, who)), [hash.clone(), hash.clone()]);
+    let heard = sets(&mut house, &format!("{picture}<FN>The Garden</FN>"));
+    assert_eq!(seen(&heard, ROMEO), None, "it is the same still");
+    house.restarts(&[]);
+    let heard = enter(&mut house, NURSE, "nurse");
+    assert_eq!(seen(&heard, NURSE), hash);
+    let first = to(&heard, NURSE)[0].head.from.clone().unwrap();
+    assert!(first.is_bare(), "before all who are here");
+    let heard = sets(&mut house, "");
+    assert_eq!(seen(&heard, NURSE), Some(String::new()), "there is none any more");
+    assert_eq!(seen(&enter(&mut house, NURSE, "nurse"), NURSE), None);
+}
+
+#[test]
 fn owners_say_whether_who_may_enter_may_read_before_section_7_2_12() {
     let asks = "<iq type='set' id='m'><query xmlns='urn:xmpp:mam:2'/></iq>";
     for (value, refused) in [("1", None), ("0", Some("forbidden"))] {
