@@ -60,6 +60,8 @@ pub struct Head {
     pub to_malformed: bool,
     /// There was a `from`, but it is no address.
     pub from_malformed: bool,
+    /// The resource of `to` is spelled otherwise than the peer did: prepared.
+    pub to_respelled: bool,
     /// All other attributes, canonical, each with a leading space; kept through routing.
     pub(crate) others: Text,
 }
@@ -76,6 +78,7 @@ impl Head {
             lang: None,
             to_malformed: false,
             from_malformed: false,
+            to_respelled: false,
             others: Text::new(),
         }
     }
@@ -106,7 +109,7 @@ impl Head {
     #[must_use]
     pub fn with_to(mut self, to: impl Into<Jid>) -> Self {
         self.to = Some(to.into());
-        self.to_malformed = false;
+        (self.to_malformed, self.to_respelled) = (false, false);
         self
     }
 

@@ -6,7 +6,7 @@ use super::{
     making,
     names::*,
     occupants::{self, Seat, SeenBy},
-    presence::for_all,
+    presence::{for_all, respelled},
     rank::{Affiliation, Role},
     room::{Room, Turn},
     xep_0463_versions as versions,
@@ -72,7 +72,8 @@ impl Room {
         self.occupants.sit(nick.clone(), role, seat);
         step.effects.push(Effect::Sits(from.clone()));
         self.has_come(&who, &mut step)?;
-        let codes = if creates { vec![status::CREATED] } else { Vec::new() };
+        let mut codes = if creates { vec![status::CREATED] } else { Vec::new() };
+        codes.extend(respelled(stanza));
         self.welcome(&from, &nick, stanza, codes, &mut step, turn.ctx);
         let before = self.lately.finds(&from, turn.ctx.now);
         self.goes_on(&from, before, &mut step);

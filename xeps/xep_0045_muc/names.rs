@@ -78,6 +78,8 @@ pub mod status {
     pub const NOW_SEMI_ANONYMOUS: u16 = 173;
     /// The room has been made.
     pub const CREATED: u16 = 201;
+    /// The nick is another than was asked for.
+    pub const NICK_MODIFIED: u16 = 210;
     pub const BANNED: u16 = 301;
     pub const NICK_CHANGED: u16 = 303;
     pub const KICKED: u16 = 307;

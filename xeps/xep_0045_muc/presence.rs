@@ -140,7 +140,8 @@ impl Room {
         step.effects.push(Effect::Sits(from.clone()));
         self.sees_anew(from, turn.ctx);
         self.reseat(from, nick, stanza, &mut step, turn.ctx);
-        self.welcome(from, nick, stanza, Vec::new(), &mut step, turn.ctx);
+        let codes = respelled(stanza).into_iter().collect();
+        self.welcome(from, nick, stanza, codes, &mut step, turn.ctx);
         self.goes_on(from, before, &mut step);
         self.take(step, turn);
         Ok(())
@@ -197,6 +198,7 @@ impl Room {
         self.keep_seat(from, &mut step);
         if let Some(mut show) = self.show(&new, turn.ctx) {
             show.stanza_id.clone_from(&stanza.head.id);
+            show.own_statuses.extend(respelled(stanza));
             step.show(show);
         }
         match role == Role::Moderator && was != role {
@@ -349,6 +351,12 @@ impl Room {
         let was_unsure = seat.is_some_and(|seat| self.unsure.remove(&seat.since));
         was_unsure && stanza.child_count() == 0
     }
+}
+
+/// §7.2.2, §7.6: that the nick is not quite the one that was asked for: prepared, as all resources
+/// are (RFC 7622 §3.4), so that two that look the same are the same.
+pub fn respelled(stanza: &Stanza) -> Option<u16> {
+    stanza.head.to_respelled.then_some(status::NICK_MODIFIED)
 }
 
 /// As the examples of §7.2 have it, so that a client knows of what it is the end.

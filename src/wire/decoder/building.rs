@@ -113,12 +113,14 @@ impl Decoder {
                 (Role::Plain, b"type") => partial.type_ = Some(keep(out, attribute, s)?),
                 (Role::Xml, b"lang") => partial.lang = Some(keep(out, attribute, s)?),
                 (Role::Plain, b"from") => {
-                    partial.head.from = address(attribute, s);
+                    partial.head.from = address(attribute, s).map(|(from, _)| from);
                     partial.head.from_malformed = partial.head.from.is_none();
                 }
                 (Role::Plain, b"to") => {
-                    partial.head.to = address(attribute, s);
-                    partial.head.to_malformed = partial.head.to.is_none();
+                    let to = address(attribute, s);
+                    partial.head.to_malformed = to.is_none();
+                    partial.head.to_respelled = to.as_ref().is_some_and(|(_, is)| *is);
+                    partial.head.to = to.map(|(to, _)| to);
                 }
                 (role, _) => others |= !role.declares(),
             }
@@ -239,8 +241,15 @@ fn keep(out: &mut Canonical, attribute: &Attribute, s: &[u8]) -> Result<Range<us
     Ok(start..out.len())
 }
 
-fn address(attribute: &Attribute, s: &[u8]) -> Option<Jid> {
-    let parse = |bytes| std::str::from_utf8(bytes).ok().and_then(|text| Jid::parse(text).ok());
+/// And whether its resource was spelled otherwise.
+fn address(attribute: &Attribute, s: &[u8]) -> Option<(Jid, bool)> {
+    let parse = |bytes| {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let jid = Jid::parse(text).ok()?;
+        let said = || text.split_once('/').map(|(_, resource)| resource);
+        let is_respelled = jid.as_str() != text && jid.resource() != said();
+        Some((jid, is_respelled))
+    };
     if attribute.plain {
         return parse(attribute.value(s));
     }

@@ -162,6 +162,21 @@ fn addresses_that_are_none_are_flagged() {
 }
 
 #[test]
+fn a_resource_that_was_spelled_otherwise_is_flagged() {
+    for (to, is_respelled) in [
+        ("A@b", false),
+        ("A@B/Nurse", false),
+        ("a@b/nurs&#xe9;", false),
+        ("a@b/nurse\u{301}", true),
+        ("a@b/the\u{a0}nurse", true),
+    ] {
+        let stanza = stanza(&format!("<presence to='{to}'/>"));
+        assert!(stanza.head.to.is_some(), "{to}");
+        assert_eq!(stanza.head.to_respelled, is_respelled, "{to}");
+    }
+}
+
+#[test]
 fn a_server_stream_has_its_own_content_namespace_rfc6120_4_8_3() {
     let header = HEADER.replace("jabber:client", "jabber:server");
     let mut decoder = Decoder::new(Content::Server, Limits::SERVER);

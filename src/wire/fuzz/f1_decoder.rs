@@ -69,6 +69,7 @@ fn describe(frame: &Frame) -> String {
             let mut plain = stanza.clone();
             plain.head.to_malformed = false;
             plain.head.from_malformed = false;
+            plain.head.to_respelled = false;
             assert_eq!(Stanza::parse_one(&text).as_ref(), Ok(&plain));
             walk(stanza.children());
         }

@@ -1,6 +1,6 @@
 //! What owners choose, and what everybody hears of it (XEP-0045 §10.2).
 
-use super::{FOUNDER, affiliate, codes, configure, enter, founded, item, refusal, to};
+use super::{FOUNDER, affiliate, codes, configure, enter, founded, item, leave, refusal, to};
 use crate::{stage_room::House, xep_0045_muc::CREATION};
 use engine::{setting::Value, wire::*};
 use std::collections::BTreeMap;
@@ -318,6 +318,28 @@ fn who_is_here_is_told_of_the_picture_by_presence_of_the_room_xep_0153() {
     let heard = sets(&mut house, "");
     assert_eq!(seen(&heard, NURSE), Some(String::new()), "there is none any more");
     assert_eq!(seen(&enter(&mut house, NURSE, "nurse"), NURSE), None);
+}
+
+#[test]
+fn who_is_called_otherwise_than_it_asked_to_be_is_told_so_sections_7_2_2_and_7_6() {
+    let mut house = founded(&[]);
+    let own = |heard: &[Stanza]| {
+        let mut heard = to(heard, ROMEO).into_iter();
+        heard.find(|one| codes(one).contains(&110)).map(|one| codes(one)).unwrap()
+    };
+    for (nick, is_respelled) in [("rome\u{301}o", true), ("rom\u{e9}o", false), ("x y", false)] {
+        let heard = enter(&mut house, ROMEO, nick);
+        assert_eq!(own(&heard).contains(&210), is_respelled, "{nick}");
+        let others = to(&heard, FOUNDER);
+        assert!(others.iter().all(|one| !codes(one).contains(&210)), "{nick}");
+        leave(&mut house, ROMEO, nick);
+    }
+    enter(&mut house, ROMEO, "romeo");
+    let to_nick = format!("{}/the\u{a0}knight", house.jid);
+    let heard = house.says(ROMEO, &format!("<presence to='{to_nick}'/>"));
+    let now = to(&heard, ROMEO).into_iter().find(|one| one.head.type_str() == "").unwrap();
+    assert_eq!(now.head.from.as_ref().unwrap().resource(), Some("the knight"));
+    assert_eq!(codes(now), [210, 110]);
 }
 
 #[test]
