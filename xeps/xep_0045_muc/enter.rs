@@ -55,7 +55,7 @@ impl Room {
         let (who, creates) = (from.bare(), makes.is_some());
         let mut step = self.step(Asker::Sender(stanza.clone()));
         if let Some(place) = makes {
-            self.make(&who, place, &mut step, turn.ctx)?;
+            self.make(&who, &nick, place, &mut step, turn.ctx)?;
         }
         let (affiliation, there) = (self.members.of(&who), self.occupants.get(&nick));
         let on_entry = self.role_on_entry(&who, affiliation);
@@ -71,7 +71,7 @@ impl Room {
         step.write(occupants::kept(&self.jid, &nick, role, &seat));
         self.occupants.sit(nick.clone(), role, seat);
         step.effects.push(Effect::Sits(from.clone()));
-        self.has_come(&who, &mut step)?;
+        self.has_come(&who, &nick, &mut step)?;
         let mut codes = if creates { vec![status::CREATED] } else { Vec::new() };
         codes.extend(respelled(stanza));
         self.welcome(&from, &nick, stanza, codes, &mut step, turn.ctx);

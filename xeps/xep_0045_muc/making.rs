@@ -51,6 +51,7 @@ impl Room {
     pub fn make(
         &mut self,
         owner: &Bare,
+        nick: &Text,
         place: Vec<Change>,
         step: &mut Step,
         ctx: &Ctx<'_>,
@@ -58,8 +59,8 @@ impl Room {
         let is_persistent = ctx.settings.choice(&PERSISTENCE) == "persistent";
         self.config = Config { is_persistent, ..Config::default() };
         step.write(Change::Room(self.jid.clone()));
-        let member =
-            Member { affiliation: Affiliation::Owner, has_come: true, ..Member::default() };
+        let (affiliation, called) = (Affiliation::Owner, Some(nick.clone()));
+        let member = Member { affiliation, has_come: true, called, ..Member::default() };
         step.write(self.members.change(&self.jid, owner, member)?);
         (self.is_made, self.is_locked) = (true, true);
         self.keep_config(step);

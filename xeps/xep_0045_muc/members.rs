@@ -20,6 +20,8 @@ pub struct Member {
     pub nick: Option<Text>,
     /// He has been here: what is said here is of interest to him. Nobody else can say so.
     pub has_come: bool,
+    /// What he was called when he was here last: by that, others speak of him (XEP-0492).
+    pub called: Option<Text>,
     /// Why (§9.2).
     pub reason: Option<Text>,
 }
@@ -122,7 +124,7 @@ impl Members {
 
     fn put(&mut self, who: Bare, member: Member) {
         let bytes = |who: &Bare, member: &Member| {
-            let texts = [&member.nick, &member.reason];
+            let texts = [&member.nick, &member.reason, &member.called];
             let texts = texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
             who.as_str().len() + texts + size_of::<(Bare, Member)>()
         };
@@ -154,25 +156,26 @@ impl Member {
         self.affiliation == Affiliation::None
     }
 
-    /// Three lines. A nick and a reason have no line feed in them: neither could a nick be an
-    /// address, nor is a reason kept with one.
+    /// Four lines. A nick and a reason have no line feed in them: neither could a nick be an
+    /// address, nor is a reason kept with one. Older programs wrote three.
     fn save(&self) -> Vec<u8> {
         let nick = self.nick.as_deref().unwrap_or_default();
         let reason = self.reason.as_deref().unwrap_or_default().replace(['\n', '\r'], " ");
+        let called = self.called.as_deref().unwrap_or_default();
         let come = if self.has_come { " here" } else { "" };
-        format!("{}{come}\n{nick}\n{reason}", self.affiliation).into_bytes()
+        format!("{}{come}\n{nick}\n{reason}\n{called}", self.affiliation).into_bytes()
     }
 
     /// One that was kept; `None`: nobody can read it.
     pub fn load(value: &[u8]) -> Option<Self> {
-        let mut lines = std::str::from_utf8(value).ok()?.splitn(3, '\n');
+        let mut lines = std::str::from_utf8(value).ok()?.splitn(4, '\n');
         let first = lines.next()?;
         let (affiliation, has_come) = match first.strip_suffix(" here") {
             Some(affiliation) => (Affiliation::parse(affiliation)?, true),
             None => (Affiliation::parse(first)?, false),
         };
         let mut text = || lines.next().filter(|line| !line.is_empty()).map(Text::from);
-        Some(Self { affiliation, has_come, nick: text(), reason: text() })
+        Some(Self { affiliation, has_come, nick: text(), reason: text(), called: text() })
     }
 }
 
@@ -193,8 +196,8 @@ mod tests {
         let room = bare("garden@rooms.x");
         let mut members = Members::default();
         let reason = Some(Text::from("Treason\nand more"));
-        let has_come = true;
-        let outcast = Member { affiliation: Affiliation::Outcast, nick: None, has_come, reason };
+        let (affiliation, called) = (Affiliation::Outcast, Some(Text::from("the earl")));
+        let outcast = Member { affiliation, nick: None, has_come: true, reason, called };
         let change = members.change(&room, &bare("earl@x"), outcast).unwrap();
         let Change::Put(_, _, key, value) = change else { panic!("{change:?}") };
         let mut again = Members::default();
@@ -203,6 +206,9 @@ mod tests {
         assert_eq!(kept.reason.as_deref(), Some("Treason and more"));
         assert_eq!((kept.affiliation, kept.nick.clone()), (Affiliation::Outcast, None));
         assert!(kept.has_come);
+        assert_eq!(kept.called.as_deref(), Some("the earl"));
+        let older = Member::load(b"member here\nknight\nvalour").unwrap();
+        assert_eq!((older.reason.as_deref(), older.called), (Some("valour"), None));
         let change = members.change(&room, &bare("earl@x"), Member::default()).unwrap();
         assert!(matches!(change, Change::Cut(..)));
         assert_eq!((members.len(), members.weight()), (0, 0));

@@ -196,6 +196,7 @@ impl Room {
             occupant.role_since = role_since;
         }
         self.keep_seat(from, &mut step);
+        self.has_come(&from.bare(), &new, &mut step)?;
         if let Some(mut show) = self.show(&new, turn.ctx) {
             show.stanza_id.clone_from(&stanza.head.id);
             show.own_statuses.extend(respelled(stanza));

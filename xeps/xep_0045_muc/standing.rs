@@ -33,9 +33,12 @@ impl Room {
         let kept = self.members.get(who).and_then(|member| member.nick.clone());
         let nick = nick.or(kept).filter(|nick| !nick.is_empty() && to > Affiliation::None);
         let reason = word.reason.clone();
-        let has_come =
-            !before.is_empty() || self.members.get(who).is_some_and(|member| member.has_come);
-        let member = Member { affiliation: to, nick, has_come, reason };
+        let kept = self.members.get(who);
+        let has_come = !before.is_empty() || kept.is_some_and(|member| member.has_come);
+        let called = before.first().map(|(nick, _)| nick.clone());
+        let called = called.or_else(|| kept.and_then(|member| member.called.clone()));
+        let called = called.filter(|_| to > Affiliation::None);
+        let member = Member { affiliation: to, nick, has_come, reason, called };
         step.write(self.members.change(&self.jid, who, member)?);
         self.begin_mark(who, (was, to), step);
         if was != to {
@@ -63,14 +66,20 @@ impl Room {
         Ok(())
     }
 
-    /// A member is here, for the first time.
+    /// A member is here, for the first time or under another nick.
     ///
     /// # Errors
     /// An address that cannot be kept.
-    pub fn has_come(&mut self, who: &Bare, step: &mut Step) -> Result<(), StanzaError> {
-        let member = self.members.get(who).filter(|member| !member.has_come).cloned();
+    pub fn has_come(
+        &mut self,
+        who: &Bare,
+        nick: &Text,
+        step: &mut Step,
+    ) -> Result<(), StanzaError> {
+        let is_new = |member: &&Member| !member.has_come || member.called.as_ref() != Some(nick);
+        let member = self.members.get(who).filter(is_new).cloned();
         if let Some(member) = member {
-            let member = Member { has_come: true, ..member };
+            let member = Member { has_come: true, called: Some(nick.clone()), ..member };
             step.write(self.members.change(&self.jid, who, member)?);
         }
         Ok(())

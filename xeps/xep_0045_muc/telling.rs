@@ -166,7 +166,8 @@ impl Room {
             let belongs = member.affiliation >= Affiliation::Member && member.has_come;
             let belongs = belongs && *who != telling.by;
             if belongs && !here.contains(who) {
-                let nick = member.nick.clone().or_else(|| who.local().map(Text::from));
+                let nick = member.called.as_ref().or(member.nick.as_ref()).cloned();
+                let nick = nick.or_else(|| who.local().map(Text::from));
                 telling.notify(who, nick.unwrap_or_default(), turn);
             }
         }

@@ -7,6 +7,7 @@ mod document;
 mod greeted;
 mod hats;
 mod markers;
+mod notified;
 mod orders;
 mod races;
 mod registered;
