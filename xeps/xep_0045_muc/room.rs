@@ -88,6 +88,8 @@ pub struct Room {
     pub registers: BTreeSet<Bare>,
     /// Its place among the rooms of who made it.
     pub place: Option<String>,
+    /// How many are here, as its service knows.
+    pub counted: usize,
     /// What it holds is not what the store has: it is read anew once nothing waits for it.
     pub departs: bool,
     /// It has been asked nothing since it was loaded.
@@ -135,6 +137,7 @@ impl Room {
             unsure,
             unseated: Vec::new(),
             place: None,
+            counted: 0,
             hats: Hats::default(),
             registers: BTreeSet::new(),
             departs: false,
@@ -143,6 +146,7 @@ impl Room {
         for (table, key, value) in loaded.map(|loaded| loaded.cells).unwrap_or_default() {
             room.take_in(&table, &key, &value, ctx);
         }
+        room.counted = room.occupants.len();
         room
     }
 

@@ -60,12 +60,24 @@ impl room::Service for Rooms {
 
 impl Room {
     /// Whether everybody may find it follows from what its owners chose.
-    pub fn list(&self, step: &mut Step) {
+    pub fn list(&mut self, step: &mut Step) {
         let Some((host, local)) = self.place() else { return };
+        self.counted = self.occupants.len();
+        let listed = Listed::of(&self.config, self.counted);
         step.write(match self.config.is_public {
-            true => Change::Put(ROOMS_AT, host, local, Listed::of(&self.config).save()),
+            true => Change::Put(ROOMS_AT, host, local, listed.save()),
             false => Change::Cut(ROOMS_AT, host, local),
         });
+    }
+
+    /// XEP-0433 §6.2: how many are here is told anew when it is other by more than an eighth, so
+    /// that many who come at once do not have it written each time.
+    pub fn count_anew(&mut self, step: &mut Step) {
+        let (now, told) = (self.occupants.len(), self.counted);
+        let is_told = self.is_made && !self.is_locked && self.config.is_open();
+        if is_told && !step.unit.changes.is_empty() && now.abs_diff(told) * 8 > told {
+            self.list(step);
+        }
     }
 
     /// Nobody finds it any more.
@@ -133,7 +145,7 @@ pub fn items<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
     })
 }
 
-/// Of the rooms, which are in order, those that are asked for.
+/// Of the rooms, in whatever order they are, those that are asked for.
 ///
 /// # Errors
 /// `item-not-found` for a name that is not among them.
@@ -142,8 +154,8 @@ pub fn page<'a>(
     asked: &rsm::Asked,
 ) -> Result<&'a [(String, Vec<u8>)], StanzaError> {
     let place = |name: &str| {
-        let found = rooms.binary_search_by(|(local, _)| local.as_str().cmp(name));
-        found.map_err(|_| StanzaError::from(StanzaCondition::ItemNotFound))
+        let found = rooms.iter().position(|(local, _)| local == name);
+        found.ok_or_else(|| StanzaError::from(StanzaCondition::ItemNotFound))
     };
     let first = asked.after.as_deref().map(place).transpose()?.map_or(0, |place| place + 1);
     let end = asked.before.as_deref().map(place).transpose()?.unwrap_or(rooms.len());

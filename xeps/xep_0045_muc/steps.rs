@@ -31,6 +31,7 @@ impl Room {
     /// What a step decided is written, and done in its turn.
     pub fn take(&mut self, mut step: Step, turn: &mut Turn<'_, '_>) {
         self.note_shown(&mut step, turn.ctx);
+        self.count_anew(&mut step);
         if let Some((ticket, unit)) = self.line.push(step) {
             turn.out.push(Output::Commit(ticket, unit, None));
         }

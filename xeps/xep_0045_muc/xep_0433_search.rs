@@ -1,7 +1,7 @@
 //! XEP-0433: Extended Channel Search. <https://xmpp.org/extensions/xep-0433.html>
 //!
-//! The service searches the rooms that everybody may find. How many are in one it does not know
-//! without waking it, so there is no order by that.
+//! The service searches the rooms that everybody may find, without waking them. About how many are
+//! in one that is for all, the room says when it is no more what it said last (`service.rs`).
 
 use super::{
     config::Config,
@@ -18,7 +18,7 @@ pub const XEP: Xep = Xep {
     number: 433,
     name: "Extended Channel Search",
     version: "0.1.0",
-    status: Status::Partial("no numbers of occupants"),
+    status: Status::Complete,
     hooks: &[
         Hook::Feature(Of::Service, SEARCH.ns),
         Hook::get(Of::Service, SEARCH, Answer::World(search)),
@@ -30,6 +30,7 @@ const RESULT: Name = Name::new(SEARCH.ns, "result");
 const ITEM: Name = Name::new(SEARCH.ns, "item");
 const ERRORS: &str = "urn:xmpp:channel-search:0:error";
 const BY_ADDRESS: &str = "{urn:xmpp:channel-search:0:order}address";
+const BY_USERS: &str = "{urn:xmpp:channel-search:0:order}nusers";
 const SERVICE_TYPE: &str = "xep-0045";
 
 const Q: &str = "q";
@@ -62,7 +63,12 @@ const FORM: Layout = Layout {
             required: false,
         },
         Field { var: TYPES, kind: Kind::ListMultiOpen, label: "Of which kind", required: false },
-        Field { var: KEY, kind: Kind::ListSingle(&[BY_ADDRESS]), label: "Order", required: false },
+        Field {
+            var: KEY,
+            kind: Kind::ListSingle(&[BY_ADDRESS, BY_USERS]),
+            label: "Order",
+            required: false,
+        },
     ],
 };
 
@@ -78,12 +84,15 @@ pub struct Listed {
     lang: String,
     is_open: bool,
     is_non_anonymous: bool,
+    /// About how many are in it, where everybody may know that.
+    occupants: Option<usize>,
 }
 
 impl Listed {
-    /// With this configuration.
-    pub fn of(config: &Config) -> Self {
+    /// With this configuration, and so many in it.
+    pub fn of(config: &Config, occupants: usize) -> Self {
         Self {
+            occupants: config.is_open().then_some(occupants),
             name: config.name.replace('\n', " "),
             description: config.description.clone(),
             lang: config.lang.replace('\n', " "),
@@ -94,16 +103,23 @@ impl Listed {
 
     /// Four lines, and then the description.
     pub fn save(&self) -> Vec<u8> {
-        let Self { name, description, lang, is_open, is_non_anonymous } = self;
-        format!("{name}\n{lang}\n{is_open}\n{is_non_anonymous}\n{description}").into_bytes()
+        let Self { name, description, lang, is_open, is_non_anonymous, occupants } = self;
+        let occupants = occupants.map(|occupants| format!(" {occupants}")).unwrap_or_default();
+        format!("{name}\n{lang}\n{is_open}\n{is_non_anonymous}{occupants}\n{description}")
+            .into_bytes()
     }
 
     /// As it was kept; `None`: nobody can read it.
     pub fn load(kept: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(kept).ok()?.splitn(5, '\n');
         let (name, lang) = (lines.next()?.into(), lines.next()?.into());
-        let (is_open, is_non_anonymous) = (lines.next()? == "true", lines.next()? == "true");
-        Some(Self { name, description: lines.next()?.into(), lang, is_open, is_non_anonymous })
+        let is_open = lines.next()? == "true";
+        let mut words = lines.next()?.split(' ');
+        let is_non_anonymous = words.next() == Some("true");
+        // Older programs did not write it.
+        let occupants = words.next().and_then(|number| number.parse().ok());
+        let description = lines.next()?.into();
+        Some(Self { name, description, lang, is_open, is_non_anonymous, occupants })
     }
 
     /// Section 6.2.
@@ -117,8 +133,11 @@ impl Listed {
             [("name", &self.name), ("description", &self.description), ("language", &self.lang)];
         let known = known.into_iter().filter(|(_, value)| !value.is_empty());
         let item = Draft::new(ITEM).attribute("address", address);
-        known
-            .fold(item, |item, (name, value)| item.child(text(name, value)))
+        let item = known.fold(item, |item, (name, value)| item.child(text(name, value)));
+        let number = self.occupants.map(|number| text("nusers", &number.to_string()));
+        number
+            .into_iter()
+            .fold(item, Draft::child)
             .child(text("service-type", SERVICE_TYPE))
             .child(text("is-open", if self.is_open { "true" } else { "false" }))
             .child(text("anonymity-mode", anonymity))
@@ -135,6 +154,8 @@ struct Wanted {
     in_address: bool,
     /// Whether rooms are wanted at all.
     of_type: bool,
+    /// The largest first, not by address.
+    by_users: bool,
 }
 
 impl Wanted {
@@ -157,6 +178,7 @@ impl Wanted {
             in_name: flag(IN_NAME, true),
             in_description: flag(IN_DESCRIPTION, true),
             in_address: flag(IN_ADDRESS, true),
+            by_users: given.one(KEY) == Some(BY_USERS),
             of_type: types.is_empty() || types.iter().any(|one| one == SERVICE_TYPE),
         })
     }
@@ -220,10 +242,16 @@ fn search<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         };
         let (wanted, asked) = (Wanted::read(submitted)?, rsm::Asked::read(search)?);
         let address = |local: &str| format!("{local}@{}", world.account.domain());
-        let (mut rooms, is_all) = listed(world, &asked).await?;
+        // In another order than theirs they are all looked through.
+        let part = if wanted.by_users { &rsm::Asked::default() } else { &asked };
+        let (mut rooms, is_all) = listed(world, part).await?;
         rooms.retain(|(local, kept)| {
             Listed::load(kept).is_some_and(|room| wanted.finds(&address(local), &room))
         });
+        if wanted.by_users {
+            let number = |kept: &[u8]| Listed::load(kept).and_then(|room| room.occupants);
+            rooms.sort_by_cached_key(|(_, kept)| std::cmp::Reverse(number(kept)));
+        }
         let found = page(&rooms, &asked)?;
         let items = found
             .iter()
@@ -256,12 +284,15 @@ mod tests {
             lang: "en".into(),
             is_open: true,
             is_non_anonymous: false,
+            occupants: Some(12),
         }
     }
 
     #[test]
     fn a_room_comes_back_as_it_was_kept() {
         assert_eq!(Listed::load(&garden().save()), Some(garden()));
+        let older = Listed::load(b"The Garden\nen\ntrue\nfalse\nRoses,\nand more");
+        assert_eq!(older, Some(Listed { occupants: None, ..garden() }));
         for damaged in [&b""[..], b"name\nen\ntrue", &[0xff]] {
             assert_eq!(Listed::load(damaged), None);
         }
@@ -279,6 +310,7 @@ mod tests {
         assert!(finds(&[(ALL, "true")]));
         assert!(finds(&[(ALL, "1"), (TYPES, SERVICE_TYPE), (KEY, BY_ADDRESS)]));
         assert!(!finds(&[(ALL, "1"), (TYPES, "xep-0369")]));
+        assert!(finds(&[(ALL, "1"), (KEY, BY_USERS)]));
     }
 
     #[test]

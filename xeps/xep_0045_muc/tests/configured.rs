@@ -343,6 +343,43 @@ fn who_is_called_otherwise_than_it_asked_to_be_is_told_so_sections_7_2_2_and_7_6
 }
 
 #[test]
+fn about_how_many_are_in_an_open_room_its_service_knows_xep_0433_section_6_2() {
+    let mut house = founded(&[]);
+    // What the service has of the room: the number, and how often it is another.
+    let known = |house: &House| {
+        let mut cells = house.cells.iter();
+        let table = crate::xep_0045_muc::service::ROOMS_AT.name();
+        let cell = cells.find(|((of, ..), _)| *of == table).unwrap().1;
+        let text = String::from_utf8(cell.clone()).unwrap();
+        text.lines()
+            .nth(3)
+            .unwrap()
+            .split(' ')
+            .nth(1)
+            .map(|number| number.parse::<usize>().unwrap())
+    };
+    let (mut written, mut last) = (0, Some(1));
+    for here in 2..=60 {
+        enter(&mut house, &format!("u{here}@wax.example/x"), &format!("nick{here}"));
+        let now = known(&house);
+        assert!(now.unwrap().abs_diff(here) * 8 <= here, "{now:?} of {here}");
+        written += usize::from(now != last);
+        last = now;
+    }
+    assert!(written < 30, "{written}");
+    house.restarts(&[]);
+    for here in (1..60).rev() {
+        let gone = here + 1;
+        leave(&mut house, &format!("u{gone}@wax.example/x"), &format!("nick{gone}"));
+        assert!(known(&house).unwrap().abs_diff(here) <= 1 + here / 6, "{here}");
+    }
+    leave(&mut house, FOUNDER, "founder");
+    assert_eq!(known(&house), Some(0));
+    configure(&mut house, FOUNDER, &[("membersonly", "1")]);
+    assert_eq!(known(&house), None, "that is not for all to know");
+}
+
+#[test]
 fn owners_say_whether_who_may_enter_may_read_before_section_7_2_12() {
     let asks = "<iq type='set' id='m'><query xmlns='urn:xmpp:mam:2'/></iq>";
     for (value, refused) in [("1", None), ("0", Some("forbidden"))] {
