@@ -272,8 +272,8 @@ class Converse(Scripted):
         heard = json.loads(self.answers(f"heard_in {room}", r"heard_in (\[.*\])")[1])
         return [tuple(line) for line in heard]
 
-    def screenshot_of_room(self, _):
-        self.takes_screenshot(f"{self.name}-room.png")
+    def screenshot_of_room(self, _, name="room"):
+        self.takes_screenshot(f"{self.name}-{name}.png")
 
 
 def python(client, home, script, address):

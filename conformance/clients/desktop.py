@@ -151,8 +151,8 @@ class Gajim(Scripted):
     def screenshot(self):
         self.desktop.screenshot(self.name)
 
-    def screenshot_of_room(self, _):
-        self.desktop.screenshot(f"{self.name}-room")
+    def screenshot_of_room(self, _, name="room"):
+        self.desktop.screenshot(f"{self.name}-{name}")
 
     def stop(self):
         super().stop()

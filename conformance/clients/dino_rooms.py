@@ -117,9 +117,9 @@ class Guest:
         )
         return self.asks_all(question, room)
 
-    def screenshot_of_room(self, room):
+    def screenshot_of_room(self, room, name="room"):
         self.open_chat(room)
-        self.desktop.screenshot(f"{self.name}-room")
+        self.desktop.screenshot(f"{self.name}-{name}")
 
     def dialog(self, name, *what):
         """Into a window, once it is there; it may be gone before the last key is up."""

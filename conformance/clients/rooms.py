@@ -39,6 +39,7 @@ def a_room_of_its_own(friend, client):
     friend.sees_in(room, "master")
     client.bans(room, friend.jid)
     friend.is_out(room, 301)
+    client.screenshot_of_room(room, "master")
     friend.is_kept_out(room, "forbidden")
 
 

@@ -24,10 +24,10 @@ class Terminal(Client):
     def shown(self):
         return "\n".join(line for line in self.last_pane.splitlines() if line.strip())
 
-    def screenshot_of_room(self, room):
+    def screenshot_of_room(self, room, name="room"):
         """As text."""
         self.in_room(room)
-        (screenshots() / f"{self.name}-room.txt").write_text(self.pane())
+        (screenshots() / f"{self.name}-{name}.txt").write_text(self.pane())
 
     def runs(self):
         try:
