@@ -13,6 +13,13 @@ async fn enters(person: &mut Person) {
     person.hear("</message>").await;
 }
 
+/// Who of the room it was (XEP-0421).
+fn author(told: &str) -> String {
+    let id = told.rsplit_once("<occupant-id ").and_then(|(_, id)| id.split_once("id='"));
+    let id = id.and_then(|(_, id)| id.split_once('\''));
+    id.unwrap_or_else(|| panic!("no occupant id: {told}")).0.to_owned()
+}
+
 async fn says(person: &mut Person, id: &str) {
     let head = format!("to='{ROOM}' type='groupchat' id='{id}'");
     person.say(&format!("<message {head}><body>{id}</body></message>")).await;
@@ -81,7 +88,7 @@ async fn process_is_killed(more: &str, ways: [Way; 2]) {
     }
     juliet.settles().await;
     // Not acknowledged; what follows it, its client never reads.
-    romeo.hears("heard2").await;
+    let juliets = author(&romeo.hears("heard2").await);
     let server = again(server, "KILL").await;
     assert_eq!(juliet.resume(&server).await, juliet.said);
     says(&mut juliet, "late").await;
@@ -90,11 +97,13 @@ async fn process_is_killed(more: &str, ways: [Way; 2]) {
     for id in ["lost1", "lost2", "lost3", "late"] {
         let told = romeo.hears(id).await;
         assert!(told.contains("<delay "), "{told}");
+        assert_eq!(author(&told), juliets, "XEP-0421 section 3: the same after a restart");
         romeo.acks().await;
     }
     says(&mut romeo, "live").await;
     let told = romeo.hears("live").await;
     assert!(!told.contains("<delay "), "it is in the room still: {told}");
+    assert_ne!(author(&told), juliets);
     juliet.hears("live").await;
     romeo.settles().await;
     for id in ["lost1", "lost2", "lost3", "late", "live"] {
