@@ -61,7 +61,7 @@ pub const LIMITS: &[Setting] = &[
         "30",
         "How long what was sent to a client may stay unacknowledged by its system (TCP), before \
          its connection is given up: then its device is notified (XEP-0357). Not of clients behind \
-         a web server or load balancer, whose own limit counts.",
+         a web server or load balancer, whose own limit counts: see unanswered_seconds_max.",
     ),
     limit(
         "http_head_seconds_max",
@@ -117,6 +117,14 @@ pub const LIMITS: &[Setting] = &[
         (10, 86_400),
         "600",
         "Silence, before a client must show it is there.",
+    ),
+    limit(
+        "unanswered_seconds_max",
+        (10, 3_600),
+        "60",
+        "How long a client that is asked what it has got (XEP-0198) may say nothing at all, before \
+         its stream is ended: then its device is notified (XEP-0357), and its client can resume. \
+         Also behind a load balancer, and of one whose system is there while it is not.",
     ),
     limit(
         "detached_shown_seconds",
@@ -243,6 +251,7 @@ pub fn streams(values: &mut Values) -> engine::settings::StreamLimits {
         auth_tries_max: u32::try_from(values.limit("auth_tries_max")).unwrap_or(u32::MAX),
         close_ms_max: 1000 * values.limit("close_seconds_max"),
         idle_ms_max: 1000 * values.limit("idle_seconds_max"),
+        unanswered_ms_max: 1000 * values.limit("unanswered_seconds_max"),
         detached_shown_ms: 1000 * values.limit("detached_shown_seconds"),
         revived_shown_ms: 1000 * values.limit("restart_shown_seconds"),
         sessions_max: size(values.limit("sessions_max")),

@@ -31,6 +31,7 @@ pub const XEP: Xep = Xep {
         Hook::Nonza(RESUME, |_, _, _| Ok(vec![unexpected()])),
         Hook::Nonza(REQUEST, requested),
         Hook::Nonza(ANSWER, answered),
+        Hook::Asks(REQUEST, ANSWER),
         Hook::Write(Desk::Count, count),
         Hook::Settled(settled),
         Hook::Sent(ask),

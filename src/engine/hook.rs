@@ -1,11 +1,11 @@
 //! The contract with `xeps/`: a XEP is a value, its hooks are a list.
 
+pub use crate::managed::Claims;
 use crate::{
     ctx::Ctx,
     hearing::Told,
     hooks::Hooks,
     inbox::Conversation,
-    parcel::Claim,
     passage::{Passage, Stamp},
     port::{Fault, Pending, Reads, Registrar},
     request::Line,
@@ -83,6 +83,9 @@ pub enum Hook {
     Comes(Of, Name, WorldAnswer),
     /// Hears a first-level element that is not a stanza (XEP-0198 `<r/>`).
     Nonza(Name, Hear),
+    /// To an element of ours that is not a stanza its peer answers by that other one: who says
+    /// nothing for `unanswered_seconds_max` after it is taken for gone.
+    Asks(Name, Name),
     /// A last look before a stanza is written to a session. What is not returned is held.
     Write(Desk, Write),
     /// State kept with a session.
@@ -177,23 +180,6 @@ pub type Offer = fn(&Ctx<'_>, &Advertised<'_>) -> Option<Payload>;
 pub type Feel = fn(&mut Session, &Ctx<'_>) -> Vec<Output>;
 /// An iq's answer.
 pub type Replied = Result<Reply, StanzaError>;
-
-/// How a session that outlived its stream is claimed, as it travels in XML (XEP-0198 §5).
-pub trait Claims: Sync {
-    /// The claim that an element makes; `None`: it makes none.
-    ///
-    /// # Errors
-    /// It makes none that could be meant; what is answered.
-    fn read(&self, element: Element<'_>) -> Option<Result<Claim, Payload>>;
-    /// The session is its again; so many stanzas of the client have been dealt with.
-    fn granted(&self, claim: &Claim, h: u32) -> Payload;
-    /// There is no such session; so many stanzas had been dealt with, if that is known.
-    fn refused(&self, claim: &Claim, h: Option<u32>) -> Payload;
-    /// The client has got more than so many that were sent.
-    fn too_high(&self, h: u32, sent: u32) -> StreamError;
-    /// What tells a client that logs in that it may claim one at once.
-    fn offer(&self) -> Payload;
-}
 
 /// Of an entry of the log, with these flags, what a session gets that it was not for.
 pub type Aside = fn(&Stanza, Flags, &mut Session, &Ctx<'_>) -> Option<Stanza>;

@@ -35,6 +35,7 @@ pub struct Hooks {
     answers: BTreeMap<Asked<'static>, (u16, Answer)>,
     nodes: Vec<(Of, Find)>,
     nonzas: Vec<(Name, Hear)>,
+    asks: Option<(Name, Name)>,
     writes: Vec<(Desk, Write)>,
     offers: Vec<(Stage, Offer)>,
     profiles: Vec<&'static dyn Profile>,
@@ -76,6 +77,7 @@ impl Hooks {
             answers: BTreeMap::new(),
             nodes: Vec::new(),
             nonzas: Vec::new(),
+            asks: None,
             writes: Vec::new(),
             offers: Vec::new(),
             profiles: vec![&Rfc6120],
@@ -131,6 +133,7 @@ impl Hooks {
             Hook::Conversations(read) => self.conversations.push(read),
             Hook::Wakes(wakes) => self.wakes.push(wakes),
             Hook::Nonza(name, hear) => self.nonzas.push((name, hear)),
+            Hook::Asks(asked, answer) => self.asks = Some((asked, answer)),
             Hook::Write(desk, write) => self.writes.push((desk, write)),
             Hook::Slot(plan) => plans.push(plan),
             Hook::Service(service) => self.services.push((number, service)),
@@ -269,6 +272,11 @@ impl Hooks {
     /// Who hears this element.
     pub fn hears(&self, nonza: Element<'_>) -> Option<Hear> {
         self.nonzas.iter().find(|(name, _)| nonza.is(*name)).map(|&(_, hear)| hear)
+    }
+
+    /// What of ours must be answered, and by what.
+    pub fn asks(&self) -> Option<(Name, Name)> {
+        self.asks
     }
 
     /// The looks before a stanza is written, from this desk on.

@@ -102,8 +102,11 @@ fn nodes(hook: &Hook) -> Option<String> {
 }
 
 fn nonza(hook: &Hook) -> Option<String> {
-    let Hook::Nonza(name, _) = hook else { return None };
-    Some(format!("{{{}}}{}", name.ns, name.local))
+    match hook {
+        Hook::Nonza(name, _) => Some(format!("{{{}}}{}", name.ns, name.local)),
+        Hook::Asks(name, _) => Some(format!("{{{}}}{} of ours is answered", name.ns, name.local)),
+        _ => None,
+    }
 }
 
 fn offer(hook: &Hook) -> Option<String> {

@@ -8,7 +8,7 @@ use crate::{
     unit::Pos,
 };
 use sha2::{Digest, Sha256};
-use wire::Stanza;
+use wire::{Element, Payload, Stanza, StreamError};
 
 /// What both sides of a managed stream have counted.
 #[derive(Debug)]
@@ -61,6 +61,23 @@ impl Resumption {
     pub fn by(id: &str, ms: u64) -> Self {
         Self { token: token(id), ms }
     }
+}
+
+/// How a session that outlived its stream is claimed, as it travels in XML (XEP-0198 §5).
+pub trait Claims: Sync {
+    /// The claim that an element makes; `None`: it makes none.
+    ///
+    /// # Errors
+    /// It makes none that could be meant; what is answered.
+    fn read(&self, element: Element<'_>) -> Option<Result<Claim, Payload>>;
+    /// The session is its again; so many stanzas of the client have been dealt with.
+    fn granted(&self, claim: &Claim, h: u32) -> Payload;
+    /// There is no such session; so many stanzas had been dealt with, if that is known.
+    fn refused(&self, claim: &Claim, h: Option<u32>) -> Payload;
+    /// The client has got more than so many that were sent.
+    fn too_high(&self, h: u32, sent: u32) -> StreamError;
+    /// What tells a client that logs in that it may claim one at once.
+    fn offer(&self) -> Payload;
 }
 
 /// What is kept of an id: who reads the store can resume nothing.

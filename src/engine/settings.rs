@@ -164,6 +164,8 @@ pub struct StreamLimits {
     /// Silence after which we send white space, and again after which the stream has ended
     /// with `connection-timeout` (RFC 6120 §4.6).
     pub idle_ms_max: u64,
+    /// The same for a peer that is to answer (XEP-0198 §4): silence after which it is gone.
+    pub unanswered_ms_max: u64,
     /// How long a session that waits for its client is seen by its contacts (XEP-0198 §5).
     pub detached_shown_ms: u64,
     /// The same of one that was there before the process began: so they see no restart.
@@ -216,6 +218,7 @@ impl Default for StreamLimits {
             auth_tries_max: 3,
             close_ms_max: 5_000,
             idle_ms_max: 600_000,
+            unanswered_ms_max: 60_000,
             detached_shown_ms: 300_000,
             revived_shown_ms: 60_000,
             sessions_max: 64,

@@ -47,6 +47,8 @@ pub enum Violation {
     FromMalformed,
     /// Silence, also after white space was sent (§4.6.2).
     Silent,
+    /// What is to be answered was not, and nothing else was heard (XEP-0198 §4).
+    Unanswered,
 }
 
 impl Violation {
@@ -90,6 +92,7 @@ impl Violation {
             Self::FromForged => (Is::InvalidFrom, "this is not the address of this stream"),
             Self::FromMalformed => (Is::InvalidFrom, "the sender's address is malformed"),
             Self::Silent => (Is::ConnectionTimeout, "nothing was heard for too long"),
+            Self::Unanswered => (Is::ConnectionTimeout, "nothing was acknowledged for too long"),
         }
     }
 }

@@ -224,6 +224,12 @@ impl Line {
         self.lock().bosh.is_full()
     }
 
+    /// No request of the client's is there, and it need not be: what is said waits for one.
+    pub(crate) fn is_away(&self) -> bool {
+        let inner = self.lock();
+        !inner.bosh.is_held() && !inner.bosh.is_over()
+    }
+
     /// When `tick` is wanted.
     pub(crate) fn wake(&self) -> Option<Moment> {
         self.lock().bosh.wake()

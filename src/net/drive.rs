@@ -266,6 +266,10 @@ impl Drive {
             self.late();
         } else if self.wake.is_some_and(|wake| wake <= now) {
             self.wake = None;
+            // How long that may be, BOSH knows, and ends it itself.
+            if self.line.as_ref().is_some_and(|line| line.is_away()) {
+                self.tell(Input::Alive, out);
+            }
             self.tell(Input::Tick, out);
         }
         true

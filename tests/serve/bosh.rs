@@ -181,6 +181,36 @@ async fn a_session_that_can_be_resumed_outlives_that_of_bosh_and_the_server() {
     assert!(juliet.lives().await);
 }
 
+const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>";
+
+/// XEP-0198 §4. How long a client of BOSH may be away is agreed: one that is there must answer, one
+/// that has said that it pauses (XEP-0124 §12) need not.
+#[tokio::test]
+async fn who_is_asked_answers_unless_it_pauses() {
+    let server = start("[limits]\nunanswered_seconds_max = 10\n").await;
+    let mut pauses = Session::login(&server, "pauses").await;
+    let mut holds = Session::login(&server, "holds").await;
+    for session in [&mut pauses, &mut holds] {
+        assert!(session.say(ENABLE).await.contains("<enabled "));
+    }
+    pauses.send("pause='60'", "").await.unwrap();
+    let mut other = Client::starttls(&server).await;
+    other.login("tcp").await;
+    let held = holds.send("", "");
+    for to in ["pauses", "holds"] {
+        other
+            .say(&format!("<message to='juliet@localhost/{to}'><body>hark</body></message>"))
+            .await;
+    }
+    holds.hear(held, "<r xmlns='urn:xmpp:sm:3'/>").await;
+    let end = holds.send("", "").await.unwrap();
+    assert!(end.contains("<connection-timeout "), "{end}");
+    // It has been asked before that one, and hears of it now.
+    let held = pauses.send("", "");
+    pauses.hear(held, "<r xmlns='urn:xmpp:sm:3'/>").await;
+    assert!(pauses.lives().await);
+}
+
 #[tokio::test]
 async fn however_much_came_between_two_requests_the_next_one_takes_it() {
     let server = start("").await;

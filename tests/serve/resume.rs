@@ -307,6 +307,27 @@ async fn who_comes_back_after_a_kill_finds_all_as_it_was() {
     killed("", [Way::Tls, Way::Inline]).await;
 }
 
+/// Its system takes what it is sent; nobody is there who reads it.
+async fn unanswered(way: Way) {
+    let server = Server::start("[limits]\nunanswered_seconds_max = 10\n").await;
+    let [mut juliet, mut romeo] = lovers(&server, [way, Way::Tls]).await;
+    romeo.message("juliet", "m3").await;
+    juliet.hears("m3").await;
+    let end = juliet.wire.hear_all().await;
+    assert!(end.contains("<connection-timeout "), "{way:?}: {end}");
+    assert!(end.contains("nothing was acknowledged"), "{way:?}: {end}");
+    // It was its stream that ended, not its session.
+    romeo.message("juliet", "m4").await;
+    assert_eq!(juliet.resume(&server).await, juliet.said);
+    juliet.hears("m4").await;
+    assert_eq!([juliet.times("m3"), juliet.times("m4")].map(|[all, _]| all), [1, 1], "{way:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_gone_and_comes_back_xep0198_4() {
+    tokio::join!(unanswered(Way::Tls), unanswered(Way::WebSocket));
+}
+
 /// XEP-0198 §4: else a client takes for arrived what is not, or ends its stream.
 #[tokio::test]
 async fn a_count_that_was_told_is_never_less_after_a_kill() {

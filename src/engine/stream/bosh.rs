@@ -329,7 +329,7 @@ impl Bosh {
     }
 
     /// Somebody waits for a response whose turn will come.
-    fn is_held(&self) -> bool {
+    pub fn is_held(&self) -> bool {
         self.waiting.iter().any(Request::is_held)
     }
 

@@ -24,6 +24,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use ending::is_answer;
 use entry::Entry;
 use login::Login;
 
@@ -123,6 +124,8 @@ pub struct C2s {
     since: u64,
     /// When the peer said something last.
     heard: Moment,
+    /// When it was asked something that it has not answered.
+    asked: Option<Moment>,
     timers: Timers,
     /// What came behind that which is waited for. Never more than one `Input::Bytes` brought.
     kept: Vec<u8>,
@@ -160,6 +163,7 @@ impl C2s {
             guest: None,
             since: 0,
             heard: ctx.now,
+            asked: None,
             timers,
             kept: Vec::new(),
         }
@@ -250,6 +254,7 @@ impl C2s {
             Frame::Stanza(stanza) => self.stanza(ctx, stanza, out),
             Frame::Element(payload) => match &self.state {
                 State::Bound(account, _) if !NEGOTIATION.contains(&payload.element().ns()) => {
+                    self.asked.take_if(|_| is_answer(ctx, &payload));
                     out.acts.push(Act::Submit(account.clone(), Said::Nonza(payload)));
                 }
                 _ => self.element(ctx, payload.element(), out),
@@ -288,6 +293,7 @@ impl C2s {
                 self.write(&stanza, out);
             }
             (Say::Nonza(nonza), State::Bound(..)) => {
+                self.asks(ctx, &nonza);
                 out.say(|out| out.extend_from_slice(nonza.as_str().as_bytes()));
             }
             (Say::Bound(jid, _), State::Binding(account, request)) => {

@@ -18,7 +18,7 @@ pub enum Input<'a> {
     /// The peer said these bytes: of a stream, cut anywhere; of a stream in messages (RFC 7395),
     /// one whole message, which wants a machine that is hungry.
     Bytes(&'a [u8]),
-    /// The peer is there: it has answered `Act::Ping`.
+    /// The peer is there: it has answered `Act::Ping`, or takes what has waited for it.
     Alive,
     /// The TLS handshake that `Act::StartTls` asked for, or the listener began with, is done.
     Secured(Tls),

@@ -10,9 +10,11 @@ pub enum Timer {
     Auth,
     /// The peer must be heard.
     Idle,
+    /// The peer must answer.
+    Answer,
 }
 
-const ALL: [Timer; 2] = [Timer::Auth, Timer::Idle];
+const ALL: [Timer; 3] = [Timer::Auth, Timer::Idle, Timer::Answer];
 
 /// A deadline per timer.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +27,11 @@ impl Timers {
     /// Sets a timer, or sets it anew.
     pub fn set(&mut self, timer: Timer, at: Moment) {
         self.at[timer as usize] = Some(at);
+    }
+
+    /// Whether a timer is set.
+    pub fn is_set(&self, timer: Timer) -> bool {
+        self.at[timer as usize].is_some()
     }
 
     /// Stops a timer.

@@ -166,6 +166,10 @@ impl Drive {
                 return true;
             }
         };
+        if written && was_congested {
+            // Whoever takes what has waited for it is there.
+            self.tell(Input::Alive, out);
+        }
         let written = written && (last || was_congested);
         let all = self.outgoing.is_done();
         match self.phase {

@@ -11,7 +11,7 @@ use crate::{
     violation::Violation,
 };
 use std::{borrow::Cow, mem};
-use wire::{Framing, StreamCondition, StreamError};
+use wire::{Framing, Payload, StreamCondition, StreamError};
 
 /// Silence.
 impl C2s {
@@ -20,6 +20,7 @@ impl C2s {
         match self.timers.expired(ctx.now) {
             Some(Timer::Auth) => self.violated(ctx, Violation::AuthTime, out),
             Some(Timer::Idle) => self.idle(ctx, out),
+            Some(Timer::Answer) => self.unanswered(ctx, out),
             None => {}
         }
     }
@@ -44,6 +45,35 @@ impl C2s {
         }
         self.timers.set(Timer::Idle, give_up);
     }
+
+    /// It is said to the peer; if it must be answered, its time begins.
+    pub(super) fn asks(&mut self, ctx: &Ctx<'_>, nonza: &Payload) {
+        let asks = ctx.hooks.asks().is_some_and(|(asked, _)| nonza.element().is(asked));
+        if !asks || self.asked.is_some() {
+            return;
+        }
+        self.asked = Some(ctx.now);
+        if !self.timers.is_set(Timer::Answer) {
+            let patience = ctx.settings.limits.unanswered_ms_max;
+            self.timers.set(Timer::Answer, ctx.now.after(patience));
+        }
+    }
+
+    /// XEP-0198 §4. Nor is this deadline moved by each answer and question. Who is heard is not
+    /// gone: its answer may come slowly, behind all else that it says.
+    fn unanswered(&mut self, ctx: &Ctx<'_>, out: &mut Out) {
+        let Some(asked) = self.asked else { return };
+        let give_up = self.heard.max(asked).after(ctx.settings.limits.unanswered_ms_max);
+        if ctx.now >= give_up {
+            return self.violated(ctx, Violation::Unanswered, out);
+        }
+        self.timers.set(Timer::Answer, give_up);
+    }
+}
+
+/// Whether this is how what we ask is answered.
+pub(super) fn is_answer(ctx: &Ctx<'_>, nonza: &Payload) -> bool {
+    ctx.hooks.asks().is_some_and(|(_, answer)| nonza.element().is(answer))
 }
 
 /// The end.

@@ -35,8 +35,11 @@ pub(super) const STARTTLS: &str = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-
 pub(super) const PASSWORD: &str = "r0m30myr0m30";
 
 const DOOR: wire::Name = wire::Name::new("toy", "door");
+const ASKED: wire::Name = wire::Name::new("toy", "asked");
+const ANSWER: wire::Name = wire::Name::new("toy", "answer");
 
-/// A XEP that answers who has not logged in; what, the peer of the test decides.
+/// A XEP that answers who has not logged in, what, the peer of the test decides; and that asks
+/// something itself.
 const DOORMAN: Xep = Xep {
     number: 9997,
     name: "Doorman",
@@ -45,6 +48,7 @@ const DOORMAN: Xep = Xep {
     hooks: &[
         Hook::get(Of::Stream, DOOR, Answer::World(|_, _| unreachable!("the peer answers"))),
         Hook::set(Of::Stream, DOOR, Answer::World(|_, _| unreachable!("the peer answers"))),
+        Hook::Asks(ASKED, ANSWER),
     ],
 };
 

@@ -211,6 +211,60 @@ fn white_space_is_a_sign_of_life_rfc6120_4_6_1() {
     assert_eq!(peer.closed(), None);
 }
 
+/// The server asks something.
+fn is_asked(peer: &mut Peer) -> Moment {
+    peer.hears(Input::Say(Say::Nonza(wire::Draft::new(ASKED).finish())));
+    peer.now
+}
+
+#[test]
+fn who_is_asked_and_says_nothing_is_gone_xep0198_4() {
+    for mut peer in [Peer::bound(), Peer::framed_and_bound()] {
+        let patience = peer.settings.limits.unanswered_ms_max;
+        let asked = is_asked(&mut peer);
+        assert_eq!(peer.wakes(), [asked.after(patience)]);
+        peer.acts.clear();
+        peer.now = asked.after(patience / 2);
+        is_asked(&mut peer);
+        peer.now = asked.after(patience);
+        let said = peer.messages(Input::Tick).concat();
+        assert!(said.contains("<connection-timeout "), "the first question counts: {said}");
+        // So its session waits for it.
+        assert!(matches!(peer.submitted()[..], [Said::Gone(End::Broken)]));
+    }
+}
+
+#[test]
+fn who_has_answered_or_is_heard_is_there_xep0198_4() {
+    let mut peer = Peer::bound();
+    let patience = peer.settings.limits.unanswered_ms_max;
+    let asked = is_asked(&mut peer);
+    peer.acts.clear();
+    // What is heard is no answer, but is not nothing.
+    let mut now = asked.after(patience - 1);
+    for sign in ["<message/>", " ", ""] {
+        peer.now = now;
+        match sign {
+            "" => peer.hears(Input::Alive),
+            said => peer.says(said),
+        };
+        peer.now = now.after(patience - 1);
+        assert_eq!(peer.hears(Input::Tick), "");
+        assert_eq!(peer.wakes().last(), Some(&now.after(patience)));
+        now = peer.now;
+    }
+    peer.now = now;
+    peer.says("<answer xmlns='toy'/>");
+    peer.now = now.after(patience);
+    assert_eq!(peer.hears(Input::Tick), "", "nothing is asked");
+    let again = is_asked(&mut peer);
+    peer.now = again.after(patience - 1);
+    assert_eq!(peer.hears(Input::Tick), "");
+    peer.now = again.after(patience);
+    let said = peer.hears(Input::Tick);
+    peer.has_failed(&said, "connection-timeout");
+}
+
 #[test]
 fn the_shell_is_woken_once_per_deadline_and_never_per_stanza() {
     let mut peer = Peer::authenticated();
@@ -224,4 +278,11 @@ fn the_shell_is_woken_once_per_deadline_and_never_per_stanza() {
     }
     assert!(peer.wakes().is_empty());
     assert_eq!(peer.submitted().len(), 101);
+    let asked = is_asked(&mut peer);
+    for _ in 0..100 {
+        peer.says("<answer xmlns='toy'/>");
+        peer.now = peer.now.after(10);
+        is_asked(&mut peer);
+    }
+    assert_eq!(peer.wakes(), [asked.after(peer.settings.limits.unanswered_ms_max)]);
 }

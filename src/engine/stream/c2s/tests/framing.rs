@@ -15,7 +15,7 @@ impl Peer {
     }
 
     /// `juliet@capulet.lit/balcony`, with nothing left to do.
-    fn framed_and_bound() -> Self {
+    pub(super) fn framed_and_bound() -> Self {
         let mut peer = Self::framed();
         peer.told(OPEN);
         peer.told(&auth_plain("juliet", PASSWORD));
