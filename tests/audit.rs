@@ -166,6 +166,14 @@ fn a_copy_that_is_restored_has_all_that_was_acknowledged_once() {
 }
 
 #[test]
+fn a_copy_of_a_postgresql_that_is_restored_has_all_that_was_acknowledged_once() {
+    let postgres = PrivatePostgres::start(true).unwrap();
+    let postgres = Some((&postgres, "restored"));
+    let report = Case { postgres, ..Case::on_sqlite(Kind::Restore, 2) }.holds();
+    assert!(report.outcome.verdict.resumed == 0, "nobody comes back to another time: {report}");
+}
+
+#[test]
 fn f_pwr_what_was_not_synced_was_not_acknowledged() {
     Case::on_sqlite(Kind::Power, 3).holds();
 }

@@ -22,7 +22,7 @@ pub enum Kind {
     /// SIGTERM, and a start on the same data (F-DRAIN)
     Drain,
     /// The same between a copy and its restoration: `waxwing backup`, another store in the place of
-    /// the one that is copied, `waxwing restore`; SQLite only
+    /// the one that is copied, `waxwing restore`
     Restore,
     /// PostgreSQL is restarted, in order and at once by turns (F-PG1)
     Database,

@@ -111,10 +111,16 @@ impl<'a> Scene<'a> {
         self.crowd.goes(Fault::Restore);
         self.taken()?.drain()?;
         let program = &self.siege.program;
-        let copy = program.folder.join("copy.db");
+        let copy = program.folder.join("copy");
         let text = copy.to_string_lossy();
         program.does(&["backup", &text])?;
-        std::fs::remove_dir_all(program.data())?;
+        match self.siege.postgres {
+            Some((postgres, name)) => {
+                postgres.sql("postgres", &format!("DROP DATABASE {name}"))?;
+                postgres.database(name, None)?;
+            }
+            None => std::fs::remove_dir_all(program.data())?,
+        }
         let said = program.does(&["restore", &text])?;
         std::fs::remove_file(&copy)?;
         self.tell("restore", said.trim().to_owned());
