@@ -10,6 +10,8 @@ mod browser;
 mod chance;
 #[path = "serve/client.rs"]
 mod client;
+#[path = "hostile/deaf.rs"]
+mod deaf;
 #[path = "hostile/greed.rs"]
 mod greed;
 #[path = "hostile/handshakes.rs"]
