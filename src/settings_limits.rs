@@ -177,6 +177,13 @@ pub const LIMITS: &[Setting] = &[
         "Accounts that one client may write to within a minute, before it is told to wait (RFC \
          6120 §13.12); 0: any number.",
     ),
+    limit(
+        "archive_messages_per_minute_max",
+        (0, 100_000_000),
+        "60000",
+        "Messages that the clients of one account are told out of its archive within a minute: as \
+         many at once, then as they come free; what is asked for meanwhile waits. 0: any number.",
+    ),
     limit("bosh_sessions_max", (1, 10_000_000), "10000", "Sessions of BOSH, all together."),
     limit(
         "bosh_sessions_per_address_max",
@@ -258,6 +265,7 @@ pub fn streams(values: &mut Values) -> engine::settings::StreamLimits {
         roster_items_max: size(values.limit("roster_items_max")),
         directed_max: size(values.limit("directed_max")),
         recipients_per_minute_max: size(values.limit("recipients_per_minute_max")),
+        archive_messages_per_minute_max: values.limit("archive_messages_per_minute_max"),
         bosh: engine::settings::BoshLimits {
             wait_ms_max: 1000 * values.limit("bosh_wait_seconds_max"),
             hold_max: size(values.limit("bosh_hold_max")),

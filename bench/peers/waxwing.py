@@ -14,6 +14,11 @@ MODEL = "model"
 # For archives of many millions.
 FILL_SECONDS_MAX = 3600
 
+# Where speed is measured and not fairness, nobody is to wait for a limit.
+UNLIMITED = """\
+bytes_per_second_max = 0
+archive_messages_per_minute_max = 0"""
+
 CONFIG = """
 [server]
 domains = ["localhost"]
@@ -83,7 +88,7 @@ class Waxwing:
                 key=self.ground.key,
                 store=self.store,
                 relaxed="yes" if relaxed else "no",
-                limits="" if limited else "bytes_per_second_max = 0",
+                limits="" if limited else UNLIMITED,
             )
         )
         return config

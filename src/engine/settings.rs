@@ -178,6 +178,8 @@ pub struct StreamLimits {
     pub directed_max: usize,
     /// Accounts that one session may write to within a minute; 0: any number (RFC 6120 §13.12).
     pub recipients_per_minute_max: usize,
+    /// Messages of archives that the clients of one account are told within a minute; 0: any number.
+    pub archive_messages_per_minute_max: u64,
     /// What sessions of BOSH may agree on.
     pub bosh: BoshLimits,
 }
@@ -225,6 +227,7 @@ impl Default for StreamLimits {
             roster_items_max: 2_000,
             directed_max: 1_000,
             recipients_per_minute_max: 0,
+            archive_messages_per_minute_max: 60_000,
             bosh: BoshLimits::default(),
         }
     }

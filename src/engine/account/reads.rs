@@ -7,7 +7,7 @@ use super::{
     wait::{By, Then, Wait},
 };
 use crate::{
-    ctx::Ctx,
+    ctx::{Ctx, Moment},
     hook::{Replied, Reply},
     parcel::Ticket,
     request::{QUESTIONS_OF_ONE_MAX, have_one_asker, stanzas},
@@ -23,12 +23,35 @@ const QUESTIONS_MAX: usize = 256;
 /// Messages whose changes of those before them wait, of the account's own and of those that it has
 /// received. What is too much changes nothing: clients hear of the message itself.
 const AMENDING_MAX: usize = 32;
+/// In which an account's own clients may be told as much of archives as is set.
+const MINUTE_MS: u64 = 60_000;
 
 /// What the store is to be read for.
 #[derive(Default)]
 pub(super) struct Reads {
     asked: BTreeMap<u64, Asked>,
     last: u64,
+    bucket: Bucket,
+    /// Until then the account's own clients are told nothing more out of the store.
+    rests: Option<Moment>,
+}
+
+/// What is told of archives, a minute's worth at once.
+#[derive(Default)]
+struct Bucket {
+    /// When it is full again.
+    full: Moment,
+}
+
+impl Bucket {
+    /// So many are taken out, of so many that it holds. When there is something in it again, if
+    /// there is nothing now.
+    fn take(&mut self, told: u64, holds: u64, now: Moment) -> Option<Moment> {
+        let takes_ms = (told * MINUTE_MS).div_ceil(holds);
+        self.full = self.full.max(now).after(takes_ms);
+        let again = Moment(self.full.0.saturating_sub(MINUTE_MS));
+        (again > now).then_some(again)
+    }
 }
 
 struct Asked {
@@ -56,6 +79,9 @@ impl Reads {
             Some((&number, _)) => number,
             None => loop {
                 let (&number, asked) = all.next()?;
+                if self.rests.is_some() && asked.settles.is_some() {
+                    continue;
+                }
                 let first = before.insert(asked.iq.head.from.as_ref());
                 if first && asked.after.is_none() && asked.read.is_some() {
                     break number;
@@ -170,6 +196,9 @@ impl Account {
         let Asked { iq, settles, released, .. } = asked;
         let has_all = |reply: &Reply| ctx.hooks.catches_up(&iq, reply, ctx.settings);
         let reader = settles.filter(|_| replied.as_ref().is_ok_and(has_all));
+        if settles.is_some() {
+            self.pace(told(&replied), ctx, out);
+        }
         match replied {
             Ok(Reply::Write(changes, last)) => {
                 let pair = (Some(self.jid.clone().into()), iq.head.from.clone());
@@ -189,6 +218,29 @@ impl Account {
         self.read_next(out);
     }
 
+    /// Its clients have been told so much. What is too much is not refused, but waits: who
+    /// catches up by itself need know of no limit, and its stream has no credit for more meanwhile.
+    fn pace(&mut self, told: u64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let holds = ctx.settings.limits.archive_messages_per_minute_max;
+        if told == 0 || holds == 0 {
+            return;
+        }
+        self.reads.rests = self.reads.bucket.take(told, holds, ctx.now);
+        self.reads.rests.into_iter().for_each(|at| self.wake(at, out));
+    }
+
+    /// There may be something in the bucket again.
+    pub(super) fn read_paced(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        match self.reads.rests {
+            Some(at) if at > ctx.now => self.wake(at, out),
+            Some(_) => {
+                self.reads.rests = None;
+                self.read_next(out);
+            }
+            None => {}
+        }
+    }
+
     fn reply(
         &mut self,
         iq: &Stanza,
@@ -199,6 +251,15 @@ impl Account {
     ) {
         stanzas(iq, replied).into_iter().for_each(|stanza| self.send(stanza, ctx, out));
         self.settle_if(settles, ctx, out);
+    }
+}
+
+/// What an answer costs: each message of a page, and the page.
+fn told(replied: &Replied) -> u64 {
+    match replied {
+        Ok(Reply::After(told, _)) => u64::try_from(told.len() + 1).unwrap_or(u64::MAX),
+        Ok(Reply::Noting(_, replied)) => self::told(replied),
+        _ => 0,
     }
 }
 

@@ -291,6 +291,7 @@ impl Account {
     /// The moment has come that was asked for.
     pub(super) fn tick(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         self.wakes = None;
+        self.read_paced(ctx, out);
         if self.notes_at.is_some_and(|at| at <= ctx.now) {
             self.note_now(ctx, out);
         }

@@ -56,6 +56,52 @@ fn what_was_asked_behind_a_write_is_read_behind_its_commit_rfc6120_10_1() {
     assert_eq!((world.heard(juliet).len(), world.questions.len()), (1, 1));
 }
 
+/// What its archive told, to one question.
+fn is_told(world: &mut World, messages: usize) {
+    let (account, number) = world.questions.remove(0);
+    let page = (0..messages).map(|_| Stanza::parse_one("<message to='nobody@gone'/>").unwrap());
+    world.feed(Input::Answered(account, number, Ok(Reply::After(page.collect(), None))));
+}
+
+#[test]
+fn at_68_an_account_is_told_of_its_archive_as_much_as_it_may_be_and_the_rest_later() {
+    let mut world = World::of(CLERKS);
+    world.settings.limits.archive_messages_per_minute_max = 1_000;
+    let (juliet, other) = (world.connected(JULIET, 1), world.connected("juliet@x/chamber", 2));
+    let romeo = world.connected(ROMEO, 3);
+    for id in ["1", "2", "3"] {
+        world.says(juliet, JULIET, &question(id, "juliet@x"));
+    }
+    is_told(&mut world, 599);
+    is_told(&mut world, 599);
+    assert_eq!(world.settled(juliet), 2, "there was something in the bucket");
+    // Two hundred too many: others are read for, also by it; its own devices wait.
+    assert!(world.questions.is_empty());
+    world.says(other, "juliet@x/chamber", &question("4", "juliet@x"));
+    world.says(romeo, ROMEO, &question("5", "romeo@x"));
+    world.says(romeo, ROMEO, &question("6", "juliet@x"));
+    assert_eq!(world.questions.len(), 2, "{:?}", world.questions);
+    world.questions.clear();
+    world.now = 200 * 60 - 1;
+    world.feed(Input::Tick);
+    assert!(world.questions.is_empty());
+    world.now += 1;
+    world.feed(Input::Tick);
+    assert_eq!(world.questions.len(), 2, "each of its devices goes on");
+    is_told(&mut world, 0);
+    assert_eq!(world.settled(juliet), 1);
+    // A minute later it is full again.
+    world.now += 120_000;
+    world.feed(Input::Tick);
+    is_told(&mut world, 0);
+    for _ in 0..3 {
+        world.says(other, "juliet@x/chamber", &question("7", "juliet@x"));
+        is_told(&mut world, 332);
+    }
+    world.says(other, "juliet@x/chamber", &question("8", "juliet@x"));
+    assert_eq!(world.questions.len(), 1, "999 in a minute");
+}
+
 #[test]
 fn what_goes_to_a_domain_that_nobody_serves_is_refused_and_does_not_circle() {
     let mut world = World::of(NONE);
