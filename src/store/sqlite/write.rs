@@ -11,8 +11,9 @@ use engine::{
     port::{Batch, Fault, Verdict, Written},
     unit::{Entry, Once, Pos, Unit},
 };
+use futures_util::TryStreamExt;
 use sqlx::{
-    Connection, QueryBuilder, Row, Sqlite, SqliteConnection, Transaction,
+    Connection, Either, Executor, QueryBuilder, Row, Sqlite, SqliteConnection,
     sqlite::SqliteConnectOptions,
 };
 use std::ops::Range;
@@ -114,23 +115,38 @@ impl Writing {
     }
 
     async fn attempt(&mut self, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
-        const FENCE: &str = "
-            UPDATE writer SET batch = $1, pos = $2
-            WHERE node = $3 AND epoch = $4 AND batch = $1 - 1";
-        let (node, epoch) = (self.node, self.epoch);
         self.line().await?;
-        let mut work = self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
-        let fence = sqlx::query(FENCE).bind(batch.number).bind(batch.last.0).bind(node);
-        let fence = fence.bind(epoch);
-        let passed = fence.execute(&mut *work).await.map_err(fault)?.rows_affected() == 1;
-        if !passed {
-            work.rollback().await.map_err(fault)?;
+        match self.transaction(batch, false).await {
+            // Which unit it was is found out in a second transaction. The first has no savepoint:
+            // for one SQLite writes down, page by page, how all was before.
+            Err(Fault::Refused(_)) => self.transaction(batch, true).await,
+            other => other,
+        }
+    }
+
+    async fn transaction(&mut self, batch: &Batch, in_parts: bool) -> Result<Vec<Verdict>, Fault> {
+        // Until it has ended.
+        self.is_lost = true;
+        let mut repeats = Repeats::of(batch);
+        let work = &mut self.connection;
+        if !begin(work, batch, self.node, self.epoch, &mut repeats).await? {
+            run(work, "ROLLBACK").await?;
+            self.is_lost = false;
             return self.settled(batch.number).await;
         }
-        let verdicts = units(&mut work, batch, node).await?;
+        let written = match in_parts {
+            true => parts(work, batch, &repeats, self.node).await,
+            false => whole(work, batch, &repeats, self.node).await,
+        };
+        if let Err(Fault::Refused(_)) = written {
+            run(work, "ROLLBACK").await?;
+            self.is_lost = false;
+            return written;
+        }
         // Kept before the commit: its outcome may stay unknown.
-        self.verdicts = (batch.number, verdicts);
-        work.commit().await.map_err(fault)?;
+        self.verdicts = (batch.number, written?);
+        run(work, "COMMIT").await?;
+        self.is_lost = false;
         Ok(self.verdicts.1.clone())
     }
 
@@ -180,25 +196,97 @@ impl Writing {
     }
 }
 
-/// Writes all units that the database takes, in order.
-async fn units(
-    work: &mut Transaction<'_, Sqlite>,
+async fn run(work: &mut SqliteConnection, sql: &'static str) -> Result<(), Fault> {
+    sqlx::query(sql).execute(work).await.map_err(fault)?;
+    Ok(())
+}
+
+/// Begins a transaction, and asks the log for what is said again. Says whether the fence lets it
+/// pass. As few statements are sent as can be: each costs two switches between threads.
+async fn begin(
+    work: &mut SqliteConnection,
     batch: &Batch,
     node: i32,
+    epoch: i64,
+    repeats: &mut Repeats<'_>,
+) -> Result<bool, Fault> {
+    let asked: Vec<_> = repeats.asked().collect();
+    let (now, mut later) = asked.split_at(rows_now(asked.len()));
+    let mut sql =
+        QueryBuilder::<Sqlite>::new("BEGIN IMMEDIATE; UPDATE writer SET batch = batch + 1, pos = ");
+    sql.push_bind(batch.last.0).push(" WHERE node = ").push_bind(node);
+    sql.push(" AND epoch = ").push_bind(epoch);
+    sql.push(" AND batch = ").push_bind(batch.number - 1);
+    if !now.is_empty() {
+        sql.push("; ");
+        said_before(&mut sql, now);
+    }
+    let (touched, mut found) = told(work, &mut sql).await.map_err(fault)?;
+    while !later.is_empty() {
+        let (now, rest) = later.split_at(rows_now(later.len()));
+        later = rest;
+        let mut sql = QueryBuilder::new("");
+        said_before(&mut sql, now);
+        found.extend(told(work, &mut sql).await.map_err(fault)?.1);
+    }
+    for (unit, pos) in found {
+        repeats.found(usize::try_from(unit).unwrap_or(usize::MAX), Pos(pos));
+    }
+    // The first statement has touched none.
+    Ok(touched.get(1) == Some(&1))
+}
+
+/// Runs statements. How many rows each has touched, and pairs that they tell.
+async fn told(
+    work: &mut SqliteConnection,
+    sql: &mut QueryBuilder<Sqlite>,
+) -> sqlx::Result<(Vec<u64>, Vec<(i64, i64)>)> {
+    let (mut touched, mut pairs) = (Vec::new(), Vec::new());
+    let mut answers = work.fetch_many(sql.build());
+    while let Some(answer) = answers.try_next().await? {
+        match answer {
+            Either::Left(done) => touched.push(done.rows_affected()),
+            Either::Right(row) => pairs.push((row.try_get(0)?, row.try_get(1)?)),
+        }
+    }
+    Ok((touched, pairs))
+}
+
+/// What can be said of the units before the database sees them.
+fn checked(batch: &Batch) -> Vec<Verdict> {
+    batch.units.iter().map(|(unit, _)| check(unit).map(|()| Written::Now)).collect()
+}
+
+/// Writes all units, in order, or fails.
+async fn whole(
+    work: &mut SqliteConnection,
+    batch: &Batch,
+    repeats: &Repeats<'_>,
+    node: i32,
 ) -> Result<Vec<Verdict>, Fault> {
-    let mut verdicts: Vec<Verdict> =
-        batch.units.iter().map(|(unit, _)| check(unit).map(|()| Written::Now)).collect();
-    let mut repeats = Repeats::of(batch);
-    ask(work, &mut repeats).await?;
+    let (mut verdicts, all) = (checked(batch), 0..batch.units.len());
+    repeats.judge(all.clone(), &mut verdicts);
+    part_of(work, batch, &verdicts, all, node).await?;
+    Ok(verdicts)
+}
+
+/// Writes all units that the database takes, in order.
+async fn parts(
+    work: &mut SqliteConnection,
+    batch: &Batch,
+    repeats: &Repeats<'_>,
+    node: i32,
+) -> Result<Vec<Verdict>, Fault> {
+    let mut verdicts = checked(batch);
     let mut bisect = Bisect::of(batch.units.len());
     while let Some(range) = bisect.next() {
         repeats.judge(range.clone(), &mut verdicts);
-        // A transaction within one is a savepoint.
-        let mut part = work.begin().await.map_err(fault)?;
-        match part_of(&mut part, batch, &verdicts, range.clone(), node).await {
-            Ok(()) => part.commit().await.map_err(fault)?,
+        run(work, "SAVEPOINT part").await?;
+        match part_of(work, batch, &verdicts, range.clone(), node).await {
+            Ok(()) => run(work, "RELEASE part").await?,
             Err(Fault::Refused(why)) => {
-                part.rollback().await.map_err(fault)?;
+                run(work, "ROLLBACK TO part").await?;
+                run(work, "RELEASE part").await?;
                 if let Some(bad) = bisect.refused(range) {
                     verdicts[bad] = Err(Fault::Refused(why));
                 }
@@ -209,27 +297,10 @@ async fn units(
     Ok(verdicts)
 }
 
-/// Asks the log for what is said again.
-async fn ask(work: &mut SqliteConnection, repeats: &mut Repeats<'_>) -> Result<(), Fault> {
-    let asked: Vec<_> = repeats.asked().collect();
-    let mut asked = &asked[..];
-    while !asked.is_empty() {
-        let (now, later) = asked.split_at(rows_now(asked.len()));
-        asked = later;
-        for (unit, pos) in said_before(work, now).await.map_err(fault)? {
-            repeats.found(usize::try_from(unit).unwrap_or(usize::MAX), Pos(pos));
-        }
-    }
-    Ok(())
-}
-
 /// One statement for all keys. The index is named: without statistics that of the positions would
 /// do as well, and walk through the whole log.
-async fn said_before(
-    work: &mut SqliteConnection,
-    asked: &[(usize, &Once)],
-) -> sqlx::Result<Vec<(i64, i64)>> {
-    let mut sql = QueryBuilder::<Sqlite>::new("WITH given (unit, jid, key, since, besides) AS (");
+fn said_before(sql: &mut QueryBuilder<Sqlite>, asked: &[(usize, &Once)]) {
+    sql.push("WITH given (unit, jid, key, since, besides) AS (");
     sql.push_values(asked, |mut row, (unit, once)| {
         row.push_bind(*unit as i64)
             .push_bind(once.log.as_str())
@@ -245,12 +316,11 @@ async fn said_before(
             AND (besides IS NULL OR sm IS NOT besides)
         GROUP BY unit",
     );
-    sql.build_query_as().fetch_all(work).await
 }
 
 /// How many of so many rows the next statement takes.
 fn rows_now(rows: usize) -> usize {
-    ROWS_MAX.min(1 << rows.ilog2())
+    rows.checked_ilog2().map_or(0, |power| ROWS_MAX.min(1 << power))
 }
 
 /// Writes these units or fails: entries of neighbours together, each change where it stands.
@@ -296,7 +366,8 @@ async fn entries(work: &mut SqliteConnection, mut rows: &[(&Entry, Pos)]) -> Res
     Ok(())
 }
 
-/// One statement for all rows. Says how many found their log.
+/// One statement for all rows. Says how many found their log. When one is refused, it leaves those
+/// before it, which are undone with the rest: so SQLite need not keep each page as it was.
 async fn insert(work: &mut SqliteConnection, rows: &[(&Entry, Pos)]) -> sqlx::Result<u64> {
     let mut sql = QueryBuilder::<Sqlite>::new(
         "WITH given (jid, pos, flags, peer, key, sm, h, ext_id, stanza) AS (",
@@ -313,7 +384,7 @@ async fn insert(work: &mut SqliteConnection, rows: &[(&Entry, Pos)]) -> sqlx::Re
             .push_bind(&entry.stanza.as_bytes()[..]);
     });
     sql.push(
-        ") INSERT INTO entry (log, pos, flags, peer, key, sm, h, ext_id, stanza)
+        ") INSERT OR FAIL INTO entry (log, pos, flags, peer, key, sm, h, ext_id, stanza)
         SELECT log.id, pos, flags, peer, key, sm, h, ext_id, stanza
         FROM given CROSS JOIN log ON log.jid = given.jid",
     );
