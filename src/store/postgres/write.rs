@@ -156,22 +156,57 @@ impl Writing {
 
     async fn attempt(&mut self, line: &Line, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
         self.partitions.make(line, batch).await?;
-        let outcome = self.transaction(line, batch).await;
-        if let Err(Fault::Refused(_) | Fault::Fenced) = outcome {
-            pipeline::run(&line.client, &[command("ROLLBACK")], &mut Vec::new()).await?;
+        match self.transaction(line, batch, false).await {
+            // What it was, is found out in a second transaction: in the first one there is nothing
+            // that could be undone by itself, which costs statements and numbers of transactions.
+            Err(Fault::Refused(_)) => self.transaction(line, batch, true).await,
+            other => other,
         }
-        outcome
     }
 
-    async fn transaction(&mut self, line: &Line, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
-        let mut verdicts: Vec<Verdict> =
-            batch.units.iter().map(|(unit, _)| check(unit).map(|()| Written::Now)).collect();
-        let mut repeats = Repeats::of(batch);
+    async fn transaction(
+        &mut self,
+        line: &Line,
+        batch: &Batch,
+        in_parts: bool,
+    ) -> Result<Vec<Verdict>, Fault> {
+        let written = match in_parts {
+            true => self.parts(line, batch).await,
+            false => self.whole(line, batch).await,
+        };
+        if let Err(Fault::Refused(_) | Fault::Fenced) = written {
+            pipeline::run(&line.client, &[command("ROLLBACK")], &mut Vec::new()).await?;
+        }
+        // Kept before the commit: its outcome may stay unknown.
+        self.verdicts = (batch.number, written?);
+        pipeline::run(&line.client, &[command("COMMIT")], &mut Vec::new()).await?;
+        Ok(self.verdicts.1.clone())
+    }
+
+    /// What each transaction begins with. Asked and written at once: that something is a repeat is
+    /// rare, and known in time to undo it.
+    fn begin<'a>(&self, batch: &'a Batch, repeats: &Repeats<'a>) -> Vec<Step<'a>> {
+        let mut steps = vec![command("BEGIN"), self.fence(batch)];
+        steps.extend(steps::said_before(repeats.asked()));
+        steps
+    }
+
+    /// Writes all units, in order, or fails; also when one of them is a repeat.
+    async fn whole(&self, line: &Line, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        let (mut verdicts, repeats) = (checked(batch), Repeats::of(batch));
+        repeats.judge(0..batch.units.len(), &mut verdicts);
+        let mut steps = self.begin(batch, &repeats);
+        steps.extend(steps::of(&batch.units, &verdicts, self.node));
+        let mut told = Vec::new();
+        pipeline::run(&line.client, &steps, &mut told).await?;
+        if told.is_empty() { Ok(verdicts) } else { Err(refused("it was said before")) }
+    }
+
+    /// Writes all units that the database takes, in order.
+    async fn parts(&self, line: &Line, batch: &Batch) -> Result<Vec<Verdict>, Fault> {
+        let (mut verdicts, mut repeats) = (checked(batch), Repeats::of(batch));
         let mut bisect = Bisect::of(batch.units.len());
-        let mut next = vec![command("BEGIN"), self.fence(batch)];
-        // Asked and written at once: that something is a repeat is rare, and known in time to
-        // undo it.
-        next.extend(steps::said_before(repeats.asked()));
+        let mut next = self.begin(batch, &repeats);
         while let Some(range) = bisect.next() {
             repeats.judge(range.clone(), &mut verdicts);
             let units = &batch.units[range.clone()];
@@ -192,9 +227,6 @@ impl Writing {
                 Err(other) => return Err(other),
             }
         }
-        // Kept before the commit: its outcome may stay unknown.
-        self.verdicts = (batch.number, verdicts.clone());
-        next.push(command("COMMIT"));
         pipeline::run(&line.client, &next, &mut Vec::new()).await?;
         Ok(verdicts)
     }
@@ -247,6 +279,11 @@ fn note(rows: &[Row], repeats: &mut Repeats<'_>) -> Result<(), Fault> {
         );
     }
     Ok(())
+}
+
+/// What can be said of the units before the database sees them.
+fn checked(batch: &Batch) -> Vec<Verdict> {
+    batch.units.iter().map(|(unit, _)| check(unit).map(|()| Written::Now)).collect()
 }
 
 fn command(sql: &'static str) -> Step<'static> {
