@@ -100,6 +100,8 @@ impl Sqlite {
         })?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers_max.max(1))
+            // A file does not go away, and to ask costs as much as to read.
+            .test_before_acquire(false)
             .connect_lazy_with(connect.read_only(true).pragma("cache_size", READER_CACHE));
         let names: Vec<_> = options.at_hand.iter().map(|table| table.name()).collect();
         let at_hand = serde_json::json!(names).to_string();
