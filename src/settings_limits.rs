@@ -310,6 +310,7 @@ pub fn shell(values: &mut Values) -> net::Limits {
         hashes_waiting_max: size(values.limit("hashes_waiting_max")),
         world_ms_max: 1000 * values.limit("world_seconds_max"),
         store_patience_ms: 1000 * values.limit("store_patience_seconds"),
+        gather_ms: values.number("store", "gather_ms"),
         keep_days_max: values.number("store", "keep_days_max"),
         keep_entries_max: values.number("store", "keep_entries_max"),
     }

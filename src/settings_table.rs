@@ -94,7 +94,7 @@ const fn number(
     Setting { section: "auth", key, kind: Kind::Number(from, to), default, doc }
 }
 
-const fn keep(key: &'static str, to: u64, doc: &'static str) -> Setting {
+const fn store(key: &'static str, to: u64, doc: &'static str) -> Setting {
     Setting { section: "store", key, kind: Kind::Number(0, to), default: "0", doc }
 }
 
@@ -233,13 +233,20 @@ const SETTINGS: &[Setting] = &[
         "yes: a commit need not survive a power cut (SQLite: synchronous = NORMAL; PostgreSQL: \
          fsync or synchronous_commit may be off). An orderly stop leaves everything on disk.",
     ),
-    keep(
+    store(
+        "gather_ms",
+        1000,
+        "How long after the beginning of a commit the next one begins, at the earliest. What comes \
+         meanwhile is committed together, which takes less of the processor and the disk for each, \
+         and waits that long to be acknowledged and delivered. 0: as soon as the store is free.",
+    ),
+    store(
         "keep_days_max",
         36_500,
         "How many days messages are kept. What is older is removed, delivered or not; by a clock \
          that has jumped ahead only when it has gone on from there for a day. 0: forever.",
     ),
-    keep(
+    store(
         "keep_entries_max",
         1_000_000_000,
         "How many messages are kept for each account, its newest. 0: any number.",

@@ -62,9 +62,10 @@ class Rounds:
 
 def cell(stage, peer, workload):
     """The figures of one run."""
-    relaxed = {"relaxed": True} if workload.relaxed else {}
+    how = {"relaxed": True} if workload.relaxed else {}
+    how |= {"gather_ms": workload.gather_ms} if workload.gather_ms else {}
     door, arguments = workload.of(peer, stage.scale.of(peer))
-    with peer.serve(**relaxed) as endpoint:
+    with peer.serve(**how) as endpoint:
         figures = stage.load.run(endpoint, door, arguments)
     answered = endpoint.answered_ms
     started = {} if answered is None else {"answered_ms": round(answered, 1)}

@@ -35,6 +35,8 @@ class Workload:
     door: str = "starttls"
     needs: frozenset[str] = frozenset()
     relaxed: bool = False
+    # How far apart its commits begin, at least.
+    gather_ms: int = 0
     prepares: str | None = None
     # What a relay of bytes is asked for, which does the same without XML, accounts and a log.
     limit: list | None = None
@@ -76,8 +78,9 @@ def idle(title, door):
     )
 
 
-def chat(title, *others, relaxed=False, limit=None):
+def chat(title, *others, relaxed=False, gather_ms=0, limit=None):
     """Messages between pairs."""
+    needs = (["relaxed"] if relaxed else []) + (["gathering"] if gather_ms else [])
     rate = "p50, ms" if "--rate" in others else "messages a second"
     figures = [
         Figure("CPU-µs", "cpu_us_per_message"),
@@ -90,8 +93,9 @@ def chat(title, *others, relaxed=False, limit=None):
         title,
         figures,
         lambda scale: ["chat", *scale.times, *others],
-        needs=frozenset(["relaxed"] if relaxed else []),
+        needs=frozenset(needs),
         relaxed=relaxed,
+        gather_ms=gather_ms,
         limit=limit,
     )
 
@@ -166,13 +170,14 @@ def joined(listeners):
     )
 
 
-def muc(occupants):
+def muc(occupants, gather_ms=0):
     """A room; no peer is asked for rooms that it is not made for, in which ours does not show
     everybody to everybody."""
     unseen = ["--unseen"] if occupants in LARGE_ROOMS else []
+    needs = (["large rooms"] if unseen else []) + (["gathering"] if gather_ms else [])
     return Workload(
         "Rooms",
-        f"room of {occupants}",
+        f"room of {occupants}" + (f", commits {gather_ms} ms apart" if gather_ms else ""),
         [
             Figure("CPU-µs a delivery", "cpu_us_per_delivery"),
             Figure("p99 to the last, ms", "p99_ms", False),
@@ -181,8 +186,9 @@ def muc(occupants):
             Figure("CPU-µs of an entrance with 50 messages", "history.cpu_us_per_entrance"),
         ],
         lambda scale: ["muc", "--occupants", occupants, "--archived", *scale.times, *unseen],
-        needs=frozenset(["large rooms"] if unseen else []),
-        limit=fan_out(occupants, 1),
+        needs=frozenset(needs),
+        gather_ms=gather_ms,
+        limit=None if gather_ms else fan_out(occupants, 1),
         accounts=lambda scale: {USERS: occupants + 1},
     )
 
@@ -223,6 +229,9 @@ WORKLOADS = {
     "chat-unarchived": chat("window 4, archives told to keep nothing", "--unarchived"),
     "chat-no-store": chat("window 4, messages that nobody may store", "--no-store"),
     "open": chat(f"{RATE} a second", "--archived", "--rate", RATE, limit=["--rate", RATE]),
+    "open-10-ms": chat(
+        f"{RATE} a second, commits 10 ms apart", "--archived", "--rate", RATE, gather_ms=10
+    ),
     "open-sm": chat(f"{RATE} a second, SM, carbons", "--archived", "--rate", RATE, *MANAGED),
     "open-relaxed": chat(f"{RATE} a second, relaxed", "--archived", "--rate", RATE, relaxed=True),
     "open-unarchived": chat(
@@ -236,6 +245,7 @@ WORKLOADS = {
     "mam-back": mam("page of 50, back from the end", "back"),
     "mam-on": mam("page of 50, on from ids", "on"),
     **{f"muc-{occupants}": muc(occupants) for occupants in ROOMS + LARGE_ROOMS},
+    "muc-100-10-ms": muc(100, gather_ms=10),
     **{f"joined-{listeners}": joined(listeners) for listeners in ROOMS[1:]},
 }
 # What is left out unless it is asked for by name, or by `--long`.

@@ -38,6 +38,7 @@ key = "{key}"
 [store]
 url = "{store}"
 relaxed = "{relaxed}"
+gather_ms = {gather_ms}
 
 [limits]
 connections_per_address_max = 100000
@@ -63,7 +64,9 @@ class Waxwing:
 
     is_ours = True
     is_limit = False
-    can = frozenset(["resumption", "exporter", "fast", "away", "large rooms", "relaxed"])
+    can = frozenset(
+        ["resumption", "exporter", "fast", "away", "large rooms", "relaxed", "gathering"]
+    )
 
     def __init__(self, ground, program, with_postgres):
         self.name = "waxwing, PostgreSQL" if with_postgres else "waxwing, SQLite"
@@ -77,7 +80,7 @@ class Waxwing:
         self.file = self.folder / "data" / "waxwing.db"
         self.store = f"sqlite:{self.file}" if self.database is None else self.database.url()
 
-    def _configured(self, relaxed, limited):
+    def _configured(self, relaxed, limited, gather_ms):
         """The file of settings."""
         config = self.folder / "waxwing.toml"
         config.write_text(
@@ -88,6 +91,7 @@ class Waxwing:
                 key=self.ground.key,
                 store=self.store,
                 relaxed="yes" if relaxed else "no",
+                gather_ms=gather_ms,
                 limits="" if limited else UNLIMITED,
             )
         )
@@ -136,13 +140,15 @@ class Waxwing:
                 raise RuntimeError(f"user add {user}: {answer}")
 
     @contextlib.contextmanager
-    def serve(self, relaxed=False, limited=False):
-        """Runs it in the foreground; `limited` reads nobody faster than it does by itself."""
+    def serve(self, relaxed=False, limited=False, gather_ms=0):
+        """Runs it in the foreground; `limited` reads nobody faster than it does by itself, and
+        commits begin at least so many ms apart."""
         with contextlib.ExitStack() as running:
             databases = []
             if self.database is not None:
                 databases.append(running.enter_context(self.database.serve(relaxed)))
-            command = [self.program, "serve", "--config", self._configured(relaxed, limited)]
+            config = self._configured(relaxed, limited, gather_ms)
+            command = [self.program, "serve", "--config", config]
             log = self.folder / "waxwing.log"
             child = running.enter_context(self.ground.process(command, log))
             answered_ms = first_answer_ms(self.ports["starttls"], child)

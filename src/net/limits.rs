@@ -63,6 +63,8 @@ pub struct Limits {
     pub world_ms_max: u64,
     /// How long a unit waits for a store that is away.
     pub store_patience_ms: u64,
+    /// From the beginning of one commit to that of the next one, at least.
+    pub gather_ms: u64,
     /// How many days entries of the log are kept; 0: forever.
     pub keep_days_max: u64,
     /// How many entries of one log are kept, its newest; 0: any number.
@@ -100,6 +102,7 @@ impl Default for Limits {
             login_failures_kept_max: 100_000,
             world_ms_max: 30_000,
             store_patience_ms: 10_000,
+            gather_ms: 0,
             keep_days_max: 0,
             keep_entries_max: 0,
         }

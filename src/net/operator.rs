@@ -146,7 +146,7 @@ impl Operator {
             meters: Arc::new(Meters::new()),
         };
         let last = store.last().await?;
-        tokio::spawn(host.run(last, limits.store_patience_ms));
+        tokio::spawn(host.run(last, limits));
         let hashing = Hashing::new(&limits, settings.passwords);
         let accounts = Accounts::new(store, queue, hashing, post);
         Ok(Self::new(settings, hooks, accounts))

@@ -350,7 +350,8 @@ mod tests {
             post: post.clone(),
             meters: Arc::new(Meters::new()),
         };
-        let writes = tokio::spawn(host().run(store.last().await.unwrap(), 1_000));
+        let limits = Limits { store_patience_ms: 1_000, ..Limits::default() };
+        let writes = tokio::spawn(host().run(store.last().await.unwrap(), limits));
         friends(&accounts).await;
         writes.abort();
         assert!(writes.await.unwrap_err().is_cancelled());
@@ -367,7 +368,7 @@ mod tests {
             _ = accounts.delete(&juliet, None) => panic!("nobody writes"),
             () = asked => {}
         }
-        tokio::spawn(host().run(store.last().await.unwrap(), 1_000));
+        tokio::spawn(host().run(store.last().await.unwrap(), limits));
         post.take(0, &mut inputs).await;
         let [Input::Parcel(Parcel::Order(of, Order::Deleted { farewells, .. }))] = &inputs[..]
         else {

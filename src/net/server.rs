@@ -109,7 +109,7 @@ impl Server {
             meters: meters.clone(),
         };
         let mut core = JoinSet::new();
-        core.spawn(host.run(last, limits.store_patience_ms));
+        core.spawn(host.run(last, limits));
         let hashing = Hashing::new(&limits, settings.passwords);
         let accounts = Accounts::new(store.clone(), queue.clone(), hashing, post.clone());
         let operator = Operator::new(settings, hooks, accounts);

@@ -1,7 +1,9 @@
-//! One task, hosting the writer: gathers units, commits batches back to back.
+//! One task, hosting the writer: gathers units, commits batches back to back, or as far apart as
+//! the operator wants them.
 
 use crate::{
     clock::{Clock, unix_ms},
+    limits::Limits,
     meters::Meters,
     post::Post,
 };
@@ -111,14 +113,20 @@ pub(crate) struct Host {
 impl Host {
     /// Commits until the store is fenced, or does not sync: then nothing more may be written, and
     /// the process must end.
-    pub(crate) async fn run(self, last: (i64, engine::unit::Pos), store_patience_ms: u64) {
+    pub(crate) async fn run(self, last: (i64, engine::unit::Pos), limits: Limits) {
+        let Limits { store_patience_ms, gather_ms, .. } = limits;
         let limits = WriterLimits { store_patience_ms, ..WriterLimits::default() };
         let mut writer = Writer::resume(last, limits);
         while !writer.is_stopped() {
             self.gather(&mut writer);
             if let Some(batch) = writer.next_batch(unix_ms()) {
+                let rests = self.clock.now().after(gather_ms);
                 let answer = self.commit(&batch).await;
                 self.settle(writer.outcome(answer));
+                // What comes meanwhile goes together. Who comes later, and alone, does not wait.
+                if gather_ms > 0 {
+                    self.clock.reaches(Some(rests)).await;
+                }
             } else if writer.asks_last() {
                 self.ask_last(&mut writer).await;
             } else {
@@ -198,19 +206,18 @@ impl Host {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Limits;
+    use engine::unit::{Change, Table};
     use store::Memory;
+
+    fn host(store: Arc<Memory>, queue: Queue) -> Host {
+        let (post, meters) = (Post::new(Limits::default(), 1), Arc::new(Meters::new()));
+        Host { store, queue, clock: Clock::start(), post, meters }
+    }
 
     #[tokio::test]
     async fn who_waits_when_nothing_more_may_be_written_hears_nothing_of_it() {
-        let post = Post::new(Limits::default(), 1);
-        let host = Host {
-            store: Arc::new(Memory::new(&[])),
-            queue: Queue::default(),
-            clock: Clock::start(),
-            post: post.clone(),
-            meters: Arc::new(Meters::new()),
-        };
+        let host = host(Arc::new(Memory::new(&[])), Queue::default());
+        let post = host.post.clone();
         let line = |of: &str| Token::Line(Bare::parse(of).unwrap(), Ticket(1), None);
         let full = Fault::Refused("full".into());
         let unsynced = Fault::Unsynced("disk I/O error".into());
@@ -223,5 +230,40 @@ mod tests {
         post.take(0, &mut inputs).await;
         let [shard::Input::Committed(of, ..)] = &inputs[..] else { panic!("{}", inputs.len()) };
         assert_eq!(of.as_str(), "romeo@x");
+    }
+
+    fn unit(key: &str) -> Unit {
+        let host = Bare::parse("x").unwrap();
+        let changes = vec![Change::Put(Table::named("test"), host, key.into(), Vec::new())];
+        Unit { changes, ..Unit::default() }
+    }
+
+    /// Runs a writer; its queue, and the clock that it looks at.
+    async fn writes(gather_ms: u64) -> (Arc<Memory>, Queue, Clock) {
+        let (store, queue) = (Arc::new(Memory::new(&[])), Queue::default());
+        let host = host(store.clone(), queue.clone());
+        let (clock, last) = (host.clock, store.last().await.unwrap());
+        tokio::spawn(host.run(last, Limits { gather_ms, ..Limits::default() }));
+        (store, queue, clock)
+    }
+
+    #[tokio::test]
+    async fn what_comes_alone_is_committed_at_once() {
+        let (store, queue, _) = writes(3_600_000).await;
+        queue.commit(unit("alone")).await.unwrap();
+        assert_eq!(store.last().await.unwrap().0, 1);
+    }
+
+    #[tokio::test]
+    async fn what_comes_soon_after_a_commit_goes_together_when_that_has_rested() {
+        let (store, queue, clock) = writes(20).await;
+        let begun = clock.now();
+        queue.commit(unit("first")).await.unwrap();
+        let together = ["one", "other"].map(|key| queue.commit(unit(key)));
+        let [one, other] = together;
+        let (one, other) = tokio::join!(one, other);
+        assert!(one.is_ok() && other.is_ok());
+        assert_eq!(store.last().await.unwrap().0, 2);
+        assert!(clock.now() >= begun.after(20));
     }
 }
