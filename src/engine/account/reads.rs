@@ -197,7 +197,7 @@ impl Account {
         let has_all = |reply: &Reply| ctx.hooks.catches_up(&iq, reply, ctx.settings);
         let reader = settles.filter(|_| replied.as_ref().is_ok_and(has_all));
         if settles.is_some() {
-            self.pace(told(&replied), ctx, out);
+            self.spend(told(&replied), ctx, out);
         }
         match replied {
             Ok(Reply::Write(changes, last)) => {
@@ -220,7 +220,7 @@ impl Account {
 
     /// Its clients have been told so much. What is too much is not refused, but waits: who
     /// catches up by itself need know of no limit, and its stream has no credit for more meanwhile.
-    fn pace(&mut self, told: u64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    fn spend(&mut self, told: u64, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let holds = ctx.settings.limits.archive_messages_per_minute_max;
         if told == 0 || holds == 0 {
             return;
