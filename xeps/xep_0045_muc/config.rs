@@ -212,11 +212,8 @@ impl Config {
                 self.password = Some(value.to_owned()).filter(|secret| !secret.is_empty());
                 return Ok(());
             }
-            WHOIS => return is(&mut self.is_non_anonymous, value == "anyone"),
-            PRIVATE => {
-                self.whispers = Whispers::parse(value).ok_or(var)?;
-                return Ok(());
-            }
+            WHOIS => return set(&mut self.is_non_anonymous, value == "anyone"),
+            PRIVATE => return set(&mut self.whispers, Whispers::parse(value).ok_or(var)?),
             OCCUPANTS_MAX => {
                 self.occupants_max = match value {
                     "" | "none" | "0" => None,
@@ -230,8 +227,7 @@ impl Config {
                 return Ok(());
             }
             slow_mode::CONFIGURED => {
-                self.slow_mode_seconds = value.parse().unwrap_or_default();
-                return Ok(());
+                return set(&mut self.slow_mode_seconds, value.parse().unwrap_or_default());
             }
             BROADCAST => {
                 let all = given.all(var);
@@ -241,7 +237,7 @@ impl Config {
             }
             MEMBERS => {
                 let all = given.all(var);
-                return is(&mut self.shows_members, all.iter().any(|role| role != "moderator"));
+                return set(&mut self.shows_members, all.iter().any(|role| role != "moderator"));
             }
             PERSISTENT => &mut self.is_persistent,
             PUBLIC => &mut self.is_public,
@@ -257,7 +253,7 @@ impl Config {
             QUERIES => &mut self.may_query,
             _ => return Ok(()),
         };
-        is(flag, is_yes(value))
+        set(flag, is_yes(value))
     }
 
     /// Whether who has this role is shown to all.
@@ -298,7 +294,7 @@ fn put(into: &mut String, value: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn is(flag: &mut bool, value: bool) -> Result<(), &'static str> {
-    *flag = value;
+fn set<T>(into: &mut T, value: T) -> Result<(), &'static str> {
+    *into = value;
     Ok(())
 }

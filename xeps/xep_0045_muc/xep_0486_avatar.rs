@@ -1,8 +1,8 @@
 //! XEP-0486: MUC Avatars. <https://xmpp.org/extensions/xep-0486.html>
 //!
 //! A room has a vCard (XEP-0054) that its owners write. What its pictures are is told by hashes
-//! (XEP-0153) to who asks what the room is; and to who is here of the first, by presence of the room
-//! itself. The document does not have that, but other servers do, and some clients do not ask.
+//! (XEP-0153) to who asks what the room is; and to who is here of the first, by presence of the
+//! room itself. The document does not have that, but other servers do, and some clients do not ask.
 
 use super::{
     line::{Asker, Step},
