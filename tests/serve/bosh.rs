@@ -165,8 +165,9 @@ async fn a_session_that_can_be_resumed_outlives_that_of_bosh_and_the_server() {
     let mut juliet = Session::login(&server, "bosh").await;
     let enabled = juliet.say("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").await;
     let id = value(&enabled, "id").to_owned();
-    // The first is answered because there is a second, which the server then holds.
-    let (first, held) = (juliet.send("", ""), juliet.send("", ""));
+    // The first is answered because there is a second, which the server then holds: it says
+    // something, for two that ask for nothing are too many (XEP-0124 §11).
+    let (first, held) = (juliet.send("", ""), juliet.send("", "<a xmlns='urn:xmpp:sm:3' h='0'/>"));
     first.await.unwrap();
     server.signal("TERM").await;
     let end = held.await.unwrap();
