@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const ASK: Duration = Duration::from_millis(400);
 /// Messages between two requests for an acknowledgement.
 const MESSAGES_PER_REQUEST: u64 = 4;
+/// What a session begins with: carbons and presence.
+const FIRST_STANZAS: u32 = 2;
 
 /// A device.
 pub struct Living<'a> {
@@ -59,6 +61,8 @@ pub struct Living<'a> {
     resumed: bool,
     /// Whether carbons and presence have been said in its session.
     begun: bool,
+    /// The server has said that it has dealt with both.
+    available: bool,
     /// It has been away for longer than its session can be resumed.
     vanished: bool,
     cuts: u32,
@@ -126,6 +130,7 @@ impl<'a> Living<'a> {
             had_session: false,
             resumed: false,
             begun: false,
+            available: false,
             vanished: false,
             cuts: 0,
             forgot: 0,
@@ -152,7 +157,7 @@ impl<'a> Living<'a> {
         if !self.resumed {
             how = if self.had_session { How::Renewed } else { How::New };
             self.management = Some(Management::new(login::bind(&mut link, resource)?));
-            self.begun = false;
+            (self.begun, self.available) = (false, false);
         }
         self.had_session = true;
         let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);

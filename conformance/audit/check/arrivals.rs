@@ -161,6 +161,9 @@ impl Facts<'_> {
             // What it says again comes back to it when it does (A7), wherever it stands.
             return;
         }
+        if arrival.via == Via::Early {
+            return;
+        }
         let Some(place) = place else { return };
         let before = life.last.insert(arrival.log, (place, arrival.id));
         if let Some((_, other)) = before.filter(|(other, _)| *other > place) {

@@ -1,6 +1,6 @@
 //! What comes to a device.
 
-use super::Living;
+use super::{FIRST_STANZAS, Living};
 use crate::{
     audit::{
         history::{Log, Via, What},
@@ -58,6 +58,7 @@ impl Living<'_> {
     pub(super) fn acked(&mut self, h: u32) -> Result<(), Broken> {
         let Some(management) = &mut self.management else { return Ok(()) };
         let device = self.part.device;
+        self.available |= h >= FIRST_STANZAS;
         match management.ack(h) {
             Ok(ids) if ids.is_empty() => Ok(()),
             Ok(ids) => {
@@ -80,8 +81,11 @@ impl Living<'_> {
             return self.note(What::Refused { device, id: came.id, condition });
         }
         self.stage.heard();
-        let resent = came.via == Via::Offline && self.resumed;
-        let via = if resent { Via::SmResend } else { came.via };
+        let via = match came.via {
+            Via::Offline if self.resumed => Via::SmResend,
+            Via::Live if !self.available && came.room.is_none() => Via::Early,
+            via => via,
+        };
         let stanza_id = came.name.map(|(_, name)| name);
         let was_fetched = via == Via::Mam;
         let log = self.heard_in(came.room.as_deref(), stanza_id.as_ref(), was_fetched);

@@ -221,3 +221,19 @@ fn an_h_beyond_what_was_sent() {
     });
     only(&verdict, Wrong::Protocol, 1);
 }
+
+#[test]
+fn what_a_device_is_told_before_it_is_available_is_in_no_order_with_what_waits_for_that() {
+    // The same as above, but it says so.
+    let verdict = judged(|history| {
+        let live =
+            |event: &Event| matches!(event.what, What::Recv { device: 0, via: Via::Live, .. });
+        let places = history.iter().enumerate().filter(|(_, event)| live(event));
+        let places: Vec<_> = places.map(|(at, _)| at).take(2).collect();
+        history.swap(places[0], places[1]);
+        if let What::Recv { via, .. } = &mut history[places[0]].what {
+            *via = Via::Early;
+        }
+    });
+    assert_eq!(verdict.findings, []);
+}
