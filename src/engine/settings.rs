@@ -178,7 +178,8 @@ pub struct StreamLimits {
     pub directed_max: usize,
     /// Accounts that one session may write to within a minute; 0: any number (RFC 6120 §13.12).
     pub recipients_per_minute_max: usize,
-    /// Messages of archives that the clients of one account are told within a minute; 0: any number.
+    /// Messages of archives that the clients of one account are told within a minute; 0: any
+    /// number.
     pub archive_messages_per_minute_max: u64,
     /// What sessions of BOSH may agree on.
     pub bosh: BoshLimits,
