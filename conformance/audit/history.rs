@@ -166,8 +166,8 @@ pub enum How {
 pub enum Via {
     /// As it comes.
     Live,
-    /// The same, to a device that need not be available yet: to itself alone (RFC 6121 §8.5.3.1), and
-    /// in no order with what waits for it to be.
+    /// The same, to a device that need not be available yet: to itself alone (RFC 6121 §8.5.3.1),
+    /// and in no order with what waits for it to be.
     Early,
     /// As a carbon copy (XEP-0280).
     Carbon,

@@ -161,10 +161,7 @@ impl Facts<'_> {
             // What it says again comes back to it when it does (A7), wherever it stands.
             return;
         }
-        if arrival.via == Via::Early {
-            return;
-        }
-        let Some(place) = place else { return };
+        let Some(place) = place.filter(|_| arrival.via != Via::Early) else { return };
         let before = life.last.insert(arrival.log, (place, arrival.id));
         if let Some((_, other)) = before.filter(|(other, _)| *other > place) {
             let (who, log) = (self.device(device), self.log(arrival.log));
