@@ -325,7 +325,7 @@ fn who_is_called_otherwise_than_it_asked_to_be_is_told_so_sections_7_2_2_and_7_6
     let mut house = founded(&[]);
     let own = |heard: &[Stanza]| {
         let mut heard = to(heard, ROMEO).into_iter();
-        heard.find(|one| codes(one).contains(&110)).map(|one| codes(one)).unwrap()
+        heard.find(|one| codes(one).contains(&110)).map(codes).unwrap()
     };
     for (nick, is_respelled) in [("rome\u{301}o", true), ("rom\u{e9}o", false), ("x y", false)] {
         let heard = enter(&mut house, ROMEO, nick);
