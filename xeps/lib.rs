@@ -7,6 +7,8 @@ mod catalogue;
 mod stage;
 #[cfg(test)]
 mod stage_room;
+#[cfg(test)]
+mod stage_store;
 
 pub mod xep_0004_forms;
 pub mod xep_0012_last;

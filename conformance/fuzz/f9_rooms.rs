@@ -12,6 +12,8 @@ mod document;
 #[path = "../../xeps/stage_room.rs"]
 #[expect(dead_code, reason = "what goes wrong is no part of this")]
 mod stage_room;
+#[path = "../../xeps/stage_store.rs"]
+mod stage_store;
 #[path = "../../xeps/xep_0045_muc/tests/walk.rs"]
 mod walk;
 
