@@ -131,7 +131,8 @@ impl Account {
 
     /// Rooms are asked for what sleeps of them, when something waits that is to be told behind it.
     pub(super) fn call_rooms(&mut self, place: usize, out: &mut Vec<Output>) {
-        let session = &mut self.sessions[place];
+        // It may have ended by that, as one that waits for its client and has no room for more.
+        let Some(session) = self.sessions.get_mut(place) else { return };
         let Some(until) = session.hearings.until() else { return };
         for (room, last) in session.hearings.take_called() {
             out.push(attends(room, session.jid.clone(), Attends::Back(Some(last))));

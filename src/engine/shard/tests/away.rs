@@ -285,6 +285,21 @@ fn what_comes_while_there_is_no_stream_waits_behind_what_only_the_log_has() {
     assert_eq!((world.heard(juliet), world.heard(nurse)), (vec![], vec![]));
 }
 
+/// With that it ends, and it is the only one that its account has.
+#[test]
+fn a_session_that_has_no_room_for_more_while_it_has_no_stream_ends() {
+    let (mut world, juliet, _) = world();
+    let romeo = binds(&mut world);
+    world.look_all();
+    world.leaves(romeo, ROMEO);
+    for number in 0..=UNACKED_STANZAS_MAX {
+        world.says(juliet, JULIET, &asks(&number.to_string()));
+    }
+    world.heard(juliet);
+    world.says(juliet, JULIET, &asks("later"));
+    assert!(world.heard(juliet)[0].contains("type='error'"), "nobody is there");
+}
+
 /// Nobody sees it any more: what is for the account is for others, or waits.
 #[test]
 fn what_comes_while_nobody_sees_it_waits_behind_what_the_account_got() {
