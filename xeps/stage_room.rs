@@ -192,7 +192,9 @@ impl House {
             return Vec::new();
         }
         let mut left = self.wakes();
-        let there = self.directed.iter().filter(|(_, to)| !to.is_empty());
+        // Accounts of other servers know nothing of logs.
+        let is_ours = |jid: &Jid| self.settings.hosts(jid.domain());
+        let there = self.directed.iter().filter(|(jid, to)| !to.is_empty() && is_ours(jid));
         let there = there.filter(|(jid, _)| self.unread.as_ref() != Some(*jid));
         let there: Vec<_> = there.map(|(jid, _)| jid.clone()).collect();
         for jid in there {

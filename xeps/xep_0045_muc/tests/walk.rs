@@ -1,7 +1,7 @@
 //! Five people walk through a room at random, some of them with two sessions, beside a model that
 //! knows no more than the document: whoever is in the room sees who else is, as they are; all hear
 //! the same in the same order; who is out hears nothing. Now and then they are too many to see each
-//! other.
+//! other. Who has no stream for a while is told later all that was said to all, in that order.
 
 use super::document;
 use crate::{stage_room::House, xep_0045_muc::SHOWN_OCCUPANTS_MAX};
@@ -68,6 +68,14 @@ struct Client {
     seen: BTreeMap<String, (String, String)>,
     /// What it heard said since the last look.
     said: Vec<String>,
+    /// It has no stream.
+    is_away: bool,
+    /// What it was told that had been said before, since it came back.
+    retold: Vec<String>,
+    /// What was said since it has no stream, if that is known.
+    missed: Option<Vec<String>>,
+    /// The number of what it heard last.
+    last: u32,
 }
 
 /// What is being done.
@@ -77,6 +85,7 @@ enum Deed {
     Leave(usize),
     Rename(usize, &'static str),
     Say(usize, u32),
+    Whisper(usize, &'static str, u32),
     Role(usize, &'static str, &'static str),
     Affiliation(usize, usize, &'static str),
     Configure(usize, &'static str, bool),
@@ -179,6 +188,11 @@ impl Model {
                 "none" => Err("not-acceptable"),
                 "visitor" => Err("forbidden"),
                 _ => Ok(()),
+            },
+            Deed::Whisper(session, nick, _) => match self.seat(session) {
+                None => Err("not-acceptable"),
+                Some(_) if !self.occupants.contains_key(nick) => Err("item-not-found"),
+                Some(_) => Ok(()),
             },
             Deed::Role(session, nick, to) => {
                 let of = self.occupants.get(nick);
@@ -306,9 +320,9 @@ impl Model {
 impl Deed {
     fn by(&self) -> usize {
         match *self {
-            Self::Enter(by, _) | Self::Shows(by) | Self::Leave(by) | Self::Rename(by, _) => by,
-            Self::Say(by, _) | Self::Role(by, ..) | Self::Affiliation(by, ..) => by,
-            Self::Configure(by, ..) => by,
+            Self::Enter(by, _) | Self::Shows(by) | Self::Leave(by) => by,
+            Self::Rename(by, _) | Self::Say(by, _) | Self::Whisper(by, ..) => by,
+            Self::Role(by, ..) | Self::Affiliation(by, ..) | Self::Configure(by, ..) => by,
         }
     }
 
@@ -331,6 +345,10 @@ impl Deed {
             Self::Say(_, word) => {
                 format!("<message type='groupchat' id='w{word}'><body>w{word}</body></message>")
             }
+            Self::Whisper(_, nick, word) => format!(
+                "<message type='chat' to='{ROOM}/{nick}' id='w{word}'><body>w{word}</body>\
+                 </message>"
+            ),
             Self::Role(_, nick, to) => admin(format!("<item nick='{nick}' role='{to}'/>")),
             Self::Affiliation(_, person, to) => {
                 admin(format!("<item jid='{}' affiliation='{to}'/>", PEOPLE[*person]))
@@ -357,13 +375,15 @@ impl Client {
     fn hears(&mut self, stanza: &Stanza) {
         let from = stanza.head.from.as_ref().expect("an address");
         let kind = stanza.head.type_str();
+        if stanza.kind() == Kind::Message && kind != "error" {
+            assert!(self.nick.is_some(), "who is out hears {}", stanza.to_text());
+        }
         if stanza.kind() == Kind::Message && kind == "groupchat" {
             let body = stanza.child(Name::new(ns::CLIENT, "body"));
-            assert!(self.nick.is_some(), "who is out hears {}", stanza.to_text());
-            // What is told with a delay had been said before it came.
+            // What is told with a delay had been said before it came, or while it was away.
             let is_told_again = stanza.child(Name::new("urn:xmpp:delay", "delay")).is_some();
-            let body = body.filter(|_| !is_told_again);
-            self.said.extend(body.map(|body| body.text().into_owned()));
+            let said = if is_told_again { &mut self.retold } else { &mut self.said };
+            said.extend(body.map(|body| body.text().into_owned()));
         }
         let (Kind::Presence, Some(nick)) = (stanza.kind(), from.resource()) else { return };
         let Some(x) = stanza.child(Name::new(USER, "x")) else { return };
@@ -381,10 +401,12 @@ impl Client {
                 self.seen.insert(nick.into(), (word("affiliation"), word("role")));
                 if has("110") {
                     self.nick = Some(nick.into());
+                    // What was said before follows, if it comes in.
+                    self.last = 0;
                 }
             }
             "unavailable" if has("110") && !has("303") => {
-                *self = Self { said: std::mem::take(&mut self.said), ..Self::default() }
+                (self.nick, self.seen) = (None, BTreeMap::new());
             }
             "unavailable" => {
                 assert!(has("303") || word("role") == "none", "§7.14: {}", stanza.to_text());
@@ -393,6 +415,13 @@ impl Client {
             _ => {}
         }
     }
+}
+
+/// The number of what is said to all.
+fn number(stanza: &Stanza) -> Option<u32> {
+    let to_all = Some(stanza).filter(|one| one.head.type_str() == "groupchat");
+    let word = to_all?.child(Name::new(ns::CLIENT, "body"))?.text().into_owned();
+    word.strip_prefix('w')?.parse().ok()
 }
 
 impl Walk {
@@ -425,6 +454,8 @@ impl Walk {
             0 => self.restarts(choose),
             1 | 2 => self.is_late(deed, choose),
             3 => self.sees_so_many([1_000, 1_000, 2, 3][choose(4)]),
+            4..7 => self.goes_away(choose(SESSIONS.len())),
+            7 => self.comes_back(choose(SESSIONS.len())),
             _ => self.plays(&deed),
         }
     }
@@ -439,26 +470,26 @@ impl Walk {
 
     fn choose(&mut self, choose: &mut dyn FnMut(usize) -> usize) -> Deed {
         let (by, nick) = (choose(SESSIONS.len()), NICKS[choose(NICKS.len())]);
-        match choose(13) {
+        self.words += 1;
+        match choose(15) {
             0..3 => Deed::Enter(by, nick),
             3 => Deed::Leave(by),
             4 => Deed::Rename(by, nick),
             5 => Deed::Shows(by),
-            6..8 => {
-                self.words += 1;
-                Deed::Say(by, self.words)
-            }
+            6..8 => Deed::Say(by, self.words),
             8..10 => Deed::Role(by, nick, document::ROLES[choose(4)]),
             10..12 => {
                 // The founder remains what it is.
                 Deed::Affiliation(by, 1 + choose(4), document::AFFILIATIONS[choose(5)])
             }
-            _ => Deed::Configure(choose(2), FIELDS[choose(3)], choose(3) == 0),
+            12 => Deed::Configure(choose(2), FIELDS[choose(3)], choose(3) == 0),
+            _ => Deed::Whisper(by, nick, self.words),
         }
     }
 
     /// It is done, and all is as the model says.
     fn plays(&mut self, deed: &Deed) {
+        self.comes_back(deed.by());
         let before = self.model.clone();
         let heard = self.says(deed);
         let outcome = self.model.does(deed);
@@ -475,7 +506,11 @@ impl Walk {
             _ => Vec::new(),
         };
         for (session, client) in self.clients.iter_mut().enumerate() {
-            let wanted = if self.model.seat(session).is_some() { &said[..] } else { &[] };
+            let is_in = self.model.seat(session).is_some();
+            let wanted = if is_in && !client.is_away { &said[..] } else { &[] };
+            if let Some(missed) = client.missed.as_mut().filter(|_| is_in) {
+                missed.extend(said.iter().cloned());
+            }
             let heard = std::mem::take(&mut client.said);
             let trail = &self.trail[self.trail.len().saturating_sub(20)..];
             assert_eq!(heard, wanted, "{} after {trail:#?}", SESSIONS[session].0);
@@ -496,9 +531,50 @@ impl Walk {
             let to = stanza.head.to.as_ref().map(Jid::as_str);
             let session = SESSIONS.iter().position(|(jid, _)| Some(*jid) == to);
             if let Some(session) = session {
+                self.in_order(session, stanza);
                 self.clients[session].hears(stanza);
             }
         }
+    }
+
+    /// What is said to all everybody hears in the order in which it was.
+    fn in_order(&mut self, session: usize, stanza: &Stanza) {
+        let Some(number) = number(stanza) else { return };
+        let last = std::mem::replace(&mut self.clients[session].last, number);
+        let (jid, _) = SESSIONS[session];
+        assert!(number > last, "{jid} hears w{number} behind w{last} after {:#?}", self.last());
+    }
+
+    /// A session of this server's loses its stream.
+    fn goes_away(&mut self, session: usize) {
+        let (jid, _) = SESSIONS[session];
+        if jid.contains("@wax.") && !self.clients[session].is_away {
+            self.trail.push(format!("{jid} goes away"));
+            let heard = self.house.goes_away(jid);
+            assert!(heard.is_empty(), "{heard:?}");
+            let client = &mut self.clients[session];
+            (client.is_away, client.missed) = (true, Some(Vec::new()));
+        }
+    }
+
+    /// Its client comes back, and is told all that it has missed.
+    fn comes_back(&mut self, session: usize) {
+        if !std::mem::take(&mut self.clients[session].is_away) {
+            return;
+        }
+        let (jid, _) = SESSIONS[session];
+        self.trail.push(format!("{jid} comes back"));
+        self.clients[session].retold.clear();
+        let heard = self.house.comes_back(jid);
+        self.hear(&heard);
+        let client = &mut self.clients[session];
+        let retold = std::mem::take(&mut client.retold);
+        let is_in = self.model.seat(session).is_some();
+        // Who was put out meanwhile is told that alone.
+        if let Some(missed) = client.missed.take().filter(|_| is_in) {
+            assert_eq!(retold, missed, "{jid} after {:#?}", self.last());
+        }
+        self.agrees();
     }
 
     /// Who asks is answered once, as the document says.
@@ -572,7 +648,8 @@ impl Walk {
     /// Every client sees what is.
     fn agrees(&self) {
         let Model { occupants, affiliations, .. } = &self.model;
-        for (session, client) in self.clients.iter().enumerate() {
+        let there = self.clients.iter().enumerate().filter(|(_, client)| !client.is_away);
+        for (session, client) in there {
             let name = SESSIONS[session].0;
             let seen = occupants.iter().filter(|(nick, _)| self.model.sees(session, nick));
             let all: BTreeMap<String, (String, String)> = seen
@@ -600,6 +677,9 @@ impl Walk {
             lost.iter().map(|one| Jid::parse(SESSIONS[*one].0).expect("an address")).collect();
         self.trail.push(format!("a restart without {gone:?}"));
         let heard = self.house.restarts(&gone);
+        for client in &mut self.clients {
+            (client.is_away, client.missed) = (false, None);
+        }
         self.hear(&heard);
         for session in lost {
             self.model.rise(session);
@@ -619,6 +699,9 @@ impl Walk {
         let mut deed = Some(first);
         for _ in 0..2 + choose(6) {
             let next = deed.take().unwrap_or_else(|| self.choose(choose));
+            if self.clients[next.by()].is_away {
+                continue;
+            }
             let heard = self.says(&next);
             self.hear(&heard);
             let _ = self.model.does(&next);
@@ -630,6 +713,7 @@ impl Walk {
             has_failed |= self.goes_on(fails && !has_failed && choose(4) == 0);
         }
         self.house.late = false;
+        self.clients.iter_mut().for_each(|client| client.missed = None);
         self.hear_the_same();
         match has_failed {
             true => self.find_out(),
@@ -664,6 +748,12 @@ impl Walk {
     fn find_out(&mut self) {
         let heard = self.house.wakes();
         self.hear(&heard);
+        for (session, (jid, _)) in SESSIONS.into_iter().enumerate() {
+            if std::mem::take(&mut self.clients[session].is_away) {
+                let heard = self.house.comes_back(jid);
+                self.hear(&heard);
+            }
+        }
         for (session, (jid, _)) in SESSIONS.into_iter().enumerate() {
             let nick = self.clients[session].nick.clone();
             let own = nick.clone().unwrap_or_else(|| "ann".into());
