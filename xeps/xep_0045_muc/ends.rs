@@ -1,9 +1,12 @@
 //! The end of a room (XEP-0045 §10.9). With it goes its log: who has let sleep there what was said,
 //! because its client is inactive, is told it first. The room does not know who has, so it asks all
-//! whom it has told something. Meanwhile nothing happens in it: what comes to it waits.
+//! whom it has told something. Meanwhile nothing happens in it: what comes to it waits. The same
+//! before a room that is not to stay may lose its last occupants to somebody who is not in it.
 
 use super::{
     line::{Asker, WAITING_STEPS_MAX},
+    names::{ADMIN_ITEM, ADMIN_QUERY, DESTROY, OWNER_QUERY},
+    rank::Affiliation,
     room::{Room, Turn, refuse_asker},
 };
 use engine::{
@@ -22,8 +25,8 @@ const ENDS_MS_MAX: u64 = 5_000;
 pub struct Ends {
     /// What asked for it.
     iq: Stanza,
-    /// What everybody is told of it.
-    told: Payload,
+    /// What everybody is told of it; `None`: it ends only if what was asked for leaves nobody.
+    told: Option<Payload>,
     /// Who has not said what it lacks.
     waits: BTreeSet<Jid>,
     until: Moment,
@@ -33,7 +36,7 @@ pub struct Ends {
 
 impl Room {
     /// It ends when all have been told what was said.
-    pub fn end(&mut self, iq: Stanza, told: Payload, turn: &mut Turn<'_, '_>) {
+    pub fn end(&mut self, iq: Stanza, told: Option<Payload>, turn: &mut Turn<'_, '_>) {
         let hosts = |jid: &Jid| turn.ctx.settings.hosts(jid.domain());
         let seats = self.occupants.iter().flat_map(|(_, occupant)| &occupant.seats);
         // One that is away has no stream that it could be told by.
@@ -46,6 +49,33 @@ impl Room {
         let until = turn.ctx.now.after(ENDS_MS_MAX);
         turn.out.push(Output::Wake(until));
         self.ends = Some(Ends { iq, told, waits, until, held: VecDeque::new() });
+    }
+
+    /// Whether what is asked for may remove the last occupants of a room that goes with them, by
+    /// somebody outside who may do that.
+    pub fn may_end_by(&self, iq: &Stanza) -> bool {
+        let stays = self.config.is_persistent && !self.is_locked;
+        let is_busy = self.is_made && !self.occupants.is_empty() && !self.line.is_full();
+        let may = |from: &Jid| {
+            let affiliation = self.members.of(&from.bare());
+            self.occupants.nick_of(from).is_none() && affiliation >= Affiliation::Admin
+        };
+        let removes = |item: Element<'_>| {
+            let [role, affiliation] = ["role", "affiliation"].map(|name| item.attribute(name));
+            role.as_deref() == Some("none")
+                || matches!(affiliation.as_deref(), Some("none" | "outcast"))
+        };
+        let may_remove = |asked: Element<'_>| match asked {
+            query if query.is(ADMIN_QUERY) => {
+                query.children().any(|item| item.is(ADMIN_ITEM) && removes(item))
+            }
+            query => query.is(OWNER_QUERY) && query.child(DESTROY).is_none(),
+        };
+        let is_set = iq.head.type_str() == "set";
+        let is_set = is_set && iq.head.to.as_ref().is_some_and(Jid::is_bare);
+        let is_from_outside = iq.head.from.as_ref().is_some_and(may);
+        let may_end = is_busy && !stays && is_set && is_from_outside;
+        may_end && iq.children().next().is_some_and(may_remove)
     }
 
     /// Holds back what comes to the room while it is about to end.
@@ -74,24 +104,38 @@ impl Room {
         }
     }
 
-    /// All have been told, or have taken too long; then what came meanwhile goes on.
+    /// All have been told, or have taken too long; then what came meanwhile goes on. Never in the
+    /// middle of something that is being told.
     pub fn end_in_turn(&mut self, turn: &mut Turn<'_, '_>) {
-        let is_told = |ends: &mut Ends| ends.waits.is_empty() && self.line.is_empty();
-        let is_due = |ends: &mut Ends| is_told(ends) || ends.until <= turn.ctx.now;
-        let departs = self.departs;
-        let Some(ends) = self.ends.take_if(|ends| departs || is_due(ends)) else { return };
-        match departs {
-            true => {
-                let error = StanzaError::new(ErrorType::Wait, StanzaCondition::ResourceConstraint);
-                refuse_asker(Asker::Sender(ends.iq), &error, turn.out);
+        loop {
+            let is_still = self.line.is_empty();
+            let is_told = |ends: &Ends| ends.waits.is_empty() && is_still;
+            let is_due = |ends: &mut Ends| is_told(ends) || ends.until <= turn.ctx.now;
+            let (departs, can_be) = (self.departs, self.slices.is_empty());
+            let ends = self.ends.take_if(|ends| departs || can_be && is_due(ends));
+            let Some(Ends { iq, told, held, .. }) = ends else { return };
+            self.end_now(iq, told, turn);
+            for input in held {
+                if let Some(input) = self.hold_at_end(input, turn) {
+                    self.hear(input, turn);
+                }
             }
-            false => {
-                let mut step = self.step(Asker::Sender(ends.iq.clone()));
-                self.destroy_for(ends.told, &mut step, turn.ctx);
-                step.send(ends.iq.result());
+        }
+    }
+
+    fn end_now(&mut self, iq: Stanza, told: Option<Payload>, turn: &mut Turn<'_, '_>) {
+        match told {
+            _ if self.departs => {
+                let error = StanzaError::new(ErrorType::Wait, StanzaCondition::ResourceConstraint);
+                refuse_asker(Asker::Sender(iq), &error, turn.out);
+            }
+            None => self.iq(iq, turn),
+            Some(told) => {
+                let mut step = self.step(Asker::Sender(iq.clone()));
+                self.destroy_for(told, &mut step, turn.ctx);
+                step.send(iq.result());
                 self.take(step, turn);
             }
         }
-        ends.held.into_iter().for_each(|input| self.hear(input, turn));
     }
 }

@@ -38,11 +38,12 @@ impl Room {
         match stanza.kind() {
             Kind::Message => self.message(stanza, owed, turn),
             Kind::Presence => self.presence(stanza, turn),
+            Kind::Iq if self.may_end_by(&stanza) => self.end(stanza, None, turn),
             Kind::Iq => self.iq(stanza, turn),
         }
     }
 
-    fn iq(&mut self, iq: Stanza, turn: &mut Turn<'_, '_>) {
+    pub fn iq(&mut self, iq: Stanza, turn: &mut Turn<'_, '_>) {
         let Some(from) = iq.head.from.clone() else { return };
         let nick = iq.head.to.as_ref().and_then(|to| to.resource().map(Text::from));
         let kind = match asks(&iq) {

@@ -40,7 +40,7 @@ impl Room {
         self.is_owner(from)?;
         let was_empty = self.occupants.is_empty();
         if let Some(destroy) = query.child(DESTROY) {
-            self.end(iq.clone(), destroyed(destroy)?, turn);
+            self.end(iq.clone(), Some(destroyed(destroy)?), turn);
             return Ok(());
         }
         let mut step = self.step(Asker::Sender(iq.clone()));

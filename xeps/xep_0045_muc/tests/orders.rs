@@ -195,6 +195,57 @@ fn who_sleeps_is_told_what_was_said_before_it_hears_that_the_room_is_no_more_sec
     }
 }
 
+/// It goes with them, and its log with it.
+#[test]
+fn the_last_of_a_room_that_is_not_to_stay_are_told_what_slept_before_they_are_put_out() {
+    let admin = |item: &str| {
+        let query = "<query xmlns='http://jabber.org/protocol/muc#admin'>";
+        format!("<iq type='set' id='k'>{query}{item}</query></iq>")
+    };
+    let closes = "<iq type='set' id='k'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+                  <x xmlns='jabber:x:data' type='submit'><field \
+                  var='muc#roomconfig_membersonly'><value>1</value></field></x></query></iq>";
+    for how in [
+        admin("<item nick='juliet' role='none'/>"),
+        admin("<item jid='juliet@wax.example' affiliation='outcast'/>"),
+        closes.to_owned(),
+    ] {
+        for answers in [true, false] {
+            let mut house = founded(&[("persistentroom", "0")]);
+            enter(&mut house, JULIET, "juliet");
+            enter(&mut house, PHONE, "juliet");
+            say(&mut house, JULIET, "zero");
+            leave(&mut house, FOUNDER, "founder");
+            house.asleep = Some(Jid::parse(JULIET).unwrap());
+            say(&mut house, PHONE, "one");
+            house.mute = !answers;
+            let mut heard = house.says(FOUNDER, &how);
+            if !answers {
+                assert!(heard.is_empty(), "{heard:?}");
+                (0..5).for_each(|_| heard.extend(house.wakes()));
+            }
+            let wanted = ["juliet groupchat", "own juliet unavailable"];
+            assert_eq!(kinds(&to(&heard, JULIET)), wanted[usize::from(!answers)..], "{how}");
+            assert_eq!(to(&heard, FOUNDER)[0].head.type_str(), "result");
+            assert!(!house.is_made && !house.is_loaded());
+        }
+    }
+}
+
+#[test]
+fn nobody_who_may_not_or_does_not_remove_anybody_makes_a_room_wait() {
+    let mut house = founded(&[("persistentroom", "0")]);
+    enter(&mut house, JULIET, "juliet");
+    enter(&mut house, ROMEO, "romeo");
+    say(&mut house, JULIET, "zero");
+    leave(&mut house, FOUNDER, "founder");
+    house.mute = true;
+    let stranger = "tybalt@wax.example/street";
+    assert!(refusal(&give_role(&mut house, stranger, "juliet", "none"), stranger).is_some());
+    assert!(!affiliate(&mut house, FOUNDER, JULIET, "member").is_empty());
+    assert_eq!(to(&say(&mut house, JULIET, "one"), ROMEO).len(), 1);
+}
+
 #[test]
 fn what_is_said_in_private_comes_behind_what_was_said_to_all_before_rfc6120_10_1() {
     let mut house = founded(&[]);
