@@ -212,7 +212,18 @@ impl Unacked {
     /// Where the log has what the client has got, when it has so many.
     pub fn places(&self, h: u32) -> Vec<Pos> {
         let news = usize::try_from(h.wrapping_sub(self.acked)).unwrap_or(usize::MAX);
+        let news = news.min(self.unsent.unwrap_or(usize::MAX));
         self.queue.iter().take(news).filter_map(|sent| sent.pos).collect()
+    }
+
+    /// The client has so many, which is all that had been sent, and more than is known. What waits
+    /// for a stream has not been.
+    pub fn has_all(&mut self, h: u32) {
+        let sent = self.unsent.unwrap_or(self.queue.len());
+        for sent in self.queue.drain(..sent) {
+            sent.stanza.iter().for_each(|stanza| self.whole.remove(stanza));
+        }
+        (self.acked, self.unsent) = (h, self.unsent.map(|_| 0));
     }
 
     /// Takes out what rooms have told from the first on that is not kept whole: their logs tell it
@@ -267,7 +278,7 @@ impl Unacked {
     /// More than were sent.
     pub fn ack(&mut self, h: u32) -> Result<Option<Pos>, TooHigh> {
         let news = usize::try_from(h.wrapping_sub(self.acked)).unwrap_or(usize::MAX);
-        if news > self.queue.len() {
+        if news > self.unsent.unwrap_or(self.queue.len()) {
             return Err(TooHigh { sent: self.sent() });
         }
         self.acked = h;
@@ -334,6 +345,22 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_a_stream_no_count_takes_for_sent() {
+        let mut unacked = Unacked::default();
+        unacked.push(&leaving(Some(5), 1));
+        unacked.is_away(true);
+        unacked.push(&leaving(Some(6), 1));
+        unacked.push(&leaving(None, 1));
+        assert_eq!(unacked.places(9), [Pos(5)]);
+        assert!(unacked.ack(2).is_err());
+        unacked.has_all(9);
+        assert_eq!((unacked.acked(), unacked.sent()), (9, 11));
+        unacked.is_away(false);
+        assert_eq!(unacked.ack(11), Ok(Some(Pos(6))));
+        assert_eq!(unacked.weight(), 0);
+    }
+
+    #[test]
     fn presence_of_many_waits_beside_all_else() {
         let presence = |from: usize, kind: &str| {
             let xml = format!("<presence from='hall@rooms.x/{from}'{kind}/>");
@@ -351,6 +378,7 @@ mod tests {
         let ends = ends.filter(|stanza| stanza.head.type_str() == "unavailable").count();
         assert_eq!(ends, UNACKED_PRESENCES_MAX);
         let mut acked = unacked.clone();
+        acked.is_away(false);
         acked.ack(acked.sent()).unwrap();
         assert_eq!(acked.weight(), 0);
         unacked.push(&presence(UNACKED_PRESENCES_MAX, ""));

@@ -17,7 +17,6 @@ use crate::{
     passage::{Passage, Walk, stop},
     replay::Replay,
     session::{Session, Written},
-    unacked::Unacked,
 };
 use wire::{Jid, Stanza, StanzaError, StreamCondition};
 
@@ -157,7 +156,7 @@ impl Account {
                 return out.push(Output::Parcel(Parcel::ToSocket(link, end)));
             }
             // More may have been sent than was noted before the process ended.
-            Err(_) => managed.unacked = Unacked::of(claim.h, Vec::new()),
+            Err(_) => managed.unacked.has_all(claim.h),
         }
         managed.unacked.is_away(false);
         (managed.detached, managed.shown, managed.changed) = (None, None, true);
