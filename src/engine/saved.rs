@@ -11,7 +11,7 @@ use crate::{
     unacked::{Sent, Unacked},
     unit::Pos,
 };
-use wire::{Bare, Jid, Stanza};
+use wire::{Bare, Jid, Kind, Stanza};
 
 /// The first byte.
 const VERSION: u8 = 1;
@@ -82,6 +82,14 @@ pub(crate) fn save(session: &Session, managed: &Managed) -> Vec<u8> {
     let waiting = session.replay.iter().flat_map(|replay| replay.behind.unlogged());
     for (stanza, behind) in waiting {
         let mut waits = behind.0.to_be_bytes().to_vec();
+        waits.extend_from_slice(stanza.to_text().as_bytes());
+        put(WAITING, &waits);
+    }
+    // What waits for a room's log waits for nothing after a kill: out of its place, but not lost.
+    // Presence a room shows again; told twice it would say what is no more, when this row is old.
+    let is_kept = |stanza: &&Stanza| stanza.kind() == Kind::Message || !session.is_attached();
+    for stanza in session.hearings.unlogged().filter(is_kept) {
+        let mut waits = Pos::default().0.to_be_bytes().to_vec();
         waits.extend_from_slice(stanza.to_text().as_bytes());
         put(WAITING, &waits);
     }
@@ -207,7 +215,13 @@ impl Saved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hook::Leaving, parcel::Link, port::Node, replay::Replay};
+    use crate::{
+        hearing::{Heard, Told},
+        hook::Leaving,
+        parcel::Link,
+        port::Node,
+        replay::Replay,
+    };
     use std::sync::Arc;
 
     fn session() -> Session {
@@ -303,6 +317,33 @@ mod tests {
         let mut after = session();
         saved.load(&mut after, [0; 32], 5, 11);
         assert_eq!(after.managed.unwrap().unacked.sent(), 11);
+    }
+
+    #[test]
+    fn what_waits_for_the_log_of_a_room_waits_for_nothing_when_the_process_has_ended() {
+        let mut before = session();
+        let room = Bare::parse("garden@rooms.x").unwrap();
+        let told = Told { pos: Pos(9), after: Pos(8), more: false };
+        let by = room.with_resource("romeo").unwrap();
+        assert_eq!(before.hearings.hear(&by, told), Heard::Gap(Pos(0)));
+        let refused = "<message from='garden@rooms.x' type='error'/>";
+        let shown = "<presence from='garden@rooms.x/romeo'/>";
+        for waits in [refused, shown] {
+            assert_eq!(before.hearings.precedes(stanza(waits).into(), Moment(0)).len(), 0);
+        }
+        let managed = Managed::from_now(&before.handled, Some(Resumption::by("id", 1)));
+        let me = Bare::parse("juliet@x").unwrap();
+        let waits = |session: &Session| {
+            let mut saved = Saved::read(&save(session, &managed)).unwrap();
+            let mut behind = saved.behind(&me, Pos(5), Moment(7));
+            let next = std::iter::from_fn(|| behind.next(Pos(5)));
+            next.map(|leaving| leaving.stanza.kind()).collect::<Vec<_>>()
+        };
+        assert_eq!(waits(&before), [Kind::Message], "presence a room shows again");
+        let mut detached = Managed::from_now(&before.handled, None);
+        detached.detached = Some(Moment(9));
+        before.managed = Some(Box::new(detached));
+        assert_eq!(waits(&before), [Kind::Message, Kind::Presence], "nothing was shown yet");
     }
 
     /// Whatever bytes these are, reading them ends, and what is read is no more than they are.

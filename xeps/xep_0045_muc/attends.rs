@@ -105,18 +105,21 @@ impl Room {
 
     /// Where it begins is written.
     pub fn sat(&mut self, session: &Jid) {
-        let seat = self.occupants.seat_mut(session);
+        // Also of one that is about to hear that it is out: that waits for what it has missed.
+        let seat = self.seat_mut(session);
         seat.into_iter().for_each(|seat| seat.unwritten = seat.unwritten.saturating_sub(1));
     }
 
     /// It enters where it sits: in its turn it has a stream, and knows of nothing that it was told.
-    /// Where what it may have missed begins, if it had only come in when the process ended.
+    /// Where what it may have missed begins, if it had only come in when the process ended, or has
+    /// not been told yet what was said while it had no stream.
     pub fn begins_anew(&mut self, session: &Jid) -> Option<Pos> {
         let seat = self.occupants.seat_mut(session)?;
         seat.begins_anew = true;
         let is_unsure = self.unsure.remove(&seat.since);
         let late = self.lately.since(seat.shown_ms).filter(|_| is_unsure);
-        late.map(|late| late.max(seat.start))
+        let comes_back = seat.comes_back.map(Option::unwrap_or_default);
+        late.or(comes_back).map(|late| late.max(seat.start))
     }
 
     /// Its client says once more that it comes in, because that was not acknowledged before the

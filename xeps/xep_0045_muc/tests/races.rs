@@ -457,6 +457,60 @@ fn who_had_only_come_in_when_the_process_ended_misses_nothing_when_it_says_so_ag
     }
 }
 
+fn bodies(heard: &[Stanza], who: &str) -> Vec<String> {
+    let body = |one: &Stanza| Some(one.child(Name::new(ns::CLIENT, "body"))?.text().into_owned());
+    to(heard, who).into_iter().filter_map(body).collect()
+}
+
+/// Comes in, without history.
+fn come(house: &mut House, who: &str) -> Vec<Stanza> {
+    let none = "<x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x>";
+    let join = format!("<presence to='{}/paris'>{none}</presence>", house.jid);
+    house.says(who, &join)
+}
+
+/// However much of it is written when the kick is decided.
+#[test]
+fn who_is_kicked_while_it_says_again_that_it_comes_in_has_heard_what_was_said_before() {
+    let paris = "paris@wax.example/x";
+    for done in 0..8 {
+        let mut house = full();
+        come(&mut house, paris);
+        house.late = true;
+        super::say(&mut house, NURSE, "1");
+        come(&mut house, paris);
+        super::say(&mut house, NURSE, "2");
+        let mut heard: Vec<_> = (0..done).flat_map(|_| house.goes_on(Ok(()))).collect();
+        heard.extend(super::give_role(&mut house, FOUNDER, "paris", "none"));
+        super::say(&mut house, NURSE, "3");
+        heard.extend(flush(&mut house, &mut Dice(1), false));
+        assert_eq!(bodies(&heard, paris), ["1", "2"], "{done}");
+        let is_out = |one: &&Stanza| codes(one).contains(&307) && codes(one).contains(&110);
+        assert!(to(&heard, paris).iter().any(|one| is_out(&one)), "{done}");
+    }
+}
+
+/// However much of that it comes in is written when it loses its stream, and when it is back.
+#[test]
+fn who_says_again_that_it_comes_in_before_it_was_told_what_it_missed_is_told_it() {
+    let paris = "paris@wax.example/x";
+    for (away, back) in (0..6).flat_map(|away| (0..6).map(move |back| (away, back))) {
+        let mut house = full();
+        house.late = true;
+        let mut heard = come(&mut house, paris);
+        heard.extend((0..away).flat_map(|_| house.goes_on(Ok(()))));
+        house.goes_away(paris);
+        super::say(&mut house, NURSE, "1");
+        heard.extend((0..back).flat_map(|_| house.goes_on(Ok(()))));
+        heard.extend(house.comes_back(paris));
+        super::say(&mut house, NURSE, "2");
+        heard.extend(come(&mut house, paris));
+        super::say(&mut house, NURSE, "3");
+        heard.extend(flush(&mut house, &mut Dice(1), false));
+        assert_eq!(bodies(&heard, paris), ["1", "2", "3"], "{away}, {back}");
+    }
+}
+
 /// What each knows of where it sits.
 fn see(views: &mut [(&str, Option<String>)], heard: &[Stanza]) {
     for one in heard.iter().filter(|one| one.kind() == Kind::Presence) {
