@@ -486,7 +486,7 @@ fn who_is_kicked_while_it_says_again_that_it_comes_in_has_heard_what_was_said_be
         heard.extend(flush(&mut house, &mut Dice(1), false));
         assert_eq!(bodies(&heard, paris), ["1", "2"], "{done}");
         let is_out = |one: &&Stanza| codes(one).contains(&307) && codes(one).contains(&110);
-        assert!(to(&heard, paris).iter().any(|one| is_out(&one)), "{done}");
+        assert!(to(&heard, paris).iter().any(is_out), "{done}");
     }
 }
 
