@@ -130,12 +130,14 @@ async fn many_write_to_one(writers: usize, rounds: usize) {
     write(&mut many, "nurse", 0).await;
     echo.sounds().await;
     let before = memory(&server, "VmRSS");
+    // What is under way at once, and what that leaves in the allocator: less than half of what waits.
+    let most = before + 2 * GROWTH_KIB_MAX;
     for round in 0..rounds {
         write(&mut many, "deaf0", round).await;
         echo.sounds().await;
         // What nobody reads is more by far.
         let now = memory(&server, "VmRSS");
-        assert!(now < before + GROWTH_KIB_MAX, "round {round}: from {before} KiB to {now} KiB");
+        assert!(now < most, "round {round}: from {before} KiB to {now} KiB");
     }
     ended(&server, writers + 1).await;
     deaf.hears_all(&server, writers * rounds).await;
@@ -182,7 +184,7 @@ fn crowd(here: usize) -> usize {
 
 #[tokio::test]
 async fn at_60_hundreds_who_write_to_one_who_does_not_read_cost_what_one_may() {
-    many_write_to_one(crowd(200), 4).await;
+    many_write_to_one(crowd(200), 10).await;
 }
 
 #[tokio::test]
