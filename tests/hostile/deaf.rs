@@ -130,7 +130,8 @@ async fn many_write_to_one(writers: usize, rounds: usize) {
     write(&mut many, "nurse", 0).await;
     echo.sounds().await;
     let before = memory(&server, "VmRSS");
-    // What is under way at once, and what that leaves in the allocator: less than half of what waits.
+    // What is under way at once, and what the allocator keeps of that: less than half of what
+    // waits in the end.
     let most = before + 2 * GROWTH_KIB_MAX;
     for round in 0..rounds {
         write(&mut many, "deaf0", round).await;

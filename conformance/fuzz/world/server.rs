@@ -217,12 +217,12 @@ impl World {
             self.rest();
             self.passes(700_000);
             self.rest();
+            self.passes(1_000);
+            self.rest();
             if self.streams.iter().filter(|stream| !stream.closed).count() == open {
                 break;
             }
         }
-        self.passes(1_000);
-        self.rest();
         self.all_are_over();
         self.judge();
     }
