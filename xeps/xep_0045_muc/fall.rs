@@ -13,6 +13,7 @@ impl Room {
     /// What it decided since is on sand: everybody is told that they are not in it any more
     /// (status 333), and it is read anew.
     pub fn fall(&mut self, refused: &Step, turn: &mut Turn<'_, '_>) {
+        self.removed.never_came(refused.number);
         let mut step = self.step(Asker::Nobody);
         refused.effects.iter().filter_map(unsaid).for_each(|show| step.show(show));
         self.vacate(status::LOST, step, turn);

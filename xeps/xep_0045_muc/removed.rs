@@ -72,6 +72,12 @@ impl Removed {
         self.gone.retain(|one| one.session != *session);
     }
 
+    /// What the step of this number was to do could not be written: who would have come in by it
+    /// has been refused, though it was to go again meanwhile.
+    pub fn never_came(&mut self, number: u64) {
+        self.going.retain(|one| one.seat.since != number);
+    }
+
     /// Those whom the step of this number removes hear of it now.
     pub fn are_out(&mut self, number: u64, ctx: &Ctx<'_>) {
         let out: Vec<_> = self.going.extract_if(.., |one| one.number == number).collect();

@@ -490,6 +490,21 @@ fn who_is_kicked_while_it_says_again_that_it_comes_in_has_heard_what_was_said_be
     }
 }
 
+/// It was refused: whatever was decided of it meanwhile, it is not told what others say.
+#[test]
+fn who_is_banned_before_its_coming_in_is_refused_by_the_store_hears_nothing_of_the_room() {
+    let paris = "paris@far.example/x";
+    let mut house = full();
+    house.late = true;
+    come(&mut house, paris);
+    super::say(&mut house, NURSE, "1");
+    super::affiliate(&mut house, FOUNDER, "paris@far.example", "outcast");
+    let mut heard = house.goes_on(Err(Fault::Refused("full".into())));
+    assert_eq!(refusal(&heard, paris).as_deref(), Some("internal-server-error"));
+    heard.extend(flush(&mut house, &mut Dice(1), false));
+    assert_eq!(bodies(&heard, paris), [""; 0]);
+}
+
 /// However much of that it comes in is written when it loses its stream, and when it is back.
 #[test]
 fn who_says_again_that_it_comes_in_before_it_was_told_what_it_missed_is_told_it() {
