@@ -79,6 +79,8 @@ pub struct House {
     last: u64,
     /// So many of the messages have been taken.
     pub settled: usize,
+    /// The most that the room has caused in one turn.
+    pub caused_max: usize,
 }
 
 impl House {
@@ -116,6 +118,7 @@ impl House {
             waiting,
             last: 0,
             settled: 0,
+            caused_max: 0,
         }
     }
 
@@ -247,6 +250,7 @@ impl House {
             let ctx = Ctx { now: *now, unix_ms, random, settings, hooks };
             let mut room = room.unwrap_or_else(|| self.load(&ctx));
             room.handle(&ctx, input, &mut out);
+            self.caused_max = self.caused_max.max(out.len());
             self.leaves |= out.iter().any(|output| matches!(output, Output::Leave(_)));
             self.room = Some(room).filter(|room| !(self.leaves && room.is_idle()));
             self.leaves &= self.room.is_some();

@@ -25,6 +25,8 @@ enum Pause {
     Read(Stanza, WorldAnswer),
     /// Others go on before the next are told.
     Slice(Telling),
+    /// Others go on before anything else is done.
+    Turn,
 }
 
 impl Room {
@@ -52,7 +54,7 @@ impl Room {
     }
 
     pub fn advance(&mut self, turn: &mut Turn<'_, '_>) {
-        while self.slices.is_told() {
+        while self.slices.is_done() {
             let Some(step) = self.line.ready() else { return };
             if let Some(pos) = step.pos(&self.jid) {
                 self.released = self.released.max(pos);
@@ -62,7 +64,7 @@ impl Room {
     }
 
     /// Goes on with a step that had to pause, and with those behind it.
-    pub fn go_on(&mut self, step: Step, turn: &mut Turn<'_, '_>) {
+    pub fn do_rest(&mut self, step: Step, turn: &mut Turn<'_, '_>) {
         self.do_step(step, turn);
         self.advance(turn);
     }
@@ -70,7 +72,10 @@ impl Room {
     fn do_step(&mut self, mut step: Step, turn: &mut Turn<'_, '_>) {
         let mut effects = std::mem::take(&mut step.effects).into_iter();
         while let Some(effect) = effects.next() {
-            let Some(pause) = self.do_it(effect, &step, turn) else { continue };
+            let pause = self.do_it(effect, &step, turn);
+            let Some(pause) = pause.or_else(|| turn.is_over().then_some(Pause::Turn)) else {
+                continue;
+            };
             step.effects = effects.collect();
             return match pause {
                 Pause::Read(asked, read) => {
@@ -78,7 +83,8 @@ impl Room {
                     let number = self.line.read(step);
                     turn.out.push(Output::World(number, asked, read));
                 }
-                Pause::Slice(telling) => self.pause(telling, step, turn),
+                Pause::Slice(telling) => self.pause(Some(telling), step, turn),
+                Pause::Turn => self.pause(None, step, turn),
             };
         }
     }

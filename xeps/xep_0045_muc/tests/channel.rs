@@ -1,8 +1,13 @@
 //! Rooms that not everybody in them is shown to: by their owners' wish (XEP-0045 §16.5.3, presence
 //! broadcast), or because there are too many.
 
-use super::{FOUNDER, affiliate, codes, enter, founded, give_role, item, leave, say, to};
-use crate::{stage_room::House, xep_0045_muc::SHOWN_OCCUPANTS_MAX};
+use super::{
+    FOUNDER, affiliate, codes, configure, enter, founded, give_role, item, leave, say, to,
+};
+use crate::{
+    stage_room::House,
+    xep_0045_muc::{SHOWN_OCCUPANTS_MAX, telling::TURN_OUTPUTS_MAX},
+};
 use engine::{setting::Value, wire::*};
 
 const ROMEO: &str = "romeo@wax.example/orchard";
@@ -216,4 +221,24 @@ fn owners_choose_which_roles_are_shown_section_16_5_3() {
     assert_eq!(presences(&heard, JULIET), ["founder", "juliet"]);
     let heard = give_role(&mut house, FOUNDER, "romeo", "moderator");
     assert_eq!(presences(&heard, JULIET), ["romeo"]);
+}
+
+#[test]
+fn what_befalls_many_is_told_in_turns_between_which_others_have_theirs_section_10_2() {
+    const CROWD: usize = 12;
+    let mut house = founded(&[]);
+    let crowd: Vec<_> = (0..CROWD).map(|one| format!("p{one}@wax.example/x")).collect();
+    for (number, who) in crowd.iter().enumerate() {
+        enter(&mut house, who, &format!("n{number}"));
+    }
+    house.caused_max = 0;
+    let heard = configure(&mut house, FOUNDER, &[("moderatedroom", "1")]);
+    let told = presences(&heard, FOUNDER);
+    assert_eq!(told.len(), CROWD, "{told:?}");
+    for who in &crowd {
+        assert_eq!(presences(&heard, who), told, "{who}");
+    }
+    // All of them at once are a hundred and fifty.
+    let most = house.caused_max;
+    assert!((TURN_OUTPUTS_MAX..TURN_OUTPUTS_MAX + CROWD + 2).contains(&most), "{most}");
 }
