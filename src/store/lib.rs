@@ -10,6 +10,7 @@ mod large;
 mod memory;
 mod migrate;
 mod options;
+mod partial;
 mod postgres;
 #[cfg(all(unix, any(test, feature = "private-postgres")))]
 pub mod private_postgres;

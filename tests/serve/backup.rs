@@ -77,9 +77,13 @@ async fn a_backup_while_clients_talk_is_all_that_was_acknowledged_before_and_not
 
     let other = folder("");
     let (there, from) = (other.path(), copy.to_str().unwrap());
+    // Whoever may read the copy: what is made of it is its owner's.
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o444)).unwrap();
     let said = told(&run(there, &["restore", from], "").await);
     assert!(said.contains("has been restored and verified: "), "{said}");
-    assert_eq!(bodies(&there.join("data/waxwing.db")).await, logs);
+    let database = there.join("data/waxwing.db");
+    assert_eq!(fs::metadata(&database).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(bodies(&database).await, logs);
     let restored = Server::start_in(other).await;
     let mut juliet = Client::starttls(&restored).await;
     juliet.login("balcony").await;

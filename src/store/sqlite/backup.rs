@@ -2,12 +2,13 @@
 
 use super::{
     fault,
-    file::{lock, made, never_newer, opened, private},
+    file::{lock, made, never_newer, opened},
 };
 use crate::{
     backup::Verified,
     check::refused,
     migrate::{SQLITE, failed},
+    partial::{arrives, begun, beside, cannot, private},
 };
 use engine::port::Fault;
 use sqlx::{
@@ -28,8 +29,7 @@ const FLAWS_MAX: i64 = 20;
 pub(crate) async fn backup(path: &str, to: &Path) -> Result<Verified, Fault> {
     let path = named(path)?;
     never_newer(&path).await?;
-    let partial = beside(to, ".partial");
-    fresh(&partial)?;
+    let partial = begun(to)?;
     // SQLite writes into an empty file, which is already nobody else's.
     let mut look = open(&path, true).await?;
     let copy = sqlx::query("VACUUM INTO $1").bind(partial.to_string_lossy().into_owned());
@@ -53,9 +53,8 @@ pub(crate) async fn restore(from: &Path, path: &str, force: bool) -> Result<Veri
             path.display()
         )));
     }
-    let partial = beside(&path, ".partial");
-    fresh(&partial)?;
-    fs::copy(from, &partial).map_err(|error| cannot(&partial, &error))?;
+    let partial = begun(&path)?;
+    copy(from, &partial).map_err(|error| cannot(&partial, &error))?;
     // Also when what is there cannot be read any more: it is to be replaced.
     let old = if empty { 0 } else { epoch(&path).await.unwrap_or_default() };
     begin_anew(&partial, old).await?;
@@ -74,6 +73,12 @@ pub(crate) async fn restore(from: &Path, path: &str, force: bool) -> Result<Veri
     }
     arrives(&partial, &path)?;
     Ok(after)
+}
+
+/// Its bytes, not who may read or write it: a copy that everybody may read makes no database that
+/// everybody may.
+fn copy(from: &Path, to: &Path) -> io::Result<u64> {
+    io::copy(&mut File::open(from)?, &mut private(to)?)
 }
 
 /// Looks at all of a database that nobody writes.
@@ -152,35 +157,4 @@ fn named(path: &str) -> Result<PathBuf, Fault> {
         true => Ok(path),
         false => Err(refused(format!("there is no database {}", path.display()))),
     }
-}
-
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
-}
-
-/// Of one that was broken off nothing is left.
-fn fresh(path: &Path) -> Result<(), Fault> {
-    let made = match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => private(path).map(drop),
-    };
-    made.map_err(|error| cannot(path, &error))
-}
-
-/// Durable, then under its name.
-fn arrives(partial: &Path, to: &Path) -> Result<(), Fault> {
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let durable = || {
-        File::open(partial)?.sync_all()?;
-        fs::rename(partial, to)?;
-        File::open(folder)?.sync_all()
-    };
-    durable().map_err(|error| cannot(to, &error))
-}
-
-fn cannot(path: &Path, error: &io::Error) -> Fault {
-    refused(format!("{} cannot be written: {error}", path.display()))
 }

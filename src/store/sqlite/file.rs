@@ -1,6 +1,10 @@
 //! The file of the database: whose it is, and whether we understand it.
 
-use crate::{check::refused, migrate};
+use crate::{
+    check::refused,
+    migrate,
+    partial::{beside, private},
+};
 use engine::port::Fault;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
@@ -16,7 +20,7 @@ const JOURNAL: &str = "-wal";
 const UNSYNCED: &str = ".unsynced";
 
 /// The file at `path`, made with its folder when absent. Only its owner may read it: it holds
-/// keys.
+/// keys. SQLite gives its other files the same mode.
 pub(super) fn made(path: &str) -> Result<PathBuf, Fault> {
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path == ":memory:" {
@@ -28,14 +32,6 @@ pub(super) fn made(path: &str) -> Result<PathBuf, Fault> {
     made.and_then(|()| private(&path))
         .map_err(|error| refused(format!("{} cannot be opened: {error}", path.display())))?;
     Ok(path)
-}
-
-/// Opens or makes a file that only its owner may read. SQLite gives its other files the same mode.
-pub(super) fn private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.read(true).write(true).create(true).truncate(false).open(path)
 }
 
 /// Takes the lock file beside the database: one process per store.
@@ -86,13 +82,6 @@ fn rewritten(file: &File) -> std::io::Result<()> {
         file.write_all_at(&bytes[..read], at)?;
         at += read as u64;
     }
-}
-
-/// A file that stands beside that of the database.
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 /// Looks before anything is written, be it only the journal's mode.

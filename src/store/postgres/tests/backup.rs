@@ -1,7 +1,7 @@
 //! Copies, and databases that get them back.
 
 use super::*;
-use std::path::PathBuf;
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 const EXTENSIONS: &str = "
     SELECT count(*) FROM pg_extension WHERE extnamespace = 'public'::regnamespace";
@@ -16,7 +16,19 @@ async fn copied(messages: usize) -> (Database, PathBuf) {
     let name = database.url.split(['/', '?']).nth(3).unwrap();
     let copy = server().folder().join(format!("{name}.copy"));
     crate::backup::backup(&database.url, &copy).await.unwrap();
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o077, 0, "it holds keys");
     (database, copy)
+}
+
+#[tokio::test]
+async fn a_copy_that_is_not_whole_does_not_get_its_name() {
+    let (database, copy) = copied(1).await;
+    // Of what is there, this is not looked at before.
+    database.run("ALTER TABLE log RENAME TO logs").await;
+    let second = copy.with_extension("second");
+    let refusal = why(crate::backup::backup(&database.url, &second).await);
+    assert!(refusal.contains("has no table log"), "{refusal}");
+    assert!(!second.exists());
 }
 
 async fn messages(database: &mut Database) -> usize {
