@@ -75,7 +75,7 @@ pub fn ports(settings: &Settings, runs: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (setting, addresses) in all {
         findings.extend(addresses.iter().map(|address| {
-            match net::listen::bind(setting, &[*address]) {
+            match net::listen::bind_one(setting, *address, addresses) {
                 Ok(_) => Finding::ok("port", format!("{address} is free ({setting})")),
                 Err(taken) if runs && taken.error.kind() == std::io::ErrorKind::AddrInUse => {
                     Finding::ok("port", format!("{address} is ours already ({setting})"))

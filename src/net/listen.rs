@@ -6,6 +6,7 @@ use crate::{
     limits::{ARRIVALS_KEPT_ADDRESSES_MAX, BACKLOG_CONNECTIONS_MAX, EXHAUSTED_PAUSE, Limits},
     logins::{Count, Pace, Table},
 };
+use socket2::SockRef;
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt, io,
@@ -52,19 +53,38 @@ impl std::error::Error for Taken {}
 /// # Errors
 /// The first that is taken. Needs a runtime.
 pub fn bind(setting: &'static str, to: &[SocketAddr]) -> Result<Vec<TcpListener>, Taken> {
-    let one = |&address: &SocketAddr| {
-        let listen = || {
-            let socket = match address {
-                SocketAddr::V4(_) => TcpSocket::new_v4(),
-                SocketAddr::V6(_) => TcpSocket::new_v6(),
-            }?;
-            socket.set_reuseaddr(true)?;
-            socket.bind(address)?;
-            socket.listen(BACKLOG_CONNECTIONS_MAX)
-        };
-        listen().map_err(|error| Taken { setting, address, error })
+    to.iter().map(|&address| bind_one(setting, address, to)).collect()
+}
+
+/// Listens on one of the addresses of a setting.
+///
+/// # Errors
+/// It is taken. Needs a runtime.
+pub fn bind_one(
+    setting: &'static str,
+    address: SocketAddr,
+    named: &[SocketAddr],
+) -> Result<TcpListener, Taken> {
+    let listen = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        if has_own_v4(address, named) {
+            SockRef::from(&socket).set_only_v6(true)?;
+        }
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG_CONNECTIONS_MAX)
     };
-    to.iter().map(one).collect()
+    listen().map_err(|error| Taken { setting, address, error })
+}
+
+/// Whether all addresses of IPv6 are named, and those of IPv4 by themselves: by itself `[::]` has
+/// both, and the second could not be had.
+fn has_own_v4(address: SocketAddr, named: &[SocketAddr]) -> bool {
+    let is_v4 = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
+    address.is_ipv6() && address.ip().is_unspecified() && named.iter().any(is_v4)
 }
 
 /// Takes clients until the server stops.
@@ -296,6 +316,21 @@ mod tests {
         drop((first, third));
         let _fourth = admit(&gate, "192.0.2.1").unwrap();
         assert_eq!(gate.addresses().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn all_addresses_of_both_families_may_be_named() {
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let any: SocketAddr = "0.0.0.0:0".parse().unwrap();
+        let free = port(&bind("listen.c2s", &[any]).unwrap()[0]);
+        let both = [format!("0.0.0.0:{free}"), format!("[::]:{free}")];
+        let both = both.map(|address| address.parse().unwrap());
+        let listeners = bind("listen.c2s", &both).unwrap();
+        assert_eq!(listeners.iter().map(port).collect::<Vec<_>>(), [free, free]);
+        drop(listeners);
+        // By itself that of IPv6 takes both.
+        let _six = bind("listen.c2s", &both[1..]).unwrap();
+        assert!(bind("listen.c2s", &both[..1]).is_err());
     }
 
     #[tokio::test]
