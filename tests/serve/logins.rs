@@ -97,6 +97,11 @@ fn the_filter_reads_what_the_documentation_shows_and_nothing_like_it() {
     assert_eq!(shown.len(), 2);
     for line in shown {
         assert_eq!(found(&filter, line).as_deref(), Some("192.0.2.1"), "{line}");
+        // As the journal of systemd has it, from which fail2ban takes no date away.
+        for journal in [format!("chat waxwing[123]: {line}"), format!("chat my-xmpp[1]: {line}")] {
+            let by_journal = filter.iter().find_map(|it| it.captures(&journal));
+            assert_eq!(&by_journal.unwrap()["addr"], "192.0.2.1", "{journal}");
+        }
         let six = line.replace("192.0.2.1:", "[2001:db8::1]:");
         assert_eq!(found(&filter, &six).as_deref(), Some("2001:db8::1"), "{six}");
         let ours = line.replace("not-authorized", "temporary-auth-failure");
