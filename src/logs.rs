@@ -4,7 +4,7 @@ use crate::settings::{LogFormat, Settings};
 use anyhow::Context;
 use std::io::{IsTerminal, stderr};
 use tracing_subscriber::{
-    EnvFilter, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    EnvFilter, Registry, filter::LevelFilter, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
 /// Swaps the level while the server runs.
@@ -43,4 +43,26 @@ impl Level {
 fn filter(settings: &Settings) -> anyhow::Result<EnvFilter> {
     let level = &settings.log_level;
     EnvFilter::try_new(level).with_context(|| format!("log.level = {level:?} is not a level"))
+}
+
+/// Whether something can be `log.level`: a level, or levels of modules (`net=debug,info`). A word
+/// that is neither would be taken for a module of which all is wanted, and nothing of all others.
+pub fn is_level(level: &str) -> bool {
+    let is_word = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    level.split(',').all(is_word) && EnvFilter::try_new(level).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_would_silence_everything() {
+        for level in ["info", "WARN", "off", "net=debug,info", "net::story=trace, warn"] {
+            assert!(is_level(level), "{level}");
+        }
+        for wrong in ["warning", "verbose", "notice", "", "info,loud", "net=loud"] {
+            assert!(!is_level(wrong), "{wrong}");
+        }
+    }
 }

@@ -152,7 +152,7 @@ impl Settings {
                 Some("json") => LogFormat::Json,
                 _ => LogFormat::Auto,
             },
-            log_level: values.text("log", "level").unwrap_or_default(),
+            log_level: level(values.text("log", "level").unwrap_or_default())?,
             pages: pages(values)?,
             data,
             xeps: std::mem::take(&mut values.xeps),
@@ -273,9 +273,26 @@ fn anonymous(texts: Vec<String>, served: &[Bare]) -> anyhow::Result<Vec<Bare>> {
     }
 }
 
+fn level(level: String) -> anyhow::Result<String> {
+    match crate::logs::is_level(&level) {
+        true => Ok(level),
+        false => bail!("log.level: {level:?} is neither error, warn, info, debug, trace nor off"),
+    }
+}
+
+/// As browsers write it (RFC 6454 §6.1): in lower case, without a path.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let is_plain = !text.bytes().any(|byte| byte.is_ascii_uppercase() || byte <= b' ');
+    is_plain && !scheme.is_empty() && !host.is_empty() && !host.contains('/')
+}
+
 fn pages(values: &mut Values) -> anyhow::Result<Pages> {
     let yes = |values: &mut Values, key| values.text("metrics", key).as_deref() == Some("yes");
     let origins = values.texts("http", "origins");
+    if let Some(other) = origins.iter().find(|origin| !is_origin(origin)) {
+        bail!("http.origins: {other:?} is not as browsers write it: https://chat.example.org")
+    }
     let public_url = values.text("http", "public_url");
     // It is written into XML and JSON as it is, and paths follow it.
     let plain = |url: &str| {
@@ -331,16 +348,17 @@ impl Store {
         Ok(Self { url, relaxed, readers_max })
     }
 
-    /// The URL without the password that it may hold.
+    /// The URL without the password that it may hold, before the host or among the parameters.
     pub fn shown(&self) -> String {
         let Some((scheme, rest)) = self.url.split_once("://") else { return self.url.clone() };
-        match rest.split_once('@') {
-            Some((who, place)) => {
-                let user = who.split(':').next().unwrap_or(who);
-                format!("{scheme}://{user}@{place}")
-            }
-            None => self.url.clone(),
-        }
+        let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let place = match place.rsplit_once('@') {
+            Some((who, place)) => format!("{}@{place}", who.split(':').next().unwrap_or(who)),
+            None => place.to_owned(),
+        };
+        let host = parameters.split('&').find(|parameter| parameter.starts_with("host="));
+        let host = host.map(|host| format!("?{host}")).unwrap_or_default();
+        format!("{scheme}://{place}{host}")
     }
 }
 
@@ -386,6 +404,9 @@ mod tests {
         };
         assert_eq!(shown("postgres://me:secret@db/x"), "postgres://me@db/x");
         assert_eq!(shown("postgres://db/x"), "postgres://db/x");
+        assert_eq!(shown("postgres://me:se@cret@db/x"), "postgres://me@db/x");
+        let by_socket = "postgres:///x?user=me&password=secret&host=/run/postgresql";
+        assert_eq!(shown(by_socket), "postgres:///x?host=/run/postgresql");
         assert_eq!(shown("sqlite://a.db"), "sqlite:/etc/a.db");
     }
 
@@ -399,6 +420,10 @@ mod tests {
             "[store]\nurl = \"mysql://\"",
             "[auth]\nargon2id_kib = 31\nargon2id_lanes = 4",
             "[auth]\nanonymous_domains = [\"elsewhere.example\"]",
+            "[log]\nlevel = \"warning\"",
+            "[http]\norigins = [\"https://chat.example.org/\"]",
+            "[http]\norigins = [\"https://Chat.example.org\"]",
+            "[http]\norigins = [\"chat.example.org\"]",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
