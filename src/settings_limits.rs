@@ -165,7 +165,13 @@ pub const LIMITS: &[Setting] = &[
         "4000",
         "Stanzas that wait for one slow client.",
     ),
-    limit("mailbox_bytes_max", (65_536, 1_073_741_824), "2097152", "The same in bytes."),
+    limit(
+        "mailbox_bytes_max",
+        // What a resumed session is told at once (XEP-0198 §5), and one stanza more.
+        (1_310_720, 1_073_741_824),
+        "2097152",
+        "The same in bytes.",
+    ),
     limit("inbox_parcels_max", (100, 10_000_000), "100000", "Stanzas that wait for one core."),
     limit("sessions_max", (1, 1000), "64", "Clients of one account at the same time."),
     limit("roster_items_max", (10, 100_000), "2000", "Contacts of one account."),

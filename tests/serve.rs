@@ -367,7 +367,7 @@ async fn at_19_what_is_said_before_tls_is_not_heard_after_it() {
 #[tokio::test]
 async fn at_60_a_client_that_does_not_read_is_ended_and_the_rest_goes_on() {
     let server =
-        Server::start("[limits]\nmailbox_bytes_max = 65536\nclose_seconds_max = 1\n").await;
+        Server::start("[limits]\nmailbox_bytes_max = 1310720\nclose_seconds_max = 1\n").await;
     server.add("juliet@localhost", "secret").await;
     let mut deaf = Client::starttls(&server).await;
     deaf.login("deaf").await;
