@@ -49,7 +49,8 @@ pub struct FairArgs {
     /// How long each of the three parts takes
     #[arg(long, default_value_t = 5)]
     phase_seconds: u64,
-    /// How many log in at once (`storm`), or connect and do not log in (`loris`, twice as many)
+    /// How many log in at once (`storm`), connect and do not log in (`loris`, twice as many), or
+    /// enter a room or are in it (`entrance`, `room`)
     #[arg(long, default_value_t = 500)]
     crowd: usize,
 }

@@ -3,19 +3,20 @@
 
 mod crowd;
 mod floor;
+mod hall;
 mod occupant;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Serialize;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use self::crowd::Crowd;
 use self::floor::Floor;
+pub use self::hall::Hall;
 use self::occupant::{Room, enter, enter_and_hear, is_own, leave, open};
 use crate::archive::expect_newest_of;
 use crate::connect::connect;
@@ -135,13 +136,9 @@ impl MucArgs {
     fn room(&self, run: u32, target: &Target) -> Result<Room> {
         let service = self.service.clone();
         let service = service.unwrap_or_else(|| format!("conference.{}", target.domain()));
-        Ok(Room {
-            jid: format!("r{run:08x}@{service}"),
-            floor: Mutex::new(Floor::new(run, u32::try_from(self.occupants)?, Instant::now())),
-            seen: Mutex::new(0),
-            window: Semaphore::new(self.window),
-            body_bytes: self.body_bytes,
-        })
+        let floor = Floor::new(run, u32::try_from(self.occupants)?, Instant::now());
+        let jid = format!("r{run:08x}@{service}");
+        Ok(Room::new(jid, floor, self.window, self.body_bytes))
     }
 }
 
@@ -155,7 +152,7 @@ pub async fn run(args: MucArgs) -> Result<Outcome> {
     let target = Target::new(args.target.clone())?;
     let run = new_run()?;
     let room = Arc::new(args.room(run, &target)?);
-    let sessions = gather(args.occupants, args.concurrency, |n| arrive(target.clone(), n));
+    let sessions = gather(args.occupants, args.concurrency, |n| arrive(target.clone(), 0, n));
     let mut sessions = sessions.await?;
     // As accounts are, whoever has come first.
     sessions.sort_by_key(|(number, _)| *number);
@@ -163,7 +160,7 @@ pub async fn run(args: MucArgs) -> Result<Outcome> {
 
     let before = target.watched.settled_rss().await?;
     let mut crowd = Crowd::seat(&room, sessions);
-    let entered = crowd.enter(&args, &target).await?;
+    let entered = fill(&mut crowd, &args, &target).await?;
     let after = target.watched.settled_rss().await?;
     let kib_per_occupant = before.as_ref().zip(after.as_ref()).map(|(before, after)| {
         let kib = after.kib as f64 - before.kib as f64;
@@ -208,10 +205,32 @@ pub async fn run(args: MucArgs) -> Result<Outcome> {
     Outcome::judged(&figures, lost == 0)
 }
 
-async fn arrive(target: Target, number: usize) -> Result<(usize, Session)> {
-    let mut session = connect(&target, number).await?;
+/// The occupant of this number comes online, behind so many other accounts.
+async fn arrive(target: Target, first: usize, number: usize) -> Result<(usize, Session)> {
+    let mut session = connect(&target, first + number).await?;
     session.appear().await?;
     Ok((number, session))
+}
+
+/// All enter, and see all; what that took.
+async fn fill(crowd: &mut Crowd, args: &MucArgs, target: &Target) -> Result<Entered> {
+    let wanted = match args.unseen {
+        true => 0,
+        false => (args.occupants * args.occupants) as u64,
+    };
+    let before = Reading::take(&target.watched)?;
+    let took = crowd.enter(args.concurrency, wanted).await?;
+    let spent = before.until(&Reading::take(&target.watched)?);
+    let mut latencies = Latencies::default();
+    took.into_iter().for_each(|micros| latencies.note(micros));
+    let seconds = |micros: f64| rounded(micros / 10_000.0) / 100.0;
+    Ok(Entered {
+        seconds: spent.seconds,
+        cpu_s: spent.cpu_us_per(1).map(seconds),
+        database_cpu_s: spent.database_cpu_us_per(1).map(seconds),
+        client_cpu_s: seconds(spent.own_cpu_us_per(1)),
+        latency: latencies.summary(),
+    })
 }
 
 /// The first makes the room and leaves it: so its entrance is like that of all others.
@@ -242,7 +261,7 @@ async fn hear_history(
     for (_, session) in sessions {
         session.close().await?;
     }
-    let (number, mut session) = arrive(target.clone(), args.occupants).await?;
+    let (number, mut session) = arrive(target.clone(), 0, args.occupants).await?;
     let said = room.floor().last(args.history);
     // The first one wakes the room.
     let entrance = enter_and_hear(&mut session, &room.jid, number, &said);

@@ -11,6 +11,7 @@ STILL_SECONDS = 0.05
 STORE_TROUBLES = ["slow-store", "no-store"]
 # As many as an account may have.
 HUGE_ROSTER = 2000
+ROOM_TROUBLES = ["entrance", "room"]
 
 
 TROUBLES = {
@@ -19,6 +20,8 @@ TROUBLES = {
     "storm": "500 logins at once",
     "loris": "1,000 connections that stop at one of five places before the login",
     "roster": f"a client fetches a roster of {HUGE_ROSTER:,} over and over",
+    "entrance": "as many as the phase has time for enter one room",
+    "room": "a full room is told five messages a second",
     "slow-store": "the store stands still for 50 ms, ten times a second: who needs none of it",
     "no-store": "the store stands still all the time: who needs none of it",
 }
@@ -26,7 +29,7 @@ TROUBLES = {
 
 def accounts(scale):
     """All that is needed."""
-    return {USERS: max(TALKERS, 100 + scale.storm), HUGE: 1}
+    return {USERS: max(TALKERS, 100 + scale.storm, 100 + scale.hall), HUGE: 1}
 
 
 def measure(stage, servers, part, keep):
@@ -51,7 +54,8 @@ def _run(stage, peer, name):
     try:
         with peer.serve(limited=True) as endpoint:
             seconds = stage.scale.seconds
-            arguments = ["fair", "--trouble", name, "--crowd", stage.scale.storm]
+            crowd = stage.scale.hall if name in ROOM_TROUBLES else stage.scale.storm
+            arguments = ["fair", "--trouble", name, "--crowd", crowd]
             arguments += ["--phase-seconds", seconds]
             if name in STORE_TROUBLES:
                 # Who needs no database is asked; who needs it has to wait for it.

@@ -38,6 +38,8 @@ BESIDES = {
     "login_p99_ms": "ms p99 of others' logins",
     "left_open": "left open",
     "roster_p50_ms": "ms p50 of a roster",
+    "entered": "entered",
+    "last_copy_p99_ms": "ms p99 to the last of the room",
     "unanswered": "unanswered",
 }
 P99_MS_MAX, P99_RATIO_MAX, CPU_RATIO_MAX = 25, 2, 1.2
@@ -175,7 +177,8 @@ def _fair_row(line):
     p99s = [part["p99_ms"] for part in parts]
     is_fair = p99s[1] <= max(P99_MS_MAX, P99_RATIO_MAX * p99s[0])
     is_fair = is_fair and (line.get("cpu_ratio") or 0) <= CPU_RATIO_MAX
-    besides = [
+    besides = [f"{number(parts[1]['max_ms'])} ms at most"]
+    besides += [
         f"{number(line[key])} {title}"
         for key, title in BESIDES.items()
         if line.get(key) is not None

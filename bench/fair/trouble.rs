@@ -18,6 +18,7 @@ use crate::chat::{Features, meet};
 use crate::connect::{connect, dial};
 use crate::crowd::at_once;
 use crate::latency::Latencies;
+use crate::muc::Hall;
 use crate::pair::{Pace, Pair, Run, Tally};
 use crate::session::Session;
 use crate::target::Target;
@@ -31,6 +32,12 @@ const HUGE: &str = "huge%d";
 const LORIS_PATIENCE: Duration = Duration::from_secs(35);
 /// Between two logins of others meanwhile.
 const LORIS_LOGINS: Duration = Duration::from_millis(100);
+/// So long before the part with the trouble ends, that of a room does: then it is counted in time.
+const COUNTED_BEFORE: Duration = Duration::from_millis(300);
+/// How long it may take to fill a room.
+const FILL_PATIENCE: Duration = Duration::from_secs(120);
+/// What a full room is told.
+const ROOM_MESSAGES_PER_SECOND: f64 = 5.0;
 
 /// What kind of trouble.
 #[derive(Clone, Copy, ValueEnum, Serialize, PartialEq, Eq)]
@@ -46,6 +53,10 @@ pub enum Kind {
     Loris,
     /// Somebody asks for a huge roster, again and again.
     Roster,
+    /// Many enter one room.
+    Entrance,
+    /// Many are in one room, in which somebody talks.
+    Room,
 }
 
 impl Kind {
@@ -75,6 +86,8 @@ pub enum Trouble {
     /// So many connections; meanwhile this account logs in.
     Loris(usize, usize),
     Roster(Box<Session>),
+    Entrance(Hall),
+    Room(Hall),
 }
 
 impl Trouble {
@@ -96,6 +109,12 @@ impl Trouble {
             Kind::Storm => Self::Storm(first, crowd),
             Kind::Loris => Self::Loris(2 * crowd, first),
             Kind::Roster => Self::Roster(Box::new(connect(&target.of(HUGE), 0).await?)),
+            Kind::Entrance => Self::Entrance(Hall::prepare(target, first, crowd).await?),
+            Kind::Room => {
+                let mut hall = Hall::prepare(target, first, crowd).await?;
+                ensure!(hall.enter(Instant::now() + FILL_PATIENCE).await?, "not all are in");
+                Self::Room(hall)
+            }
         })
     }
 
@@ -110,6 +129,8 @@ impl Trouble {
             Self::Storm(first, crowd) => storm(target, first, crowd, plan).await,
             Self::Loris(crowd, first) => loris(target, crowd, first, plan).await,
             Self::Roster(session) => fetch(*session, plan).await,
+            Self::Entrance(hall) => enter(hall, plan).await,
+            Self::Room(hall) => listen(hall, plan).await,
         }
     }
 }
@@ -259,4 +280,25 @@ async fn fetch(mut session: Session, plan: Plan) -> Result<Map<String, Value>> {
     session.close().await?;
     let p50 = latencies.summary().map(|summary| summary.p50_ms);
     Ok(told([("contacts", json!(contacts)), ("roster_p50_ms", json!(p50))]))
+}
+
+/// All of them enter, or as many as can.
+async fn enter(mut hall: Hall, plan: Plan) -> Result<Map<String, Value>> {
+    sleep_until(plan.from).await;
+    hall.enter(plan.until - COUNTED_BEFORE).await?;
+    plan.count.fetch_add(hall.occupants(), Relaxed);
+    // When they go that is trouble, too.
+    sleep_until(plan.ends).await;
+    Ok(told([("entered", json!(hall.occupants()))]))
+}
+
+/// All of them hear what is said.
+async fn listen(mut hall: Hall, plan: Plan) -> Result<Map<String, Value>> {
+    sleep_until(plan.from).await;
+    let until = plan.until - COUNTED_BEFORE;
+    let heard = hall.listen(ROOM_MESSAGES_PER_SECOND, until).await?;
+    plan.count.fetch_add(hall.deliveries(), Relaxed);
+    sleep_until(plan.ends).await;
+    let p99 = heard.map(|summary| summary.p99_ms);
+    Ok(told([("copies", json!(hall.deliveries())), ("last_copy_p99_ms", json!(p99))]))
 }

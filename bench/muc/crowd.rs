@@ -9,10 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::occupant::{Command, Occupant, Room};
-use super::{Entered, MucArgs, PATIENCE};
+use super::{MucArgs, PATIENCE};
 use crate::crowd::gather;
-use crate::latency::Latencies;
-use crate::meter::{Reading, Spent, rounded};
+use crate::meter::{Reading, Spent};
 use crate::session::Session;
 use crate::target::Target;
 
@@ -52,15 +51,12 @@ impl Crowd {
         }
     }
 
-    /// All enter; it is over when all have seen all.
-    pub async fn enter(&mut self, args: &MucArgs, target: &Target) -> Result<Entered> {
-        let before = Reading::take(&target.watched)?;
+    /// All enter, so many at a time; it is over when they have seen so many of each other, all
+    /// added up. How many microseconds each has waited.
+    pub async fn enter(&mut self, at_once: usize, wanted: u64) -> Result<Vec<u64>> {
         let began = Instant::now();
         let (room, commands) = (self.room.clone(), self.commands.clone());
-        let wanted = match args.unseen {
-            true => 0,
-            false => (args.occupants * args.occupants) as u64,
-        };
+        let occupants = commands.len();
         let entrance = |number: usize| {
             let (command, began) = (commands[number].clone(), Instant::now());
             async move {
@@ -71,25 +67,27 @@ impl Crowd {
             }
         };
         let entrances = async {
-            let took = gather(args.occupants, args.concurrency, entrance).await?;
+            let took = gather(occupants, at_once, entrance).await?;
             while *room.seen() < wanted {
                 ensure!(began.elapsed() < PATIENCE * 5, "they have seen {}", *room.seen());
                 sleep(GLANCE).await;
             }
             Ok(took)
         };
-        let took = self.unless_broken(entrances).await?;
-        let spent = before.until(&Reading::take(&target.watched)?);
-        let mut latencies = Latencies::default();
-        took.into_iter().for_each(|micros| latencies.note(micros));
-        let seconds = |micros: f64| rounded(micros / 10_000.0) / 100.0;
-        Ok(Entered {
-            seconds: spent.seconds,
-            cpu_s: spent.cpu_us_per(1).map(seconds),
-            database_cpu_s: spent.database_cpu_us_per(1).map(seconds),
-            client_cpu_s: seconds(spent.own_cpu_us_per(1)),
-            latency: latencies.summary(),
+        self.unless_broken(entrances).await
+    }
+
+    /// The first of them says so many messages a second until then; it is over when all have
+    /// heard all, or nothing has come for long.
+    pub async fn listen(&mut self, rate: f64, ends: Instant) -> Result<()> {
+        let (room, commands) = (self.room.clone(), self.commands.clone());
+        self.unless_broken(async {
+            speak(&room, &commands, (Some(rate), 1), ends).await?;
+            sleep_until(ends).await;
+            hush(&room).await;
+            Ok(())
         })
+        .await
     }
 
     /// Some talk. Costs, messages that all have heard and copies, between two moments of steady
@@ -117,9 +115,7 @@ impl Crowd {
                 (floor.complete - complete, floor.deliveries - deliveries)
             };
             speaking.abort();
-            while room.floor().lost() > 0 && room.floor().silence() < QUIET {
-                sleep(GLANCE).await;
-            }
+            hush(&room).await;
             Ok((spent, complete, deliveries))
         };
         self.unless_broken(measured).await
@@ -135,6 +131,13 @@ impl Crowd {
         }
         sessions.sort_by_key(|(number, _)| *number);
         Ok(sessions)
+    }
+}
+
+/// Waits until all have heard all, or nothing has come for long.
+async fn hush(room: &Room) {
+    while room.floor().lost() > 0 && room.floor().silence() < QUIET {
+        sleep(GLANCE).await;
     }
 }
 

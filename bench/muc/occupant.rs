@@ -1,5 +1,6 @@
 //! One occupant of the room: a session that enters, hears, and says what it is told to.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,12 +31,26 @@ pub struct Room {
     pub floor: Mutex<Floor>,
     /// Occupants whom each has seen, all added up.
     pub seen: Mutex<u64>,
+    /// Who are in.
+    pub inside: AtomicU64,
     /// How many may be under way at once: one more with each message that all have heard.
     pub window: Semaphore,
     pub body_bytes: usize,
 }
 
 impl Room {
+    /// Of which nothing has been heard, with a window of so many messages.
+    pub fn new(jid: String, floor: Floor, window: usize, body_bytes: usize) -> Self {
+        Self {
+            jid,
+            floor: Mutex::new(floor),
+            seen: Mutex::new(0),
+            inside: AtomicU64::new(0),
+            window: Semaphore::new(window),
+            body_bytes,
+        }
+    }
+
     pub fn floor(&self) -> MutexGuard<'_, Floor> {
         self.floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,6 +139,7 @@ impl Occupant {
         if is_own(presence)
             && let Some(is_in) = self.enters.take()
         {
+            self.room.inside.fetch_add(1, Relaxed);
             // Who waits for it may have given up.
             let _ = is_in.send(());
         }
