@@ -3,6 +3,7 @@
 use crate::{
     guests,
     shell::Shell,
+    turnstile::give_way,
     writer::{Queue, Token},
 };
 use engine::{
@@ -37,7 +38,7 @@ pub(crate) async fn run(shell: Arc<Shell>, number: usize, writer: Queue) {
             }
         }
         // Inboxes are not sockets: the runtime does not make us give way on its own.
-        tokio::task::yield_now().await;
+        give_way().await;
     }
 }
 
