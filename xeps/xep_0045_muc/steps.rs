@@ -7,10 +7,12 @@ use super::{
     rank::Role,
     reply::{give_half, refuse_asker, send},
     room::{Room, Turn},
+    show::Show,
     telling::Telling,
 };
 use engine::{
     account::Output,
+    ctx::Ctx,
     hearing::Beside,
     parcel::{Parcel, Ticket},
     port::Fault,
@@ -18,6 +20,7 @@ use engine::{
     unit::{Committed, Unit},
     wire::*,
 };
+use std::collections::VecDeque;
 
 /// Why a step waits.
 enum Pause {
@@ -70,13 +73,13 @@ impl Room {
     }
 
     fn do_step(&mut self, mut step: Step, turn: &mut Turn<'_, '_>) {
-        let mut effects = std::mem::take(&mut step.effects).into_iter();
-        while let Some(effect) = effects.next() {
-            let pause = self.do_it(effect, &step, turn);
+        let mut effects = VecDeque::from(std::mem::take(&mut step.effects));
+        while let Some(effect) = effects.pop_front() {
+            let pause = self.do_it(effect, &step, &mut effects, turn);
             let Some(pause) = pause.or_else(|| turn.is_over().then_some(Pause::Turn)) else {
                 continue;
             };
-            step.effects = effects.collect();
+            step.effects = effects.into();
             return match pause {
                 Pause::Read(asked, read) => {
                     let asked = history::until(asked, self.released);
@@ -89,8 +92,27 @@ impl Room {
         }
     }
 
-    /// What must happen before anything else is done.
-    fn do_it(&mut self, effect: Effect, step: &Step, turn: &mut Turn<'_, '_>) -> Option<Pause> {
+    /// What each who sat hears of what somebody is now.
+    fn showing(&mut self, show: Show, step: &Step, ctx: &Ctx<'_>) -> Vec<Stanza> {
+        if show.is_gone {
+            self.removed.are_out(step.number, ctx);
+        }
+        // A right that is not written yet when something is told had not been given.
+        let is_open = self.config.is_non_anonymous && self.open_since <= step.number;
+        let sees = |one: &Occupant| {
+            is_open || one.role == Role::Moderator && one.role_since <= step.number
+        };
+        show.to_all(&self.occupants, step.number, sees)
+    }
+
+    /// What must happen before anything else of the step is done, the rest of which is here.
+    fn do_it(
+        &mut self,
+        effect: Effect,
+        step: &Step,
+        rest: &mut VecDeque<Effect>,
+        turn: &mut Turn<'_, '_>,
+    ) -> Option<Pause> {
         match effect {
             Effect::History(asked) => return Some(Pause::Read(asked, history::read)),
             Effect::CatchUp(session) => {
@@ -110,16 +132,9 @@ impl Room {
                 turn.out.push(Output::Parcel(Parcel::Beside { to, stanza, beside }));
             }
             Effect::Show(show) => {
-                if show.is_gone {
-                    self.removed.are_out(step.number, turn.ctx);
-                }
-                // A right that is not written yet when something is told had not been given.
-                let is_open = self.config.is_non_anonymous && self.open_since <= step.number;
-                let sees = |one: &Occupant| {
-                    is_open || one.role == Role::Moderator && one.role_since <= step.number
-                };
-                let all = show.to_all(&self.occupants, step.number, sees);
-                all.into_iter().for_each(|stanza| send(stanza, turn.out));
+                // One by one, in as many turns as that takes.
+                let told = self.showing(*show, step, turn.ctx);
+                told.into_iter().rev().for_each(|one| rest.push_front(Effect::Send(one)));
             }
             Effect::Tell(message, by) => {
                 let telling = self.telling(message, &by, step, turn)?;

@@ -22,10 +22,10 @@ use engine::{
 };
 use std::collections::{BTreeSet, VecDeque};
 
-/// What may be caused in one turn before others have theirs, but for the rest of one presence;
-/// in tests so little that it is often reached. An account's or a room's core takes 100,000
-/// (`inbox_parcels_max`), among them all those that come from elsewhere.
-pub const TURN_OUTPUTS_MAX: usize = if cfg!(test) { 8 } else { 5_000 };
+/// What may be caused in one turn before others have theirs: who writes to somebody meanwhile
+/// waits for that at each station, and one presence takes some ten microseconds until it is sent.
+/// In tests it is so little that it is often reached.
+pub const TURN_OUTPUTS_MAX: usize = if cfg!(test) { 8 } else { 200 };
 /// Occupants who are told at once; in tests so few that all rooms are told in slices.
 const SLICE_OCCUPANTS: usize = if cfg!(test) { 2 } else { 500 };
 /// In a room with more members than that, those who are not here are not told of what is said.
