@@ -110,6 +110,8 @@ pub struct C2s {
     unbound: u32,
     /// A set before login has been granted: one is enough (XEP-0077 §3.1.1).
     granted: bool,
+    /// A form may be being filled in: a get before login has been answered.
+    filling: bool,
     /// Refused requests for a resource.
     binds: u32,
     /// What is known of the connection; let go when a resource is bound.
@@ -156,6 +158,7 @@ impl C2s {
             tries: 0,
             unbound: 0,
             granted: false,
+            filling: false,
             binds: 0,
             tls: None,
             login: None,

@@ -5,10 +5,17 @@ use crate::{
     ctx::Ctx,
     hook::{Answer, IqKind, Of, Replied},
     request::{Asks, asks, stanzas, unwritten},
-    stream::machine::{Act, Out, Question},
+    stream::{
+        machine::{Act, Out, Question},
+        timer::Timer,
+    },
     violation::Violation,
 };
 use wire::{Kind, Stanza, StanzaCondition};
+
+/// How much longer than for the rest of a login who has asked for something may take to answer:
+/// people fill in forms (XEP-0077 §3.1).
+const FORM_TIMES: u64 = 10;
 
 impl C2s {
     /// What a XEP answers to who has not logged in; all else is too early (§4.9.3.12).
@@ -38,6 +45,10 @@ impl C2s {
     pub(super) fn replied(&mut self, ctx: &Ctx<'_>, iq: &Stanza, replied: Replied, out: &mut Out) {
         let refused = replied.is_err();
         self.granted |= !refused && iq.head.type_str() == "set";
+        if !refused && iq.head.type_str() == "get" && !std::mem::replace(&mut self.filling, true) {
+            let patience = FORM_TIMES * ctx.settings.limits.auth_ms_max;
+            self.timers.set(Timer::Auth, ctx.now.after(patience));
+        }
         for answer in stanzas(iq, unwritten(replied)) {
             self.write(&answer, out);
         }

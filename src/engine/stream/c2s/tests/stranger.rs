@@ -39,6 +39,21 @@ fn one_change_is_enough_for_a_stream_xep0077_3_1_1() {
 }
 
 #[test]
+fn who_fills_in_a_form_has_ten_times_as_long_once() {
+    let mut peer = Peer::new(Security::Direct);
+    let (start, patience) = (peer.now, peer.settings.limits.auth_ms_max);
+    peer.hears(Input::Tick);
+    peer.hears(Input::Secured(Tls::default()));
+    peer.says(HEADER);
+    assert_eq!(peer.wakes().last(), Some(&start.after(patience)));
+    peer.says(&knock("get", "1"));
+    assert_eq!(peer.wakes().last(), Some(&start.after(10 * patience)));
+    peer.now = peer.now.after(1);
+    peer.says(&knock("get", "2"));
+    assert_eq!(peer.wakes(), []);
+}
+
+#[test]
 fn refusals_are_counted_with_failed_logins() {
     let mut peer = Peer::greeted();
     peer.reply = refused();
