@@ -69,7 +69,13 @@ pub const LIMITS: &[Setting] = &[
         "60",
         "For the head of an HTTP request, counted from the answer to the one before.",
     ),
-    limit("auth_seconds_max", (1, 3600), "30", "From the connection to the bound resource."),
+    limit(
+        "auth_seconds_max",
+        (1, 3600),
+        "30",
+        "From the connection to the bound resource; ten times as long for who fills in a form \
+         (XEP-0077).",
+    ),
     limit(
         "auth_tries_max",
         (2, 5),
