@@ -31,9 +31,11 @@ impl Story {
         tracing::debug!(peer = %self.peer, version, "connection secured");
     }
 
-    /// Somebody wants to log in, if there is an attempt.
+    /// Somebody wants to log in, if there is an attempt. Who is asked about more than once while
+    /// it does (its password, then its device) makes one.
     pub(crate) fn attempts(&mut self, attempt: Option<Attempt>) {
-        if let Some(attempt) = attempt {
+        let Some(attempt) = attempt else { return };
+        if self.attempt.as_ref().is_none_or(|under_way| under_way.account() != attempt.account()) {
             self.attempt = Some(Box::new(attempt));
         }
     }
