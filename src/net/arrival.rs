@@ -98,14 +98,19 @@ async fn introduced(
     mut socket: TcpStream,
     balancer: SocketAddr,
     port: Port,
-    stopping: watch::Receiver<bool>,
+    mut stopping: watch::Receiver<bool>,
 ) {
     let shell = &web.shell;
     let entrant = match shell.gate.enter() {
         Ok(entrant) => entrant,
         Err(why) => return shell.meters.refused(why),
     };
-    let peer = match timeout(patience(shell), proxied::header(&mut socket)).await {
+    let said = tokio::select! {
+        said = timeout(patience(shell), proxied::header(&mut socket)) => said,
+        // Nothing has been said that would want an answer.
+        _ = stopping.wait_for(|stopping| *stopping) => return,
+    };
+    let peer = match said {
         Ok(Ok(peer)) => peer.unwrap_or(balancer),
         Ok(Err(_)) | Err(_) => {
             tracing::debug!(peer = %balancer, "a load balancer has not said for whom it speaks");
