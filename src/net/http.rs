@@ -77,7 +77,8 @@ impl Web {
                 true => public().merge(operated(told.pages.metrics)),
                 false => public(),
             };
-            let guarded = routes.layer(middleware::from_fn(guard::guard));
+            let guard = middleware::from_fn_with_state(told.clone(), guard::guard);
+            let guarded = routes.layer(guard);
             TowerToHyperService::new(guarded.with_state(told.clone()))
         };
         let (plain, secure) = (routes(true), routes(told.pages.metrics_by_https));

@@ -1,7 +1,8 @@
 //! What browsers are kept from, whatever is asked.
 
+use super::Told;
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -17,12 +18,15 @@ const NO_PAGE: [(header::HeaderName, HeaderValue); 2] = [
 ];
 
 /// No answer depends on cookies or on passwords that a browser adds by itself, so a page of another
-/// origin that sends them has been made to (cross-site request forgery).
-pub(super) async fn guard(request: Request, next: Next) -> Response {
+/// origin that sends them has been made to (cross-site request forgery), unless the operator has
+/// named it: the host that was asked may have been lost in a proxy.
+pub(super) async fn guard(State(told): State<Told>, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let headers = request.headers();
     let lent = headers.contains_key(header::COOKIE) || headers.contains_key(header::AUTHORIZATION);
-    let mut response = match changes && lent && is_foreign(headers) {
+    let named = &told.pages.origins;
+    let is_foreign = is_foreign(headers) && (named.is_empty() || !is_welcome(headers, named));
+    let mut response = match changes && lent && is_foreign {
         true => StatusCode::FORBIDDEN.into_response(),
         false => next.run(request).await,
     };
