@@ -4,7 +4,7 @@ use crate::{logs, open_store, settings::Settings, user};
 use anyhow::{Context, bail};
 use engine::{
     hooks::Hooks,
-    settings::{Passwords, Settings as EngineSettings},
+    settings::{Passwords, Settings as EngineSettings, Storage},
 };
 use net::{
     ClientCertificates, Keeper, Limits, Listeners, Parts, Post, Server, Tls, control, listen,
@@ -36,6 +36,11 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let store = open_store(&settings).await?;
     let secret = store.secret(net::seed()).await?;
     let passwords = Passwords { mixed: store.keeps_argon2id().await?, ..settings.passwords };
+    if passwords.mixed && passwords.storage == Storage::Scram {
+        tracing::warn!(
+            "some passwords are kept by argon2id: they log in by PLAIN only, until they are set anew"
+        );
+    }
     let path = settings.control();
     if user::serves(&settings).await? {
         bail!("another server runs with the data folder {}", settings.data.display());

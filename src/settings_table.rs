@@ -259,7 +259,8 @@ const SETTINGS: &[Setting] = &[
         "scram: keys of SCRAM-SHA-1, -256 and -512, from which nobody can log in elsewhere; \
          clients need not tell the password. argon2id: a verifier that costs memory to guess at \
          (RFC 9106); clients must tell the password, so PLAIN is the only mechanism for it. \
-         Accounts that exist log in by PLAIN all the same, and are kept as this says from then on.",
+         Accounts that exist log in by PLAIN all the same, and are kept as this says from then on. \
+         Back to scram: clients that try SCRAM first and nothing else then need a new password.",
     ),
     number("token_days_max", (1, 365), "14", "How long a device logs in by a token (XEP-0484)."),
     text(
