@@ -309,6 +309,8 @@ impl House {
                 } else if told.pos > *last {
                     *last = told.pos;
                     left.push(message);
+                    let more = told.more.then_some(Attends::Back(Some(told.pos)));
+                    inputs.extend(more.map(|back| Input::Attends(to, back)));
                 }
             }
             Output::Parcel(Parcel::Beside { stanza, beside, .. }) => {

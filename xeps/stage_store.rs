@@ -1,10 +1,14 @@
 //! What a room on the stage writes, and reads of what was written, as by the writer and the store:
 //! in memory.
 
-use crate::{stage_room::House, xep_0045_muc::making};
+use crate::{
+    stage_room::House,
+    xep_0045_muc::{history, making},
+};
 use engine::{
+    archive::Found,
     hook::{Replied, Reply},
-    port::Fault,
+    port::{Fault, Logged},
     unit::{Change, Committed, Entry, Pos, Unit},
     wire::*,
 };
@@ -74,7 +78,8 @@ impl House {
         Ok(committed)
     }
 
-    /// What was said up to there, to who has entered; of an archive, that it is empty.
+    /// What was said up to there, to who has entered, or comes back; of an archive, that it is
+    /// empty.
     pub fn read(&self, asked: &Stanza) -> Replied {
         if asked.kind() == Kind::Presence {
             let who = asked.head.from.as_ref().expect("somebody").bare();
@@ -84,9 +89,11 @@ impl House {
         }
         let place = |name| asked.child(Name::new(MUC, name))?.text().parse::<i64>().ok();
         let Some(until) = place("until") else { return Ok(Reply::Empty) };
-        let after = place("after");
-        let between = |(pos, _): &&(Pos, Entry)| pos.0 <= until && Some(pos.0) > after;
-        let said = self.log.iter().filter(between).map(|(pos, entry)| {
+        if place("after").is_some() {
+            return self.missed(asked);
+        }
+        let before = |(pos, _): &&(Pos, Entry)| pos.0 <= until;
+        let said = self.log.iter().filter(before).map(|(pos, entry)| {
             let mut said = Stanza::parse_one(&entry.stanza).expect("what was said");
             said.head.to.clone_from(&asked.head.from);
             let delay = Draft::new(Name::new("urn:xmpp:delay", "delay"));
@@ -98,5 +105,19 @@ impl House {
         });
         let says_more = |said: &Stanza| said.child(Name::new(ns::CLIENT, "body")).is_some();
         Ok(Reply::After(said.filter(says_more).collect(), None))
+    }
+
+    /// As the room reads it of the store.
+    fn missed(&self, asked: &Stanza) -> Replied {
+        let search = history::missing(asked)?;
+        let is_it = |pos: Pos| pos > search.after && search.before.is_none_or(|end| pos < end);
+        let all =
+            self.log.iter().filter(|(pos, entry)| is_it(*pos) && entry.flags.has(search.flags));
+        let logged = |(pos, entry): &(Pos, Entry)| Logged { pos: *pos, entry: entry.clone() };
+        let mut entries: Vec<_> = all.map(logged).collect();
+        let more = entries.len() > search.max;
+        entries.truncate(search.max);
+        let found = Found { entries, more, ..Found::default() };
+        Ok(history::first_of(found, asked, &self.jid, &self.settings))
     }
 }

@@ -6,9 +6,10 @@ use super::{
 };
 use crate::xep_0082_dates as dates;
 use engine::{
-    archive::Search,
+    archive::{Found, Search},
     hook::{Replied, Reply, World},
     port::Pending,
+    settings::Settings,
     unit::{Flags, Pos},
     wire::*,
 };
@@ -22,6 +23,12 @@ const AFTER: Name = Name::new(MUC, "after");
 const MORE: Name = Name::new(MUC, "more");
 /// Messages that a session which comes back is told at once.
 const MISSED_ENTRIES: usize = 100;
+/// The same in bytes, but for a message that is larger alone: many rooms may tell it at once, and
+/// all of that waits for its socket.
+const MISSED_BYTES_MAX: usize = 128 << 10;
+/// Bytes of all messages that who enters is told (§7.2.14), but for a newest one that is larger
+/// alone. With who is here, and the subject, it has room in a mailbox.
+const HISTORY_BYTES_MAX: usize = 256 << 10;
 
 /// Pages that are read at most for what is told, and the entries of one of them behind the first:
 /// subjects stand in the log, too, and are not told.
@@ -81,15 +88,23 @@ pub fn until(asked: Stanza, pos: Pos) -> Stanza {
 
 /// What may still be told.
 struct Left {
+    /// As who enters wants it.
     entries: usize,
     chars: usize,
+    /// As a mailbox has room for it.
+    bytes: usize,
 }
 
 impl Left {
     /// `None`: it may not, and nothing that is older.
     fn take(&mut self, said: Stanza) -> Option<Stanza> {
-        let left = self.entries.checked_sub(1).zip(self.chars.checked_sub(said.wire_len()));
+        let size = said.wire_len();
+        let is_newest = self.bytes == HISTORY_BYTES_MAX;
+        let fits = is_newest || size <= self.bytes;
+        let left = self.entries.checked_sub(1).zip(self.chars.checked_sub(size));
+        let left = left.filter(|_| fits);
         (self.entries, self.chars) = left.unwrap_or_default();
+        self.bytes = self.bytes.saturating_sub(size);
         left.map(|_| said)
     }
 }
@@ -113,7 +128,8 @@ pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
             max: size("maxstanzas"),
             ..Search::default()
         };
-        let mut left = Left { entries: search.max, chars: size("maxchars") };
+        let (entries, chars) = (search.max, size("maxchars"));
+        let mut left = Left { entries, chars, bytes: HISTORY_BYTES_MAX };
         let mut told = Vec::new();
         for _ in 0..PAGES_MAX {
             let found = world.store.search(world.account, &search).await?;
@@ -122,7 +138,7 @@ pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
                 let said = Stanza::parse_one(&logged.entry.stanza).ok()?;
                 // §7.2.13: subjects are no history.
                 let mut said = (!is_subject(&said))
-                    .then(|| stamped(said, world.account, logged.pos, world))?;
+                    .then(|| stamped(said, world.account, logged.pos, world.settings))?;
                 said.head.to.clone_from(&asked.head.from);
                 Some(said)
             });
@@ -145,33 +161,53 @@ pub fn missed_by(room: &Bare, to: &Jid, after: Pos) -> Stanza {
 /// The first of it, oldest first; with something behind them when there is more.
 pub fn missed<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
     Box::pin(async move {
-        let place = |name| Some(Pos(asked.child(name)?.text().parse::<i64>().ok()?));
-        let (Some(after), Some(until)) = (place(AFTER), place(UNTIL)) else {
-            return Err(StanzaCondition::BadRequest.into());
-        };
-        let search = Search {
-            after,
-            before: Some(Pos(until.0.saturating_add(1))),
-            flags: Flags::ARCHIVE,
-            max: MISSED_ENTRIES,
-            ..Search::default()
-        };
+        let search = missing(asked)?;
         let found = world.store.search(world.account, &search).await?;
-        let read = found.entries.into_iter().filter_map(|logged| {
-            let said = Stanza::parse_one(&logged.entry.stanza).ok()?;
-            let mut said = stamped(said, world.account, logged.pos, world);
-            said.head.to.clone_from(&asked.head.from);
-            Some(said)
-        });
-        let more = found.more.then(|| Draft::new(MORE).finish());
-        Ok(Reply::After(read.collect(), more))
+        Ok(first_of(found, asked, world.account, world.settings))
     })
 }
 
+/// What of the log that is.
+///
+/// # Errors
+/// `bad-request` for a question that is not the room's own.
+pub fn missing(asked: &Stanza) -> Result<Search, StanzaError> {
+    let place = |name| Some(Pos(asked.child(name)?.text().parse::<i64>().ok()?));
+    let (Some(after), Some(until)) = (place(AFTER), place(UNTIL)) else {
+        return Err(StanzaCondition::BadRequest.into());
+    };
+    Ok(Search {
+        after,
+        before: Some(Pos(until.0.saturating_add(1))),
+        flags: Flags::ARCHIVE,
+        max: MISSED_ENTRIES,
+        ..Search::default()
+    })
+}
+
+/// Of what was found as much as is told at once. What it leaves is read again, from where it ends.
+pub fn first_of(found: Found, asked: &Stanza, room: &Bare, settings: &Settings) -> Reply {
+    let (mut told, mut more) = (Vec::new(), found.more);
+    let mut left = MISSED_BYTES_MAX;
+    for logged in found.entries {
+        let Ok(said) = Stanza::parse_one(&logged.entry.stanza) else { continue };
+        let mut said = stamped(said, room, logged.pos, settings);
+        said.head.to.clone_from(&asked.head.from);
+        let size = said.wire_len();
+        if size > left && !told.is_empty() {
+            more = true;
+            break;
+        }
+        left = left.saturating_sub(size);
+        told.push(said);
+    }
+    Reply::After(told, more.then(|| Draft::new(MORE).finish()))
+}
+
 /// With its name in the archive, and when it was said.
-fn stamped(said: Stanza, room: &Bare, pos: Pos, world: &World<'_>) -> Stanza {
+fn stamped(said: Stanza, room: &Bare, pos: Pos, settings: &Settings) -> Stanza {
     let delay = delay(room, dates::date_time_ms(pos.unix_ms()));
-    said.without(X).with(stanza_id(room, pos, world.settings)).with(delay)
+    said.without(X).with(stanza_id(room, pos, settings)).with(delay)
 }
 
 #[cfg(test)]
@@ -202,5 +238,23 @@ mod tests {
             assert_eq!(asked(nonsense), all, "{nonsense}");
         }
         assert_eq!(asked("seconds='18446744073709551615'").since_ms, 0);
+    }
+
+    #[test]
+    fn the_newest_that_have_room_in_a_mailbox_are_told_section_7_2_14() {
+        let all = || Left { entries: 20, chars: usize::MAX, bytes: HISTORY_BYTES_MAX };
+        let said = |bytes: usize| {
+            let body = "x".repeat(bytes);
+            Stanza::parse_one(&format!("<message><body>{body}</body></message>")).unwrap()
+        };
+        let told = |left: &mut Left, sizes: &[usize]| {
+            sizes.iter().map_while(|bytes| left.take(said(*bytes))).count()
+        };
+        assert_eq!(told(&mut all(), &[100; 30]), 20);
+        assert_eq!(told(&mut all(), &[HISTORY_BYTES_MAX / 4; 20]), 3, "and what is around each");
+        assert_eq!(told(&mut all(), &[1, 1, HISTORY_BYTES_MAX, 1]), 2, "nothing is left out");
+        let alone = [2 * HISTORY_BYTES_MAX, 1];
+        assert_eq!(told(&mut all(), &alone), 1, "the newest is told, however large");
+        assert_eq!(told(&mut Left { chars: 9, ..all() }, &alone), 0, "unless it is not wanted");
     }
 }

@@ -14,7 +14,7 @@ mod enter;
 mod fall;
 mod fields;
 mod greet;
-mod history;
+pub mod history;
 mod invite;
 mod iq;
 mod line;

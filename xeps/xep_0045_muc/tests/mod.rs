@@ -6,6 +6,7 @@ mod configured;
 mod document;
 mod greeted;
 mod hats;
+mod large;
 mod markers;
 mod notified;
 mod orders;
