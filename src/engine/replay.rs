@@ -8,6 +8,8 @@ pub(crate) const PAGE_ENTRIES: usize = 100;
 pub(crate) const PAGE_BYTES_MAX: usize = 256 << 10;
 /// Stanzas that a managed stream may leave unacknowledged before more of the log is told.
 pub(crate) const AHEAD_STANZAS_MAX: usize = 128;
+/// The same in bytes. With a page besides, and what else comes, it has room in a mailbox.
+pub(crate) const AHEAD_BYTES_MAX: usize = 512 << 10;
 
 /// How far a session has been told what the log has. Until it has caught up it gets nothing of the
 /// log another way, so that it gets all of it in order, and once.

@@ -1,6 +1,11 @@
 //! What has been sent on a stream and the client has not acknowledged (XEP-0198 §4, §5).
 
-use crate::{delivery::supersedes, hook::Leaving, unit::Pos};
+use crate::{
+    delivery::supersedes,
+    hook::Leaving,
+    replay::{AHEAD_BYTES_MAX, AHEAD_STANZAS_MAX},
+    unit::Pos,
+};
 use std::collections::{BTreeMap, VecDeque};
 use wire::{Bare, Kind, Stanza};
 
@@ -272,6 +277,12 @@ impl Unacked {
         self.whole.stanzas >= UNACKED_STANZAS_MAX || self.whole.bytes >= UNACKED_BYTES_MAX
     }
 
+    /// Whether the client has so much to acknowledge that it is told no more of a log before it
+    /// does.
+    pub fn is_ahead(&self) -> bool {
+        self.queue.len() > AHEAD_STANZAS_MAX || self.whole.bytes > AHEAD_BYTES_MAX
+    }
+
     /// The client has so many. Tells the last place in the log among them that are news.
     ///
     /// # Errors
@@ -432,6 +443,19 @@ mod tests {
         assert_eq!(answered(&unacked), [false, false, true, false]);
         unacked.answers(&iq("<iq to='a@x/r' type='error' id='1'/>").stanza);
         assert_eq!(answered(&unacked), [false, false, true, true]);
+    }
+
+    #[test]
+    fn who_has_much_to_acknowledge_is_told_no_more_of_a_log_before_it_does() {
+        let mut unacked = Unacked::default();
+        (0..=AHEAD_STANZAS_MAX).for_each(|_| unacked.push(&leaving(Some(1), 1)));
+        assert!(unacked.is_ahead());
+        unacked.ack(1).unwrap();
+        assert!(!unacked.is_ahead());
+        unacked.push(&leaving(Some(1), AHEAD_BYTES_MAX));
+        assert!(unacked.is_ahead());
+        unacked.ack(unacked.sent()).unwrap();
+        assert!(!unacked.is_ahead());
     }
 
     #[test]

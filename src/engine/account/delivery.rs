@@ -65,10 +65,12 @@ impl Account {
         let counts = session.managed.is_none() && session.replay.is_none();
         let got = leaving.pos.filter(|_| counts);
         let (id, room) = (session.id, leaving.room().filter(|_| session.hearings.delays()));
+        let told = leaving.told;
         self.put_out(place, leaving, ctx, out);
         if let Some((by, _)) = room {
             self.follow_room(id, &by.bare(), ctx, out);
         }
+        told.into_iter().for_each(|told| self.ends_page(id, told, ctx, out));
         if let Some(pos) = got {
             self.has_got(place, pos, ctx, out);
         }

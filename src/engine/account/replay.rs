@@ -7,7 +7,7 @@ use crate::{
     hook::Leaving,
     passage::{arrive, leave},
     port::{Fault, Logged},
-    replay::{AHEAD_STANZAS_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES, Replay, Telling},
+    replay::{PAGE_BYTES_MAX, PAGE_ENTRIES, Replay, Telling},
     unit::{Flags, Pos},
 };
 use wire::{Jid, Stanza};
@@ -149,9 +149,7 @@ impl Account {
             return self.look_on(place, out);
         }
         match &session.managed {
-            Some(managed) if managed.unacked.iter().count() <= AHEAD_STANZAS_MAX => {
-                self.look_on(place, out);
-            }
+            Some(managed) if !managed.unacked.is_ahead() => self.look_on(place, out),
             Some(_) => replay.state = Telling::Paced,
             None => {
                 replay.state = Telling::Paced;
@@ -188,7 +186,7 @@ impl Account {
     }
 
     /// The client is asked to answer when it has got so far.
-    fn pace(&mut self, place: usize, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(super) fn pace(&mut self, place: usize, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         let link = self.sessions[place].link;
         self.feel(link, ctx.hooks.pace(), ctx, out);
     }
@@ -202,6 +200,7 @@ impl Account {
     pub(super) fn replay_paced(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         for id in std::mem::take(&mut self.paced) {
             let Some(place) = self.place(id) else { continue };
+            self.hear_more(place, out);
             let Some(replay) = &self.sessions[place].replay else { continue };
             let (after, since) = (replay.after, replay.since);
             match replay.state {
@@ -222,8 +221,8 @@ impl Account {
     pub(super) fn replay_acked(&mut self, place: usize, out: &mut Vec<Output>) {
         let session = &self.sessions[place];
         let (Some(replay), Some(managed)) = (&session.replay, &session.managed) else { return };
-        let room = managed.unacked.iter().count() <= AHEAD_STANZAS_MAX;
-        if room && replay.state == Telling::Paced && session.is_attached() {
+        let has_room = !managed.unacked.is_ahead();
+        if has_room && replay.state == Telling::Paced && session.is_attached() {
             self.look_on(place, out);
         }
     }

@@ -10,7 +10,6 @@ use crate::{
     hook::Leaving,
     parcel::{Link, Parcel},
     passage::{Passage, Walk, Walked, decide},
-    replay::AHEAD_STANZAS_MAX,
     session::Session,
     unit::{Committed, Pos},
 };
@@ -73,8 +72,10 @@ impl Account {
             Err(ended) => {
                 let Some(by) = &ended.stanza.head.from else { return };
                 if !self.sessions[session].sleeps(&by.bare(), told, false) {
+                    let (id, room) = (self.sessions[session].id, by.bare());
                     self.hears_next(session, by, told, out);
-                    self.follow_room(self.sessions[session].id, &by.bare(), ctx, out);
+                    self.follow_room(id, &room, ctx, out);
+                    self.ends_page(id, told, ctx, out);
                 }
             }
         }
@@ -212,14 +213,28 @@ impl Account {
         }
     }
 
-    /// Rooms that have more for a session are asked for it, when its client has got the most of
-    /// what it was told.
+    /// Rooms that have more for a session are asked for it, when its client has acknowledged the
+    /// most of what it was told.
     pub(super) fn hear_on(&mut self, place: usize, out: &mut Vec<Output>) {
-        let Some(session) = self.sessions.get_mut(place) else { return };
-        let unacked = session.managed.as_ref().map_or(0, |one| one.unacked.iter().count());
-        if unacked > AHEAD_STANZAS_MAX || !session.is_attached() {
-            return;
+        let Some(session) = self.sessions.get(place) else { return };
+        let has_room = session.managed.as_ref().is_some_and(|one| !one.unacked.is_ahead());
+        if has_room && session.is_attached() {
+            self.hear_more(place, out);
         }
+    }
+
+    /// A client that acknowledges nothing is asked to answer behind the last of what a room tells
+    /// at once: when it does, it has got that.
+    pub(super) fn ends_page(&mut self, id: i64, told: Told, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let Some(place) = self.place(id).filter(|_| told.more) else { return };
+        if self.sessions[place].managed.is_none() {
+            self.pace(place, ctx, out);
+        }
+    }
+
+    /// What rooms have for the session at this place besides, they are asked for.
+    pub(super) fn hear_more(&mut self, place: usize, out: &mut Vec<Output>) {
+        let session = &mut self.sessions[place];
         for (room, last) in session.hearings.take_more() {
             out.push(attends(room, session.jid.clone(), Attends::Back(Some(last))));
         }

@@ -6,7 +6,7 @@ use crate::{
     hearing::Beside,
     parcel::Claim,
     passage::Walk,
-    replay::{PAGE_BYTES_MAX, PAGE_ENTRIES},
+    replay::{AHEAD_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES},
     unacked::{UNACKED_BYTES_MAX, UNACKED_STANZAS_MAX},
 };
 
@@ -17,7 +17,28 @@ const AWAY: Xep = Xep {
     name: "Away",
     version: "1",
     status: Status::Partial("tests"),
-    hooks: &[Hook::At(Station::Keep, keeps), LASTS, COUNTS, RESUMES],
+    hooks: &[Hook::At(Station::Keep, keeps), LASTS, COUNTS, ACKS, RESUMES],
+};
+
+/// A client that acknowledges nothing answers when it has got so far.
+const PACES: Xep = Xep {
+    number: 9993,
+    name: "Paces",
+    version: "1",
+    status: Status::Partial("tests"),
+    hooks: &[
+        Hook::Pace(|session, _| {
+            let head = Head::new(wire::Kind::Iq).with_type("get").with_id("pace");
+            let asks = Stanza::new(head.with_to(session.jid.clone()));
+            vec![Spoken::Stanza(asks.into())]
+        }),
+        Hook::At(Station::Keep, |passage, _| {
+            let answers = passage.stanza.head.type_str() == "result";
+            let from = passage.stanza.head.from.clone().filter(|_| answers);
+            from.iter().for_each(|from| passage.account.paced(from));
+            Verdict::Go
+        }),
+    ],
 };
 
 /// What has no body, whoever it is for keeps until they have got it.
@@ -360,9 +381,80 @@ fn a_page_that_was_asked_for_before_a_client_came_back_is_not_told_it() {
     let first = resumes(&mut world, 10, got);
     world.look();
     assert_eq!(ids(&mut world, first).len(), whole + 1, "the last is on another page");
-    let second = resumes(&mut world, 11, got);
+    acks(&mut world, first, ROMEO, got + whole);
+    let second = resumes(&mut world, 11, got + whole);
     assert_eq!(world.looking.len(), 2);
     world.look_all();
-    let all: Vec<_> = (1..=whole + 2).map(|number| number.to_string()).collect();
-    assert_eq!(ids(&mut world, second), all);
+    let rest: Vec<_> = (whole + 1..=whole + 2).map(|number| number.to_string()).collect();
+    assert_eq!(ids(&mut world, second), rest);
+}
+
+/// Else anybody could fill the mailbox of who comes back.
+#[test]
+fn what_is_large_is_told_as_fast_as_it_is_acknowledged() {
+    let (mut world, juliet, _) = world();
+    let large = "x".repeat(PAGE_BYTES_MAX);
+    for number in 1..=5 {
+        let body = format!("<body>{large}</body>");
+        world.says(
+            juliet,
+            JULIET,
+            &format!("<message to='romeo@x' id='{number}'>{body}</message>"),
+        );
+    }
+    let romeo = binds(&mut world);
+    let got = world.heard(romeo).len();
+    let told = |world: &mut World| {
+        world.look_all();
+        ids(world, romeo)
+    };
+    assert_eq!(told(&mut world), ["1", "2"]);
+    acks(&mut world, romeo, ROMEO, got + 1);
+    assert_eq!(told(&mut world), ["3"]);
+    acks(&mut world, romeo, ROMEO, got + 3);
+    assert_eq!(told(&mut world), ["4", "5"]);
+}
+
+/// A room tells Romeo the last of a page.
+fn tells_page(world: &mut World, pos: i64, after: i64) {
+    let body = "x".repeat(AHEAD_BYTES_MAX);
+    let from = "from='garden@rooms.x/nurse'";
+    let message = format!("<message {from} to='{ROMEO}' id='{pos}'><body>{body}</body></message>");
+    let (to, message) = (Bare::parse("romeo@x").unwrap(), Stanza::parse_one(&message).unwrap());
+    let told = Told { pos: Pos(pos), after: Pos(after), more: true };
+    world.feed(Input::Parcel(Parcel::Told { to, message, told, news: None }));
+}
+
+/// Where he asks for more of it.
+fn asked_for(world: &mut World) -> Vec<Attends> {
+    world.attends.drain(..).map(|(_, attends)| attends).collect()
+}
+
+#[test]
+fn a_room_is_asked_for_more_when_the_client_has_acknowledged_what_it_told() {
+    let (mut world, ..) = world();
+    let romeo = binds(&mut world);
+    world.look_all();
+    world.says(romeo, ROMEO, "<presence to='garden@rooms.x/romeo'/>");
+    let got = world.heard(romeo).len();
+    world.attends.clear();
+    tells_page(&mut world, 1, 0);
+    assert_eq!((ids(&mut world, romeo), asked_for(&mut world)), (vec!["1".into()], Vec::new()));
+    acks(&mut world, romeo, ROMEO, got + 1);
+    assert_eq!(asked_for(&mut world), [Attends::Back(Some(Pos(1)))]);
+}
+
+#[test]
+fn a_room_is_asked_for_more_when_a_client_that_acknowledges_nothing_has_answered() {
+    let mut world = World::of(&[&AWAY, &PACES]);
+    let romeo = world.online(ROMEO, 3);
+    world.says(romeo, ROMEO, "<presence to='garden@rooms.x/romeo'/>");
+    world.attends.clear();
+    for pos in 1..=2 {
+        tells_page(&mut world, pos, pos - 1);
+        assert_eq!(ids(&mut world, romeo), [&pos.to_string(), "pace"]);
+        assert_eq!(asked_for(&mut world), []);
+        world.says(romeo, ROMEO, "<iq type='result' id='pace' to='romeo@x'/>");
+        assert_eq!(asked_for(&mut world), [Attends::Back(Some(Pos(pos)))]);
+    }
 }

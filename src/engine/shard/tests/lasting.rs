@@ -7,6 +7,7 @@ use crate::{
     parcel::Claim,
 };
 
+const ACK: Name = Name::new("toy", "ack");
 const RESUMED: Name = Name::new("toy", "resumed");
 const REFUSED: Name = Name::new("toy", "refused");
 
@@ -21,6 +22,18 @@ pub(super) const LASTS: Hook = Hook::Inline(BEGIN, "toy", |_, session, _| {
     session.manage(Some(Resumption::by("id", 3_600_000)));
     Vec::new()
 });
+
+/// So many of what it was sent the client has got.
+pub(super) const ACKS: Hook = Hook::Nonza(ACK, |ack, session, _| {
+    let h = ack.text().parse().expect("a count");
+    session.managed.as_mut().expect("a managed stream").ack(h).expect("so many were sent");
+    Ok(Vec::new())
+});
+
+pub(super) fn acks(world: &mut World, link: Link, jid: &str, h: usize) {
+    let (bare, ack) = (Jid::parse(jid).unwrap().bare(), Draft::new(ACK).text(h.to_string()));
+    world.feed(Input::Parcel(Parcel::FromSocket(bare, link, Said::Nonza(ack.finish()))));
+}
 
 pub(super) const RESUMES: Hook = Hook::Resumption(&Toy);
 
