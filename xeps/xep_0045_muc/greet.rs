@@ -13,6 +13,7 @@ use super::{
     occupants::{self, SeenBy},
     room::{ROOM, Room, Turn, send},
     show::{Audience, Viewer, addressed},
+    sight::at_once,
 };
 use engine::{
     ctx::{Ctx, Moment},
@@ -241,7 +242,7 @@ impl Room {
             .iter()
             .filter(|(nick, other)| *nick != own && seat.sees(other.seen()) && is_late(nick));
         let shown = shown.filter_map(|(nick, _)| self.show(nick, turn.ctx));
-        let told: Vec<_> = left.chain(shown).map(|show| show.to(viewer(false))).collect();
+        let told = at_once(left.chain(shown).collect(), viewer(false));
         let itself = (!told.is_empty() || is_late(own)).then(|| self.show(own, turn.ctx));
         let itself = itself.flatten().map(|show| show.to(viewer(true)));
         let told: Vec<_> = told.iter().chain(&itself).map(|one| addressed(one, session)).collect();

@@ -33,6 +33,7 @@ mod reply;
 mod room;
 mod service;
 mod show;
+mod sight;
 mod standing;
 mod steps;
 mod subject;

@@ -9,6 +9,7 @@ use super::{
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
     show::{Audience, Show, Viewer, Word, addressed},
+    sight::says_too_much,
     xep_0317_hats as hats, xep_0421_occupant_id as occupant_id, xep_0463_versions as versions,
 };
 use engine::{ctx::Ctx, wire::*};
@@ -17,8 +18,6 @@ use engine::{ctx::Ctx, wire::*};
 pub const NICK_BYTES_MAX: usize = 256;
 /// Sessions of one person under one nick.
 const SEATS_MAX: usize = 32;
-/// Bytes of what one session shows.
-const PRESENCE_BYTES_MAX: usize = 16 << 10;
 
 impl Room {
     /// Presence for the room or an occupant of it.
@@ -42,7 +41,7 @@ impl Room {
         else {
             return refuse_presence(&stanza, &StanzaCondition::JidMalformed.into(), turn);
         };
-        if self.line.is_full() || stanza.wire_len() > PRESENCE_BYTES_MAX {
+        if self.line.is_full() || says_too_much(&stanza) {
             return refuse_presence(&stanza, &StanzaCondition::ResourceConstraint.into(), turn);
         }
         let enters = stanza.child(JOIN).is_some();
@@ -258,8 +257,9 @@ impl Room {
         let id = stanza.head.id.clone().filter(|_| !is_lost);
         self.go(from, id, turn, |show| match is_lost {
             true => show.statuses.push(status::LOST),
-            // With what it says at parting.
-            false => show.shown = for_all(stanza),
+            // With what it says at parting, when it might have said so much before.
+            false if !says_too_much(stanza) => show.shown = for_all(stanza),
+            false => show.shown = Stanza::new(Head::new(Kind::Presence)),
         });
     }
 

@@ -7,6 +7,7 @@ use super::{
     names::status,
     room::Room,
     show::{Viewer, addressed},
+    sight::at_once,
     xep_0463_versions::{self as versions, Versions},
 };
 use engine::{ctx::Ctx, wire::*};
@@ -42,8 +43,9 @@ impl Room {
         let viewer = Viewer { sees_address, is_own: false, wants_versions: false };
         let others = self.occupants.iter();
         let seen = others.filter(|(nick, other)| *nick != own && seat.sees(other.seen()));
-        for show in seen.filter_map(|(nick, _)| self.show(nick, ctx)) {
-            step.send(addressed(&show.to(viewer), to));
+        let seen = seen.filter_map(|(nick, _)| self.show(nick, ctx)).collect();
+        for shown in at_once(seen, viewer) {
+            step.send(addressed(&shown, to));
         }
     }
 

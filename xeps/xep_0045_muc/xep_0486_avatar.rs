@@ -37,7 +37,8 @@ pub const XEP: Xep = Xep {
 pub const VCARD: Name = Name::new("vcard-temp", "vCard");
 const PHOTO: Name = Name::new(VCARD.ns, "PHOTO");
 const BINVAL: Name = Name::new(VCARD.ns, "BINVAL");
-const UPDATE: Name = Name::new("vcard-temp:x:update", "x");
+/// Of presence: which picture there is (XEP-0153).
+pub const UPDATE: Name = Name::new("vcard-temp:x:update", "x");
 const UPDATED_PHOTO: Name = Name::new(UPDATE.ns, "photo");
 
 /// With a room: its vCard.

@@ -1,11 +1,27 @@
 //! What is large: told in parts, in short or not at all, so that nobody who enters, comes back or
 //! asks is told more at once than waits for one socket (XEP-0045 §7.2.2, §7.2.14).
 
-use super::{FOUNDER, enter, founded, to};
+use super::{FOUNDER, codes, enter, founded, leave, refusal, to};
+use crate::stage_room::House;
 use engine::wire::*;
 
 const JULIET: &str = "juliet@wax.example/balcony";
+const ROMEO: &str = "romeo@wax.example/orchard";
+const ROOM: &str = "garden@conference.wax.example";
 const KIB: usize = 1 << 10;
+
+/// Presence of somebody with this status.
+fn shows(house: &mut House, who: &str, nick: &str, status: usize, enters: bool) -> Vec<Stanza> {
+    let join = if enters { "<x xmlns='http://jabber.org/protocol/muc'/>" } else { "" };
+    let status = "x".repeat(status);
+    let c = "<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='n' ver='v'/>";
+    let said = format!("<show>away</show><status>{status}</status>{c}{join}");
+    house.says(who, &format!("<presence to='{ROOM}/{nick}'>{said}</presence>"))
+}
+
+fn has(stanza: &Stanza, child: &str) -> bool {
+    stanza.children().any(|one| one.local() == child)
+}
 
 #[test]
 fn who_comes_back_is_told_what_was_large_page_by_page_and_once() {
@@ -31,4 +47,52 @@ fn who_comes_back_is_told_what_was_large_page_by_page_and_once() {
     }
     pages.retain(|page| !page.is_empty());
     assert_eq!(pages, [vec![0, 1], vec![2], vec![3], vec![4, 5]]);
+}
+
+#[test]
+fn who_enters_sees_all_though_not_all_that_they_say_section_7_2_2() {
+    let mut house = founded(&[]);
+    shows(&mut house, ROMEO, "romeo", 10, true);
+    let loud = 200;
+    for n in 0..loud {
+        let heard =
+            shows(&mut house, &format!("m{n}@far.example/x"), &format!("m{n}"), 3_900, true);
+        assert_eq!(refusal(&heard, &format!("m{n}@far.example/x")), None);
+    }
+    let heard = enter(&mut house, JULIET, "juliet");
+    let shown = to(&heard, JULIET);
+    let shown: Vec<_> = shown.into_iter().filter(|one| one.kind() == Kind::Presence).collect();
+    assert_eq!(shown.len(), loud + 3, "the founder, Romeo, herself");
+    let bytes: usize = shown.iter().map(|one| one.wire_len()).sum();
+    assert!(bytes < 700 * KIB, "{bytes}");
+    assert_eq!(codes(shown[loud + 2]), [170, 110], "herself last");
+    let romeo =
+        shown.iter().find(|one| one.head.from.as_ref().unwrap().resource() == Some("romeo"));
+    assert!(romeo.is_some_and(|one| has(one, "status")), "who says little says all of it");
+    let short: Vec<_> =
+        shown.iter().filter(|one| has(one, "show") && !has(one, "status")).collect();
+    assert!((50..150).contains(&short.len()), "{}", short.len());
+    assert!(short.iter().all(|one| has(one, "c") && has(one, "x")));
+}
+
+#[test]
+fn nobody_says_so_much_of_itself_that_others_cannot_be_told() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    let constraint = Some("resource-constraint".to_owned());
+    let heard = shows(&mut house, JULIET, "juliet", 4 * KIB, true);
+    assert_eq!((refusal(&heard, JULIET), to(&heard, ROMEO).len()), (constraint.clone(), 0));
+    enter(&mut house, JULIET, "juliet");
+    let heard = shows(&mut house, JULIET, "juliet", 4 * KIB, false);
+    assert_eq!((refusal(&heard, JULIET), to(&heard, ROMEO).len()), (constraint, 0));
+    // Who leaves does.
+    let status = "x".repeat(4 * KIB);
+    let heard = house.says(
+        JULIET,
+        &format!("<presence type='unavailable' to='{ROOM}/j'><status>{status}</status></presence>"),
+    );
+    let gone = to(&heard, ROMEO)[0];
+    assert_eq!((gone.head.type_str(), has(gone, "status")), ("unavailable", false));
+    let heard = leave(&mut house, ROMEO, "romeo");
+    assert_eq!(to(&heard, FOUNDER)[0].head.type_str(), "unavailable");
 }
