@@ -6,6 +6,9 @@ use engine::wire::*;
 
 /// The longest text of a configuration, in bytes.
 pub const TEXT_BYTES_MAX: usize = 4096;
+/// The longest name, and the longest language: they are told of many rooms at once (§6.3).
+const NAME_BYTES_MAX: usize = 512;
+const LANG_BYTES_MAX: usize = 64;
 /// The most messages that who enters is told.
 pub const HISTORY_ENTRIES_MAX: usize = 50;
 /// What who enters is told when nobody chose.
@@ -167,6 +170,13 @@ impl Config {
     /// The field that nothing can be made of.
     pub fn changed(&self, given: &Given) -> Result<Self, &'static str> {
         let mut new = self.with(given)?;
+        for (var, max) in [(NAME, NAME_BYTES_MAX), (LANG, LANG_BYTES_MAX)] {
+            let value = given.one(var).unwrap_or_default();
+            // One that is longer has been since before there was this limit, and may stay.
+            if value.len() > max && self.values(var) != [value] {
+                return Err(var);
+            }
+        }
         // Where only members may enter, it is they of whom the document's field says whether they
         // may invite. Of two fields that say so that one counts which says something new.
         let flag = |var| given.one(var).map(is_yes);

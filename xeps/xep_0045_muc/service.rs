@@ -23,6 +23,9 @@ pub const ROOMS_AT: Table = Table::named("rooms");
 
 pub const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "query");
 
+/// A room that everybody may find: its local part, and what is kept of it.
+pub type Found = (String, Vec<u8>);
+
 /// The rooms of this server.
 pub struct Rooms;
 
@@ -94,6 +97,8 @@ impl Room {
 
 /// Rooms of a page when nobody says how many.
 const PAGE_ROOMS_MAX: usize = 200;
+/// The same in bytes of what is told of them, but for one of which more is told alone.
+const PAGE_BYTES_MAX: usize = 512 << 10;
 /// Rooms that are read for one page: of more than that, nobody is told how many there are, and who
 /// asks for the last of them is told the last of these.
 const READ_ROOMS_MAX: usize = 10_000;
@@ -106,7 +111,7 @@ const READ_ROOMS_MAX: usize = 10_000;
 pub async fn listed(
     world: &World<'_>,
     asked: &rsm::Asked,
-) -> Result<(Vec<(String, Vec<u8>)>, bool), StanzaError> {
+) -> Result<(Vec<Found>, bool), StanzaError> {
     let (store, host) = (world.store, world.account);
     let rooms = store.cells_from(ROOMS_AT, host, "", READ_ROOMS_MAX).await?;
     match asked.after.as_deref() {
@@ -126,14 +131,14 @@ pub fn items<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
         let is_paged = query.child(rsm::SET).is_some();
         let asked = rsm::Asked::read(query)?;
         let (rooms, is_all) = listed(world, &asked).await?;
-        let page = page(&rooms, &asked)?;
-        let items = page.iter().map(|(local, kept)| {
+        let item = |(local, kept): &Found| {
             let jid = format!("{local}@{}", world.account.domain());
             let name = Listed::load(kept).map(|room| room.name).filter(|name| !name.is_empty());
             let item = Draft::new(Name::new(ITEMS.ns, "item")).attribute("jid", jid);
-            item.attribute("name", name.as_ref().unwrap_or(local))
-        });
-        let told = items.fold(Draft::new(ITEMS), Draft::child);
+            item.attribute("name", name.as_ref().unwrap_or(local)).finish()
+        };
+        let (page, items) = page(&rooms, &asked, item)?;
+        let told = items.iter().fold(Draft::new(ITEMS), Draft::payload);
         if !is_paged && page.len() == rooms.len() {
             return Ok(Reply::Payload(told.finish()));
         }
@@ -145,14 +150,15 @@ pub fn items<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
     })
 }
 
-/// Of the rooms, in whatever order they are, those that are asked for.
+/// Of the rooms, in whatever order they are, those that are asked for, and what is told of them.
 ///
 /// # Errors
 /// `item-not-found` for a name that is not among them.
 pub fn page<'a>(
-    rooms: &'a [(String, Vec<u8>)],
+    rooms: &'a [Found],
     asked: &rsm::Asked,
-) -> Result<&'a [(String, Vec<u8>)], StanzaError> {
+    tell: impl Fn(&Found) -> Payload,
+) -> Result<(&'a [Found], Vec<Payload>), StanzaError> {
     let place = |name: &str| {
         let found = rooms.iter().position(|(local, _)| local == name);
         found.ok_or_else(|| StanzaError::from(StanzaCondition::ItemNotFound))
@@ -161,6 +167,53 @@ pub fn page<'a>(
     let end = asked.before.as_deref().map(place).transpose()?.unwrap_or(rooms.len());
     let all = rooms.get(first..end).unwrap_or_default();
     let max = asked.max.map_or(PAGE_ROOMS_MAX, |max| PAGE_ROOMS_MAX.min(max as usize));
-    let max = max.min(all.len());
-    Ok(if asked.newest { &all[all.len() - max..] } else { &all[..max] })
+    let mut left = PAGE_BYTES_MAX;
+    let mut has_room = |told: &Payload| {
+        let bytes = told.as_str().len();
+        let has_room = bytes <= left || left == PAGE_BYTES_MAX;
+        left = left.saturating_sub(bytes);
+        has_room
+    };
+    if !asked.newest {
+        let told: Vec<_> = all.iter().take(max).map(tell).take_while(|one| has_room(one)).collect();
+        return Ok((&all[..told.len()], told));
+    }
+    let last = all.iter().rev().take(max).map(tell);
+    let mut told: Vec<_> = last.take_while(|one| has_room(one)).collect();
+    told.reverse();
+    Ok((&all[all.len() - told.len()..], told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As many rooms of which so much is told each.
+    fn page_of(rooms: usize, bytes: usize, asked: &rsm::Asked) -> Vec<String> {
+        let rooms: Vec<_> = (0..rooms).map(|n| (format!("{n:03}"), Vec::new())).collect();
+        let tell = |_: &Found| Draft::new(ITEMS).text("&".repeat(bytes / 5)).finish();
+        let (page, told) = page(&rooms, asked, tell).unwrap();
+        assert_eq!(page.len(), told.len());
+        page.iter().map(|(local, _)| local.clone()).collect()
+    }
+
+    #[test]
+    fn a_page_of_rooms_has_room_in_one_stanza_and_what_it_leaves_is_on_the_next() {
+        let first = rsm::Asked::default();
+        assert_eq!(page_of(300, 100, &first).len(), PAGE_ROOMS_MAX);
+        assert_eq!(page_of(300, PAGE_BYTES_MAX / 10, &first), names(0..9));
+        let after = rsm::Asked { after: Some("008".into()), ..rsm::Asked::default() };
+        assert_eq!(page_of(300, PAGE_BYTES_MAX / 10, &after), names(9..18));
+        let last = rsm::Asked { newest: true, ..rsm::Asked::default() };
+        assert_eq!(page_of(300, PAGE_BYTES_MAX / 10, &last), names(291..300));
+        let before = rsm::Asked { before: Some("291".into()), ..last };
+        assert_eq!(page_of(300, PAGE_BYTES_MAX / 10, &before), names(282..291));
+        assert_eq!(page_of(3, 2 * PAGE_BYTES_MAX, &first), names(0..1), "one there always is");
+        let none = rsm::Asked { max: Some(0), ..rsm::Asked::default() };
+        assert_eq!(page_of(3, 2 * PAGE_BYTES_MAX, &none), names(0..0));
+    }
+
+    fn names(numbers: std::ops::Range<usize>) -> Vec<String> {
+        numbers.map(|number| format!("{number:03}")).collect()
+    }
 }

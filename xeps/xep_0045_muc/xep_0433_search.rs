@@ -5,7 +5,7 @@
 
 use super::{
     config::Config,
-    service::{listed, page},
+    service::{Found, listed, page},
 };
 use crate::{
     xep_0004_forms::{FIELD, FORM_TYPE, Field, Given, Kind, Layout, VALUE, Wrong, X},
@@ -76,7 +76,7 @@ const FORM: Layout = Layout {
 const TERMS_MAX: usize = 8;
 
 /// What the service knows of a room that everybody may find.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Listed {
     /// For humans; it may have none.
     pub name: String,
@@ -252,11 +252,12 @@ fn search<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
             let number = |kept: &[u8]| Listed::load(kept).and_then(|room| room.occupants);
             rooms.sort_by_cached_key(|(_, kept)| std::cmp::Reverse(number(kept)));
         }
-        let found = page(&rooms, &asked)?;
-        let items = found
-            .iter()
-            .filter_map(|(local, kept)| Listed::load(kept).map(|room| room.item(&address(local))));
-        let told = items.fold(Draft::new(RESULT), Draft::child);
+        let item = |(local, kept): &Found| {
+            let room = Listed::load(kept).unwrap_or_default();
+            room.item(&address(local)).finish()
+        };
+        let (found, items) = page(&rooms, &asked, item)?;
+        let told = items.iter().fold(Draft::new(RESULT), Draft::payload);
         let ends = found.first().zip(found.last());
         let ends = ends.map(|((first, _), (last, _))| (first.clone(), last.clone()));
         let count = is_all.then_some(rooms.len() as u64);

@@ -1,7 +1,7 @@
 //! What is large: told in parts, in short or not at all, so that nobody who enters, comes back or
 //! asks is told more at once than waits for one socket (XEP-0045 §7.2.2, §7.2.14).
 
-use super::{FOUNDER, codes, enter, founded, leave, refusal, to};
+use super::{FOUNDER, codes, configure, enter, founded, leave, refusal, to};
 use crate::stage_room::House;
 use engine::wire::*;
 
@@ -95,4 +95,31 @@ fn nobody_says_so_much_of_itself_that_others_cannot_be_told() {
     assert_eq!((gone.head.type_str(), has(gone, "status")), ("unavailable", false));
     let heard = leave(&mut house, ROMEO, "romeo");
     assert_eq!(to(&heard, FOUNDER)[0].head.type_str(), "unavailable");
+}
+
+#[test]
+fn a_name_is_short_unless_it_has_been_long_before_section_10_2() {
+    let mut house = founded(&[("roomname", "Garden")]);
+    let long = "&".repeat(513);
+    let escaped = "&amp;".repeat(513);
+    for field in ["roomname", "lang"] {
+        let heard = configure(&mut house, FOUNDER, &[(field, &escaped)]);
+        assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("not-acceptable"), "{field}");
+    }
+    let config = house.cells.iter_mut().find(|((_, _, key), _)| key == "config").unwrap().1;
+    let older = String::from_utf8(config.clone()).unwrap().replace("Garden", &escaped);
+    *config = older.into_bytes();
+    house.restarts(&[]);
+    let heard = configure(&mut house, FOUNDER, &[("roomname", &escaped), ("moderatedroom", "1")]);
+    assert_eq!(refusal(&heard, FOUNDER), None, "as it is, it may stay");
+    let info = "<iq type='get' id='i'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>";
+    let told = house.says(ROMEO, info)[0].to_text();
+    assert!(told.contains("muc_moderated"), "{told}");
+    let query = Stanza::parse_one(&told).unwrap();
+    let identity = query.children().next().unwrap().children().next().unwrap();
+    assert_eq!(identity.attribute("name").as_deref(), Some(long.as_str()));
+    let heard = configure(&mut house, FOUNDER, &[("roomname", "Orchard")]);
+    assert_eq!(refusal(&heard, FOUNDER), None);
+    let heard = configure(&mut house, FOUNDER, &[("roomname", &escaped)]);
+    assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("not-acceptable"));
 }
