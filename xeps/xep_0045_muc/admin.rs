@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const ITEMS_MAX: usize = 1_000;
 /// The longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 1_024;
+/// Bytes of the reasons that one list tells: in a long one it matters more who is in it.
+const LISTED_REASONS_BYTES_MAX: usize = 256 << 10;
 
 /// One thing that is asked for.
 enum Change {
@@ -43,7 +45,9 @@ impl Room {
             (Some(name), None) => {
                 let wanted = Affiliation::parse(&name).ok_or(StanzaCondition::BadRequest)?;
                 self.may_list(rank, wanted)?;
-                self.members.all(wanted).map(|(who, member)| self.listed(who, member)).collect()
+                let mut left = LISTED_REASONS_BYTES_MAX;
+                let all = self.members.all(wanted);
+                all.map(|(who, member)| listed(who, member, &mut left)).collect()
             }
             (None, Some(name)) => {
                 let wanted = Role::parse(&name).ok_or(StanzaCondition::BadRequest)?;
@@ -76,20 +80,6 @@ impl Room {
         match may {
             true => Ok(()),
             false => Err(StanzaCondition::Forbidden.into()),
-        }
-    }
-
-    fn listed(&self, who: &Bare, member: &Member) -> Draft {
-        let item = Draft::new(ADMIN_ITEM)
-            .attribute("affiliation", member.affiliation.as_str())
-            .attribute("jid", who.as_str());
-        let item = match &member.nick {
-            Some(nick) => item.attribute("nick", nick),
-            None => item,
-        };
-        match &member.reason {
-            Some(reason) => item.child(Draft::new(ADMIN_REASON).text(reason)),
-            None => item,
         }
     }
 
@@ -296,6 +286,26 @@ impl Room {
             }
         }
         Ok(())
+    }
+}
+
+/// With why, as long as so many bytes are left for that.
+fn listed(who: &Bare, member: &Member, left: &mut usize) -> Draft {
+    let item = Draft::new(ADMIN_ITEM)
+        .attribute("affiliation", member.affiliation.as_str())
+        .attribute("jid", who.as_str());
+    let item = match &member.nick {
+        Some(nick) => item.attribute("nick", nick),
+        None => item,
+    };
+    let reason = member.reason.as_ref().map(|why| Draft::new(ADMIN_REASON).text(why).finish());
+    let bytes = reason.as_ref().map_or(0, |reason| reason.as_str().len());
+    match reason.filter(|_| bytes <= *left) {
+        Some(reason) => {
+            *left -= bytes;
+            item.payload(&reason)
+        }
+        None => item,
     }
 }
 

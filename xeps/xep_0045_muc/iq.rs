@@ -6,6 +6,7 @@ use super::{
     occupants::Seat,
     presence::refuse_presence,
     rank::{Affiliation, Role},
+    reply::short_enough,
     room::{Room, Turn, send},
     whisper::error_of,
     xep_0317_hats::COMMAND,
@@ -100,7 +101,7 @@ impl Room {
             IqKind::Set if moderation::is_request(asked) => return self.moderate(iq, from, turn),
             _ => return self.ask_hooks(from, kind, iq, turn),
         };
-        send(iq.result().with(told), turn.out);
+        send(iq.result().with(short_enough(told)?), turn.out);
         Ok(())
     }
 

@@ -8,6 +8,23 @@ use engine::{
     wire::*,
 };
 
+/// Bytes of what a room itself answers. A stream ends for which more waits than its mailbox takes,
+/// be it one stanza: who asks for too long a list is told so instead.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Of a list that is not told.
+pub const TOO_LONG: &str = "the list is too long to be told";
+
+/// An answer that is not too long to be told.
+///
+/// # Errors
+/// `policy-violation`.
+pub fn short_enough(told: Payload) -> Result<Payload, StanzaError> {
+    match told.as_str().len() > ANSWER_BYTES_MAX {
+        true => Err(StanzaError::from(StanzaCondition::PolicyViolation).with_text(TOO_LONG)),
+        false => Ok(told),
+    }
+}
+
 /// To where it is addressed.
 pub fn send(stanza: Stanza, out: &mut Vec<Output>) {
     if let Some(to) = stanza.head.to.as_ref().map(Jid::bare) {

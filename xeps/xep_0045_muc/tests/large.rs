@@ -1,7 +1,7 @@
 //! What is large: told in parts, in short or not at all, so that nobody who enters, comes back or
 //! asks is told more at once than waits for one socket (XEP-0045 §7.2.2, §7.2.14).
 
-use super::{FOUNDER, codes, configure, enter, founded, leave, refusal, to};
+use super::{FOUNDER, admin, codes, configure, enter, founded, leave, refusal, to};
 use crate::stage_room::House;
 use engine::wire::*;
 
@@ -95,6 +95,48 @@ fn nobody_says_so_much_of_itself_that_others_cannot_be_told() {
     assert_eq!((gone.head.type_str(), has(gone, "status")), ("unavailable", false));
     let heard = leave(&mut house, ROMEO, "romeo");
     assert_eq!(to(&heard, FOUNDER)[0].head.type_str(), "unavailable");
+}
+
+/// So many become members, with addresses so long and such a reason.
+fn members(house: &mut House, count: usize, address: usize, reason: &str) {
+    for thousand in 0..count.div_ceil(1_000) {
+        let numbers = 1_000 * thousand..count.min(1_000 * (thousand + 1));
+        let items = numbers.map(|n| {
+            let who = format!("{n:0>address$}@wax.example");
+            format!("<item jid='{who}' affiliation='member'><reason>{reason}</reason></item>")
+        });
+        let heard = admin(house, FOUNDER, &items.collect::<String>());
+        assert_eq!(refusal(&heard, FOUNDER), None);
+    }
+}
+
+fn list(house: &mut House) -> Vec<Stanza> {
+    house.says(
+        FOUNDER,
+        "<iq type='get' id='l'><query xmlns='http://jabber.org/protocol/muc#admin'>\
+         <item affiliation='member'/></query></iq>",
+    )
+}
+
+#[test]
+fn a_long_list_names_everybody_and_not_every_reason_section_9_5() {
+    let mut house = founded(&[]);
+    members(&mut house, 400, 5, &"&amp;".repeat(500));
+    let heard = list(&mut house);
+    assert!(heard[0].wire_len() < 320 * KIB, "{}", heard[0].wire_len());
+    let items: Vec<_> = heard[0].children().next().unwrap().children().collect();
+    let reasons = items.iter().filter(|item| item.children().next().is_some()).count();
+    assert_eq!(items.len(), 400);
+    assert!((90..110).contains(&reasons), "{reasons}");
+}
+
+#[test]
+fn who_asks_for_too_long_a_list_is_told_so_section_9_5() {
+    let mut house = founded(&[]);
+    members(&mut house, 3_000, 400, "");
+    let heard = list(&mut house);
+    assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("policy-violation"));
+    assert!(heard[0].to_text().contains("too long"));
 }
 
 #[test]

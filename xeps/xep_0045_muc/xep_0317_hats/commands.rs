@@ -7,6 +7,7 @@ use crate::{
     xep_0045_muc::{
         line::{Asker, Step},
         rank::{Affiliation, Role},
+        reply::short_enough,
         room::{Room, Turn, send},
     },
 };
@@ -115,7 +116,8 @@ impl Room {
                 let mut step = self.step(Asker::Sender(iq.clone()));
                 let told = self.obey(what, &given, &mut step, turn.ctx)?;
                 let done = told.into_iter().fold(answer("completed"), Draft::child);
-                step.send(iq.result().with(done.finish()));
+                // Only what changes nothing tells much.
+                step.send(iq.result().with(short_enough(done.finish())?));
                 self.take(step, turn);
                 return Ok(());
             }
