@@ -8,7 +8,6 @@ use super::{
     room::Room,
     show::{Viewer, addressed},
     sight::at_once,
-    xep_0463_versions::{self as versions, Versions},
 };
 use engine::{ctx::Ctx, wire::*};
 
@@ -23,14 +22,13 @@ impl Room {
         step: &mut Step,
         ctx: &Ctx<'_>,
     ) {
-        self.tell_affiliations(stanza, from, step, ctx);
+        let versions = self.tell_affiliations(stanza, from, step, ctx);
         self.tell_picture(from, step);
         self.tell_others(from, step, ctx);
         let Some(mut show) = self.show(nick, ctx) else { return };
         show.stanza_id.clone_from(&stanza.head.id);
         show.own_statuses = self.entry_statuses(codes);
-        show.word.versions =
-            versions::is_wanted(stanza).then(|| Versions { since: None, until: self.version(ctx) });
+        show.word.versions = versions;
         step.show(show);
         self.tell_history(from, stanza, step, ctx);
     }

@@ -9,6 +9,7 @@ use super::{
     names::*,
     occupants::Seat,
     rank::{Affiliation, Rank},
+    reply::TOO_LONG,
     room::Room,
     show::addressed,
 };
@@ -28,6 +29,9 @@ pub const XEP: Xep = Xep {
 const MAV: Name = Name::new("urn:xmpp:muc:affiliations:1", "mav");
 /// What one message tells (section 5.2.1), so that none is too big for anybody's stream.
 const ITEMS_MAX: usize = 500;
+/// Bytes of all that one who enters is told, beside who is here and what was said. A longer list is
+/// not told, and no version of it.
+const TOLD_BYTES_MAX: usize = 256 << 10;
 
 /// A version before a change, if there was one, and behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,35 +78,62 @@ impl Room {
     }
 
     /// Section 5.2.1: who enters is told before anything else, unless it has the version of now.
-    /// By lists of XEP-0045 it would learn no more.
-    pub fn tell_affiliations(&self, join: &Stanza, to: &Jid, step: &mut Step, ctx: &Ctx<'_>) {
-        let Some(mav) = join.child(JOIN).and_then(|join| join.child(MAV)) else { return };
+    /// By lists of XEP-0045 it would learn no more. Which version it has then, if it wants that.
+    pub fn tell_affiliations(
+        &self,
+        join: &Stanza,
+        to: &Jid,
+        step: &mut Step,
+        ctx: &Ctx<'_>,
+    ) -> Option<Versions> {
+        let mav = join.child(JOIN).and_then(|join| join.child(MAV))?;
+        let version = self.version(ctx);
+        let now = Some(Versions { since: None, until: version.clone() });
         let rank = self.rank(to);
         if self.may_list(rank, Affiliation::Member).is_err() {
-            let head = Head::new(Kind::Message).with_type("error").with_from(self.jid.clone());
-            let error = StanzaError::from(StanzaCondition::Forbidden).to_payload();
-            let mut refused = Stanza::new(head.with_to(to.clone())).with(error);
-            refused.head.id.clone_from(&join.head.id);
-            return step.send(refused);
+            step.send(self.untold(join, to, StanzaCondition::Forbidden.into()));
+            return now;
         }
-        let version = self.version(ctx);
         if mav.attribute("since").is_some_and(|since| since == version) {
-            return;
+            return now;
         }
+        let Some(pieces) = self.pieces(rank, &version) else {
+            let error = StanzaError::from(StanzaCondition::PolicyViolation);
+            step.send(self.untold(join, to, error.with_text(TOO_LONG)));
+            return None;
+        };
+        pieces.iter().for_each(|piece| step.send(addressed(piece, to)));
+        now
+    }
+
+    /// All of it, in as many messages as it takes; `None`: it is too long.
+    fn pieces(&self, rank: Rank, version: &str) -> Option<Vec<Stanza>> {
         let known = self.members.iter().filter(|(_, member)| self.sees(rank, member.affiliation));
         let known: Vec<_> = known.collect();
         let last = known.len().div_ceil(ITEMS_MAX).max(1);
         let piece = |n: usize| format!("{version}.{n}");
-        for n in 1..=last {
+        let mut left = TOLD_BYTES_MAX;
+        let pieces = (1..=last).map(|n| {
             let items = known.iter().skip((n - 1) * ITEMS_MAX).take(ITEMS_MAX);
             let items = items.map(|(who, Member { affiliation, .. })| item(who, *affiliation));
             let versions = Versions {
                 since: (n > 1).then(|| piece(n - 1)),
-                until: if n == last { version.clone() } else { piece(n) },
+                until: if n == last { version.to_owned() } else { piece(n) },
             };
             let x = items.fold(Draft::new(X).child(versions.draft()), Draft::child);
-            step.send(addressed(&self.said_by_itself(x), to));
-        }
+            let told = self.said_by_itself(x);
+            left = left.checked_sub(told.wire_len())?;
+            Some(told)
+        });
+        pieces.collect()
+    }
+
+    /// That who enters is not told.
+    fn untold(&self, join: &Stanza, to: &Jid, error: StanzaError) -> Stanza {
+        let head = Head::new(Kind::Message).with_type("error").with_from(self.jid.clone());
+        let mut refused = Stanza::new(head.with_to(to.clone())).with(error.to_payload());
+        refused.head.id.clone_from(&join.head.id);
+        refused
     }
 
     fn sees(&self, rank: Rank, affiliation: Affiliation) -> bool {

@@ -137,6 +137,16 @@ fn who_asks_for_too_long_a_list_is_told_so_section_9_5() {
     let heard = list(&mut house);
     assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("policy-violation"));
     assert!(heard[0].to_text().contains("too long"));
+    // So is who enters and wants to know of all (XEP-0463), and is in all the same.
+    leave(&mut house, FOUNDER, "founder");
+    let mav = "<mav xmlns='urn:xmpp:muc:affiliations:1'/>";
+    let join = format!("<x xmlns='http://jabber.org/protocol/muc'>{mav}</x>");
+    let heard = house.says(FOUNDER, &format!("<presence to='{ROOM}/founder'>{join}</presence>"));
+    assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("policy-violation"));
+    let told = to(&heard, FOUNDER);
+    let own = told.iter().find(|one| one.kind() == Kind::Presence).unwrap();
+    assert_eq!(codes(own), [170, 110]);
+    assert!(!own.to_text().contains("mav"), "it has no version of what it was not told");
 }
 
 #[test]
