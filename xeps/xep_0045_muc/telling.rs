@@ -98,8 +98,11 @@ impl Room {
             }
             return None;
         }
-        // What no log has, such as that somebody types, is of no use to who comes back.
-        let passes_away = pos.is_none() && (message.child(BODY).is_some() || is_subject(&message));
+        // What no log has, such as that somebody types, is of no use to who comes back; but what
+        // has become of the room is (§10.2.1).
+        let by_room = message.head.from.as_ref().is_some_and(Jid::is_bare);
+        let says = message.child(BODY).is_some() || is_subject(&message);
+        let passes_away = pos.is_none() && (by_room || says);
         let is_news = pos.is_some() && is_news(&message);
         let (number, is_private) = (step.number, self.config.is_members_only);
         let (by, after, message) = (by.bare(), None, message.settled());

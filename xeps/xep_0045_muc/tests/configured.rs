@@ -63,6 +63,24 @@ fn what_concerns_privacy_is_told_by_its_own_code_section_10_2_1() {
     }
 }
 
+#[test]
+fn so_it_is_to_who_has_no_stream_when_it_changes_sections_10_2_1_and_14_5() {
+    let mut house = founded(&[]);
+    enter(&mut house, ROMEO, "romeo");
+    house.goes_away(ROMEO);
+    let heard = configure(&mut house, FOUNDER, &[("whois", "anyone")]);
+    assert_eq!(told(&heard, ROMEO), [104, 172]);
+    let types = "<message type='groupchat'><composing \
+                 xmlns='http://jabber.org/protocol/chatstates'/></message>";
+    assert!(to(&house.says(FOUNDER, types), ROMEO).is_empty(), "that is over when it is back");
+    assert!(to(&house.comes_back(ROMEO), ROMEO).is_empty(), "once");
+    // Nor has anybody when the process has just begun.
+    house.unread = Some(Jid::parse(ROMEO).unwrap());
+    house.restarts(&[]);
+    let heard = configure(&mut house, FOUNDER, &[("whois", "moderators")]);
+    assert_eq!(told(&heard, ROMEO), [104, 173]);
+}
+
 /// What a room tells of itself to who asks: its features, and its form.
 fn disco(house: &mut House, who: &str) -> (Vec<String>, BTreeMap<String, Vec<String>>) {
     let ns = "http://jabber.org/protocol/disco#info";
