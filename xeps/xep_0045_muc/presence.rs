@@ -1,11 +1,11 @@
 //! Presence that comes to a room: who enters, who is there in another way, who leaves
-//! (XEP-0045 §7.2, §7.6, §7.7, §7.14).
+//! (XEP-0045 §7.2, §7.7, §7.14).
 
 use super::{
     line::{Asker, Effect, Step},
     message::is_unreachable,
     names::*,
-    occupants::{self, Seat, SeenBy, is_unseen_nick},
+    occupants::{self, SeenBy, is_unseen_nick},
     rank::{Affiliation, Role},
     room::{Room, Turn, send},
     show::{Audience, Show, Viewer, Word, addressed},
@@ -61,16 +61,6 @@ impl Room {
         }
     }
 
-    /// Who was here when the process began, and enters under another nick, knows of no nick that it
-    /// could be leaving.
-    fn forget_unsure(&mut self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
-        let Some((old, occupant)) = self.occupants.by(from) else { return };
-        let since = occupant.seat(from).map(|seat| seat.since);
-        if &**old != nick && since.is_some_and(|since| self.unsure.contains(&since)) {
-            self.drop_lost(from, turn);
-        }
-    }
-
     /// §7.2.18: presence of who thinks that it is here and is not tells it so, behind what it is
     /// still to be told as of one that was.
     pub fn is_not_here(&mut self, from: &Jid, nick: &str, turn: &mut Turn<'_, '_>) {
@@ -79,7 +69,7 @@ impl Room {
         self.take(step, turn);
     }
 
-    fn not_here(&self, jid: &Jid, nick: &str, statuses: Vec<u16>, ctx: &Ctx<'_>) -> Stanza {
+    pub fn not_here(&self, jid: &Jid, nick: &str, statuses: Vec<u16>, ctx: &Ctx<'_>) -> Stanza {
         let own = Viewer { sees_address: true, is_own: true, wants_versions: false };
         addressed(&self.gone(jid, nick, statuses, ctx).to(own), jid)
     }
@@ -163,63 +153,6 @@ impl Room {
         }
     }
 
-    /// §7.6. A nick that several sessions share is left by this one alone.
-    fn rename(
-        &mut self,
-        from: &Jid,
-        old: &Text,
-        new: Text,
-        stanza: &Stanza,
-        turn: &mut Turn<'_, '_>,
-    ) -> Result<(), StanzaError> {
-        self.may_be_called(&new, from)?;
-        let mut step = self.step(Asker::Sender(stanza.clone()));
-        let Some(occupant) = self.occupants.get(old) else { return Ok(()) };
-        let Some(seat) = occupant.seat(from).cloned() else { return Ok(()) };
-        // Under a nick that is its owner's already it has the role that goes with that one.
-        let role = self.occupants.get(&new).map_or(occupant.role, |there| there.role);
-        let (was, role_since) = (occupant.role, occupant.role_since);
-        self.has_room_for_a_session(&new)?;
-        if let Some(mut gone) = self.rise(from, None, &mut step, turn.ctx) {
-            gone.role = was;
-            gone.word.nick = Some(new.clone());
-            gone.statuses.push(status::NICK_CHANGED);
-            step.show(gone);
-        }
-        // It sits since it came: what is still to be told of before is for it, too.
-        let sees_few = seat.sees_few && role < Role::Moderator;
-        let (presence, shown_ms) = (for_all(stanza), turn.ctx.unix_ms);
-        let is_there = self.occupants.get(&new).is_some();
-        self.occupants.sit(new.clone(), role, Seat { presence, shown_ms, sees_few, ..seat });
-        if let Some(occupant) = self.occupants.get_mut(&new).filter(|_| !is_there) {
-            occupant.role_since = role_since;
-        }
-        self.keep_seat(from, &mut step);
-        self.has_come(&from.bare(), &new, &mut step)?;
-        if let Some(mut show) = self.show(&new, turn.ctx) {
-            show.stanza_id.clone_from(&stanza.head.id);
-            show.own_statuses.extend(respelled(stanza));
-            step.show(show);
-        }
-        match role == Role::Moderator && was != role {
-            true => self.tell_others(from, &mut step, turn.ctx),
-            false => self.tell_left(from, old, &mut step, turn.ctx),
-        }
-        self.take(step, turn);
-        Ok(())
-    }
-
-    /// Who stays under the nick that a session has left is another to it now.
-    fn tell_left(&self, session: &Jid, old: &str, step: &mut Step, ctx: &Ctx<'_>) {
-        let Some((_, occupant)) = self.occupants.by(session) else { return };
-        let (seat, left) = (occupant.seat(session), self.show(old, ctx));
-        if let Some(left) = left.filter(|left| seat.is_some_and(|seat| seat.sees(left.seen))) {
-            let sees_address = self.shows_addresses_to(occupant.role);
-            let viewer = Viewer { sees_address, is_own: false, wants_versions: false };
-            step.send(addressed(&left.to(viewer), session));
-        }
-    }
-
     /// §7.2.8: a nick is not somebody else's, be it there or reserved; §17.1: it can be seen.
     ///
     /// # Errors
@@ -296,61 +229,9 @@ impl Room {
         }
     }
 
-    /// A session that sat when the process began is not there any more.
-    fn lost(&mut self, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
-        let Some(since) = stanza.head.id.as_deref().and_then(|id| id.parse().ok()) else { return };
-        if !self.unsure.remove(&since) {
-            return;
-        }
-        let who = stanza.head.from.as_ref().map(Jid::bare);
-        let is_it = |seat: &&Seat| seat.since == since && Some(seat.jid.bare()) == who;
-        let lost = {
-            let mut seats = self.occupants.iter().flat_map(|(_, occupant)| &occupant.seats);
-            seats.find(is_it).map(|seat| (seat.jid.clone(), seat.shown_ms, seat.start))
-        };
-        let Some((jid, shown_ms, start)) = lost else { return };
-        self.lately.loses(&jid, shown_ms, start, turn.ctx.now);
-        self.drop_lost(&jid, turn);
-    }
-
     /// Somebody is not there any more, and did not say so.
     pub fn drop_lost(&mut self, jid: &Jid, turn: &mut Turn<'_, '_>) {
         self.go(jid, None, turn, |show| show.statuses.push(status::LOST));
-    }
-
-    /// Asks the accounts of who sat when the process began whether they are there still.
-    pub fn look_around(&mut self, turn: &mut Turn<'_, '_>) {
-        if turn.ctx.settings.service(self.jid.domain()).is_none() {
-            return self.shut_down(turn);
-        }
-        for (nick, occupant) in self.occupants.iter() {
-            for seat in &occupant.seats {
-                let head = Head::new(Kind::Presence).with_type("probe");
-                let head = head.with_from(self.occupant(nick)).with_to(seat.jid.clone());
-                let mut probe = Stanza::new(head);
-                probe.head.id = Some(seat.since.to_string().into());
-                send(probe, turn.out);
-            }
-        }
-        let mut step = self.step(Asker::Nobody);
-        for (nick, seat) in std::mem::take(&mut self.unseated) {
-            step.write(occupants::forgotten(&self.jid, seat.since));
-            self.unsure.remove(&seat.since);
-            // Who sits under another nick, was never told of this one, or that it has left it.
-            if self.occupants.nick_of(&seat.jid).is_none() {
-                step.send(self.not_here(&seat.jid, &nick, vec![status::LOST], turn.ctx));
-            }
-        }
-        if !step.unit.changes.is_empty() {
-            self.take(step, turn);
-        }
-    }
-
-    /// Whether it only answers that: then it says no more than that it is there.
-    fn is_answer(&mut self, from: &Jid, stanza: &Stanza) -> bool {
-        let seat = self.occupants.by(from).and_then(|(_, occupant)| occupant.seat(from));
-        let was_unsure = seat.is_some_and(|seat| self.unsure.remove(&seat.since));
-        was_unsure && stanza.child_count() == 0
     }
 }
 
