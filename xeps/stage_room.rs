@@ -183,18 +183,30 @@ impl House {
         self.plays(Input::Tick)
     }
 
-    /// The process ends, and begins again. What was not committed has not happened. These sessions
-    /// are not there any more.
-    pub fn restarts(&mut self, lost: &[Jid]) -> Vec<Stanza> {
+    /// The process ends. What was not committed has not happened. When it begins again these
+    /// sessions are not there any more.
+    pub fn ends(&mut self, lost: &[Jid]) {
         (self.room, self.leaves) = (None, false);
         self.commits.clear();
         self.reads.clear();
         self.waiting.clear();
         lost.iter().for_each(|jid| drop(self.directed.remove(jid)));
+    }
+
+    /// It ends, and begins again, before anybody says anything.
+    pub fn restarts(&mut self, lost: &[Jid]) -> Vec<Stanza> {
+        self.ends(lost);
         if !self.cells.keys().any(|(table, ..)| *table == engine::unit::OCCUPANTS.name()) {
             return Vec::new();
         }
         let mut left = self.wakes();
+        left.extend(self.all_come_back());
+        left
+    }
+
+    /// The sessions of this server are there again that are in the room.
+    pub fn all_come_back(&mut self) -> Vec<Stanza> {
+        let mut left = Vec::new();
         // Accounts of other servers know nothing of logs.
         let is_ours = |jid: &Jid| self.settings.hosts(jid.domain());
         let there = self.directed.iter().filter(|(jid, to)| !to.is_empty() && is_ours(jid));
@@ -362,8 +374,8 @@ impl House {
                 head = head.with_to(if is_there { from.clone() } else { from.bare().into() });
                 if !is_there {
                     head = head.with_type(kind);
-                    head.id.clone_from(&stanza.head.id);
                 }
+                head.id.clone_from(&stanza.head.id);
                 Some(Input::Routed(Stanza::new(head), None))
             }
             _ => None,

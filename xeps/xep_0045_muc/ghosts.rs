@@ -6,7 +6,12 @@ use super::{
     occupants::{self, Seat},
     room::{Room, Turn, send},
 };
-use engine::wire::*;
+use engine::{ctx::Ctx, wire::*};
+
+/// How the id begins of what a room asks; behind it is the number of the seat. By that it knows the
+/// answer, which else looks like what a client says: it comes late, when the session has shown
+/// something else meanwhile, taken another nick or come in once more.
+const ASKED: &str = "sits-";
 
 impl Room {
     /// Asks the accounts of who sat when the process began whether they are there still.
@@ -18,9 +23,7 @@ impl Room {
             for seat in &occupant.seats {
                 let head = Head::new(Kind::Presence).with_type("probe");
                 let head = head.with_from(self.occupant(nick)).with_to(seat.jid.clone());
-                let mut probe = Stanza::new(head);
-                probe.head.id = Some(seat.since.to_string().into());
-                send(probe, turn.out);
+                send(Stanza::new(head.with_id(format!("{ASKED}{}", seat.since))), turn.out);
             }
         }
         let mut step = self.step(Asker::Nobody);
@@ -39,8 +42,9 @@ impl Room {
 
     /// A session that sat when the process began is not there any more.
     pub fn lost(&mut self, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
-        let Some(since) = stanza.head.id.as_deref().and_then(|id| id.parse().ok()) else { return };
-        if !self.unsure.remove(&since) {
+        let id = stanza.head.id.as_deref().and_then(|id| id.strip_prefix(ASKED));
+        let Some(since) = id.and_then(|since| since.parse::<u64>().ok()) else { return };
+        if !self.unsure.contains(&since) {
             return;
         }
         let who = stanza.head.from.as_ref().map(Jid::bare);
@@ -64,10 +68,18 @@ impl Room {
         }
     }
 
-    /// Whether it only answers that: then it says no more than that it is there.
-    pub fn is_answer(&mut self, from: &Jid, stanza: &Stanza) -> bool {
-        let seat = self.occupants.by(from).and_then(|(_, occupant)| occupant.seat(from));
-        let was_unsure = seat.is_some_and(|seat| self.unsure.remove(&seat.since));
-        was_unsure && stanza.child_count() == 0
+    /// Whether it only answers that: then it says no more than that the session is there. An
+    /// account of another server need not say what it answers.
+    pub fn is_answer(&mut self, from: &Jid, nick: &str, stanza: &Stanza, ctx: &Ctx<'_>) -> bool {
+        let Some((own, occupant)) = self.occupants.by(from) else { return false };
+        let Some(since) = occupant.seat(from).map(|seat| seat.since) else { return false };
+        let names_it = stanza.head.id.as_deref().is_some_and(|id| id.starts_with(ASKED));
+        let may_be = || &**own == nick && self.unsure.contains(&since);
+        let is_it = names_it || !ctx.settings.hosts(from.domain()) && may_be();
+        let is_it = is_it && stanza.child_count() == 0;
+        if is_it {
+            self.unsure.remove(&since);
+        }
+        is_it
     }
 }

@@ -41,6 +41,9 @@ impl Room {
         else {
             return refuse_presence(&stanza, &StanzaCondition::JidMalformed.into(), turn);
         };
+        if self.is_answer(&from, &nick, &stanza, turn.ctx) {
+            return;
+        }
         if self.line.is_full() || says_too_much(&stanza) {
             return refuse_presence(&stanza, &StanzaCondition::ResourceConstraint.into(), turn);
         }
@@ -104,9 +107,6 @@ impl Room {
         stanza: &Stanza,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
-        if self.is_answer(from, stanza) {
-            return Ok(());
-        }
         let mut step = self.step(Asker::Sender(stanza.clone()));
         self.reseat(from, nick, stanza, &mut step, turn.ctx);
         if let Some(mut show) = self.show(nick, turn.ctx) {
@@ -149,6 +149,7 @@ impl Room {
         let (wants_versions, now_ms) = (versions::is_wanted(stanza), ctx.unix_ms);
         let shown = self.occupants.shows(from, for_all(stanza), wants_versions, now_ms);
         if let Some((role, seat)) = shown {
+            self.unsure.remove(&seat.since);
             step.write(occupants::kept(&self.jid, nick, role, seat));
         }
     }

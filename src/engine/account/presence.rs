@@ -289,9 +289,8 @@ impl Account {
         let Some(from) = probe.head.from.clone() else { return };
         let mere = self.mere_presence(probe, &from);
         if !mere.is_empty() {
-            let is_room = ctx.settings.service(from.domain()).is_some();
-            if let Some(to) = probe.head.to.as_ref().filter(|_| is_room) {
-                self.asked_by_room(to, from.bare(), out);
+            if ctx.settings.service(from.domain()).is_some() {
+                return self.answer_room(probe, mere, ctx, out);
             }
             return mere.into_iter().for_each(|answer| self.tell_one(answer, ctx, out));
         }

@@ -199,6 +199,24 @@ impl Account {
         }
     }
 
+    /// A room asks whether a session is there: it is, as these say. By the id of what it asked the
+    /// room knows that the session has not said so itself.
+    pub(super) fn answer_room(
+        &mut self,
+        probe: &Stanza,
+        answers: Vec<Stanza>,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if let (Some(room), Some(session)) = (&probe.head.from, &probe.head.to) {
+            self.asked_by_room(session, room.bare(), out);
+        }
+        for mut answer in answers {
+            answer.head.id.clone_from(&probe.head.id);
+            self.tell_one(answer, ctx, out);
+        }
+    }
+
     /// A room does not know whether a session of its occupant's takes what is said, or what of it
     /// sleeps: if it has a stream it takes all now.
     pub(super) fn asked_by_room(&mut self, session: &Jid, room: Bare, out: &mut Vec<Output>) {

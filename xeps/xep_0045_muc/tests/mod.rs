@@ -4,6 +4,7 @@ mod bad_input;
 mod channel;
 mod configured;
 mod document;
+mod ghosts;
 mod greeted;
 mod hats;
 mod large;

@@ -104,6 +104,20 @@ fn who_was_sent_presence_may_ask_whether_that_resource_is_there_still_rfc6121_4_
 }
 
 #[test]
+fn a_room_that_asks_whether_who_is_in_it_is_there_is_answered_with_its_id_xep_0045_18_1_2() {
+    let mut world = World::of(NONE);
+    world.settings.services = vec![(Bare::parse("rooms.x").unwrap(), 45)];
+    let juliet = world.online(JULIET, 1);
+    world.loads = false;
+    let shows = "<presence to='garden@rooms.x/j' id='p'><show>dnd</show></presence>";
+    world.says(juliet, JULIET, shows);
+    world.routed(&format!("<presence type='probe' from='garden@rooms.x/j' to='{JULIET}' id='7'/>"));
+    let answer = world.carried.last().map(|xml| Stanza::parse_one(xml));
+    let wanted = format!("<presence from='{JULIET}' to='garden@rooms.x/j' id='7'/>");
+    assert_eq!(answer, Some(Stanza::parse_one(&wanted)));
+}
+
+#[test]
 fn a_probe_of_a_stranger_takes_back_no_pre_approval_rfc6121_4_3_2() {
     let mut world = World::of(NONE);
     let (juliet, romeo) = (world.online(JULIET, 1), world.online(ROMEO, 2));

@@ -1,0 +1,93 @@
+//! Who sat when the process began: whether it is there still (XEP-0045 §18.1.2).
+
+use super::*;
+
+const JULIET: &str = "juliet@wax.example/balcony";
+const ROMEO: &str = "romeo@wax.example/orchard";
+const PARIS: &str = "paris@wax.example/church";
+const JOIN: &str = "<x xmlns='http://jabber.org/protocol/muc'/>";
+
+/// The owner, Juliet and Romeo.
+fn house() -> House {
+    let mut house = founded(&[]);
+    for (who, nick) in [(JULIET, "juliet"), (ROMEO, "romeo")] {
+        enter(&mut house, who, nick);
+    }
+    house
+}
+
+fn presence(house: &House, nick: &str, children: &str) -> String {
+    format!("<presence to='{}/{nick}'>{children}</presence>", house.jid)
+}
+
+/// Who comes in sees them: each nick, with what it shows.
+fn seen(house: &mut House) -> Vec<(String, String)> {
+    let heard = enter(house, PARIS, "paris");
+    let presence = to(&heard, PARIS).into_iter().filter(|one| one.kind() == Kind::Presence);
+    let seen = presence.map(|one| {
+        let nick = one.head.from.as_ref().and_then(|from| from.resource()).unwrap_or_default();
+        let show = one.child(Name::new(ns::CLIENT, "show"));
+        (nick.to_owned(), show.map(|show| show.text().into_owned()).unwrap_or_default())
+    });
+    seen.filter(|(nick, _)| !["founder", "romeo", "paris"].contains(&&**nick)).collect()
+}
+
+/// What is asked of the accounts.
+fn asked(heard: &[Stanza]) -> Vec<&Stanza> {
+    heard.iter().filter(|one| one.head.type_str() == "probe").collect()
+}
+
+/// The room is loaded for what she says, asks her account at once, and is answered behind that.
+#[test]
+fn that_a_session_is_there_is_not_taken_for_what_it_shows_or_is_called() {
+    let shows = "<show>dnd</show>";
+    for (nick, children, show) in [
+        ("juliet", String::new(), ""),
+        ("juliet", shows.to_owned(), "dnd"),
+        ("juliet", format!("{JOIN}{shows}"), "dnd"),
+        ("jules", String::new(), ""),
+        ("jules", shows.to_owned(), "dnd"),
+        ("jules", format!("{JOIN}{shows}"), "dnd"),
+    ] {
+        let mut house = house();
+        let away = presence(&house, "juliet", "<show>away</show>");
+        house.says(JULIET, &away);
+        house.ends(&[]);
+        let says = presence(&house, nick, &children);
+        house.says(JULIET, &says);
+        assert_eq!(seen(&mut house), [(nick.to_owned(), show.to_owned())], "{says}");
+    }
+}
+
+#[test]
+fn that_a_session_is_there_is_said_of_none_that_has_come_in_since() {
+    let mut house = house();
+    house.unread = Some(Jid::parse(JULIET).unwrap());
+    let heard = house.restarts(&[]);
+    let asked = asked(&heard)
+        .into_iter()
+        .find(|one| one.head.to.as_ref().is_some_and(|to| to.as_str() == JULIET));
+    let id = asked.and_then(|asked| asked.head.id.clone()).unwrap();
+    leave(&mut house, JULIET, "juliet");
+    let comes = presence(&house, "juliet", &format!("{JOIN}<show>dnd</show>"));
+    house.says(JULIET, &comes);
+    let answer = format!("<presence to='{}/juliet' id='{id}'/>", house.jid);
+    assert_eq!(house.says(JULIET, &answer), []);
+    assert_eq!(seen(&mut house), [("juliet".to_owned(), "dnd".to_owned())]);
+}
+
+#[test]
+fn nobody_says_of_somebody_else_that_it_is_not_there_any_more() {
+    let mut house = house();
+    house.unread = Some(Jid::parse(JULIET).unwrap());
+    let heard = house.restarts(&[]);
+    let of_juliet = asked(&heard)
+        .into_iter()
+        .find(|one| one.head.to.as_ref().is_some_and(|to| to.as_str() == JULIET));
+    let id = of_juliet.and_then(|asked| asked.head.id.clone()).unwrap();
+    let says = format!("<presence type='unsubscribed' to='{}' id='{id}'/>", house.jid);
+    assert_eq!(house.says(ROMEO, &says), []);
+    assert_eq!(seen(&mut house), [("juliet".to_owned(), String::new())]);
+    let heard = house.says("juliet@wax.example", &says);
+    assert_eq!(codes(to(&heard, ROMEO)[0]), [333]);
+}
