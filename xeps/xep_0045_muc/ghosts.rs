@@ -1,4 +1,5 @@
-//! Who sat when the process began, and may be there no more (XEP-0045 §18.1.2).
+//! Who sat when the process began, and may be there no more (XEP-0045 §18.1.2): accounts are asked
+//! until they have answered.
 
 use super::{
     line::Asker,
@@ -6,12 +7,16 @@ use super::{
     occupants::{self, Seat},
     room::{Room, Turn, send},
 };
-use engine::{ctx::Ctx, wire::*};
+use engine::{account::Output, ctx::Ctx, wire::*};
+use std::collections::BTreeSet;
 
 /// How the id begins of what a room asks; behind it is the number of the seat. By that it knows the
 /// answer, which else looks like what a client says: it comes late, when the session has shown
 /// something else meanwhile, taken another nick or come in once more.
 const ASKED: &str = "sits-";
+/// How long an account may take to answer, in milliseconds. What it was asked is lost when it could
+/// not be read, or had too much to do.
+const ANSWER_MS_MAX: u64 = 60_000;
 
 impl Room {
     /// Asks the accounts of who sat when the process began whether they are there still.
@@ -19,17 +24,10 @@ impl Room {
         if turn.ctx.settings.service(self.jid.domain()).is_none() {
             return self.shut_down(turn);
         }
-        for (nick, occupant) in self.occupants.iter() {
-            for seat in &occupant.seats {
-                let head = Head::new(Kind::Presence).with_type("probe");
-                let head = head.with_from(self.occupant(nick)).with_to(seat.jid.clone());
-                send(Stanza::new(head.with_id(format!("{ASKED}{}", seat.since))), turn.out);
-            }
-        }
+        self.ask_unsure(turn);
         let mut step = self.step(Asker::Nobody);
         for (nick, seat) in std::mem::take(&mut self.unseated) {
             step.write(occupants::forgotten(&self.jid, seat.since));
-            self.unsure.remove(&seat.since);
             // Who sits under another nick, was never told of this one, or that it has left it.
             if self.occupants.nick_of(&seat.jid).is_none() {
                 step.send(self.not_here(&seat.jid, &nick, vec![status::LOST], turn.ctx));
@@ -37,6 +35,32 @@ impl Room {
         }
         if !step.unit.changes.is_empty() {
             self.take(step, turn);
+        }
+    }
+
+    /// Those that have not answered are asked again, when they have had time to.
+    pub fn ask_again(&mut self, turn: &mut Turn<'_, '_>) {
+        if self.asks_at.take_if(|at| *at <= turn.ctx.now).is_some() {
+            self.ask_unsure(turn);
+        }
+    }
+
+    fn ask_unsure(&mut self, turn: &mut Turn<'_, '_>) {
+        let mut asked = BTreeSet::new();
+        for (nick, occupant) in self.occupants.iter() {
+            for seat in occupant.seats.iter().filter(|seat| self.unsure.contains(&seat.since)) {
+                let head = Head::new(Kind::Presence).with_type("probe");
+                let head = head.with_from(self.occupant(nick)).with_to(seat.jid.clone());
+                send(Stanza::new(head.with_id(format!("{ASKED}{}", seat.since))), turn.out);
+                asked.insert(seat.since);
+            }
+        }
+        // Of who has been removed meanwhile nobody wants to know it.
+        self.unsure = asked;
+        if !self.unsure.is_empty() {
+            let at = turn.ctx.now.after(ANSWER_MS_MAX);
+            self.asks_at = Some(at);
+            turn.out.push(Output::Wake(at));
         }
     }
 

@@ -81,6 +81,8 @@ pub struct Room {
     pub reads_again: Option<Moment>,
     /// Sessions that sat when the process began, by number: whether they are there still.
     pub unsure: BTreeSet<u64>,
+    /// When those of them are asked again that have not answered.
+    pub asks_at: Option<Moment>,
     /// Sessions that the store has under a nick that is another's, or twice, as can be after it has
     /// refused something.
     pub unseated: Vec<(Text, Seat)>,
@@ -109,7 +111,7 @@ impl Room {
         let last = loaded.as_ref().map_or_else(Pos::default, |loaded| loaded.last);
         let (members, occupants, subject, whispered, line) = <_>::default();
         let (asked, unsure, avatar, spoke, catches_up) = <_>::default();
-        let (lately, visits, reads_again) = <_>::default();
+        let (lately, visits, reads_again, asks_at) = <_>::default();
         let mut room = Self {
             jid,
             is_made,
@@ -135,6 +137,7 @@ impl Room {
             ends: None,
             reads_again,
             unsure,
+            asks_at,
             unseated: Vec::new(),
             place: None,
             counted: 0,

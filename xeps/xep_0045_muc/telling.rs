@@ -152,6 +152,7 @@ impl Room {
             Input::Tick => {
                 self.note_marks(turn);
                 self.read_again(turn);
+                self.ask_again(turn);
             }
             Input::Note => self.write_all_marks(turn),
             _ => {}

@@ -91,3 +91,39 @@ fn nobody_says_of_somebody_else_that_it_is_not_there_any_more() {
     let heard = house.says("juliet@wax.example", &says);
     assert_eq!(codes(to(&heard, ROMEO)[0]), [333]);
 }
+
+/// Its account could not be read, or had too much to do.
+#[test]
+fn whose_account_does_not_answer_is_asked_again_until_it_does_section_18_1_2() {
+    for is_there in [false, true] {
+        let mut house = house();
+        let later = |house: &mut House| {
+            house.now = house.now.after(60_000);
+            house.wakes()
+        };
+        house.unread = Some(Jid::parse(JULIET).unwrap());
+        if !is_there {
+            house.is_not_in(JULIET);
+        }
+        assert_eq!(asked(&house.restarts(&[])).len(), 3);
+        assert_eq!(house.wakes(), [], "not at once");
+        let heard = later(&mut house);
+        assert_eq!((heard.len(), asked(&heard)[0].head.to.as_ref().unwrap().as_str()), (1, JULIET));
+        house.unread = None;
+        let heard = later(&mut house);
+        assert_eq!(asked(&heard).len(), 1);
+        let told = to(&heard, ROMEO).into_iter().map(codes);
+        assert_eq!(told.collect::<Vec<_>>(), vec![vec![333]; usize::from(!is_there)]);
+        assert_eq!(later(&mut house), [], "then nobody is asked any more");
+    }
+}
+
+#[test]
+fn who_is_put_out_before_its_account_has_answered_is_not_asked_again() {
+    let mut house = house();
+    house.unread = Some(Jid::parse(JULIET).unwrap());
+    house.restarts(&[]);
+    give_role(&mut house, FOUNDER, "juliet", "none");
+    house.now = house.now.after(60_000);
+    assert_eq!(house.wakes(), []);
+}
