@@ -28,6 +28,7 @@ impl Room {
         // Under a nick that is its owner's already it has the role that goes with that one.
         let role = self.occupants.get(&new).map_or(occupant.role, |there| there.role);
         let (was, role_since) = (occupant.role, occupant.role_since);
+        let was_shown = occupant.is_shown_by(from);
         self.has_room_for_a_session(&new)?;
         if let Some(mut gone) = self.rise(from, None, &mut step, turn.ctx) {
             gone.role = was;
@@ -52,8 +53,12 @@ impl Room {
         }
         match role == Role::Moderator && was != role {
             true => self.tell_others(from, &mut step, turn.ctx),
-            false => self.tell_left(from, old, &mut step, turn.ctx),
+            false if !was_shown => self.tell_left(from, old, &mut step, turn.ctx),
+            false => {}
         }
+        // What another session of the nick that it leaves shows is seen from now on.
+        let left = self.show(old, turn.ctx).filter(|_| was_shown);
+        left.into_iter().for_each(|left| step.show(left));
         self.take(step, turn);
         Ok(())
     }

@@ -249,6 +249,11 @@ impl Occupant {
         self.seats.last().map_or(&NOTHING, |seat| &seat.presence)
     }
 
+    /// Whether that is what this session shows.
+    pub fn is_shown_by(&self, jid: &Jid) -> bool {
+        self.seats.last().is_some_and(|seat| seat.jid == *jid)
+    }
+
     /// Who of the others sees it.
     pub fn seen(&self) -> SeenBy {
         self.seats.first().map(|seat| seat.seen).unwrap_or_default()

@@ -207,7 +207,7 @@ impl Room {
     ) {
         let Some((nick, occupant)) = self.occupants.by(jid) else { return };
         let (nick, is_one) = (nick.clone(), occupant.seats.len() == 1);
-        let was_shown = occupant.seats.last().is_some_and(|seat| seat.jid == *jid);
+        let was_shown = occupant.is_shown_by(jid);
         let mut step = self.step(Asker::Nobody);
         let is_alone = self.occupants.len() == 1 && is_one;
         let who = jid.bare();

@@ -304,7 +304,7 @@ fn sessions_of_one_person_share_a_nick_until_the_last_goes_section_7_2_8() {
     let own = to(&renamed, PHONE);
     assert_eq!((codes(own[0]), item(own[0], "nick").as_deref()), (vec![303, 110], Some("capulet")));
     assert_eq!(kinds(&to(&renamed, PHONE)), ["own juliet unavailable", "own capulet ", "juliet "]);
-    assert_eq!(kinds(&to(&renamed, ROMEO)), ["capulet "]);
+    assert_eq!(kinds(&to(&renamed, ROMEO)), ["capulet ", "juliet "], "as the balcony shows it");
     leave(&mut house, PHONE, "capulet");
     enter(&mut house, PHONE, "juliet");
     let gone = leave(&mut house, JULIET, "juliet");
@@ -325,6 +325,30 @@ fn a_session_whose_presence_was_seen_gives_way_to_the_other_section_7_2_8() {
     enter(&mut house, PHONE, "juliet");
     let heard = leave(&mut house, PHONE, "juliet");
     assert!(to(&heard, FOUNDER)[0].to_text().contains("<show>dnd</show>"), "{heard:?}");
+}
+
+#[test]
+fn nor_does_one_that_has_taken_another_nick_show_what_the_old_one_is_section_7_6() {
+    let garden = "garden@conference.wax.example";
+    for speaks in [JULIET, PHONE] {
+        let mut house = founded(&[]);
+        enter(&mut house, ROMEO, "romeo");
+        enter(&mut house, JULIET, "juliet");
+        enter(&mut house, PHONE, "juliet");
+        house.says(speaks, &format!("<presence to='{garden}/juliet'><show>dnd</show></presence>"));
+        let heard = house.says(PHONE, &format!("<presence to='{garden}/capulet'/>"));
+        let all = ["capulet ", "juliet "];
+        let (by_all, by_founder) = (to(&heard, ROMEO), to(&heard, FOUNDER));
+        let changes = speaks == PHONE;
+        assert_eq!(kinds(&by_all), all[..1 + usize::from(changes)], "{speaks}");
+        if changes {
+            assert!(!by_all[1].to_text().contains("dnd"), "{by_all:?}");
+            assert_eq!(item(by_founder[1], "jid").as_deref(), Some(JULIET));
+        }
+        let own = ["own juliet unavailable", "own capulet ", "juliet "];
+        assert_eq!(kinds(&to(&heard, PHONE)), own, "{speaks}");
+        assert_eq!(kinds(&to(&heard, JULIET))[0], "capulet ", "{speaks}");
+    }
 }
 
 #[test]
