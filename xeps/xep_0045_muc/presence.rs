@@ -137,7 +137,7 @@ impl Room {
     }
 
     /// When there are not many any more, it sees those whom it would see if it came now.
-    fn sees_anew(&mut self, session: &Jid, ctx: &Ctx<'_>) {
+    pub fn sees_anew(&mut self, session: &Jid, ctx: &Ctx<'_>) {
         let role = self.rank(session).role;
         let sees_few = self.sees_few(role, ctx);
         let seat = self.occupants.seat_mut(session);

@@ -60,6 +60,41 @@ fn who_enters_hears_of_the_others_of_itself_of_what_was_said_and_of_the_subject_
 }
 
 #[test]
+fn who_enters_again_under_another_nick_is_told_all_that_who_enters_is_section_17_3() {
+    for is_shared in [false, true] {
+        let mut house = founded(&[("whois", "anyone")]);
+        enter(&mut house, ROMEO, "romeo");
+        say(&mut house, ROMEO, "one");
+        enter(&mut house, JULIET, "juliet");
+        if is_shared {
+            enter(&mut house, PHONE, "juliet");
+        }
+        let heard = enter(&mut house, JULIET, "capulet");
+        let own = to(&heard, JULIET);
+        let others = if is_shared {
+            &["founder ", "juliet ", "romeo "][..]
+        } else {
+            &["founder ", "romeo "]
+        };
+        let wanted = [
+            &["own juliet unavailable"][..],
+            others,
+            &["own capulet ", "romeo groupchat", "room groupchat subject"],
+        ];
+        assert_eq!(kinds(&own), wanted.concat());
+        assert_eq!(
+            (codes(own[0]), item(own[0], "nick").as_deref()),
+            (vec![303, 110], Some("capulet"))
+        );
+        let itself = own.iter().find(|one| kinds(&[one]) == ["own capulet "]).unwrap();
+        assert_eq!(codes(itself), [100, 170, 110]);
+        let gone = if is_shared { &[][..] } else { &["juliet unavailable"] };
+        assert_eq!(kinds(&to(&heard, ROMEO)), [gone, &["capulet "]].concat());
+        assert_eq!(kinds(&to(&say(&mut house, ROMEO, "two"), JULIET)), ["romeo groupchat"]);
+    }
+}
+
+#[test]
 fn what_takes_something_back_is_written_with_it_and_before_what_is_said_then_xep_0424() {
     let mut house = founded(&[]);
     enter(&mut house, ROMEO, "romeo");

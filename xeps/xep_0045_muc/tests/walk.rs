@@ -218,13 +218,12 @@ impl Model {
 
     fn enters(&mut self, session: usize, nick: &str) -> Result<(), &'static str> {
         let person = SESSIONS[session].1;
-        if let Some((old, _)) = self.seat(session) {
-            let (is_again, are_many) = (old == nick, self.are_many());
+        if self.seat(session).is_some() {
             if self.is_taken(nick, person) {
                 return Err("conflict");
             }
             self.moves(session, nick);
-            self.is_late[session] &= !is_again || are_many;
+            self.is_late[session] &= self.are_many();
             return Ok(());
         }
         match self.affiliations[person] {
