@@ -43,7 +43,7 @@ pub struct House {
     /// `None`: it is not in memory.
     room: Option<Box<dyn Room>>,
     pub now: Moment,
-    /// The Unix clock, in ms; what is said stands in the log at its beginning.
+    /// The Unix clock, in ms.
     pub unix_ms: u64,
     leaves: bool,
     hooks: Hooks,

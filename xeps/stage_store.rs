@@ -71,7 +71,7 @@ impl House {
         let mut committed = Committed::default();
         for entry in unit.entries {
             let last = self.log.last().map_or_else(Pos::default, |(pos, _)| *pos);
-            let pos = Pos::next(last, NOW);
+            let pos = Pos::next(last, self.unix_ms);
             committed.places.push((entry.log.clone(), pos));
             self.log.push((pos, entry));
         }

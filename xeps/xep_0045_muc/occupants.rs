@@ -19,7 +19,7 @@ pub struct Occupant {
     pub role: Role,
     /// Since which number of the room's: what was decided before is not for that role.
     pub role_since: u64,
-    /// The order in which they came; never empty.
+    /// The order in which they came, or spoke last; never empty.
     pub seats: Vec<Seat>,
 }
 
@@ -164,6 +164,13 @@ impl Occupants {
         let (who, role_since) = (seat.jid.bare(), seat.since);
         let new = || Occupant { who, role, role_since, seats: Vec::new() };
         self.by_nick.entry(nick).or_insert_with(new).seats.push(seat);
+    }
+
+    /// Those that were loaded are in the order in which they spoke last, not in which they came.
+    pub fn order(&mut self) {
+        for occupant in self.by_nick.values_mut() {
+            occupant.seats.sort_by_key(|seat| seat.shown_ms);
+        }
     }
 
     /// A session rises. With its nick and role, and whether nobody sits there any more.

@@ -149,6 +149,7 @@ impl Room {
         for (table, key, value) in loaded.map(|loaded| loaded.cells).unwrap_or_default() {
             room.take_in(&table, &key, &value, ctx);
         }
+        room.occupants.order();
         room.counted = room.occupants.len();
         room
     }

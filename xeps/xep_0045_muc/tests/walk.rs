@@ -31,6 +31,7 @@ const USER: &str = "http://jabber.org/protocol/muc#user";
 struct Occupant {
     person: usize,
     role: &'static str,
+    /// The last of them is the one that spoke last: what it shows is shown.
     sessions: Vec<usize>,
     seen: SeenBy,
 }
@@ -54,6 +55,8 @@ struct Model {
     shown_max: usize,
     /// Who has come when there were more, and sees moderators alone.
     is_late: [bool; 7],
+    /// Which session shows that it is away.
+    shows_away: [bool; 7],
     is_for_members: bool,
     is_moderated: bool,
     is_open: bool,
@@ -64,8 +67,8 @@ struct Model {
 struct Client {
     /// Its nick, when it is in.
     nick: Option<String>,
-    /// Who else is, with affiliation and role.
-    seen: BTreeMap<String, (String, String)>,
+    /// Who else is, with affiliation and role, and whether it shows that it is away.
+    seen: BTreeMap<String, (String, String, bool)>,
     /// What it heard said since the last look.
     said: Vec<String>,
     /// It has no stream.
@@ -133,6 +136,16 @@ impl Model {
         let occupant = self.occupants.entry(nick.into()).or_insert_with(new);
         occupant.sessions.push(session);
         self.is_late[session] &= occupant.role != "moderator";
+        self.shows_away[session] = false;
+    }
+
+    /// It shows this from now on, and is the one that spoke last.
+    fn shows(&mut self, session: usize, is_away: bool) {
+        let nick = self.seat(session).map(|(nick, _)| nick.clone());
+        let Some(occupant) = nick.and_then(|nick| self.occupants.get_mut(&nick)) else { return };
+        occupant.sessions.retain(|one| *one != session);
+        occupant.sessions.push(session);
+        self.shows_away[session] = is_away;
     }
 
     fn are_many(&self) -> bool {
@@ -179,7 +192,10 @@ impl Model {
                 }
                 None => Ok(()),
             },
-            Deed::Shows(_) => Ok(()),
+            Deed::Shows(session) => {
+                self.shows(session, true);
+                Ok(())
+            }
             Deed::Leave(session) => {
                 self.rise(session);
                 Ok(())
@@ -246,6 +262,8 @@ impl Model {
         if is_other {
             self.rise(session);
             self.sit(session, nick, role, seen);
+        } else {
+            self.shows(session, false);
         }
     }
 
@@ -397,7 +415,8 @@ impl Client {
         let word = |name| item.attribute(name).unwrap_or_default().into_owned();
         match kind {
             "" => {
-                self.seen.insert(nick.into(), (word("affiliation"), word("role")));
+                let is_away = stanza.child(Name::new(ns::CLIENT, "show")).is_some();
+                self.seen.insert(nick.into(), (word("affiliation"), word("role"), is_away));
                 if has("110") {
                     self.nick = Some(nick.into());
                     // What was said before follows, if it comes in.
@@ -432,6 +451,7 @@ impl Walk {
             occupants: BTreeMap::new(),
             shown_max: 1_000,
             is_late: [false; 7],
+            shows_away: [false; 7],
             is_for_members: false,
             is_moderated: false,
             is_open: false,
@@ -522,6 +542,7 @@ impl Walk {
         let own = self.model.seat(by).map_or("nobody", |(nick, _)| nick).to_owned();
         let xml = deed.xml(&own);
         self.trail.push(format!("{} says {xml}", SESSIONS[by].0));
+        self.house.unix_ms += 1;
         self.house.says(SESSIONS[by].0, &xml)
     }
 
@@ -651,11 +672,11 @@ impl Walk {
         for (session, client) in there {
             let name = SESSIONS[session].0;
             let seen = occupants.iter().filter(|(nick, _)| self.model.sees(session, nick));
-            let all: BTreeMap<String, (String, String)> = seen
-                .map(|(nick, one)| {
-                    (nick.clone(), (affiliations[one.person].into(), one.role.into()))
-                })
-                .collect();
+            let as_shown = |(nick, one): (&String, &Occupant)| {
+                let is_away = one.sessions.last().is_some_and(|one| self.model.shows_away[*one]);
+                (nick.clone(), (affiliations[one.person].into(), one.role.into(), is_away))
+            };
+            let all: BTreeMap<String, (String, String, bool)> = seen.map(as_shown).collect();
             match self.model.seat(session) {
                 Some((nick, _)) => {
                     assert_eq!(client.nick.as_ref(), Some(nick), "{name} after {:#?}", self.last());
@@ -675,7 +696,16 @@ impl Walk {
         let gone: Vec<Jid> =
             lost.iter().map(|one| Jid::parse(SESSIONS[*one].0).expect("an address")).collect();
         self.trail.push(format!("a restart without {gone:?}"));
-        let heard = self.house.restarts(&gone);
+        let heard = match self.choose_first(&lost, choose) {
+            Some(first) => {
+                self.house.ends(&gone);
+                let mut heard = self.says(&first);
+                let _ = self.model.does(&first);
+                heard.extend(self.house.all_come_back());
+                heard
+            }
+            None => self.house.restarts(&gone),
+        };
         for client in &mut self.clients {
             (client.is_away, client.missed) = (false, None);
         }
@@ -685,6 +715,19 @@ impl Walk {
             self.clients[session] = Client::default();
         }
         self.agrees();
+    }
+
+    /// What is said to the room before it has asked who is there still, if anything is: by one of
+    /// this server who is.
+    fn choose_first(&self, lost: &[usize], choose: &mut dyn FnMut(usize) -> usize) -> Option<Deed> {
+        let (by, nick) = (choose(SESSIONS.len()), NICKS[choose(NICKS.len())]);
+        let is_ours = SESSIONS[by].0.contains("@wax.") && !lost.contains(&by);
+        self.model.seat(by).filter(|_| is_ours)?;
+        match choose(3) {
+            0 => Some(Deed::Shows(by)),
+            1 => Some(Deed::Rename(by, nick)),
+            _ => None,
+        }
     }
 
     /// The store is late: several things are asked before anything is done. All are told the same
