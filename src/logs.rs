@@ -48,7 +48,8 @@ fn filter(settings: &Settings) -> anyhow::Result<EnvFilter> {
 /// Whether something can be `log.level`: a level, or levels of modules (`net=debug,info`). A word
 /// that is neither would be taken for a module of which all is wanted, and nothing of all others.
 pub fn is_level(level: &str) -> bool {
-    let is_word = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    let is_one = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let is_word = |part: &str| part.contains('=') || is_one(part.trim());
     level.split(',').all(is_word) && EnvFilter::try_new(level).is_ok()
 }
 
