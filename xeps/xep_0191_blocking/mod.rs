@@ -15,6 +15,7 @@ mod sight;
 
 use blocklist::{blocks, is_empty, items};
 use engine::{
+    account::Account,
     ctx::Ctx,
     delivery::{Untaken, untaken_by_nobody},
     hook::*,
@@ -203,7 +204,7 @@ fn keep_apart(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     match other {
         Some(other) if blocks(&account.cells, &account.jid, other) => match walk {
             Walk::Sent => refuse_outbound(),
-            Walk::Received => turn_away_inbound(stanza),
+            Walk::Received => turn_away_inbound(stanza, is_occupant(other, account)),
         },
         _ => Verdict::Go,
     }
@@ -216,11 +217,20 @@ fn refuse_outbound() -> Verdict {
     Verdict::Refuse(error, Why("to whom the user has blocked"))
 }
 
-/// The user appears not to be there.
-fn turn_away_inbound(stanza: &Stanza) -> Verdict {
+/// Whether it is an occupant of a room that a session is in.
+fn is_occupant(other: &Jid, account: &Account) -> bool {
+    let mut shown_to = account.sessions.iter().flat_map(|session| &session.directed);
+    shown_to.any(|to| !to.is_bare() && to.bare_str() == other.bare_str())
+}
+
+/// The user appears not to be there. But a room that passes on what one of its occupants says
+/// would take the error for a sign that the session is gone, put it out, and tell that one so
+/// (XEP-0045 §18.1.2): what section 3.3 only recommends is left out there.
+fn turn_away_inbound(stanza: &Stanza, is_by_occupant: bool) -> Verdict {
     let why = Why("from whom the user has blocked");
     match (stanza.kind(), untaken_by_nobody(stanza)) {
         (Kind::Presence, _) | (_, Untaken::Ignore) => Verdict::Drop(why),
+        (Kind::Message, _) if is_by_occupant => Verdict::Drop(why),
         (_, Untaken::Refuse(condition)) => Verdict::Refuse(condition.into(), why),
     }
 }

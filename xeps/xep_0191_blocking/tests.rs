@@ -141,6 +141,34 @@ fn every_stanza_to_and_from_whom_is_blocked_meets_its_fate_section_3_3() {
     }
 }
 
+/// To an error the room answers by putting out whoever sends it (XEP-0045 §18.1.2).
+#[test]
+fn to_a_room_that_she_is_in_no_error_says_that_an_occupant_is_blocked() {
+    let mut juliet = Stage::of(JULIET);
+    let balcony = format!("{JULIET}/balcony");
+    juliet.says("<presence to='garden@y.example/juliet'/>");
+    juliet.says(&told_to("block", &["garden@y.example/tybalt", "hall@y.example"]));
+    let message = |of_type: &str, from: &str| stanza("message", of_type, from, &balcony);
+    for (of_type, from, answer) in [
+        ("groupchat", "garden@y.example/tybalt", None),
+        ("chat", "garden@y.example/tybalt", None),
+        ("", "garden@y.example/tybalt", None),
+        ("groupchat", "hall@y.example/tybalt", Some("service-unavailable")),
+    ] {
+        let heard = juliet.hears(&message(of_type, from));
+        assert_eq!(condition(&heard), answer, "{of_type} {from}: {heard:?}");
+        assert_eq!(juliet.written_to("balcony").iter().filter(|one| is_message(one)).count(), 0);
+    }
+    juliet.hears(&message("groupchat", "garden@y.example/nurse"));
+    assert_eq!(juliet.written_to("balcony").len(), 1, "others she hears");
+    let asks = stanza("iq", "get", "garden@y.example/tybalt", &balcony);
+    assert_eq!(condition(&juliet.hears(&asks)), Some("service-unavailable"), "a request");
+}
+
+fn is_message(stanza: &Stanza) -> bool {
+    stanza.kind() == Kind::Message
+}
+
 #[test]
 fn a_roster_request_by_whom_is_blocked_is_refused_as_by_nobody() {
     let mut juliet = blocked_by_juliet(&[ROMEO]);
