@@ -2,7 +2,7 @@
 
 use super::{
     names::{HISTORY, JOIN, MUC, X, delay, stanza_id},
-    subject::is_subject,
+    telling::is_news,
 };
 use crate::xep_0082_dates as dates;
 use engine::{
@@ -31,7 +31,7 @@ const MISSED_BYTES_MAX: usize = 128 << 10;
 const HISTORY_BYTES_MAX: usize = 256 << 10;
 
 /// Pages that are read at most for what is told, and the entries of one of them behind the first:
-/// subjects stand in the log, too, and are not told.
+/// subjects and markers stand in the log, too, and are not told.
 const PAGES_MAX: usize = 4;
 const PAGE_ENTRIES: usize = 50;
 
@@ -134,10 +134,13 @@ pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
         for _ in 0..PAGES_MAX {
             let found = world.store.search(world.account, &search).await?;
             (search.before, search.max) = (found.entries.first().map(|one| one.pos), PAGE_ENTRIES);
+            // Each message may have been marked by everybody: of what is older, what begins unread.
+            search.flags = Flags::ARCHIVE.and(Flags::SPEAKS);
             let said = found.entries.into_iter().rev().filter_map(|logged| {
                 let said = Stanza::parse_one(&logged.entry.stanza).ok()?;
-                // §7.2.13: subjects are no history.
-                let mut said = (!is_subject(&said))
+                // §7.2.13: what was discussed, not who has read it; nor are subjects history.
+                let is_told = logged.entry.flags.has(Flags::SPEAKS) || is_news(&said);
+                let mut said = is_told
                     .then(|| stamped(said, world.account, logged.pos, world.settings))?;
                 said.head.to.clone_from(&asked.head.from);
                 Some(said)

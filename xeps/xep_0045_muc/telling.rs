@@ -253,6 +253,6 @@ pub fn tell_one(
 }
 
 /// Whether it is something to be read, be it encrypted.
-fn is_news(message: &Stanza) -> bool {
+pub fn is_news(message: &Stanza) -> bool {
     message.children().any(|child| child.is(BODY) || child.local() == "encrypted")
 }
