@@ -2,10 +2,11 @@
 
 use super::{
     line::Asker,
-    members::{MEMBERS_MAX, Member, Members},
+    members::{MEMBERS_MAX, Members},
     names::*,
     rank::{Affiliation, Rank, Role},
     room::{Room, Turn},
+    show::Word,
     xep_0249_direct_invitations::direct,
 };
 use engine::wire::*;
@@ -60,10 +61,9 @@ impl Room {
             // §7.8.2, §9.5: who is invited to a room for members becomes one.
             let is_nothing = self.members.of(&to.bare()) == Affiliation::None;
             if self.config.is_members_only && is_nothing {
-                let member = Member { affiliation: Affiliation::Member, ..Member::default() };
-                step.write(self.members.change(&self.jid, &to.bare(), member)?);
-                let becomes = (Affiliation::None, Affiliation::Member);
-                self.begin_mark(&to.bare(), becomes, &mut step);
+                let word = Word { actor: self.occupants.nick_of(from).cloned(), ..Word::default() };
+                let member = Affiliation::Member;
+                self.affiliate(&to.bare(), member, None, word, &mut step, turn.ctx)?;
             }
             let words = [REASON, CONTINUE].into_iter().filter_map(|name| invite.child(name));
             let words = words.map(Element::to_payload).collect();

@@ -14,6 +14,7 @@ mod orders;
 mod races;
 mod registered;
 mod tables;
+mod versions;
 mod visible;
 mod walk;
 
