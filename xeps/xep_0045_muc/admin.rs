@@ -3,7 +3,7 @@
 
 use super::{
     line::{Asker, Effect, Step},
-    members::{MEMBERS_MAX, Member, Members},
+    members::{Member, Members},
     names::*,
     occupants::{self, is_unseen_nick, looks},
     presence::NICK_BYTES_MAX,
@@ -27,6 +27,16 @@ enum Change {
     Role { nick: Text, role: Role, word: Word },
     /// Somebody gets this affiliation; a nick that is reserved with it.
     Affiliation { who: Bare, to: Affiliation, nick: Option<Text>, word: Word },
+}
+
+impl Change {
+    /// Who becomes what to the room.
+    fn affiliation(&self) -> Option<(&Bare, Affiliation)> {
+        match self {
+            Self::Role { .. } => None,
+            Self::Affiliation { who, to, .. } => Some((who, *to)),
+        }
+    }
 }
 
 impl Room {
@@ -109,10 +119,10 @@ impl Room {
         if changes.is_empty() {
             return Err(StanzaCondition::BadRequest.into());
         }
-        let new = changes.iter().filter(|change| self.is_new(change)).count();
-        if changes.len() > ITEMS_MAX || new > 0 && self.members.len() + new > MEMBERS_MAX {
+        if changes.len() > ITEMS_MAX {
             return Err(StanzaCondition::PolicyViolation.into());
         }
+        self.members.have_room(changes.iter().filter_map(Change::affiliation))?;
         for change in &changes {
             self.may_do(from, change)?;
         }
@@ -181,16 +191,6 @@ impl Room {
         }
         let occupant = self.occupants.get(nick).ok_or(StanzaCondition::ItemNotFound)?;
         Ok(occupant.who.clone())
-    }
-
-    /// Whether somebody becomes something to the room who is nothing to it.
-    fn is_new(&self, change: &Change) -> bool {
-        match change {
-            Change::Role { .. } => false,
-            Change::Affiliation { who, to, .. } => {
-                *to != Affiliation::None && self.members.get(who).is_none()
-            }
-        }
     }
 
     fn may_do(&self, from: &Jid, change: &Change) -> Result<(), StanzaError> {

@@ -2,7 +2,7 @@
 
 use super::{
     line::Asker,
-    members::{MEMBERS_MAX, Members},
+    members::Members,
     names::*,
     rank::{Affiliation, Rank, Role},
     room::{Room, Turn},
@@ -51,8 +51,9 @@ impl Room {
             whom.push((to, invite));
         }
         whom.iter().try_for_each(|(to, _)| Members::can_keep(&to.bare()))?;
-        if self.config.is_members_only && self.members.len() + whom.len() > MEMBERS_MAX {
-            return Err(StanzaCondition::PolicyViolation.into());
+        if self.config.is_members_only {
+            let whom: Vec<_> = whom.iter().map(|(to, _)| to.bare()).collect();
+            self.members.have_room(whom.iter().map(|who| (who, Affiliation::Member)))?;
         }
         let mut step = self.step(asker);
         // The owner wants others to come: as it is, then. Dino asks for no configuration at all.

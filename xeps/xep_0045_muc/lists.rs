@@ -1,12 +1,7 @@
 //! The admins and owners of a room as its configuration lists them (XEP-0045 §10.2): all of them,
 //! so that who is not in a list any more is none.
 
-use super::{
-    fields::FORM_TYPE,
-    members::{MEMBERS_MAX, Members},
-    rank::Affiliation,
-    room::Room,
-};
+use super::{fields::FORM_TYPE, members::Members, rank::Affiliation, room::Room};
 use crate::xep_0004_forms::{Field, Given, Kind, Layout};
 use engine::wire::*;
 use std::collections::BTreeMap;
@@ -82,10 +77,7 @@ impl Room {
         if !has_owner && !self.has_another_owner(&leave) {
             return Err(StanzaCondition::Conflict.into());
         }
-        let new = all.keys().filter(|who| self.members.get(who).is_none()).count();
-        if self.members.len() + new > MEMBERS_MAX {
-            return Err(StanzaCondition::PolicyViolation.into());
-        }
+        self.members.have_room(all.iter().map(|(who, to)| (who, *to)))?;
         Ok(all)
     }
 }

@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use engine::unit::AFFILIATIONS;
 
 /// How many may be anything to a room.
-pub const MEMBERS_MAX: usize = 100_000;
+const MEMBERS_MAX: usize = 100_000;
+/// Of these, who are no outcasts: whoever registers is one of them (§7.10), and however many do,
+/// the next can be banned (§9.1).
+const OTHERS_MAX: usize = MEMBERS_MAX / 2;
 
 /// What somebody is to a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +35,7 @@ pub struct Members {
     by_address: BTreeMap<Bare, Member>,
     /// How the nicks look that are reserved, and whose each is.
     by_look: BTreeMap<String, BTreeSet<Bare>>,
+    outcasts: usize,
     bytes: usize,
     /// Of a part for each, in whichever order (XEP-0463).
     sum: u128,
@@ -103,16 +107,38 @@ impl Members {
         }
     }
 
+    /// Whether there are places for all of these to become that.
+    ///
+    /// # Errors
+    /// `policy-violation`.
+    pub fn have_room<'a>(
+        &self,
+        all: impl IntoIterator<Item = (&'a Bare, Affiliation)>,
+    ) -> Result<(), StanzaError> {
+        let (mut outcasts, mut others) = (0, 0);
+        for (who, to) in all {
+            let was = self.by_address.get(who).map(|member| member.affiliation);
+            match (was, to) {
+                (None, Affiliation::Outcast) => outcasts += 1,
+                (None | Some(Affiliation::Outcast), to) if to > Affiliation::None => others += 1,
+                _ => {}
+            }
+        }
+        let (new, there) = (outcasts + others, self.by_address.len());
+        let is_full = new > 0 && there + new > MEMBERS_MAX;
+        match is_full || others > 0 && there - self.outcasts + others > OTHERS_MAX {
+            true => Err(StanzaCondition::PolicyViolation.into()),
+            false => Ok(()),
+        }
+    }
+
     /// Somebody becomes this; what is written for it.
     ///
     /// # Errors
-    /// An address that is too long to be kept.
+    /// An address that is too long to be kept; `policy-violation` when there is no place.
     pub fn change(&mut self, room: &Bare, who: &Bare, to: Member) -> Result<Change, StanzaError> {
         Self::can_keep(who)?;
-        let is_new = !to.is_nothing() && !self.by_address.contains_key(who);
-        if is_new && self.by_address.len() >= MEMBERS_MAX {
-            return Err(StanzaCondition::PolicyViolation.into());
-        }
+        self.have_room([(who, to.affiliation)])?;
         let key = who.as_str().to_owned();
         let change = match to.is_nothing() {
             true => Change::Cut(AFFILIATIONS, room.clone(), key),
@@ -137,11 +163,13 @@ impl Members {
                 }
             }
             self.sum = self.sum.wrapping_sub(versions::part(&who, old.affiliation));
+            self.outcasts -= usize::from(old.affiliation == Affiliation::Outcast);
         }
         if member.is_nothing() {
             self.by_address.remove(&who);
             return;
         }
+        self.outcasts += usize::from(member.affiliation == Affiliation::Outcast);
         self.bytes += bytes(&who, &member);
         for look in member.nick.as_deref().map(looks).into_iter().flatten() {
             self.by_look.entry(look).or_default().insert(who.clone());
@@ -230,5 +258,32 @@ mod tests {
         assert_eq!(members.of(&bare("romeo@y")), Affiliation::None);
         members.change(&room, &domain, member(Affiliation::Owner)).unwrap();
         assert_eq!(members.of(&bare("romeo@x")), Affiliation::None, "a domain owns nothing");
+    }
+
+    #[test]
+    fn however_many_register_the_next_can_be_banned_section_9_1() {
+        let mut members = Members::default();
+        let who = |n: usize| bare(&format!("u{n}@x"));
+        let room = bare("garden@rooms.x");
+        for n in 0..OTHERS_MAX {
+            members.put(who(n), member(Affiliation::Member));
+        }
+        let mut becomes = |n, affiliation| {
+            let changed = members.change(&room, &who(n), member(affiliation));
+            changed.map(drop).map_err(|error| error.condition)
+        };
+        let full = Err(StanzaCondition::PolicyViolation);
+        assert_eq!(becomes(OTHERS_MAX, Affiliation::Member), full);
+        assert_eq!(becomes(OTHERS_MAX, Affiliation::Outcast), Ok(()));
+        assert_eq!(becomes(OTHERS_MAX, Affiliation::Owner), full, "as much as if he were new");
+        assert_eq!(becomes(0, Affiliation::Owner), Ok(()), "he has a place");
+        assert_eq!(becomes(1, Affiliation::Outcast), Ok(()));
+        assert_eq!(becomes(OTHERS_MAX + 1, Affiliation::Member), Ok(()), "that is free now");
+        for n in OTHERS_MAX + 2..MEMBERS_MAX {
+            assert_eq!(becomes(n, Affiliation::Outcast), Ok(()));
+        }
+        assert_eq!(becomes(MEMBERS_MAX, Affiliation::Outcast), full);
+        assert_eq!(becomes(MEMBERS_MAX - 1, Affiliation::None), Ok(()));
+        assert_eq!(becomes(MEMBERS_MAX, Affiliation::Outcast), Ok(()));
     }
 }
