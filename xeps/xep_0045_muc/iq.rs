@@ -91,7 +91,7 @@ impl Room {
             IqKind::Set if asked.is(ADMIN_QUERY) => return self.admin_set(iq, from, asked, turn),
             IqKind::Get if asked.is(OWNER_QUERY) => self.owner_get(from)?,
             IqKind::Set if asked.is(OWNER_QUERY) => return self.owner_set(iq, from, asked, turn),
-            IqKind::Get if asked.is(REGISTER) => self.registration(from)?,
+            IqKind::Get if asked.is(REGISTER) => self.registration(from, turn.ctx)?,
             IqKind::Set if asked.is(REGISTER) => return self.register(iq, from, asked, turn),
             IqKind::Get if asked.is(INFO) => self.info(from, asked, turn.ctx)?,
             IqKind::Get if asked.is(ITEMS) => self.items(from, asked)?,

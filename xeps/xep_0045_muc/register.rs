@@ -4,12 +4,12 @@ use super::{
     line::{Asker, Step},
     names::BODY,
     presence::NICK_BYTES_MAX,
-    rank::Affiliation,
+    rank::{Affiliation, Role},
     room::{Room, Turn},
     show::Word,
 };
 use crate::xep_0004_forms::{self as forms, Field, Kind as Type, Layout};
-use engine::wire::*;
+use engine::{ctx::Ctx, wire::*};
 
 const NS: &str = "jabber:iq:register";
 const FORM_TYPE: &str = "http://jabber.org/protocol/muc#register";
@@ -58,26 +58,39 @@ impl Room {
     ///
     /// # Errors
     /// `not-allowed` for who may not.
-    pub fn registration(&self, from: &Jid) -> Result<Payload, StanzaError> {
+    pub fn registration(&self, from: &Jid, ctx: &Ctx<'_>) -> Result<Payload, StanzaError> {
         let query = Draft::new(QUERY);
         let member = self.members.get(&from.bare());
         if let Some(nick) = member.and_then(|member| member.nick.as_deref()) {
             let query = query.child(Draft::new(Name::new(NS, "registered")));
             return Ok(query.child(Draft::new(Name::new(NS, "username")).text(nick)).finish());
         }
-        self.may_register(from)?;
+        self.may_register(&from.bare(), ctx)?;
         Ok(query.child(LAYOUT.form()).finish())
     }
 
-    fn may_register(&self, from: &Jid) -> Result<(), StanzaError> {
-        let is_anything = match self.members.of(&from.bare()) {
-            Affiliation::Outcast => return Err(StanzaCondition::NotAllowed.into()),
-            affiliation => affiliation > Affiliation::None,
+    /// Who stays unknown is gone with its session (XEP-0175), and what it is to a room would stay.
+    fn may_register(&self, who: &Bare, ctx: &Ctx<'_>) -> Result<(), StanzaError> {
+        let may = match self.members.of(who) {
+            Affiliation::Outcast => false,
+            Affiliation::None => self.config.may_register && !ctx.settings.is_anonymous(who),
+            _ => true,
         };
-        match is_anything || self.config.may_register {
+        match may {
             true => Ok(()),
             false => Err(StanzaCondition::NotAllowed.into()),
         }
+    }
+
+    /// Where only members may enter, admins and owners say who becomes one (§9.9). So they do where
+    /// a member may speak and others may not, or this one may not any more: nobody gives himself
+    /// voice (§8.3) by what comes with being a member (§5.1.2).
+    fn is_approved_first(&self, who: &Bare) -> bool {
+        let is_silent = |nick: &Text| {
+            self.occupants.get(nick).is_some_and(|occupant| occupant.role == Role::Visitor)
+        };
+        let is_closed = self.config.is_members_only || self.config.is_moderated;
+        is_closed || self.occupants.nicks_of(who).iter().any(is_silent)
     }
 
     /// Somebody registers, or does not want to be any more.
@@ -92,7 +105,7 @@ impl Room {
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
         let who = from.bare();
-        self.may_register(from)?;
+        self.may_register(&who, turn.ctx)?;
         let affiliation = self.members.of(&who);
         let (to, nick) = match query.child(REMOVE) {
             Some(_) if affiliation == Affiliation::Member => (Affiliation::None, Text::new()),
@@ -101,7 +114,8 @@ impl Room {
         };
         let was_empty = self.occupants.is_empty();
         let mut step = self.step(Asker::Sender(iq.clone()));
-        if self.config.is_members_only && affiliation == Affiliation::None && to != affiliation {
+        let is_new = affiliation == Affiliation::None && to != affiliation;
+        if is_new && self.is_approved_first(&who) {
             self.ask_for_approval(who, &nick, &mut step)?;
             step.send(iq.result());
             self.take(step, turn);
@@ -135,8 +149,7 @@ impl Room {
         Ok(nick)
     }
 
-    /// §9.9: where only members may enter, admins and owners say who becomes one. Once for each,
-    /// until they have answered.
+    /// §9.9: admins and owners are asked, once for each until they have answered.
     ///
     /// # Errors
     /// `resource-constraint` when too many wait.
@@ -211,7 +224,10 @@ impl Room {
             let word = Word { actor: self.occupants.nick_of(from).cloned(), ..Word::default() };
             let member = Affiliation::Member;
             self.affiliate(&who, member, Some(nick), word, &mut step, turn.ctx)?;
-            step.send(self.invite_member(from, &who, None));
+            // Who is here has been shown it.
+            if self.occupants.nicks_of(&who).is_empty() {
+                step.send(self.invite_member(from, &who, None));
+            }
         }
         self.registers.remove(&who);
         Self::settle(&mut step);

@@ -1,6 +1,6 @@
 //! Who asks to be a member where only members may enter, and who says so (XEP-0045 §7.10, §9.9).
 
-use super::{FOUNDER, affiliate, enter, founded, item, leave, refusal, to};
+use super::{FOUNDER, affiliate, enter, founded, give_role, item, leave, refusal, say, to};
 use crate::stage_room::House;
 use engine::wire::*;
 
@@ -109,4 +109,47 @@ fn who_is_cast_out_may_not_register_section_7_10() {
     affiliate(&mut house, FOUNDER, ROMEO, "outcast");
     let heard = register(&mut house, ROMEO, "montague");
     assert_eq!(refusal(&heard, ROMEO).as_deref(), Some("not-allowed"));
+}
+
+/// With being a member comes voice (§5.1.2), which nobody gives himself (§8.3).
+#[test]
+fn who_has_no_voice_becomes_a_member_when_an_admin_says_so_section_9_9() {
+    for is_moderated in [true, false] {
+        let moderated = [("moderatedroom", if is_moderated { "1" } else { "0" })];
+        let mut house = founded(&moderated);
+        enter(&mut house, ROMEO, "montague");
+        if !is_moderated {
+            give_role(&mut house, FOUNDER, "montague", "visitor");
+        }
+        let heard = register(&mut house, ROMEO, "montague");
+        assert_eq!(refusal(&heard, ROMEO), None);
+        assert_eq!(to(&heard, FOUNDER).len(), 1, "the owner is asked: {heard:?}");
+        assert!(to(&heard, FOUNDER)[0].to_text().contains("muc#register_allow"), "{heard:?}");
+        let heard = say(&mut house, ROMEO, "hark");
+        assert_eq!(refusal(&heard, ROMEO).as_deref(), Some("forbidden"), "he is silent still");
+        let heard = answer(&mut house, FOUNDER, "romeo@wax.example", "montague", "1");
+        let shown = to(&heard, ROMEO);
+        assert_eq!(item(shown[0], "affiliation").as_deref(), Some("member"), "{heard:?}");
+        assert!(heard.iter().all(|one| !one.to_text().contains("<invite ")), "he is here");
+        assert_eq!(refusal(&say(&mut house, ROMEO, "hark"), ROMEO), None);
+    }
+    let mut house = founded(&[]);
+    let heard = register(&mut house, ROMEO, "montague");
+    assert_eq!((heard.len(), refusal(&heard, ROMEO)), (1, None), "where all may speak, at once");
+    let heard = enter(&mut house, ROMEO, "montague");
+    assert_eq!(item(to(&heard, FOUNDER)[0], "affiliation").as_deref(), Some("member"));
+}
+
+#[test]
+fn who_stays_unknown_does_not_register_section_7_10() {
+    const GUEST: &str = "7f3a@guests.example/r";
+    let mut house = founded(&[]);
+    house.settings.anonymous.push(Bare::host("guests.example").unwrap());
+    let heard = register(&mut house, GUEST, "stranger");
+    assert_eq!(refusal(&heard, GUEST).as_deref(), Some("not-allowed"));
+    let asks = "<iq type='get' id='r'><query xmlns='jabber:iq:register'/></iq>";
+    assert_eq!(refusal(&house.says(GUEST, asks), GUEST).as_deref(), Some("not-allowed"));
+    // Whom an admin has made a member may have a nick of its own.
+    affiliate(&mut house, FOUNDER, GUEST, "member");
+    assert_eq!(refusal(&register(&mut house, GUEST, "stranger"), GUEST), None);
 }
