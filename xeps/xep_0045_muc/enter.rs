@@ -148,7 +148,7 @@ impl Room {
         (self.is_made, self.is_locked) = (false, false);
         (self.config, self.members) = <_>::default();
         self.marks.clear();
-        (self.lately, self.visits) = <_>::default();
+        (self.lately, self.visits, self.requests) = <_>::default();
         self.removed.lose_log();
         (self.subject, self.avatar, self.hats) = <_>::default();
         step.unit.changes.clear();

@@ -32,6 +32,7 @@ mod rank;
 mod register;
 mod removed;
 mod reply;
+mod requests;
 mod room;
 mod service;
 mod show;

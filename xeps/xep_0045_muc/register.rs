@@ -19,8 +19,6 @@ const NICK: &str = "muc#register_roomnick";
 const ALLOW: &str = "muc#register_allow";
 /// Who it is: XEP-0045 has no name for that here, but for who asks for voice.
 const JID: &str = "muc#jid";
-/// Registrations of one room that may wait for an answer.
-const REQUESTS_MAX: usize = 100;
 /// Admins and owners who are asked though they are not here.
 const ABSENT_ASKED_MAX: usize = 20;
 
@@ -116,7 +114,7 @@ impl Room {
         let mut step = self.step(Asker::Sender(iq.clone()));
         let is_new = affiliation == Affiliation::None && to != affiliation;
         if is_new && self.is_approved_first(&who) {
-            self.ask_for_approval(who, &nick, &mut step)?;
+            self.ask_for_approval(&who, &nick, &mut step, turn.ctx)?;
             step.send(iq.result());
             self.take(step, turn);
             return Ok(());
@@ -149,22 +147,21 @@ impl Room {
         Ok(nick)
     }
 
-    /// §9.9: admins and owners are asked, once for each until they have answered.
+    /// §9.9: admins and owners are asked, until they have answered once a day at most.
     ///
     /// # Errors
-    /// `resource-constraint` when too many wait.
+    /// `resource-constraint` when too many wait; `not-acceptable` for who can be no member.
     fn ask_for_approval(
         &mut self,
-        who: Bare,
+        who: &Bare,
         nick: &str,
         step: &mut Step,
+        ctx: &Ctx<'_>,
     ) -> Result<(), StanzaError> {
-        if self.registers.contains(&who) {
+        if self.requests.has_of_late(who, ctx.unix_ms) {
             return Ok(());
         }
-        if self.registers.len() >= REQUESTS_MAX {
-            return Err(StanzaCondition::ResourceConstraint.into());
-        }
+        self.keep_request(who, ctx.unix_ms, step)?;
         let form = APPROVAL.filled(|field| match field.var {
             JID => vec![who.as_str()],
             NICK => vec![nick],
@@ -177,7 +174,6 @@ impl Room {
             let head = Head::new(Kind::Message).with_from(self.jid.clone()).with_to(to);
             step.send(Stanza::new(head).with(body.clone()).with(form.clone()));
         }
-        self.registers.insert(who);
         Ok(())
     }
 
@@ -214,7 +210,7 @@ impl Room {
         }
         let given = APPROVAL.read(form).map_err(|_| StanzaCondition::BadRequest)?;
         let who = given.jids(JID).first().map(Jid::bare).ok_or(StanzaCondition::BadRequest)?;
-        if !self.registers.contains(&who) {
+        if !self.requests.has(&who) {
             return Err(StanzaCondition::ItemNotFound.into());
         }
         let nick = self.nick_of(&who.clone().into(), given.one(NICK).unwrap_or_default())?;
@@ -229,7 +225,7 @@ impl Room {
                 step.send(self.invite_member(from, &who, None));
             }
         }
-        self.registers.remove(&who);
+        self.forget_request(&who, &mut step);
         Self::settle(&mut step);
         self.take(step, turn);
         Ok(())

@@ -11,6 +11,7 @@ use super::{
     occupants::{self, Occupants, Seat, SeenBy},
     rank::{Affiliation, Rank, Role},
     removed::Removed,
+    requests::Requests,
     show::{Audience, Show, Word},
     subject::Subject,
     telling::Slices,
@@ -86,8 +87,8 @@ pub struct Room {
     /// Sessions that the store has under a nick that is another's, or twice, as can be after it has
     /// refused something.
     pub unseated: Vec<(Text, Seat)>,
-    /// Who waits for an answer whether it becomes a member: forgotten with the process.
-    pub registers: BTreeSet<Bare>,
+    /// Who waits for an answer whether it becomes a member.
+    pub requests: Requests,
     /// Its place among the rooms of who made it.
     pub place: Option<String>,
     /// How many are here, as its service knows.
@@ -142,7 +143,7 @@ impl Room {
             place: None,
             counted: 0,
             hats: Hats::default(),
-            registers: BTreeSet::new(),
+            requests: Requests::default(),
             departs: false,
             is_new: true,
         };
@@ -192,7 +193,7 @@ impl Room {
                     let hashes = text().unwrap_or_default().split(' ');
                     self.avatar = hashes.map(String::from).collect();
                 }
-                _ if self.visits.load(key, value) => {}
+                _ if self.visits.load(key, value) || self.requests.load(key, value) => {}
                 _ => self.hats.load(key, text().unwrap_or_default()),
             }
         }
@@ -326,7 +327,7 @@ impl engine::room::Room for Room {
     fn weight(&self) -> usize {
         let people = self.members.weight() + self.marks.weight() + self.occupants.weight();
         let people = people + self.lately.weight() + self.removed.weight();
-        let people = people + self.visits.weight();
+        let people = people + self.visits.weight() + self.requests.weight();
         ROOM_BYTES + people + self.subject.weight() + self.hats.weight()
     }
 }

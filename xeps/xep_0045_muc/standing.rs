@@ -43,6 +43,7 @@ impl Room {
         self.begin_mark(who, (was, to), step);
         if was != to {
             self.forget_role(who, step);
+            self.forget_request(who, step);
         }
         let versions = Versions { since: Some(since), until: self.version(ctx) };
         let (begins, told) = (step.effects.len(), (was != to).then_some(versions));

@@ -153,3 +153,54 @@ fn who_stays_unknown_does_not_register_section_7_10() {
     affiliate(&mut house, FOUNDER, GUEST, "member");
     assert_eq!(refusal(&register(&mut house, GUEST, "stranger"), GUEST), None);
 }
+
+#[test]
+fn a_request_outlasts_the_process_and_an_empty_room_and_is_gone_when_it_is_answered() {
+    for (allow, is_banned, left) in
+        [("1", false, 0), ("0", false, 0), ("", true, 0), ("", false, 1)]
+    {
+        let mut house = founded(&[("membersonly", "1")]);
+        assert_eq!(refusal(&register(&mut house, ROMEO, "montague"), ROMEO), None);
+        leave(&mut house, FOUNDER, "founder");
+        house.restarts(&[]);
+        assert!(!house.is_loaded());
+        if is_banned {
+            affiliate(&mut house, FOUNDER, "wax.example", "outcast");
+        }
+        if !allow.is_empty() {
+            let heard = answer(&mut house, FOUNDER, "romeo@wax.example", "montague", allow);
+            assert_eq!(refusal(&heard, FOUNDER), None);
+        }
+        let kept = house.cells.keys().filter(|(_, _, key)| key.starts_with("register/"));
+        assert_eq!(kept.count(), left, "{allow} {is_banned}");
+    }
+}
+
+#[test]
+fn who_asks_again_the_next_day_is_asked_for_again_and_makes_room_for_others_section_9_9() {
+    let mut house = founded(&[("membersonly", "1")]);
+    register(&mut house, ROMEO, "montague");
+    house.unix_ms += 86_400_000 - 1;
+    assert_eq!(register(&mut house, ROMEO, "montague").len(), 1);
+    house.unix_ms += 1;
+    assert_eq!(register(&mut house, ROMEO, "montague").len(), 2, "nobody may have seen it");
+    let who = |n: usize| format!("u{n}@wax.example/x");
+    for n in 0..99 {
+        assert_eq!(refusal(&register(&mut house, &who(n), &format!("nick{n}")), &who(n)), None);
+    }
+    let heard = register(&mut house, NURSE, "nurse");
+    assert_eq!(refusal(&heard, NURSE).as_deref(), Some("resource-constraint"));
+    house.unix_ms += 86_400_000;
+    assert_eq!(refusal(&register(&mut house, NURSE, "nurse"), NURSE), None);
+    let kept = house.cells.keys().filter(|(_, _, key)| key.starts_with("register/"));
+    assert_eq!(kept.count(), 100);
+    let heard = answer(&mut house, FOUNDER, "romeo@wax.example", "montague", "1");
+    assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("item-not-found"), "the first that asked");
+    // With the room they go.
+    let destroy = "<iq type='set' id='d'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+        <destroy/></query></iq>";
+    house.says(FOUNDER, destroy);
+    enter(&mut house, FOUNDER, "founder");
+    let heard = answer(&mut house, FOUNDER, "nurse@wax.example", "nurse", "1");
+    assert_eq!(refusal(&heard, FOUNDER).as_deref(), Some("item-not-found"));
+}
