@@ -209,7 +209,9 @@ impl House {
         let mut left = Vec::new();
         // Accounts of other servers know nothing of logs.
         let is_ours = |jid: &Jid| self.settings.hosts(jid.domain());
-        let there = self.directed.iter().filter(|(jid, to)| !to.is_empty() && is_ours(jid));
+        let has_heard = |jid: &Jid| self.heard.contains_key(jid);
+        let there = self.directed.iter().filter(|(jid, to)| !to.is_empty() || has_heard(jid));
+        let there = there.filter(|(jid, _)| is_ours(jid));
         let there = there.filter(|(jid, _)| self.unread.as_ref() != Some(*jid));
         let there: Vec<_> = there.map(|(jid, _)| jid.clone()).collect();
         for jid in there {

@@ -22,7 +22,8 @@ pub trait Service: Sync {
     /// in it is to be told so.
     fn room(&self, jid: Bare, loaded: Option<Loaded>, ctx: &Ctx<'_>) -> Box<dyn Room>;
     /// Whether a room tells a session by this presence that it is there, or that it is not though
-    /// it never left; `None`: neither. By that its account knows what to say when the room asks.
+    /// it never left; `None`: neither. By that its account knows where it is, and what to say when
+    /// the room asks.
     fn sits(&self, presence: &Stanza) -> Option<bool>;
 }
 

@@ -3,7 +3,7 @@
 use super::{
     HOSTS,
     line::Step,
-    names::{X, status},
+    names::{DESTROYED, X, status},
     room::Room,
     xep_0433_search::Listed,
 };
@@ -25,6 +25,16 @@ pub const ITEMS: Name = Name::new("http://jabber.org/protocol/disco#items", "que
 
 /// A room that everybody may find: its local part, and what is kept of it.
 pub type Found = (String, Vec<u8>);
+
+/// By what a session that has not left hears that it is under this nick no more.
+const OUT: [u16; 6] = [
+    status::BANNED,
+    status::NICK_CHANGED,
+    status::KICKED,
+    status::REMOVED,
+    status::MEMBERS_ONLY,
+    status::LOST,
+];
 
 /// The rooms of this server.
 pub struct Rooms;
@@ -51,12 +61,14 @@ impl room::Service for Rooms {
     }
 
     fn sits(&self, presence: &Stanza) -> Option<bool> {
-        let x = presence.child(X).into_iter().flat_map(Element::children);
-        let codes: Vec<_> = x.filter_map(|child| child.attribute("code")).collect();
+        let x: Vec<_> = presence.child(X).into_iter().flat_map(Element::children).collect();
+        let codes: Vec<_> = x.iter().filter_map(|child| child.attribute("code")).collect();
+        let is_destroyed = x.iter().any(|child| child.is(DESTROYED));
         let has = |code: u16| codes.iter().any(|one| **one == *code.to_string());
         match presence.head.type_str() {
             "" => has(status::SELF).then_some(true),
-            _ => (has(status::SELF) && has(status::LOST)).then_some(false),
+            _ if !has(status::SELF) => None,
+            _ => (is_destroyed || OUT.into_iter().any(has)).then_some(false),
         }
     }
 }

@@ -264,6 +264,44 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_took_another_nick_and_left_or_was_put_out_is_told_again() {
+        let mut juliet = Stage::of(JULIET);
+        juliet.settings.services = vec![(Bare::host(SERVICE).unwrap(), 45)];
+        juliet.says(ASK);
+        let x = |told: &str| format!("<x xmlns='http://jabber.org/protocol/muc#user'>{told}</x>");
+        let shows = |juliet: &mut Stage, of_type: &str, nick: &str, told: &str| {
+            let head = format!("{of_type} from='b@{SERVICE}/{nick}' to='{JULIET}/balcony'");
+            juliet.hears(&format!("<presence {head}>{}</presence>", x(told)));
+        };
+        let own = "<status code='110'/>";
+        let enters = |juliet: &mut Stage, nick: &str| {
+            juliet.says(&format!("<presence to='b@{SERVICE}/{nick}'/>"));
+            shows(juliet, "", nick, own);
+        };
+        enters(&mut juliet, "juliet");
+        juliet.says(&format!("<presence to='b@{SERVICE}/capulet'/>"));
+        let renamed = format!("<status code='303'/>{own}");
+        shows(&mut juliet, "type='unavailable'", "juliet", &renamed);
+        shows(&mut juliet, "", "capulet", own);
+        juliet.hears(&first_of(&["b"]));
+        assert_eq!(told(&mut juliet), [""; 0], "she is there");
+        juliet.says(&format!("<presence to='b@{SERVICE}/capulet' type='unavailable'/>"));
+        juliet.hears(&first_of(&["b"]));
+        assert_eq!(told(&mut juliet), [format!("b@{SERVICE}")]);
+        let codes =
+            ["301", "307", "321", "322", "333"].map(|code| format!("<status code='{code}'/>"));
+        for out in codes.into_iter().chain(["<destroy/>".into()]) {
+            enters(&mut juliet, "juliet");
+            shows(&mut juliet, "type='unavailable'", "juliet", &out);
+            juliet.hears(&first_of(&["b"]));
+            assert_eq!(told(&mut juliet), [""; 0], "another has left the nick: {out}");
+            shows(&mut juliet, "type='unavailable'", "juliet", &format!("{out}{own}"));
+            juliet.hears(&first_of(&["b"]));
+            assert_eq!(told(&mut juliet), [format!("b@{SERVICE}")], "{out}");
+        }
+    }
+
+    #[test]
     fn what_a_session_has_asked_for_outlives_the_process() {
         let bare = |jid: &str| Bare::parse(jid).unwrap();
         let mut subscription = Subscription::default();

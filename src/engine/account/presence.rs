@@ -266,9 +266,7 @@ impl Account {
     fn forget_directed(&mut self, said: &Stanza) {
         let (Some(from), Some(to)) = (&said.head.from, &said.head.to) else { return };
         for session in self.sessions.iter_mut().filter(|one| to.is_bare() || one.jid == *to) {
-            // Of where it has heard something it is told otherwise that it is out.
-            let is_refused = said.head.type_str() == "error";
-            if !is_refused || session.hearings.last(&from.bare()).is_none() {
+            if said.head.type_str() != "error" || !session.is_still_in_room(from) {
                 session.directed.remove(from);
             }
         }

@@ -16,6 +16,9 @@ use crate::{
 use std::collections::BTreeSet;
 use wire::{Bare, Jid, Stanza, StanzaCondition};
 
+/// Rooms that a session is in no more, but may not have been told all of.
+const LEFT_ROOMS_MAX: usize = 16;
+
 impl Account {
     /// A room says something to one of the sessions beside its log.
     pub(super) fn beside(
@@ -94,7 +97,7 @@ impl Account {
     ) -> bool {
         let (Some(told), Some(by)) = (leaving.told, &leaving.stanza.head.from) else { return true };
         let session = &mut self.sessions[place];
-        if session.hearings.len() > session.directed.len() {
+        if session.hearings.len() > session.directed.len() + LEFT_ROOMS_MAX {
             let rooms: BTreeSet<_> = session.directed.iter().map(Jid::bare).collect();
             session.hearings.retain(|one| by.is_of(one) || rooms.contains(one));
         }
@@ -267,7 +270,9 @@ impl Account {
         out: &mut Vec<Output>,
     ) {
         let Some(session) = self.session(link) else { return };
-        let rooms = session.directed.iter().map(Jid::bare);
+        // One that has put it out may not have told it all before.
+        let heard = session.hearings.kept().map(|(room, _)| room.clone());
+        let rooms = session.directed.iter().map(Jid::bare).chain(heard);
         let rooms = rooms.filter(|room| ctx.settings.service(room.domain()).is_some());
         let rooms: BTreeSet<_> = rooms.filter(|room| room.local().is_some()).collect();
         session.hearings.comes_back();
@@ -305,6 +310,13 @@ impl Session {
     /// Whether it is in the room that somebody speaks in.
     fn is_in_room(&self, by: &Jid) -> bool {
         self.directed.iter().any(|to| to.bare_str() == by.bare_str())
+    }
+
+    /// Whether this still is its nick in a room, though it is refused there: of where it has heard
+    /// something it is told otherwise that it is out; unless it is there under another.
+    pub(super) fn is_still_in_room(&self, nick: &Jid) -> bool {
+        let is_other = |to: &Jid| to != nick && to.bare_str() == nick.bare_str();
+        self.hearings.last(&nick.bare()).is_some() && !self.directed.iter().any(is_other)
     }
 
     /// What rooms have told it, and neither its client nor memory has, they tell it again.
