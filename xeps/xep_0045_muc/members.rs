@@ -1,6 +1,7 @@
 //! The affiliations of a room (XEP-0045 §5.2), and the nicks that are reserved with them.
 
 use super::{occupants::looks, rank::Affiliation, xep_0463_versions as versions};
+use crate::xep_0492_notification_settings::{Mentions, Names};
 use engine::{
     unit::{Change, KEY_BYTES_MAX},
     wire::*,
@@ -14,6 +15,9 @@ const MEMBERS_MAX: usize = 100_000;
 /// Of these, who are no outcasts: whoever registers is one of them (§7.10), and however many do,
 /// the next can be banned (§9.1).
 const OTHERS_MAX: usize = MEMBERS_MAX / 2;
+/// In a room with more of them, what is said is news only to whom it is addressed, of those who are
+/// not here; in tests so few that there are such rooms.
+const NOTIFIED_MEMBERS_MAX: usize = if cfg!(test) { 8 } else { 1_000 };
 
 /// What somebody is to a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +40,10 @@ pub struct Members {
     /// How the nicks look that are reserved, and whose each is.
     by_look: BTreeMap<String, BTreeSet<Bare>>,
     outcasts: usize,
+    /// To how many what is said may be news.
+    concerned: usize,
+    /// What those are called to whom something may be news, when there are many.
+    names: Option<Names>,
     bytes: usize,
     /// Of a part for each, in whichever order (XEP-0463).
     sum: u128,
@@ -86,6 +94,29 @@ impl Members {
         self.by_address.iter()
     }
 
+    /// Whether there are so many that what is said is news only to whom it is addressed.
+    pub fn are_many(&self) -> bool {
+        self.concerned > NOTIFIED_MEMBERS_MAX
+    }
+
+    /// Those to whom what is said may be news, by address.
+    pub fn concerned(&self) -> impl Iterator<Item = (&Bare, &Member)> {
+        self.iter().filter(|(_, member)| member.is_concerned())
+    }
+
+    /// Those of many to whom a message is addressed, in the order of its words; some several times.
+    pub fn mentioned<'a>(
+        &'a self,
+        mentions: &'a Mentions,
+    ) -> impl Iterator<Item = (&'a Bare, &'a Member)> {
+        let proposed = self.names.iter().flat_map(move |names| names.proposed(mentions));
+        proposed.filter_map(move |(mention, who)| {
+            let (who, member) = self.by_address.get_key_value(who)?;
+            let addressee = mentions.addressee(member.name(who), who);
+            (member.is_concerned() && mention.is_of(&addressee)).then_some((who, member))
+        })
+    }
+
     /// The same whenever everybody is the same to the room.
     pub fn sum(&self) -> u128 {
         self.sum
@@ -93,7 +124,7 @@ impl Members {
 
     /// About what they take, in bytes.
     pub fn weight(&self) -> usize {
-        self.bytes
+        self.bytes + self.names.as_ref().map_or(0, Names::weight)
     }
 
     /// Whether this can be the address of somebody who is anything.
@@ -162,9 +193,15 @@ impl Members {
                     self.by_look.remove(&look);
                 }
             }
+            let names = self.names.as_mut().filter(|_| old.is_concerned());
+            names.into_iter().for_each(|names| names.remove(old.name(&who), &who));
             self.sum = self.sum.wrapping_sub(versions::part(&who, old.affiliation));
             self.outcasts -= usize::from(old.affiliation == Affiliation::Outcast);
+            self.concerned -= usize::from(old.is_concerned());
         }
+        self.concerned += usize::from(member.is_concerned());
+        let are_many = self.are_many();
+        self.names.take_if(|_| !are_many);
         if member.is_nothing() {
             self.by_address.remove(&who);
             return;
@@ -174,12 +211,30 @@ impl Members {
         for look in member.nick.as_deref().map(looks).into_iter().flatten() {
             self.by_look.entry(look).or_default().insert(who.clone());
         }
+        let names = self.names.as_mut().filter(|_| member.is_concerned());
+        names.into_iter().for_each(|names| names.insert(member.name(&who), &who));
         self.sum = self.sum.wrapping_add(versions::part(&who, member.affiliation));
         self.by_address.insert(who, member);
+        if self.names.is_none() && are_many {
+            let mut names = Names::default();
+            self.concerned().for_each(|(who, member)| names.insert(member.name(who), who));
+            self.names = Some(names);
+        }
     }
 }
 
 impl Member {
+    /// Whether what is said may be news to him: he belongs here, and has been.
+    fn is_concerned(&self) -> bool {
+        self.affiliation >= Affiliation::Member && self.has_come
+    }
+
+    /// By what others speak of him.
+    pub fn name<'a>(&'a self, who: &'a Bare) -> &'a str {
+        let nick = self.called.as_deref().or(self.nick.as_deref());
+        nick.or(who.local()).unwrap_or_default()
+    }
+
     fn is_nothing(&self) -> bool {
         self.affiliation == Affiliation::None
     }
@@ -210,6 +265,8 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xep_0492_notification_settings::mentions as is_mentioned;
+    use proptest::prelude::*;
 
     fn bare(jid: &str) -> Bare {
         Bare::parse(jid).unwrap()
@@ -285,5 +342,56 @@ mod tests {
         assert_eq!(becomes(MEMBERS_MAX, Affiliation::Outcast), full);
         assert_eq!(becomes(MEMBERS_MAX - 1, Affiliation::None), Ok(()));
         assert_eq!(becomes(MEMBERS_MAX, Affiliation::Outcast), Ok(()));
+    }
+
+    fn names() -> impl Strategy<Value = Option<Text>> {
+        const NAMES: [&str; 6] = ["ann", "Ann Lee", "lee", "p1", "P2", "p2's"];
+        prop::option::of(prop::sample::select(NAMES.to_vec()).prop_map(Text::from))
+    }
+
+    /// Who becomes what.
+    fn becomes() -> impl Strategy<Value = (usize, Member)> {
+        let affiliations = Affiliation::ALL.into_iter().chain([Affiliation::Member; 8]);
+        let affiliations = prop::sample::select(affiliations.collect::<Vec<_>>());
+        let member = (affiliations, names(), any::<bool>(), names());
+        let member = member.prop_map(|(affiliation, nick, has_come, called)| Member {
+            affiliation,
+            nick,
+            has_come,
+            called,
+            reason: None,
+        });
+        (0..NOTIFIED_MEMBERS_MAX + 4, member)
+    }
+
+    proptest! {
+        #[test]
+        fn of_many_those_are_found_of_whom_their_accounts_say_that_they_are_mentioned(
+            deeds in prop::collection::vec(becomes(), 0..60),
+            text in prop::sample::select(vec!["hark", "ANN lee!", "p1: p2's", "ann p2, lee"]),
+        ) {
+            let room = bare("garden@rooms.x");
+            let xml = format!("<message from='{room}/romeo'><body>{text}</body></message>");
+            let message = Stanza::parse_one(&xml).unwrap();
+            let mentions = Mentions::of(&message);
+            let (mut members, mut kept) = (Members::default(), BTreeMap::new());
+            for (person, member) in deeds {
+                let who = bare(&format!("p{person}@x"));
+                match members.change(&room, &who, member).unwrap() {
+                    Change::Put(_, _, key, value) => kept.insert(key, value),
+                    Change::Cut(_, _, key) => kept.remove(&key),
+                    other => panic!("{other:?}"),
+                };
+                let mut again = Members::default();
+                kept.iter().for_each(|(key, value)| again.load(key, value));
+                prop_assert_eq!(members.weight(), again.weight());
+                prop_assert_eq!(members.names.is_some(), members.are_many());
+                let found: BTreeSet<_> = members.mentioned(&mentions).map(|(who, _)| who).collect();
+                let all = members.concerned().filter(|_| members.are_many());
+                let all = all.filter(|(who, one)| is_mentioned(&message, one.name(who), who));
+                let all: BTreeSet<_> = all.map(|(who, _)| who).collect();
+                prop_assert_eq!(found, all);
+            }
+        }
     }
 }

@@ -137,6 +137,13 @@ impl Occupants {
         occupant.seats.iter_mut().find(|seat| seat.jid == *jid)
     }
 
+    /// Whether a session of somebody is here.
+    pub fn has(&self, who: &Bare) -> bool {
+        let theirs = format!("{who}/");
+        let mut behind = self.nicks.range::<str, _>((Bound::Included(&*theirs), Bound::Unbounded));
+        behind.next().is_some_and(|(jid, _)| jid.is_of(who))
+    }
+
     /// The nicks of somebody.
     pub fn nicks_of(&self, who: &Bare) -> Vec<Text> {
         let theirs = self.by_nick.iter().filter(|(_, occupant)| occupant.who == *who);

@@ -6,13 +6,14 @@
 
 use super::{
     line::{Asker, Step, WAITING_STEPS_MAX},
+    members::Member,
     names::{BODY, stanza_id},
     occupants::{Occupant, Seat},
-    rank::Affiliation,
     room::{Room, Turn, refuse_asker, send},
     show::addressed,
     subject::is_subject,
 };
+use crate::xep_0492_notification_settings::Mentions;
 use engine::{
     account::{Input, Output},
     hearing::{News, Told},
@@ -28,8 +29,8 @@ use std::collections::{BTreeSet, VecDeque};
 pub const TURN_OUTPUTS_MAX: usize = if cfg!(test) { 8 } else { 200 };
 /// Occupants who are told at once; in tests so few that all rooms are told in slices.
 const SLICE_OCCUPANTS: usize = if cfg!(test) { 2 } else { 500 };
-/// In a room with more members than that, those who are not here are not told of what is said.
-const NOTIFIED_MEMBERS_MAX: usize = 1_000;
+/// Of many members, those to whom one message may be news: who names hundreds wakes no more.
+const MENTIONED_MEMBERS_MAX: usize = 50;
 
 /// Something that is being told.
 #[derive(Debug)]
@@ -176,22 +177,25 @@ impl Room {
         }
     }
 
-    /// Members who are not here may want to know of it (XEP-0357). Of the many of a large room
-    /// nobody is asked.
+    /// Members who are not here may want to know of it (XEP-0357): all, or of many those to whom it
+    /// is addressed.
     fn tell_members(&self, telling: &Telling, turn: &mut Turn<'_, '_>) {
-        if self.members.len() > NOTIFIED_MEMBERS_MAX {
+        let ctx = turn.ctx;
+        let is_away = |(who, _): &(&Bare, &Member)| {
+            let is_ours = ctx.settings.serves(who.domain());
+            is_ours && **who != telling.by && !self.occupants.has(who)
+        };
+        let tell = |(who, member): (&Bare, &Member)| {
+            telling.notify(who, member.name(who).into(), turn);
+        };
+        if !self.members.are_many() {
+            self.members.concerned().filter(is_away).for_each(tell);
             return;
         }
-        let here: BTreeSet<_> = self.occupants.iter().map(|(_, occupant)| &occupant.who).collect();
-        for (who, member) in self.members.iter() {
-            let belongs = member.affiliation >= Affiliation::Member && member.has_come;
-            let belongs = belongs && *who != telling.by;
-            if belongs && !here.contains(who) {
-                let nick = member.called.as_ref().or(member.nick.as_ref()).cloned();
-                let nick = nick.or_else(|| who.local().map(Text::from));
-                telling.notify(who, nick.unwrap_or_default(), turn);
-            }
-        }
+        let (mentions, mut told) = (Mentions::of(&telling.message), BTreeSet::new());
+        let mentioned = self.members.mentioned(&mentions).filter(is_away);
+        let mentioned = mentioned.filter(|(who, _)| told.insert(*who));
+        mentioned.take(MENTIONED_MEMBERS_MAX).for_each(tell);
     }
 }
 

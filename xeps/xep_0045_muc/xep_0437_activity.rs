@@ -7,9 +7,9 @@
 //! 500 rooms: at first of those whose addresses come first.
 //!
 //! The rooms tell the account anyway what it may want to be notified of (XEP-0357), so none of them
-//! knows of it, and a room tells nobody else. The subscription is the session's: it outlives the
-//! stream and the process, and ends with unavailable presence. Only accounts of this server have
-//! it.
+//! knows of it, and a room tells nobody else; where very many belong, that is what is addressed to
+//! it. The subscription is the session's: it outlives the stream and the process, and ends with
+//! unavailable presence. Only accounts of this server have it.
 
 use super::unread;
 use engine::{

@@ -13,7 +13,8 @@
 //! told of each time, and urgently: one that rings, and one that rings no more.
 //!
 //! In a room that is those who sit there and have no stream, and its members wherever they are: of
-//! what their owner wants to know (XEP-0492).
+//! what their owner wants to know (XEP-0492). Where very many belong, that is what is
+//! addressed to them.
 //!
 //! The service hears from the account's own address, and how it answers decides what becomes of the
 //! registration (section 7.1). What will not pass, such as a node that is gone, ends it at once;
