@@ -140,8 +140,8 @@ pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
                 let said = Stanza::parse_one(&logged.entry.stanza).ok()?;
                 // §7.2.13: what was discussed, not who has read it; nor are subjects history.
                 let is_told = logged.entry.flags.has(Flags::SPEAKS) || is_news(&said);
-                let mut said = is_told
-                    .then(|| stamped(said, world.account, logged.pos, world.settings))?;
+                let mut said =
+                    is_told.then(|| stamped(said, world.account, logged.pos, world.settings))?;
                 said.head.to.clone_from(&asked.head.from);
                 Some(said)
             });

@@ -84,11 +84,6 @@ impl Members {
         alike.any(|other| other != who)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.by_address.len()
-    }
-
     /// All, by address.
     pub fn iter(&self) -> impl Iterator<Item = (&Bare, &Member)> {
         self.by_address.iter()
@@ -296,7 +291,7 @@ mod tests {
         assert_eq!((older.reason.as_deref(), older.called), (Some("valour"), None));
         let change = members.change(&room, &bare("earl@x"), Member::default()).unwrap();
         assert!(matches!(change, Change::Cut(..)));
-        assert_eq!((members.len(), members.weight()), (0, 0));
+        assert_eq!((members.iter().count(), members.weight()), (0, 0));
         again.load("no address@", b"owner");
         again.load("a@b", b"king\n\n");
         again.load("a@b", &[0xff]);
