@@ -2,7 +2,8 @@
 
 use super::{
     names::{HISTORY, JOIN, MUC, X, delay, stanza_id},
-    telling::is_news,
+    subject::is_subject,
+    xep_0333_markers::is_marker,
 };
 use crate::xep_0082_dates as dates;
 use engine::{
@@ -139,7 +140,7 @@ pub fn read<'a>(asked: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied>
             let said = found.entries.into_iter().rev().filter_map(|logged| {
                 let said = Stanza::parse_one(&logged.entry.stanza).ok()?;
                 // §7.2.13: what was discussed, not who has read it; nor are subjects history.
-                let is_told = logged.entry.flags.has(Flags::SPEAKS) || is_news(&said);
+                let is_told = !is_subject(&said) && !is_marker(&said);
                 let mut said =
                     is_told.then(|| stamped(said, world.account, logged.pos, world.settings))?;
                 said.head.to.clone_from(&asked.head.from);

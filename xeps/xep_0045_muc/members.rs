@@ -295,7 +295,7 @@ mod tests {
         again.load("no address@", b"owner");
         again.load("a@b", b"king\n\n");
         again.load("a@b", &[0xff]);
-        assert_eq!(again.len(), 1);
+        assert_eq!(again.iter().count(), 1);
     }
 
     #[test]

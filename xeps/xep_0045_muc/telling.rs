@@ -257,6 +257,6 @@ pub fn tell_one(
 }
 
 /// Whether it is something to be read, be it encrypted.
-pub fn is_news(message: &Stanza) -> bool {
+fn is_news(message: &Stanza) -> bool {
     message.children().any(|child| child.is(BODY) || child.local() == "encrypted")
 }

@@ -51,8 +51,13 @@ const NS: &str = "urn:xmpp:chat-markers:0";
 const DISPLAYED: [Name; 2] = [Name::new(NS, "displayed"), Name::new(NS, "acknowledged")];
 /// What may stand beside a marker that says nothing: what it is called, what becomes of it, and
 /// that its sender is there (XEP-0359, XEP-0334, XEP-0085).
-const BESIDE: [&str; 4] =
-    [NS, STANZA_ID.ns, "urn:xmpp:hints", "http://jabber.org/protocol/chatstates"];
+const BESIDE: [&str; 5] = [
+    NS,
+    STANZA_ID.ns,
+    "urn:xmpp:occupant-id:0",
+    "urn:xmpp:hints",
+    "http://jabber.org/protocol/chatstates",
+];
 
 /// The document has no way to ask for marks.
 const OURS: &str = "urn:waxwing:room-marks:0";
@@ -232,11 +237,7 @@ impl Room {
 
     /// Whether a message is not for everybody: in a large room, a marker alone.
     pub fn is_marker_alone(&self, message: &Stanza, ctx: &Ctx<'_>) -> bool {
-        let is_marker = |child: Element<'_>| child.ns() == NS;
-        let is_beside = |child: Element<'_>| BESIDE.contains(&child.ns()) || child.is(THREAD);
-        self.occupants.len() > ctx.settings.number(&FANOUT_MAX) as usize
-            && message.children().any(is_marker)
-            && message.children().all(is_beside)
+        self.occupants.len() > ctx.settings.number(&FANOUT_MAX) as usize && is_marker(message)
     }
 
     /// It has come; who said it hears it, as it would in any room, and nobody else.
@@ -360,4 +361,10 @@ fn part(all: &[(String, &Bare, Pos)], asked: &rsm::Asked) -> Result<(usize, usiz
     let max = asked.max.map_or(PAGE_MARKS, |max| PAGE_MARKS_MAX.min(max as usize));
     let max = max.min(end - first);
     Ok(if asked.newest { (end - max, end) } else { (first, first + max) })
+}
+/// Whether a message says nothing but what has been read.
+pub fn is_marker(message: &Stanza) -> bool {
+    let marks = |child: Element<'_>| child.ns() == NS;
+    let is_beside = |child: Element<'_>| BESIDE.contains(&child.ns()) || child.is(THREAD);
+    message.children().any(marks) && message.children().all(is_beside)
 }
