@@ -4,6 +4,7 @@ use crate::{logs, open_store, settings::Settings, user};
 use anyhow::{Context, bail};
 use engine::{
     hooks::Hooks,
+    port::Store,
     settings::{Passwords, Settings as EngineSettings, Storage},
 };
 use net::{
@@ -35,12 +36,7 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
     let sockets = Sockets::bind(&settings)?;
     let store = open_store(&settings).await?;
     let secret = store.secret(net::seed()).await?;
-    let passwords = Passwords { mixed: store.keeps_argon2id().await?, ..settings.passwords };
-    if passwords.mixed && passwords.storage == Storage::Scram {
-        tracing::warn!(
-            "some passwords are kept by argon2id: they log in by PLAIN only, until they are set anew"
-        );
-    }
+    let passwords = passwords(&*store, &settings).await?;
     let path = settings.control();
     if user::serves(&settings).await? {
         bail!("another server runs with the data folder {}", settings.data.display());
@@ -88,6 +84,15 @@ pub async fn run(settings: Settings, named: Option<&Path>, begun: Instant) -> an
         false => tracing::warn!("stopped; not all streams or units ended within the deadline"),
     }
     Ok(())
+}
+
+/// How passwords are kept, here and by the settings before these.
+async fn passwords(store: &dyn Store, settings: &Settings) -> anyhow::Result<Passwords> {
+    let passwords = Passwords { mixed: store.keeps_argon2id().await?, ..settings.passwords };
+    if passwords.mixed && passwords.storage == Storage::Scram {
+        tracing::warn!("accounts kept by argon2id log in by PLAIN only, until a password is set");
+    }
+    Ok(passwords)
 }
 
 fn warn_of(unserved: &[&str]) {
