@@ -14,6 +14,9 @@ pub use crate::subscription::Ask;
 /// Removals that are remembered, so that a client that was away hears of them (§2.6). The store
 /// keeps the newest so many of an account, also those of items that came back.
 pub const REMOVED_ITEMS_MAX: usize = 256;
+/// Pushes that tell a client what has changed while it was away. Of more it is told the whole
+/// roster: a session keeps 256 requests that are not acknowledged (`UNACKED_STANZAS_MAX`).
+pub const PUSHES_MAX: usize = 64;
 /// Requests kept for the user's answer from contacts that the user has not added.
 pub const REQUESTS_MAX: usize = 500;
 /// The longest request that is kept whole; of a longer one only the addresses are.
@@ -285,7 +288,7 @@ impl Roster {
         self.items.len() - self.listed().count() >= REQUESTS_MAX
     }
 
-    fn listed(&self) -> impl Iterator<Item = &Item> {
+    fn listed(&self) -> impl Iterator<Item = &Item> + Clone {
         self.items().filter(|item| item.is_listed())
     }
 

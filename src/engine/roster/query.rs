@@ -29,15 +29,14 @@ impl Roster {
         let ver = iq.child(QUERY).and_then(|query| query.attribute("ver")?.parse().ok());
         match ver {
             Some(ver) if ver == self.ver => RosterReply::Empty,
-            Some(ver) if self.remembers(ver) => {
-                let pushes = self.since(ver);
-                if pushes.is_empty() { RosterReply::Empty } else { RosterReply::Changed(pushes) }
-            }
-            _ => {
-                let items = self.listed().map(Item::draft);
-                RosterReply::Full(items.fold(query(self.ver), Draft::child).finish())
-            }
+            Some(ver) if self.remembers(ver) => self.since(ver),
+            _ => self.whole(),
         }
+    }
+
+    fn whole(&self) -> RosterReply {
+        let items = self.listed().map(Item::draft);
+        RosterReply::Full(items.fold(query(self.ver), Draft::child).finish())
     }
 
     /// Does a roster set (§2.3, §2.4, §2.5). Whose roster it is about is checked by the caller.
@@ -91,16 +90,24 @@ impl Roster {
         ver < self.ver && ver >= forgotten && oldest.is_some_and(|oldest| ver >= oldest)
     }
 
-    /// The final states of what changed since `ver`, each with its own version, in order.
-    fn since(&self, ver: i64) -> Vec<Payload> {
+    /// The final states of what changed since `ver`, each with its own version, in order. When that
+    /// is much, the whole roster instead (§2.6.3).
+    fn since(&self, ver: i64) -> RosterReply {
         let changed = self.listed().filter(|item| item.ver > ver);
-        let changed = changed.map(|item| (item.ver, item.push(item.ver)));
         let here = |jid| self.item(jid).is_some_and(Item::is_listed);
         let removed = self.removed.iter().filter(|(jid, at)| *at > ver && !here(jid));
+        let pushes = changed.clone().count() + removed.clone().count();
+        if pushes > PUSHES_MAX {
+            return self.whole();
+        }
+        let changed = changed.map(|item| (item.ver, item.push(item.ver)));
         let removed = removed.map(|(jid, at)| (*at, removal(jid, *at)));
         let mut pushes: Vec<_> = changed.chain(removed).collect();
         pushes.sort_by_key(|&(ver, _)| ver);
-        pushes.into_iter().map(|(_, push)| push).collect()
+        match pushes.is_empty() {
+            true => RosterReply::Empty,
+            false => RosterReply::Changed(pushes.into_iter().map(|(_, push)| push).collect()),
+        }
     }
 }
 

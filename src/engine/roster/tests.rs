@@ -18,8 +18,13 @@ impl Random for Zero {
 
 /// Runs `with` at this time in 1970, with room for 8 items.
 fn at<T>(unix_ms: u64, with: impl FnOnce(&Ctx<'_>) -> T) -> T {
+    allowing(8, unix_ms, with)
+}
+
+/// The same with room for so many.
+fn allowing<T>(items_max: usize, unix_ms: u64, with: impl FnOnce(&Ctx<'_>) -> T) -> T {
     let mut settings = Settings::of(vec![Bare::host("wax.example").unwrap()], [0; 32]);
-    settings.limits.roster_items_max = 8;
+    settings.limits.roster_items_max = items_max;
     let hooks = Hooks::of(&[]);
     let now = Moment(unix_ms);
     with(&Ctx { now, unix_ms, random: &Zero, settings: &settings, hooks: &hooks })
@@ -290,7 +295,19 @@ fn a_version_older_than_the_oldest_remembered_removal_gets_the_whole_roster() {
     assert_eq!(roster.removed.len(), REMOVED_ITEMS_MAX);
     assert!(matches!(roster.get(&iq("get", " ver='10'>")), RosterReply::Full(_)));
     assert!(matches!(roster.get(&iq("get", " ver='12'>")), RosterReply::Full(_)));
-    assert_eq!(since(&roster, "14").len(), REMOVED_ITEMS_MAX - 1);
+    assert!(matches!(roster.get(&iq("get", " ver='14'>")), RosterReply::Full(_)));
+    assert_eq!(since(&roster, &(roster.ver - 128).to_string()).len(), PUSHES_MAX);
+}
+
+#[test]
+fn who_has_missed_much_gets_the_whole_roster_in_place_of_a_push_for_each_2_6_3() {
+    let mut roster = Roster::default();
+    for n in 0..=PUSHES_MAX + 1 {
+        let item = iq("set", &format!("><item jid='{n}@b'/>"));
+        allowing(1_000, 0, |ctx| roster.set(&romeo(), &item, ctx)).unwrap();
+    }
+    assert_eq!(since(&roster, "2").len(), PUSHES_MAX);
+    assert!(matches!(roster.get(&iq("get", " ver='1'>")), RosterReply::Full(_)));
 }
 
 #[test]
