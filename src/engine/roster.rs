@@ -252,7 +252,7 @@ impl Roster {
         if item == *before {
             return step;
         }
-        if item.is_listed() && self.is_full(&item.jid, ctx) {
+        if item.is_listed() && !item.is_blank() && self.is_full(&item.jid, ctx) {
             return Step { refusal: Some(StanzaCondition::ResourceConstraint), ..Step::default() };
         }
         if !item.is_listed() && self.item(&item.jid).is_none() && self.is_besieged() {

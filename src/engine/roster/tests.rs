@@ -196,6 +196,23 @@ fn strangers_cannot_ask_without_end() {
 }
 
 #[test]
+fn a_stranger_is_denied_also_when_there_is_no_room_for_another_contact_3_2() {
+    let mut roster = Roster::default();
+    for n in 0..8 {
+        set(&mut roster, 5, &format!("<item jid='{n}@b'/>")).unwrap();
+    }
+    received(&mut roster, 6, Ask::Subscribe);
+    let step = sent(&mut roster, 7, Ask::Subscribed);
+    assert_eq!(step.refusal, Some(StanzaCondition::ResourceConstraint));
+    let step = sent(&mut roster, 8, Ask::Unsubscribed);
+    assert!(step.pass && step.refusal.is_none());
+    assert_eq!(roster.requests().count(), 0);
+    received(&mut roster, 9, Ask::Subscribe);
+    assert!(received(&mut roster, 10, Ask::Unsubscribe).pass);
+    assert_eq!(roster.requests().count(), 0);
+}
+
+#[test]
 fn a_removal_takes_back_what_the_state_demands_2_5_2() {
     /// Who said what, what goes to the contact with the removal, whether it loses sight.
     type Case<'a> = (&'a [(bool, Ask)], &'a [Ask], bool);
