@@ -25,8 +25,11 @@ pub const REQUEST_BYTES_MAX: usize = 4096;
 pub const LABEL_BYTES_MAX: usize = 1023;
 /// Groups of one item.
 pub const GROUPS_MAX: usize = 64;
-/// Addresses, names and groups of a roster together, in bytes.
-pub const ROSTER_BYTES_MAX: usize = 2 << 20;
+/// What a roster takes as it is told, in bytes: half of what a session can keep until it is
+/// acknowledged (`UNACKED_BYTES_MAX`).
+pub const ROSTER_BYTES_MAX: usize = 512 << 10;
+/// When the operator allows more items than that has room for: so much for each of them.
+pub const ITEM_BYTES: usize = 256;
 
 const QUERY: Name = Name::new(ns::ROSTER, "query");
 const ITEM: Name = Name::new(ns::ROSTER, "item");
@@ -125,6 +128,14 @@ pub struct Roster {
     ver: i64,
     /// What all items say, in bytes.
     bytes: usize,
+    /// What those that are shown take as they are told, in bytes.
+    told_bytes: usize,
+}
+
+/// What a roster of so many items may take as it is told, in bytes.
+pub const fn bytes_max(items_max: usize) -> usize {
+    let each = items_max.saturating_mul(ITEM_BYTES);
+    if each > ROSTER_BYTES_MAX { each } else { ROSTER_BYTES_MAX }
 }
 
 impl Roster {
@@ -135,9 +146,10 @@ impl Roster {
         let newest = items.iter().map(|item| item.ver).max().unwrap_or_default();
         let ver = newest.max(removed.back().map_or(0, |&(_, ver)| ver));
         let bytes = items.iter().map(Item::bytes).sum();
+        let told_bytes = items.iter().map(Item::told_bytes).sum();
         items.sort_by(|one, other| one.jid.cmp(&other.jid));
         items.shrink_to_fit();
-        Self { items, removed, ver, bytes }
+        Self { items, removed, ver, bytes, told_bytes }
     }
 
     /// All items, those that are never shown too.
@@ -252,7 +264,7 @@ impl Roster {
         if item == *before {
             return step;
         }
-        if item.is_listed() && !item.is_blank() && self.is_full(&item.jid, ctx) {
+        if item.is_listed() && !item.is_blank() && self.lacks_room(&item, ctx) {
             return Step { refusal: Some(StanzaCondition::ResourceConstraint), ..Step::default() };
         }
         if !item.is_listed() && self.item(&item.jid).is_none() && self.is_besieged() {
@@ -277,10 +289,14 @@ impl Roster {
         step
     }
 
-    /// Whether one more item would be too many.
-    fn is_full(&self, jid: &Jid, ctx: &Ctx<'_>) -> bool {
-        let known = self.item(jid).is_some_and(Item::is_listed);
-        !known && self.listed().count() >= ctx.settings.limits.roster_items_max
+    /// Whether this would be one item too many, or make the roster too long. What is there already
+    /// can be made shorter, however much there is.
+    fn lacks_room(&self, item: &Item, ctx: &Ctx<'_>) -> bool {
+        let items_max = ctx.settings.limits.roster_items_max;
+        let before = self.item(&item.jid).filter(|before| before.is_listed());
+        let (was, is) = (before.map_or(0, Item::told_bytes), item.told_bytes());
+        let is_one_more = before.is_none() && self.listed().count() >= items_max;
+        is_one_more || is > was && self.told_bytes - was + is > bytes_max(items_max)
     }
 
     /// Whether strangers have asked too often.
@@ -300,10 +316,12 @@ impl Roster {
 
     fn write(&mut self, owner: &Bare, item: Item) -> Change {
         self.bytes += item.bytes();
+        self.told_bytes += item.told_bytes();
         match self.place(&item.jid) {
             Ok(place) => {
                 let before = std::mem::replace(&mut self.items[place], item.clone());
                 self.bytes -= before.bytes();
+                self.told_bytes -= before.told_bytes();
             }
             Err(place) => self.items.insert(place, item.clone()),
         }
@@ -312,7 +330,9 @@ impl Roster {
 
     fn forget(&mut self, owner: &Bare, jid: &Jid, ver: i64) -> Change {
         if let Ok(place) = self.place(jid) {
-            self.bytes -= self.items.remove(place).bytes();
+            let item = self.items.remove(place);
+            self.bytes -= item.bytes();
+            self.told_bytes -= item.told_bytes();
         }
         self.removed.retain(|(gone, _)| gone != jid);
         self.removed.push_back((jid.clone(), ver));

@@ -22,6 +22,18 @@ pub(crate) fn attribute(name: &str, attribute_value: &str, out: &mut Vec<u8>) {
     out.push(b'\'');
 }
 
+/// How long a text is as an attribute's value; as content it is no longer than that.
+pub fn escaped_len(text: &str) -> usize {
+    let grows = |byte: u8| match byte {
+        b'\'' => "&apos;".len() - 1,
+        b'&' | b'\r' | b'\n' => "&amp;".len() - 1,
+        b'<' | b'>' | b'\t' => "&lt;".len() - 1,
+        0..0x20 => "\u{fffd}".len() - 1,
+        _ => 0,
+    };
+    text.len() + text.bytes().map(grows).sum::<usize>()
+}
+
 /// Whether this may have to be escaped, somewhere.
 fn is_special(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, b'&' | b'<' | b'>' | b'\'' | 0xef)
@@ -74,6 +86,8 @@ mod tests {
                 let canonical = String::from_utf8(out).expect("UTF-8");
                 assert!(!canonical.contains(['<', '>', '\r']), "{canonical}");
                 assert_eq!(unescape(&canonical), plain);
+                assert!(canonical.len() <= escaped_len(plain));
+                assert!(!in_value || canonical.len() == escaped_len(plain), "{canonical}");
             }
         }
     }
@@ -83,5 +97,6 @@ mod tests {
         let mut out = Vec::new();
         text("a\u{0}b\u{1f}\u{ffff}c\u{fffe}", &mut out);
         assert_eq!(out, "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}".as_bytes());
+        assert_eq!(out.len(), escaped_len("a\u{0}b\u{1f}\u{ffff}c\u{fffe}"));
     }
 }

@@ -39,6 +39,7 @@ pub use decoder::{Content, Decoder};
 pub use draft::Draft;
 pub use element::{Element, Payload};
 pub use error::{ErrorType, Flaw, StanzaCondition, StanzaError, StreamCondition, StreamError};
+pub use escape::escaped_len;
 pub use frame::{Frame, Open};
 pub use head::{Head, Kind};
 pub use header::{CLOSE, Header};

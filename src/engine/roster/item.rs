@@ -1,7 +1,7 @@
 //! One contact: what is known of it, and how its owner is shown it.
 
 use super::{GROUP, ITEM, Item, Standing, State, query};
-use wire::{Bare, Draft, Payload};
+use wire::{Bare, Draft, Payload, escaped_len};
 
 impl Item {
     /// A contact of whom nothing is known.
@@ -36,6 +36,31 @@ impl Item {
     fn is_used(&self) -> bool {
         let labelled = self.name.is_some() || !self.groups.is_empty();
         labelled || self.approved || self.state != State::default()
+    }
+
+    /// What it says, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let labels = self.name.iter().chain(&self.groups).map(|label| label.len());
+        self.jid.as_str().len() + labels.sum::<usize>() + self.request_bytes()
+    }
+
+    /// What the request takes that waits for an answer, in bytes.
+    pub(super) fn request_bytes(&self) -> usize {
+        self.request.as_ref().map_or(0, |request| request.wire_len())
+    }
+
+    /// What it takes in what its owner is told, in bytes; nothing when it is not shown. With every
+    /// attribute that it may have: what the contact does makes it no longer.
+    pub fn told_bytes(&self) -> usize {
+        const TAGS: &str = "<item jid='' name='' subscription='none' ask='subscribe' \
+                            approved='true'></item>";
+        const GROUP_TAGS: &str = "<group></group>";
+        if !self.is_listed() {
+            return 0;
+        }
+        let said = self.name.iter().chain(&self.groups).map(|label| escaped_len(label));
+        let said = escaped_len(self.jid.as_str()) + said.sum::<usize>();
+        TAGS.len() + GROUP_TAGS.len() * self.groups.len() + said
     }
 
     /// A roster push of this item (§2.1.6).

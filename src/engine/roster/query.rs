@@ -10,19 +10,6 @@ struct Wish {
     labels: Option<(Text, Vec<Text>)>,
 }
 
-impl Item {
-    /// What it says, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        let request = self.request.as_ref().map_or(0, |request| request.wire_len());
-        self.jid.as_str().len() + labels_bytes(self.name.as_ref(), &self.groups) + request
-    }
-}
-
-/// What a name and groups take, in bytes.
-fn labels_bytes(name: Option<&Text>, groups: &[Text]) -> usize {
-    name.into_iter().chain(groups).map(|label| label.len()).sum()
-}
-
 impl Roster {
     /// Answers a roster get (§2.2, §2.6).
     pub fn get(&self, iq: &Stanza) -> RosterReply {
@@ -43,20 +30,20 @@ impl Roster {
     ///
     /// # Errors
     /// Those of §2.3.3; `item-not-found` for the removal of what is not there (§2.5.3);
-    /// `resource-constraint` for one item too many.
+    /// `resource-constraint` for one item too many, or for too much in them.
     pub fn set(&mut self, owner: &Bare, iq: &Stanza, ctx: &Ctx<'_>) -> Result<Set, StanzaError> {
         let Wish { jid, labels } = wish(iq)?;
         let Some((name, groups)) = labels else {
             return self.remove(owner, jid, ctx);
         };
-        let more = jid.as_str().len() + labels_bytes(Some(&name), &groups);
-        if self.is_full(&jid, ctx) || self.bytes + more > ROSTER_BYTES_MAX {
-            return Err(StanzaCondition::ResourceConstraint.into());
-        }
         let before = self.item(&jid).cloned();
         let before = before.unwrap_or_else(|| Item { jid: jid.clone(), ..Item::of(owner) });
+        let item = Item { name: Some(name), groups, ..before };
+        if self.lacks_room(&item, ctx) {
+            return Err(StanzaCondition::ResourceConstraint.into());
+        }
         let ver = self.next_ver(ctx.unix_ms);
-        let item = Item { name: Some(name), groups, ver, ..before };
+        let item = Item { ver, ..item };
         let push = item.push(ver);
         let changes = vec![self.write(owner, item)];
         Ok(Set { push, changes, sends: Vec::new(), contact: jid, lost_from: false })

@@ -195,6 +195,37 @@ fn strangers_cannot_ask_without_end() {
     assert!(received(&mut roster, 7, Ask::Subscribe).pass);
 }
 
+/// So many groups, as long as they may be.
+fn groups(count: usize, letter: char) -> String {
+    let group = |n| format!("{n:02}{}", letter.to_string().repeat(LABEL_BYTES_MAX - 2));
+    let group = |n| format!("<group>{}</group>", group(n).replace('&', "&amp;"));
+    (0..count).map(group).collect()
+}
+
+#[test]
+fn a_roster_takes_no_more_than_its_answer_may_but_can_be_made_shorter_when_it_does() {
+    let mut roster = Roster::default();
+    let long = |jid: &str, count| format!("<item jid='{jid}'>{}</item>", groups(count, '&'));
+    set(&mut roster, 5, &long("a@b", 64)).unwrap();
+    assert!(full(&roster).len() > ROSTER_BYTES_MAX / 2, "as it is told");
+    let more = set(&mut roster, 6, &long("c@d", 64));
+    assert_eq!(more.unwrap_err(), StanzaCondition::ResourceConstraint);
+    set(&mut roster, 7, &long("c@d", 30)).unwrap();
+    assert!(full(&roster).len() <= ROSTER_BYTES_MAX);
+    // As if the limit had been another.
+    let mut items: Vec<_> = roster.items().cloned().collect();
+    items[1].groups = items[0].groups.clone();
+    let mut roster = Roster::load(items, Vec::new());
+    assert!(full(&roster).len() > ROSTER_BYTES_MAX);
+    let more = set(&mut roster, 8, "<item jid='e@f'/>");
+    assert_eq!(more.unwrap_err(), StanzaCondition::ResourceConstraint);
+    set(&mut roster, 9, &long("c@d", 63)).unwrap();
+    let more = set(&mut roster, 10, &long("c@d", 64));
+    assert_eq!(more.unwrap_err(), StanzaCondition::ResourceConstraint);
+    assert!(set(&mut roster, 11, "<item jid='a@b' subscription='remove'/>").is_ok());
+    set(&mut roster, 12, "<item jid='e@f'/>").unwrap();
+}
+
 #[test]
 fn a_stranger_is_denied_also_when_there_is_no_room_for_another_contact_3_2() {
     let mut roster = Roster::default();
@@ -210,6 +241,51 @@ fn a_stranger_is_denied_also_when_there_is_no_room_for_another_contact_3_2() {
     received(&mut roster, 9, Ask::Subscribe);
     assert!(received(&mut roster, 10, Ask::Unsubscribe).pass);
     assert_eq!(roster.requests().count(), 0);
+}
+
+#[test]
+fn whom_the_user_asks_takes_room_in_the_roster_too() {
+    let mut roster = Roster::default();
+    let ask = |roster: &mut Roster, n: usize| {
+        let to = bare(&format!("{n:04}{}@capulet.example", "x".repeat(1000)));
+        allowing(2_000, 5, |ctx| roster.sent(&romeo(), &to, Ask::Subscribe, ctx))
+    };
+    let refused = (0..2_000).find_map(|n| ask(&mut roster, n).refusal);
+    assert_eq!(refused, Some(StanzaCondition::ResourceConstraint));
+    assert!(full(&roster).len() <= ROSTER_BYTES_MAX);
+}
+
+#[test]
+fn an_item_is_told_in_no_more_bytes_than_are_counted_for_it() {
+    let mut roster = Roster::default();
+    let label = "&lt;&gt;&amp;'é&#10;";
+    let label = label.replace('\'', "&apos;");
+    set(&mut roster, 5, &format!("<item jid='a@b' name='{label}'><group>{label}</group></item>"))
+        .unwrap();
+    set(&mut roster, 5, "<item jid='c@d/&lt;&apos;&gt;'/>").unwrap();
+    sent(&mut roster, 6, Ask::Subscribe);
+    sent(&mut roster, 7, Ask::Subscribed);
+    assert!(full(&roster).contains("ask='subscribe' approved='true'/>"));
+    let counted = roster.items().map(Item::told_bytes).sum::<usize>();
+    let frame = "<query xmlns='jabber:iq:roster' ver='7'></query>".len();
+    let told = full(&roster).len() - frame;
+    assert!((told..told + 150).contains(&counted), "{told} of {counted}");
+    assert_eq!((roster.told_bytes, reloaded(&roster).told_bytes), (counted, counted));
+    set(&mut roster, 8, "<item jid='a@b' subscription='remove'/>").unwrap();
+    set(&mut roster, 9, "<item jid='c@d/&lt;&apos;&gt;' name='c'/>").unwrap();
+    assert_eq!(roster.told_bytes, reloaded(&roster).told_bytes);
+}
+
+#[test]
+fn as_many_contacts_as_may_be_have_room_with_ordinary_names_and_two_groups() {
+    let item = "<item jid='bartholomew.featherstone@capulet.example' \
+                name='Bartholomew Featherstone'><group>Verona, Montague and Capulet</group>\
+                <group>Friends</group></item>";
+    let mut roster = Roster::default();
+    set(&mut roster, 5, item).unwrap();
+    for items_max in [2_000, 100_000] {
+        assert!(items_max * roster.told_bytes <= bytes_max(items_max), "{}", roster.told_bytes);
+    }
 }
 
 #[test]
