@@ -20,7 +20,10 @@ pub const PUSHES_MAX: usize = 64;
 /// Requests kept for the user's answer from contacts that the user has not added.
 pub const REQUESTS_MAX: usize = 500;
 /// The longest request that is kept whole; of a longer one only the addresses are.
-pub const REQUEST_BYTES_MAX: usize = 4096;
+pub const REQUEST_BYTES_MAX: usize = 1024;
+/// All of them together. They are told in one go, and a session has to keep them beside the roster
+/// until it has acknowledged them (`UNACKED_BYTES_MAX`).
+pub const REQUESTS_BYTES_MAX: usize = 256 << 10;
 /// The longest name, and the longest group (§2.3.3).
 pub const LABEL_BYTES_MAX: usize = 1023;
 /// Groups of one item.
@@ -145,6 +148,10 @@ impl Roster {
         let removed: VecDeque<_> = removed.into();
         let newest = items.iter().map(|item| item.ver).max().unwrap_or_default();
         let ver = newest.max(removed.back().map_or(0, |&(_, ver)| ver));
+        for request in items.iter_mut().filter_map(|item| item.request.as_deref_mut()) {
+            // It was kept when longer ones were.
+            *request = kept(request);
+        }
         let bytes = items.iter().map(Item::bytes).sum();
         let told_bytes = items.iter().map(Item::told_bytes).sum();
         items.sort_by(|one, other| one.jid.cmp(&other.jid));
@@ -188,9 +195,16 @@ impl Roster {
         self.item(contact).is_some_and(|item| item.state.to)
     }
 
-    /// The requests that wait for an answer: delivered with each initial presence (§3.1.3).
+    /// The requests that wait for an answer: delivered with each initial presence (§3.1.3), first
+    /// those of the user's own contacts. What of them is too much at once is told when some have
+    /// been answered.
     pub fn requests(&self) -> impl Iterator<Item = &Stanza> {
-        self.items().filter_map(|item| item.request.as_deref())
+        let contacts = self.listed().filter_map(|item| item.request.as_deref());
+        let strangers = self.strangers().filter_map(|item| item.request.as_deref());
+        contacts.chain(strangers).scan(0, |bytes, request| {
+            *bytes += request.wire_len();
+            (*bytes <= REQUESTS_BYTES_MAX).then_some(request)
+        })
     }
 
     /// The user sends `ask` to a contact (Appendix A.2, §3.4).
@@ -243,7 +257,7 @@ impl Roster {
             let moved = subscription::received(at, ask);
             item.state = moved.then.state;
             item.request = match moved.then.requested {
-                true => item.request.or_else(|| Some(Box::new(kept(stanza, from, owner)))),
+                true => item.request.or_else(|| Some(Box::new(kept(stanza)))),
                 false => None,
             };
             step.pass = moved.pass;
@@ -267,7 +281,7 @@ impl Roster {
         if item.is_listed() && !item.is_blank() && self.lacks_room(&item, ctx) {
             return Step { refusal: Some(StanzaCondition::ResourceConstraint), ..Step::default() };
         }
-        if !item.is_listed() && self.item(&item.jid).is_none() && self.is_besieged() {
+        if !item.is_listed() && self.item(&item.jid).is_none() && self.is_besieged(&item) {
             return Step::default();
         }
         item.ver = self.next_ver(ctx.unix_ms);
@@ -299,13 +313,19 @@ impl Roster {
         is_one_more || is > was && self.told_bytes - was + is > bytes_max(items_max)
     }
 
-    /// Whether strangers have asked too often.
-    fn is_besieged(&self) -> bool {
-        self.items.len() - self.listed().count() >= REQUESTS_MAX
+    /// Whether strangers have asked too often, or too much, for this one.
+    fn is_besieged(&self, item: &Item) -> bool {
+        let bytes = self.strangers().map(Item::request_bytes).sum::<usize>();
+        let is_too_much = bytes + item.request_bytes() > REQUESTS_BYTES_MAX;
+        is_too_much || self.strangers().count() >= REQUESTS_MAX
     }
 
     fn listed(&self) -> impl Iterator<Item = &Item> + Clone {
         self.items().filter(|item| item.is_listed())
+    }
+
+    fn strangers(&self) -> impl Iterator<Item = &Item> {
+        self.items().filter(|item| !item.is_listed())
     }
 
     /// Rises with every change, also when the clock steps back.
@@ -357,12 +377,15 @@ fn query(ver: i64) -> Draft {
 }
 
 /// What is kept of a request: all of it (§3.1.3), unless it is very long.
-fn kept(stanza: &Stanza, from: &Bare, to: &Bare) -> Stanza {
-    if stanza.wire_len() <= REQUEST_BYTES_MAX {
-        return stanza.clone();
+fn kept(request: &Stanza) -> Stanza {
+    if request.wire_len() <= REQUEST_BYTES_MAX {
+        return request.clone();
     }
-    let head = Head::new(Kind::Presence).with_type(Ask::Subscribe.as_str());
-    Stanza::new(head.with_from(from.clone()).with_to(to.clone()))
+    let bare = |jid: &Jid| Jid::from(jid.bare());
+    let mut head = Head::new(Kind::Presence).with_type(Ask::Subscribe.as_str());
+    head.from = request.head.from.as_ref().map(bare);
+    head.to = request.head.to.as_ref().map(bare);
+    Stanza::new(head)
 }
 
 #[cfg(test)]

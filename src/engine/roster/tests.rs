@@ -195,6 +195,84 @@ fn strangers_cannot_ask_without_end() {
     assert!(received(&mut roster, 7, Ask::Subscribe).pass);
 }
 
+fn asks(roster: &mut Roster, from: &str, status: &str) -> Step {
+    let from = bare(from);
+    let stanza = request(&from, status);
+    at(5, |ctx| roster.received(&romeo(), &from, Ask::Subscribe, &stanza, ctx))
+}
+
+fn told(roster: &Roster) -> usize {
+    roster.requests().map(Stanza::wire_len).sum()
+}
+
+#[test]
+fn what_strangers_ask_is_bounded_in_bytes_whatever_makes_it_long() {
+    let (long_status, long_name) = ("x".repeat(800), "x".repeat(1000));
+    for (name, status) in [("", &*long_status), (&*long_name, "")] {
+        let mut roster = Roster::default();
+        for n in 0..REQUESTS_MAX {
+            asks(&mut roster, &format!("{name}{n}@spam.example"), status);
+        }
+        let told = told(&roster);
+        assert!((REQUESTS_BYTES_MAX / 2..=REQUESTS_BYTES_MAX).contains(&told), "{told}");
+    }
+}
+
+#[test]
+fn the_roster_and_what_strangers_ask_can_be_told_before_anything_is_acknowledged() {
+    let told = bytes_max(Settings::of(Vec::new(), [0; 32]).limits.roster_items_max);
+    assert!(told + REQUESTS_BYTES_MAX < crate::unacked::UNACKED_BYTES_MAX);
+    const { assert!(PUSHES_MAX < crate::unacked::UNACKED_STANZAS_MAX) };
+}
+
+#[test]
+fn requests_that_were_kept_when_longer_ones_were_are_told_by_their_addresses() {
+    let long = |n: usize| {
+        let from = bare(&format!("{n}@spam.example"));
+        let request = Some(Box::new(request(&from, &"x".repeat(4000))));
+        Item { request, ..Item::of(&from) }
+    };
+    let roster = Roster::load((0..REQUESTS_MAX).map(long).collect(), Vec::new());
+    assert_eq!(roster.requests().count(), REQUESTS_MAX);
+    assert!(told(&roster) <= REQUESTS_BYTES_MAX);
+    let first = roster.requests().next().unwrap();
+    assert_eq!((first.head.type_str(), first.child_count()), ("subscribe", 0));
+    assert_eq!(first.head.to, Some(jid(&romeo())));
+}
+
+#[test]
+fn requests_that_are_too_much_to_be_told_are_when_some_are_answered_and_contacts_first() {
+    let long = |n: usize| {
+        let from = bare(&format!("{n:04}@spam.example"));
+        let request = Some(Box::new(request(&from, &"x".repeat(800))));
+        Item { request, ..Item::of(&from) }
+    };
+    let mut roster = Roster::load((0..400).map(long).collect(), Vec::new());
+    set(&mut roster, 5, "<item jid='zoe@capulet.example'/>").unwrap();
+    assert!(asks(&mut roster, "zoe@capulet.example", "").pass);
+    let before: Vec<_> = roster.requests().map(|one| one.head.from.clone().unwrap()).collect();
+    assert!(before.len() < 401);
+    assert_eq!(before[0].as_str(), "zoe@capulet.example");
+    for from in &before[1..101] {
+        let from = from.bare();
+        at(6, |ctx| roster.sent(&romeo(), &from, Ask::Unsubscribed, ctx));
+    }
+    let after = roster.requests().last().unwrap().head.from.clone();
+    assert!(after.as_ref() > before.last());
+}
+
+#[test]
+fn what_strangers_ask_takes_no_room_from_the_users_contacts() {
+    let mut roster = Roster::default();
+    for n in 0..REQUESTS_MAX {
+        asks(&mut roster, &format!("{n}@spam.example"), &"x".repeat(800));
+    }
+    let groups = groups(40, 'x');
+    for n in 0..8 {
+        set(&mut roster, 6, &format!("<item jid='{n}@b'>{groups}</item>")).unwrap();
+    }
+}
+
 /// So many groups, as long as they may be.
 fn groups(count: usize, letter: char) -> String {
     let group = |n| format!("{n:02}{}", letter.to_string().repeat(LABEL_BYTES_MAX - 2));
