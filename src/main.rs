@@ -8,6 +8,7 @@ mod serve;
 mod settings;
 mod settings_auth;
 mod settings_limits;
+mod settings_mailbox;
 mod settings_table;
 mod settings_tls;
 mod settings_values;

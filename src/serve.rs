@@ -220,7 +220,11 @@ struct Reload<'a> {
 
 impl Reload<'_> {
     fn all(&self, old: &Settings, server: &Server) {
-        let new = match Settings::load(self.named) {
+        let fitting = |new: Settings| {
+            new.fits(&old.shell).context("until the next start mailboxes are as they are")?;
+            Ok(new)
+        };
+        let new = match Settings::load(self.named).and_then(fitting) {
             Ok(new) => new,
             Err(error) => {
                 let error = format!("{error:#}");

@@ -132,7 +132,7 @@ impl Settings {
         let anonymous = anonymous(values.texts("auth", "anonymous_domains"), &domains)?;
         let impersonators = settings_auth::impersonators(values, &domains, &anonymous)?;
         let admins = values.texts("server", "admins").into_iter().map(|jid| account(&jid));
-        Ok(Self {
+        let settings = Self {
             file: None,
             domains,
             anonymous,
@@ -156,7 +156,9 @@ impl Settings {
             pages: pages(values)?,
             data,
             xeps: std::mem::take(&mut values.xeps),
-        })
+        };
+        settings.fits(&settings.shell)?;
+        Ok(settings)
     }
 
     /// The engine's part; `shell` are the limits that the running server has.
@@ -408,6 +410,68 @@ mod tests {
         let by_socket = "postgres:///x?user=me&password=secret&host=/run/postgresql";
         assert_eq!(shown(by_socket), "postgres:///x?host=/run/postgresql");
         assert_eq!(shown("sqlite://a.db"), "sqlite:/etc/a.db");
+    }
+
+    #[test]
+    fn what_no_mailbox_has_room_for_is_refused_and_said_why() {
+        for (lines, key, least, because) in [
+            (
+                "[limits]\nstanza_bytes_max = 4194304",
+                "limits.mailbox_bytes_max is 2097152",
+                5_242_880,
+                "limits.stanza_bytes_max is 4194304: a client that comes back",
+            ),
+            (
+                "[limits]\nroster_items_max = 10000\nmailbox_stanzas_max = 100000",
+                "limits.mailbox_bytes_max is 2097152",
+                5_120_000,
+                "limits.roster_items_max is 10000: half of it",
+            ),
+            (
+                "[limits]\nroster_items_max = 4000",
+                "limits.mailbox_stanzas_max is 4000",
+                5_000,
+                "limits.roster_items_max is 4000: all contacts",
+            ),
+            (
+                "[xep.0045]\nshown_occupants_max = 2001",
+                "limits.mailbox_stanzas_max is 4000",
+                4_002,
+                "xep.0045.shown_occupants_max is 2001: half of it",
+            ),
+            (
+                "[xep.0352]\nheld_stanzas_max = 10000",
+                "limits.mailbox_stanzas_max is 4000",
+                20_000,
+                "xep.0352.held_stanzas_max is 10000: half of it",
+            ),
+            (
+                "[xep.0352]\nheld_bytes_max = 16777216",
+                "limits.mailbox_bytes_max is 2097152",
+                33_554_432,
+                "xep.0352.held_bytes_max is 16777216: half of it",
+            ),
+        ] {
+            let wrong = read(lines).expect_err(lines).to_string();
+            let said = format!("{key}, but must be at least {least}, as {because}");
+            assert!(wrong.starts_with(&said), "{wrong}");
+            let (key, _) = key.split_once(' ').expect("a key and its value");
+            let key = key.strip_prefix("limits.").expect("a limit");
+            let more = match lines.strip_prefix("[limits]") {
+                Some(_) => format!("{lines}\n{key} = {least}"),
+                None => format!("{lines}\n[limits]\n{key} = {least}"),
+            };
+            assert!(read(&more).is_ok(), "{more}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_while_it_runs_must_fit_into_the_mailboxes_that_it_has() {
+        let running = read("").expect("the defaults are right").shell;
+        let both = "[limits]\nstanza_bytes_max = 4194304\nmailbox_bytes_max = 6000000";
+        assert!(read(both).expect("it is right").fits(&running).is_err());
+        let less = "[limits]\nstanza_bytes_max = 65536\nmailbox_bytes_max = 6000000";
+        assert!(read(less).expect("it is right").fits(&running).is_ok());
     }
 
     #[test]

@@ -151,7 +151,12 @@ pub const LIMITS: &[Setting] = &[
         "For the peer's goodbye, and for unsent bytes to leave.",
     ),
     limit("shutdown_seconds_max", (1, 600), "10", "From SIGTERM to the end of the process."),
-    limit("stanza_bytes_max", (10_000, 16_777_216), "262144", "One stanza of a client."),
+    limit(
+        "stanza_bytes_max",
+        (10_000, 16_777_216),
+        "262144",
+        "One stanza of a client. limits.mailbox_bytes_max must be 1 MiB more.",
+    ),
     limit(
         "stanza_bytes_before_auth_max",
         (4096, 1_048_576),
@@ -180,7 +185,15 @@ pub const LIMITS: &[Setting] = &[
     ),
     limit("inbox_parcels_max", (100, 10_000_000), "100000", "Stanzas that wait for one core."),
     limit("sessions_max", (1, 1000), "64", "Clients of one account at the same time."),
-    limit("roster_items_max", (10, 100_000), "2000", "Contacts of one account."),
+    limit(
+        "roster_items_max",
+        (10, 100_000),
+        "2000",
+        "Contacts of one account. As its clients are told them they may take 512 KiB together, or \
+         256 bytes for each that is allowed here, if that is more. limits.mailbox_bytes_max must \
+         be twice that, and limits.mailbox_stanzas_max 1000 more than contacts. Clients that are \
+         told more than 1 MiB at once cannot resume that session.",
+    ),
     limit("directed_max", (10, 100_000), "1000", "Addresses one client sent directed presence to."),
     limit(
         "recipients_per_minute_max",

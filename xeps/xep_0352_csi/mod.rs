@@ -73,14 +73,15 @@ pub const STANZAS_MAX: Setting = Setting {
     xep: 352,
     key: "held_stanzas_max",
     kind: Choosing::Number { default: 200, from: 0, to: 10_000 },
-    doc: "Stanzas held for one client that is inactive; with one more, all of them are sent.",
+    doc: "Stanzas held for one client that is inactive; with one more, all of them are sent. At \
+          most half of limits.mailbox_stanzas_max.",
 };
 /// The same in bytes.
 pub const BYTES_MAX: Setting = Setting {
     xep: 352,
     key: "held_bytes_max",
     kind: Choosing::Number { default: 64 << 10, from: 0, to: 16 << 20 },
-    doc: "The same in bytes.",
+    doc: "The same in bytes. At most half of limits.mailbox_bytes_max.",
 };
 
 const NS: &str = "urn:xmpp:csi:0";
