@@ -28,8 +28,12 @@ pub struct Burst {
 }
 
 impl Bursts {
-    /// That of a registration.
-    pub fn of(&mut self, registration: &Registration) -> &mut Burst {
+    /// That of a registration, one of these. More of them than these is never known: a client may
+    /// register under new names for ever, and never say that it is there.
+    pub fn of(&mut self, registration: &Registration, all: &[Registration]) -> &mut Burst {
+        if !self.0.contains_key(&registration.key) && self.0.len() >= all.len() {
+            self.retain(all);
+        }
         self.0.entry(registration.key.clone()).or_default()
     }
 
@@ -81,5 +85,31 @@ impl Burst {
     pub fn notify(&mut self, id: &Text, traced: Option<u64>, now: Moment) {
         self.notified = Some(now);
         self.asked = Some(Asked { id: id.to_string(), since: now, traced });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::registration, *};
+    use engine::cells::Cells;
+
+    #[test]
+    fn of_registrations_that_are_no_more_nothing_stays() {
+        let mut bursts = Bursts::default();
+        for round in 0..100 {
+            let cell = |node: u32| {
+                let (table, key) = ("push".to_owned(), format!("app@y.example\n{node}"));
+                (table, key, b"0\n\nphone\n".to_vec())
+            };
+            let cells = Cells::load([0, round + 1, round + 2].map(cell).into());
+            let all = registration::all(&cells);
+            assert_eq!(all.len(), 3);
+            for one in &all {
+                bursts.of(one, &all).missed += 1;
+            }
+            assert_eq!(bursts.0.len(), all.len());
+            let missed: Vec<_> = all.iter().map(|one| bursts.of(one, &all).missed).collect();
+            assert!(missed.contains(&(u64::from(round) + 1)), "those that are there: {missed:?}");
+        }
     }
 }

@@ -254,22 +254,23 @@ fn push(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
     let gap_ms = ctx.settings.number(&BURST_SECONDS) * 1000;
     let is_kept = passage.pos.is_some() || passage.held.is_some() || passage.news.is_some();
     let is_wanted = is_told_once(passage);
-    for one in all(&passage.account.cells) {
+    let registrations = all(&passage.account.cells);
+    for one in &registrations {
         if !is_wanted {
             passage.trace(Step::Spared(one.shown(), "of this room its user wants no more"), ctx);
             continue;
         }
-        if !is_concerned(&one, passage) {
+        if !is_concerned(one, passage) {
             continue;
         }
-        let device = device(&one, passage);
+        let device = device(one, passage);
         let bursts = passage.account.slot::<Bursts>(ctx);
         if device.looks {
-            bursts.end(&one);
+            bursts.end(one);
             passage.trace(Step::Spared(one.shown(), "its user looks"), ctx);
             continue;
         }
-        let burst = bursts.of(&one);
+        let burst = bursts.of(one, &registrations);
         let urgent = summons == Summons::Call;
         if !is_kept && !device.reached {
             passage.trace(Step::Spared(one.shown(), "it would not find it"), ctx);
@@ -279,7 +280,7 @@ fn push(passage: &mut Passage<'_>, ctx: &Ctx<'_>) -> Verdict {
             passage.trace(Step::Spared(one.shown(), "it was told a moment ago"), ctx);
             continue;
         }
-        let request = publish(&one, &account, &passage.stanza, summons, burst.missed, ctx);
+        let request = publish(one, &account, &passage.stanza, summons, burst.missed, ctx);
         if let Some(id) = &request.head.id {
             burst.notify(id, passage.traced, ctx.now);
         }
