@@ -5,7 +5,7 @@ use engine::{
     ctx::{Ctx, Moment, Random},
     hook::{self, IqKind, Of, Reply},
     hooks::Hooks,
-    parcel::{End, Link, Owed, Parcel, Said, Say, Ticket},
+    parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
     port::{Fault, Loaded, Logged, Node},
     request::{Found, Line, answer},
     settings::Settings,
@@ -133,15 +133,25 @@ impl Stage {
 
     /// One more resource, which begins with these elements (XEP-0386).
     pub fn joins_with(&mut self, resource: &'static str, inline: &str) {
+        self.binds(resource, None, inline);
+    }
+
+    /// One more resource, on the device of this id.
+    pub fn joins_on(&mut self, resource: &'static str, device: &str) {
+        self.binds(resource, Some(device.into()), "");
+    }
+
+    fn binds(&mut self, resource: &'static str, device: Option<Text>, inline: &str) {
         self.joined.push(resource);
-        let bind = Said::Bind {
-            resource: Some(resource.into()),
-            since: 0,
-            device: None,
-            inline: elements(inline),
-            reads: false,
-        };
+        let inline = elements(inline);
+        let resource_wish = Some(resource.into());
+        let bind = Said::Bind { resource: resource_wish, since: 0, device, inline, reads: false };
         self.plays(Input::Said(self.link(resource), bind));
+    }
+
+    /// The operator, or a XEP, has done this to it.
+    pub fn ordered(&mut self, order: Order) -> Vec<Stanza> {
+        self.plays(Input::Order(order))
     }
 
     pub fn vanishes(&mut self, resource: &str) -> Vec<Stanza> {

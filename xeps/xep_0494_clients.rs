@@ -5,7 +5,7 @@
 
 use crate::xep_0082_dates::date_time;
 use engine::{
-    device::{DEVICES, Device, alias},
+    device::{DEVICES, Device, alias, revocation},
     hook::*,
     port::{Pending, Unregistered},
     wire::*,
@@ -87,8 +87,9 @@ fn client(alias: &str, device: &Device, connected: bool, unix_ms: u64, changed: 
         .child(agent)
 }
 
-/// Section 4.2: its tokens go and its sessions end. Who has shown the password the last time may
-/// know it, and comes back until it is changed: that is said as an error.
+/// Section 4.2: its tokens go, and what else is kept of it, and its sessions end. Who has shown the
+/// password the last time may know it, and comes back until it is changed: that is said as an
+/// error.
 fn revoke<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
     Box::pin(async move {
         own(iq, world)?;
@@ -106,7 +107,8 @@ fn revoke<'a>(iq: &'a Stanza, world: &'a World<'a>) -> Pending<'a, Replied> {
                 ..StanzaCondition::ServiceUnavailable.into()
             });
         }
-        match world.registrar.revoke(world.account, &id).await {
+        let unit = revocation(world.store, world.hooks, world.account, &id).await?;
+        match world.registrar.revoke(world.account, &id, unit).await {
             Ok(()) => Ok(Reply::Empty),
             Err(Unregistered::Fault(fault)) => Err(fault.into()),
             Err(_) => Err(StanzaCondition::ItemNotFound.into()),

@@ -6,6 +6,7 @@ use engine::{
     seal::Spent,
     shard::Input,
     stream::machine::Secret,
+    unit::Unit,
     wire::{Bare, Jid, Stanza, Text},
 };
 use std::{future::ready, net::IpAddr, sync::Mutex};
@@ -76,7 +77,7 @@ impl Registrar for Registry {
         Box::pin(ready(Vec::new()))
     }
 
-    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a> {
+    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str, _: Unit) -> Registered<'a> {
         self.cause(account, Order::Revoked { device: device.into(), unix_ms: 0 });
         Box::pin(ready(Ok(())))
     }

@@ -5,7 +5,6 @@ use super::hosts::{Desk, credentials, ready};
 use engine::{
     ctx::Ctx,
     departure::departure,
-    device::DEVICES,
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
     seal::Spent,
@@ -155,10 +154,9 @@ impl Registrar for Lent<'_> {
         Box::pin(future::ready(mine.map(|(_, device)| device.clone()).collect()))
     }
 
-    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a> {
-        let cut = Change::Cut(DEVICES, account.clone(), device.into());
+    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str, unit: Unit) -> Registered<'a> {
         let order = Order::Revoked { device: device.into(), unix_ms: self.now.1 };
-        done(self.settle(account, cut.into(), order))
+        done(self.settle(account, unit, order))
     }
 
     fn end(&self, whom: &Jid) {

@@ -3,6 +3,8 @@
 
 use crate::{
     ctx::Ctx,
+    hook::{Hook, IsOf},
+    hooks::Hooks,
     port::{Fault, Reads},
     settings::Settings,
     stream::sasl::{Failure, Hash, Ht},
@@ -327,6 +329,34 @@ pub async fn settle(
     }
     unit.changes.push(Change::Swap(DEVICES, account.clone(), id.into(), old, Some(new)));
     Ok(unit)
+}
+
+/// What takes its access from a device: what it logs in by goes, and what XEPs keep of it.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn revocation(
+    store: &dyn Reads,
+    hooks: &Hooks,
+    account: &Bare,
+    id: &str,
+) -> Result<Unit, Fault> {
+    let mut unit = Unit::from(Change::Cut(DEVICES, account.clone(), id.into()));
+    for (table, is_of) in tables(hooks) {
+        let cells = store.cells(table, account).await?;
+        let its = cells.into_iter().filter(|(_, cell)| is_of(cell, id));
+        unit.changes.extend(its.map(|(key, _)| Change::Cut(table, account.clone(), key)));
+    }
+    Ok(unit)
+}
+
+/// Where XEPs keep something of devices, and how it is told of which.
+pub(crate) fn tables(hooks: &Hooks) -> impl Iterator<Item = (Table, IsOf)> {
+    let all = hooks.xeps().iter().flat_map(|xep| xep.hooks);
+    all.filter_map(|hook| match *hook {
+        Hook::OfDevice(table, is_of) => Some((table, is_of)),
+        _ => None,
+    })
 }
 
 /// The ids of the devices that must go so that one more has room.

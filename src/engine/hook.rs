@@ -97,6 +97,9 @@ pub enum Hook {
     /// The cells of this table are read with an account and stay in memory with it: looks and
     /// answers find them in [`Cells`](crate::cells::Cells).
     AtHand(Table),
+    /// Of the cells of this table, one of those at hand, those go with a device that they are of
+    /// when it loses its access to the account (XEP-0494 §4.2).
+    OfDevice(Table, IsOf),
     /// Another way in which SASL travels in XML.
     Profile(&'static dyn Profile),
     /// How a session is claimed that outlived its stream.
@@ -151,6 +154,8 @@ impl Hook {
     }
 }
 
+/// Whether a cell is of the device of this id.
+pub type IsOf = fn(&[u8], &str) -> bool;
 /// Whether the operator has chosen so.
 pub type IsChosen = fn(&Settings) -> bool;
 /// What stands at a node, for who asks with this iq; `None`: nothing that this XEP knows of.

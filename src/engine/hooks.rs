@@ -118,7 +118,7 @@ impl Hooks {
 
     fn hang(&mut self, number: u16, hook: &Hook, plans: &mut Vec<Plan>) {
         match *hook {
-            Hook::Setting(_) => {}
+            Hook::Setting(_) | Hook::OfDevice(..) => {}
             Hook::Feature(of, feature) => self.feature(of, feature, None),
             Hook::FeatureIf(of, feature, chosen) => self.feature(of, feature, Some(chosen)),
             Hook::Index(chosen) => self.indexes.push(chosen),

@@ -6,7 +6,7 @@ use crate::{
 };
 use engine::{
     ctx::date_time,
-    device::{DEVICES, Device},
+    device::{DEVICES, Device, revocation},
     port::Registrar,
     wire::Bare,
 };
@@ -25,7 +25,7 @@ impl Operator {
         Ok(Answer::Lines(known.into_iter().map(line).collect()))
     }
 
-    /// Takes the tokens of one device, or of all; their sessions end.
+    /// Takes the access of one device, or of all; their sessions end.
     pub(crate) async fn revoke(&self, account: &Bare, id: Option<&str>) -> Result<Answer, String> {
         self.changed(account).await?;
         let mut known = self.known(account).await?;
@@ -34,7 +34,9 @@ impl Operator {
             return Err(format!("{account} has no device {id}"));
         }
         for (id, _) in &known {
-            let revoked = self.accounts.revoke(account, id).await;
+            let unit = revocation(&*self.accounts.store, &self.hooks, account, id).await;
+            let unit = unit.map_err(|fault| fault.to_string())?;
+            let revoked = self.accounts.revoke(account, id, unit).await;
             revoked.map_err(|error| error.to_string())?;
         }
         Ok(Answer::Done)
@@ -60,11 +62,52 @@ mod tests {
     use super::*;
     use crate::operator::Request;
     use engine::{
+        hook::{Hook, Status, Xep},
+        hooks::Hooks,
+        port::Reads,
         stream::machine::Secret,
-        unit::{Change, Unit},
+        unit::{Change, Table, Unit},
     };
     use std::sync::Arc;
     use store::Memory;
+
+    const NOTES: Table = Table::named("notes");
+    /// Keeps notes of devices.
+    const CLERK: Xep = Xep {
+        number: 9999,
+        name: "Clerk",
+        version: "1",
+        status: Status::Partial("tests"),
+        hooks: &[
+            Hook::AtHand(NOTES),
+            Hook::OfDevice(NOTES, |cell, device| cell == device.as_bytes()),
+        ],
+    };
+
+    #[tokio::test]
+    async fn what_is_kept_of_a_device_goes_with_its_access_and_nothing_else() {
+        let store = Arc::new(Memory::new(&[NOTES]));
+        let mut operator = Operator::of("x", store.clone()).await;
+        operator.hooks = Arc::new(Hooks::of(&[&CLERK]));
+        let accounts = ["juliet@x", "romeo@x"].map(|jid| Bare::parse(jid).unwrap());
+        for account in &accounts {
+            operator.accounts.create(account, Secret("secret".into())).await.unwrap();
+            let put = |table, key: &str, cell: Vec<u8>| {
+                Change::Put(table, account.clone(), key.into(), cell)
+            };
+            let device = |id| put(DEVICES, id, Device::new(1_000).save());
+            let note = |key, id: &str| put(NOTES, key, id.into());
+            let notes = [note("a", "one"), note("b", "two"), note("c", "one"), note("d", "")];
+            let unit = Unit::of([device("one"), device("two")].into_iter().chain(notes).collect());
+            operator.accounts.writer.commit(unit).await.unwrap();
+        }
+        let revoke = Request::UserRevoke { jid: "juliet@x".into(), device: Some("one".to_owned()) };
+        assert_eq!(operator.answer(revoke).await, Answer::Done);
+        for (account, left) in accounts.iter().zip([&["b", "d"][..], &["a", "b", "c", "d"]]) {
+            let notes = store.cells(NOTES, account).await.unwrap();
+            assert!(notes.iter().map(|(key, _)| key).eq(left), "{account}: {notes:?}");
+        }
+    }
 
     #[tokio::test]
     async fn an_operator_sees_devices_and_takes_their_tokens() {

@@ -3,7 +3,6 @@
 use crate::{clock::unix_ms, hashing::Hashing, post::Post, throttle::Throttle, writer::Queue};
 use engine::{
     departure::departure,
-    device::DEVICES,
     parcel::{Order, Parcel},
     port::{Fault, Online, Pending, Reads, Registered, Registrar, Unregistered},
     seal::Spent,
@@ -120,11 +119,10 @@ impl Registrar for Accounts {
         })
     }
 
-    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a> {
-        let cut = Change::Cut(DEVICES, account.clone(), device.into());
+    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str, unit: Unit) -> Registered<'a> {
         let device = Text::from(device);
         let revoked = |unix_ms| Order::Revoked { device, unix_ms };
-        Box::pin(self.settle(account, cut.into(), revoked))
+        Box::pin(self.settle(account, unit, revoked))
     }
 
     fn end(&self, whom: &Jid) {

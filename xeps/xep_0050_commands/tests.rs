@@ -13,7 +13,7 @@ use engine::{
     seal::Spent,
     settings::Settings,
     stream::machine::Secret,
-    unit::{Credentials, Pos, Table},
+    unit::{Credentials, Pos, Table, Unit},
 };
 use std::{
     future::ready,
@@ -153,7 +153,7 @@ impl Registrar for Town {
         Box::pin(ready(Vec::new()))
     }
 
-    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a> {
+    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str, _: Unit) -> Registered<'a> {
         self.note(format!("revoke {account} {device}"));
         Box::pin(ready(Ok(())))
     }

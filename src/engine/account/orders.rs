@@ -1,9 +1,18 @@
 //! What operators do to an account.
 
-use super::{Account, Output, presence::addressed};
+use super::{
+    Account, Output,
+    presence::addressed,
+    wait::{Then, Wait},
+};
 use crate::{
-    ctx::Ctx, departure::farewells, device::DEVICES_MAX, managed::Managed, parcel::Order,
+    ctx::Ctx,
+    departure::farewells,
+    device::{DEVICES_MAX, tables},
+    managed::Managed,
+    parcel::Order,
     session::Session,
+    unit::{Change, Unit},
 };
 use wire::{Jid, Stanza, StreamCondition, Text};
 
@@ -36,6 +45,8 @@ impl Account {
                 self.end_those(meant, StreamCondition::PolicyViolation, ctx, out);
             }
             Order::Revoked { device, unix_ms } => {
+                // First, so that it is not notified of what its session has not got.
+                self.forget_device(&device, ctx, out);
                 let meant = |session: &Session| session.device.as_ref() == Some(&device);
                 self.end_those(meant, StreamCondition::NotAuthorized, ctx, out);
                 self.revoked.retain(|(_, at)| is_since(*at, unix_ms, ctx));
@@ -58,6 +69,27 @@ impl Account {
         let seen = self.sessions.iter().filter(|one| comes_back && one.presence.is_some());
         let seen = seen.map(|session| session.jid.clone()).collect();
         self.depart(StreamCondition::InternalServerError, seen, ctx, out);
+    }
+
+    /// What XEPs keep of a device that has lost its access. The store has it no more, but for what
+    /// was on its way there: that is removed behind it.
+    fn forget_device(&mut self, device: &str, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let mut unit = Unit::default();
+        for (table, is_of) in tables(ctx.hooks) {
+            let at_hand = self.cells.of(table).map(|(key, cell)| (key.to_owned(), cell));
+            let under_way = self.waiting.lessons().filter_map(|change| match change {
+                Change::Put(at, _, key, cell) if *at == table => Some((key.clone(), &**cell)),
+                _ => None,
+            });
+            let its = at_hand.chain(under_way).filter(|(_, cell)| is_of(cell, device));
+            let cut = |(key, _)| Change::Cut(table, self.jid.clone(), key);
+            unit.changes.extend(its.map(cut));
+        }
+        if !unit.is_empty() {
+            unit.changes.iter().for_each(|change| self.cells.learn(change));
+            let pair = (Some(self.jid.clone().into()), None);
+            self.wait(Wait::for_unit(unit, pair, Then::Nothing, None), ctx, out);
+        }
     }
 
     /// Ends every stream, and does not come back as it was.

@@ -209,6 +209,11 @@ impl Waiting {
         self.learning > 0
     }
 
+    /// What the cells at hand are about to learn, in order.
+    pub fn lessons(&self) -> impl Iterator<Item = &Change> {
+        self.line.iter().flatten().flat_map(|wait| &wait.learns)
+    }
+
     /// What the cells at hand learn from it, once.
     pub fn lesson(&mut self, ticket: Ticket) -> Vec<Change> {
         let learns = self.at(ticket).map(|wait| std::mem::take(&mut wait.learns));

@@ -1,7 +1,7 @@
 //! Accounts as wholes: made, changed, removed; who is online.
 
 use super::{Fault, Pending};
-use crate::{seal::Spent, stream::machine::Secret};
+use crate::{seal::Spent, stream::machine::Secret, unit::Unit};
 use std::{fmt, net::IpAddr};
 use wire::{Bare, Jid, Stanza, Text};
 
@@ -44,9 +44,10 @@ pub trait Registrar: Send + Sync {
     fn resources<'a>(&'a self, account: &'a Bare) -> Pending<'a, Vec<Jid>>;
     /// Ends the sessions of an account, or the one of this resource.
     fn end(&self, whom: &Jid);
-    /// Takes from a device of an account what it logs in by, and ends its sessions. It fails by a
-    /// `Fault` only.
-    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str) -> Registered<'a>;
+    /// Takes its access from a device of an account by what is to be written for it (see
+    /// [`revocation`](crate::device::revocation)), and ends its sessions. It fails by a `Fault`
+    /// only.
+    fn revoke<'a>(&'a self, account: &'a Bare, device: &'a str, unit: Unit) -> Registered<'a>;
     /// Sends a message to every available resource of a domain.
     fn announce(&self, domain: &Bare, message: Stanza);
 }

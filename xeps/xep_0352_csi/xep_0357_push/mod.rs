@@ -12,6 +12,9 @@
 //! been lost, so there is another when something comes after `burst_seconds`. Calls (XEP-0353) are
 //! told of each time, and urgently: one that rings, and one that rings no more.
 //!
+//! A device that has lost its access to the account (XEP-0494) is notified of nothing more: its
+//! registrations go with it.
+//!
 //! In a room that is those who sit there and have no stream, and its members wherever they are: of
 //! what their owner wants to know (XEP-0492). Where very many belong, that is what is
 //! addressed to them.
@@ -58,6 +61,7 @@ pub const XEP: Xep = Xep {
         Hook::set(Of::Account, ENABLE, Answer::Pure(enable)),
         Hook::set(Of::Account, DISABLE, Answer::Pure(disable)),
         Hook::AtHand(REGISTRATIONS),
+        Hook::OfDevice(REGISTRATIONS, registration::is_of),
         Hook::AtHand(notifications::SETTINGS),
         Hook::slot::<Bursts>(),
         Hook::At(Station::Keep, hear),

@@ -69,6 +69,11 @@ pub fn cell(session: &Session, options: &str) -> Vec<u8> {
     format!("0\n{device}\n{resource}\n{options}").into_bytes()
 }
 
+/// Whether a cell is of the device of this id.
+pub fn is_of(cell: &[u8], device: &str) -> bool {
+    cell.split(|byte| *byte == b'\n').nth(1) == Some(device.as_bytes())
+}
+
 /// All of an account.
 pub fn all(cells: &Cells) -> Vec<Registration> {
     cells.of(REGISTRATIONS).filter_map(|(key, cell)| Registration::read(key, cell)).collect()

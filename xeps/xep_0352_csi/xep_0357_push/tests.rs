@@ -1,6 +1,6 @@
 use super::{registration::OPTIONS_BYTES_MAX, *};
 use crate::stage::{self, JULIET, ROMEO, Stage};
-use engine::{port::Fault, setting::Value};
+use engine::{parcel::Order, port::Fault, setting::Value};
 
 const SERVICE: &str = "app@y.example/push";
 const NODE: &str = "yxs32uqsflafdk3iuqo";
@@ -221,6 +221,38 @@ fn one_notification_is_enough_for_a_burst_until_the_device_comes_back() {
     juliet.signals_at("phone", WAKE);
     juliet.signals_at("phone", SLEEP);
     assert_eq!(count(&mut juliet, BODY), 1, "it woke, and sleeps again");
+    assert_eq!(count(&mut juliet, BODY), 0);
+}
+
+#[test]
+fn a_device_that_has_lost_its_access_is_notified_no_more_and_the_others_are() {
+    let mut juliet = Stage::empty(JULIET);
+    for (resource, device, node) in [("phone", "p", "a"), ("tablet", "t", "b")] {
+        juliet.joins_on(resource, device);
+        let enable = format!("<iq type='set' id='s'>{}</iq>", enabling(node, ""));
+        assert_eq!(juliet.says_at(resource, &enable)[0].head.type_str(), "result");
+        juliet.vanishes(resource);
+    }
+    assert_eq!(count(&mut juliet, BODY), 2);
+    juliet.pass(60_000);
+    juliet.ordered(Order::Revoked { device: "p".into(), unix_ms: 1 });
+    let told = pushed(&mut juliet, &says(BODY));
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert!(told.to_text().contains("node='b'"), "{told:?}");
+}
+
+#[test]
+fn what_a_device_registers_while_its_access_is_taken_is_no_registration() {
+    let mut juliet = Stage::empty(JULIET);
+    juliet.joins_on("phone", "p");
+    juliet.late = true;
+    let enable = format!("<iq type='set' id='s'>{}</iq>", enabling(NODE, ""));
+    assert!(juliet.says(&enable).is_empty(), "it is not in the store");
+    juliet.ordered(Order::Revoked { device: "p".into(), unix_ms: 1 });
+    while juliet.waits() {
+        juliet.commit(Ok(()));
+    }
+    juliet.late = false;
     assert_eq!(count(&mut juliet, BODY), 0);
 }
 
