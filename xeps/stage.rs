@@ -133,19 +133,23 @@ impl Stage {
 
     /// One more resource, which begins with these elements (XEP-0386).
     pub fn joins_with(&mut self, resource: &'static str, inline: &str) {
-        self.binds(resource, None, inline);
+        self.binds(resource, None, inline, false);
     }
 
     /// One more resource, on the device of this id.
     pub fn joins_on(&mut self, resource: &'static str, device: &str) {
-        self.binds(resource, Some(device.into()), "");
+        self.binds(resource, Some(device.into()), "", false);
     }
 
-    fn binds(&mut self, resource: &'static str, device: Option<Text>, inline: &str) {
+    /// One more resource, by Bind 2: it reads the archive.
+    pub fn joins_at_once(&mut self, resource: &'static str, inline: &str) {
+        self.binds(resource, None, inline, true);
+    }
+
+    fn binds(&mut self, resource: &'static str, device: Option<Text>, inline: &str, reads: bool) {
         self.joined.push(resource);
-        let inline = elements(inline);
-        let resource_wish = Some(resource.into());
-        let bind = Said::Bind { resource: resource_wish, since: 0, device, inline, reads: false };
+        let (since, inline) = (0, elements(inline));
+        let bind = Said::Bind { resource: Some(resource.into()), since, device, inline, reads };
         self.plays(Input::Said(self.link(resource), bind));
     }
 

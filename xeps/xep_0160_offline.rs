@@ -13,7 +13,8 @@
 //! live messages go to every resource. No client is told anything twice.
 //!
 //! Nor what it reads itself, in the archive (XEP-0313 §6.1.1): who has caught up there before it is
-//! available is told only what no archive shows. Who is known to do so, by its device or by the
+//! available is told only what no archive shows; so is who has bound by Bind 2, of what there was
+//! then (XEP-0386 §3.2). Who is known to do so, by its device or by the
 //! resource that it asks for, but is available first, has ten seconds for it; what is new waits,
 //! too. Who does not do it then is told everything, and known no more: see
 //! `engine/account/readers.rs`.

@@ -144,7 +144,8 @@ pub enum Said {
         device: Option<Text>,
         /// What the session begins with.
         inline: Vec<Payload>,
-        /// It reads the archive: what came while nobody was there need not be told (XEP-0386 §4).
+        /// It reads the archive: of what came while nobody was there it need not be told what that
+        /// shows (XEP-0386 §3.2).
         reads: bool,
     },
     /// It wants a session that another stream has left (XEP-0198 §5).

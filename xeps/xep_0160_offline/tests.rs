@@ -314,3 +314,72 @@ fn a_store_that_fails_keeps_nothing_and_the_sender_is_told() {
     juliet.hears(&chat(JULIET, "2"));
     assert_eq!(comes(&mut juliet, "balcony"), ["*2", "?"]);
 }
+
+fn off_the_record(body: &str) -> String {
+    let hint = "<no-permanent-store xmlns='urn:xmpp:hints'/></message>";
+    chat(JULIET, body).replace("</message>", hint)
+}
+
+/// Of what waits the archive shows all but 2.
+fn waiting_off_the_record() -> Stage {
+    let mut juliet = waiting(&["1"]);
+    juliet.hears(&off_the_record("2"));
+    juliet.hears(&chat(JULIET, "3"));
+    juliet
+}
+
+#[test]
+fn who_binds_by_bind_2_is_told_what_no_archive_shows_and_that_once_xep0386_3_2() {
+    let mut juliet = waiting_off_the_record();
+    juliet.joins_at_once("phone", "");
+    juliet.hears(&chat(JULIET, "4"));
+    juliet.says_at("phone", "<presence/>");
+    let behind_its_bind = "*4";
+    assert_eq!(told(&mut juliet, "phone"), ["*2", behind_its_bind, "?"]);
+    juliet.says_at("phone", "<presence><show>away</show></presence>");
+    assert_eq!(told(&mut juliet, "phone"), [""; 0]);
+    answers(&mut juliet, "phone", "result", 1);
+    for at_once in [true, false] {
+        juliet.vanishes("phone");
+        if at_once {
+            juliet.joins_at_once("phone", "");
+        } else {
+            juliet.joins("phone");
+        }
+        juliet.says_at("phone", "<presence/>");
+        assert_eq!(told(&mut juliet, "phone"), [""; 0], "it has been told, or has read");
+    }
+}
+
+#[test]
+fn who_binds_by_bind_2_and_has_all_of_it_from_the_archive_leaves_nothing_to_others_xep0386_3_2() {
+    let mut juliet = waiting(&["1", "2"]);
+    juliet.joins_at_once("phone", "");
+    juliet.says_at("phone", "<presence/>");
+    assert_eq!(told(&mut juliet, "phone"), [""; 0]);
+    assert_eq!(comes(&mut juliet, "garden"), [""; 0]);
+}
+
+#[test]
+fn who_binds_by_bind_2_and_ends_before_it_is_available_has_taken_nothing_from_anybody() {
+    let mut juliet = waiting_off_the_record();
+    juliet.joins_at_once("phone", "");
+    juliet.vanishes("phone");
+    juliet.joins_at_once("tablet", "");
+    juliet.says_at("tablet", "<presence><priority>-1</priority></presence>");
+    juliet.vanishes("tablet");
+    assert_eq!(comes(&mut juliet, "garden"), ["*1", "*2", "*3", "?"]);
+}
+
+#[test]
+fn of_several_devices_each_is_told_what_it_does_not_read() {
+    let mut juliet = waiting_off_the_record();
+    juliet.joins_at_once("phone", "");
+    juliet.joins_at_once("tablet", "");
+    juliet.says_at("phone", "<presence/>");
+    assert_eq!(told(&mut juliet, "phone"), ["*2", "?"]);
+    assert_eq!(comes(&mut juliet, "garden"), ["*1", "*2", "*3", "?"], "it reads nothing");
+    answers(&mut juliet, "phone", "result", 1);
+    juliet.says_at("tablet", "<presence/>");
+    assert_eq!(told(&mut juliet, "tablet"), [""; 0], "the account has got it");
+}

@@ -40,16 +40,17 @@ impl Account {
         }
         let mut session = Session::bound(link, jid.clone(), ctx.number(), ctx.hooks.plans());
         (session.device, session.known_as) = (device, known_as);
+        if reads {
+            // XEP-0386 §3.2: what waits is not sent, as the archive provides it. What the archive
+            // does not show, nobody else would tell.
+            session.reads = self.released;
+        }
         let begin = |one: &Payload| session.begin(one.element(), ctx);
         let begun = inline.iter().flat_map(begin).collect();
         out.push(Output::Parcel(Parcel::ToSocket(link, Say::Bound(jid, begun))));
         // Most accounts have one: a vector that grows on its own would make room for four.
         self.sessions.reserve_exact(1);
         self.sessions.push(session);
-        if reads && self.released > self.delivered {
-            self.delivered = self.released;
-            self.note(ctx, out);
-        }
         self.feel(link, ctx.hooks.bound(), ctx, out);
         self.counted(link, ctx, out);
     }
