@@ -383,3 +383,17 @@ fn of_several_devices_each_is_told_what_it_does_not_read() {
     juliet.says_at("tablet", "<presence/>");
     assert_eq!(told(&mut juliet, "tablet"), [""; 0], "the account has got it");
 }
+
+#[test]
+fn who_reads_answers_only_for_what_it_is_told_however_much_it_reads() {
+    let mut juliet = Stage::empty(JULIET);
+    for number in 0..250 {
+        juliet.hears(&chat(JULIET, &number.to_string()));
+    }
+    juliet.hears(&off_the_record("last"));
+    juliet.joins_at_once("phone", "");
+    juliet.says_at("phone", "<presence/>");
+    assert_eq!(told(&mut juliet, "phone"), ["*last", "?"]);
+    answers(&mut juliet, "phone", "result", 1);
+    assert_eq!(comes(&mut juliet, "garden"), [""; 0]);
+}

@@ -95,7 +95,7 @@ impl Account {
             self.let_on(id, ctx, out);
         }
         if let Some(place) = self.place(id) {
-            self.replay_on(place, whole, ctx, out);
+            self.replay_on(place, whole, room < PAGE_BYTES_MAX, ctx, out);
         }
     }
 
@@ -128,8 +128,16 @@ impl Account {
         until.into_iter().for_each(|until| self.wake(until, out));
     }
 
-    /// The next page, when the client has got this one; or all has been told.
-    fn replay_on(&mut self, place: usize, whole: bool, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    /// The next page, when the client has got this one, if it was told something of it; or all has
+    /// been told.
+    fn replay_on(
+        &mut self,
+        place: usize,
+        whole: bool,
+        told: bool,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
         let session = &mut self.sessions[place];
         let Some(replay) = &mut session.replay else { return };
         if whole && replay.missed <= replay.asked {
@@ -150,6 +158,7 @@ impl Account {
         }
         match &session.managed {
             Some(managed) if !managed.unacked.is_ahead() => self.look_on(place, out),
+            None if !told => self.look_on(place, out),
             Some(_) => replay.state = Telling::Paced,
             None => {
                 replay.state = Telling::Paced;
