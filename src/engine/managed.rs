@@ -32,6 +32,8 @@ pub struct Managed {
     pub(crate) hidden: Option<Stanza>,
     /// The newest that the client has acknowledged and that nobody has been told of.
     pub(crate) got: Option<Pos>,
+    /// Who has acknowledged the first of these has got all up to the second: it has read the rest.
+    pub(crate) read: Option<(Pos, Pos)>,
     /// It has been read from the store, and has had no stream since.
     pub(crate) revived: bool,
     /// It has come back after the process ended: until then what its client acknowledges is
@@ -97,7 +99,7 @@ impl Managed {
     }
 
     fn with(start: u64, base: u32, unacked: Unacked, resumption: Option<Resumption>) -> Self {
-        let (detached, shown, hidden, got, claim) = Default::default();
+        let (detached, shown, hidden, got, read, claim) = Default::default();
         let (written, changed) = (0, true);
         Self {
             start,
@@ -109,6 +111,7 @@ impl Managed {
             shown,
             hidden,
             got,
+            read,
             revived: false,
             recovers: None,
             claim,
@@ -124,8 +127,18 @@ impl Managed {
     /// More than were sent.
     pub fn ack(&mut self, h: u32) -> Result<(), TooHigh> {
         self.got = self.got.max(self.unacked.ack(h)?);
+        let read = self.read.take_if(|(told, _)| Some(*told) <= self.got);
+        self.got = self.got.max(read.map(|(_, upto)| upto));
         self.changed = true;
         Ok(())
+    }
+
+    /// Of what the log has up to there its client has read what it was not told. Whether it has
+    /// acknowledged what it was; else it has got the rest with that.
+    pub(crate) fn has_got_rest(&mut self, upto: Pos) -> bool {
+        let told = self.unacked.iter().filter_map(|sent| sent.pos).filter(|pos| *pos <= upto);
+        self.read = told.max().map(|told| (told, upto));
+        self.read.is_none()
     }
 
     /// So many of the client's stanzas have been dealt with, if so many of all that it said have.

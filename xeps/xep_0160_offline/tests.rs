@@ -397,3 +397,21 @@ fn who_reads_answers_only_for_what_it_is_told_however_much_it_reads() {
     answers(&mut juliet, "phone", "result", 1);
     assert_eq!(comes(&mut juliet, "garden"), [""; 0]);
 }
+
+const SM: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>";
+
+#[test]
+fn who_reads_and_acknowledges_what_it_was_told_has_got_all_xep0198_4() {
+    let rest: [&[&str]; 2] = [&["*1", "*2", "*3", "?"], &[]];
+    for (acknowledges, rest) in [false, true].into_iter().zip(rest) {
+        let mut juliet = waiting_off_the_record();
+        juliet.joins_at_once("phone", SM);
+        juliet.says_at("phone", "<presence/>");
+        let got = juliet.written_to("phone").len();
+        if acknowledges {
+            juliet.signals_at("phone", &format!("<a xmlns='urn:xmpp:sm:3' h='{got}'/>"));
+        }
+        juliet.vanishes("phone");
+        assert_eq!(comes(&mut juliet, "garden"), rest);
+    }
+}

@@ -175,9 +175,12 @@ impl Account {
         if session.managed.is_none() && replay.told {
             return self.pace(place, ctx, out);
         }
-        let read = Some(replay.news.min(after)).filter(|_| replay.spared && !replay.told);
+        let read = Some(replay.news.min(after)).filter(|_| replay.spared);
         session.replay = None;
-        let got = if session.managed.is_none() { Some(after) } else { read };
+        let got = match &mut session.managed {
+            Some(managed) => read.filter(|read| managed.has_got_rest(*read)),
+            None => Some(after),
+        };
         got.into_iter().for_each(|got| self.has_got(place, got, ctx, out));
     }
 
