@@ -184,7 +184,13 @@ pub const LIMITS: &[Setting] = &[
         "The same in bytes.",
     ),
     limit("inbox_parcels_max", (100, 10_000_000), "100000", "Stanzas that wait for one core."),
-    limit("sessions_max", (1, 1000), "64", "Clients of one account at the same time."),
+    limit(
+        "sessions_max",
+        (1, 1000),
+        "64",
+        "Clients of one account at the same time, those included that may come back to their \
+         session; for one more, the one ends that has been away for longest.",
+    ),
     limit(
         "roster_items_max",
         (10, 100_000),

@@ -185,6 +185,12 @@ impl Managed {
         self.written != 0
     }
 
+    /// For how long it has had no stream, if it has none.
+    pub(crate) fn away_ms(&self, now: Moment) -> Option<u64> {
+        let left = self.detached?.0.saturating_sub(now.0);
+        Some(self.resumption.as_ref()?.ms.saturating_sub(left))
+    }
+
     /// Whether it can still be resumed when its stream ends.
     pub fn can_be_resumed(&self) -> bool {
         self.resumption.is_some() && !self.unacked.is_overrun()

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     behind::BEHIND_MS_MAX,
-    ctx::Ctx,
+    ctx::{Ctx, Moment},
     delivery::{Untaken, untaken},
     hearing::Attends,
     hook::{Claims, Station},
@@ -18,6 +18,7 @@ use crate::{
     replay::Replay,
     session::{Session, Written},
 };
+use std::cmp::Reverse;
 use wire::{Jid, Stanza, StanzaError, StreamCondition};
 
 /// How long what is noted of a session is written sooner, after its client has come back to it
@@ -324,14 +325,35 @@ impl Account {
         let over: Vec<_> = self.sessions.iter().filter(over).map(|one| one.id).collect();
         for id in over {
             let Some(place) = self.place(id) else { continue };
-            let session = &self.sessions[place];
-            let kept = session.managed.as_ref().and_then(|one| one.resumption.clone());
-            let ended = kept.zip(session.h()).map(|(kept, h)| (kept.token, h, id));
-            if let Some(forget) = ended.and_then(|ended| self.end_kept(ended)) {
-                self.commit_quietly(forget.into(), ctx, out);
-            }
-            self.leave_at(place, false, ctx, out);
+            self.abandon(place, false, ctx, out);
         }
+    }
+
+    /// The session that has been without a stream for longest, and that no stream is to have.
+    pub(super) fn longest_away(&self, now: Moment) -> Option<usize> {
+        let away = self.sessions.iter().enumerate().filter_map(|(place, session)| {
+            let managed = session.managed.as_ref().filter(|managed| managed.claim.is_none())?;
+            Some((managed.away_ms(now)?, Reverse(place)))
+        });
+        away.max().map(|(_, Reverse(place))| place)
+    }
+
+    /// A session ends that nobody has come back to; who does it later is told its count for a
+    /// while. `forget`: the store has it still, and its time is not over there.
+    pub(super) fn abandon(
+        &mut self,
+        place: usize,
+        forget: bool,
+        ctx: &Ctx<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let session = &self.sessions[place];
+        let kept = session.managed.as_ref().and_then(|one| one.resumption.clone());
+        let ended = kept.zip(session.h()).map(|(kept, h)| (kept.token, h, session.id));
+        if let Some(forgotten) = ended.and_then(|ended| self.end_kept(ended)) {
+            self.commit_quietly(forgotten.into(), ctx, out);
+        }
+        self.leave_at(place, forget, ctx, out);
     }
 
     /// What a session was sent that its client never got, and no log has: who asked is told. What

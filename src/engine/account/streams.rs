@@ -34,7 +34,7 @@ impl Account {
             session.jid == jid || (device.is_some() && session.device == device)
         };
         self.end_those(same, StreamCondition::Conflict, ctx, out);
-        if self.sessions.len() >= ctx.settings.limits.sessions_max {
+        if !self.makes_room(ctx, out) {
             let refused = Say::Unbound(StanzaCondition::ResourceConstraint.into());
             return out.push(Output::Parcel(Parcel::ToSocket(link, refused)));
         }
@@ -53,6 +53,16 @@ impl Account {
         self.sessions.push(session);
         self.feel(link, ctx.hooks.bound(), ctx, out);
         self.counted(link, ctx, out);
+    }
+
+    /// For one session more, if need be by the end of one that nobody has come back to: sessions
+    /// that their clients have left for good shut nobody out. Whether there is.
+    fn makes_room(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) -> bool {
+        while self.sessions.len() >= ctx.settings.limits.sessions_max {
+            let Some(place) = self.longest_away(ctx.now) else { return false };
+            self.abandon(place, true, ctx, out);
+        }
+        true
     }
 
     pub(super) fn feel(

@@ -28,6 +28,7 @@ mod away;
 mod behind;
 mod chaos;
 mod credit;
+mod crowded;
 mod delivery;
 mod devices;
 mod endings;

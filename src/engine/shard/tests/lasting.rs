@@ -48,8 +48,12 @@ impl Claims for Toy {
         Draft::new(RESUMED).finish()
     }
 
-    fn refused(&self, _: &Claim, _: Option<u32>) -> Payload {
-        Draft::new(REFUSED).finish()
+    fn refused(&self, _: &Claim, h: Option<u32>) -> Payload {
+        let refused = Draft::new(REFUSED);
+        match h {
+            Some(h) => refused.attribute("h", h.to_string()).finish(),
+            None => refused.finish(),
+        }
     }
 
     fn too_high(&self, _: u32, _: u32) -> StreamError {
