@@ -5,7 +5,7 @@ use engine::{
     ctx::{Ctx, Moment, Random},
     hook::{self, IqKind, Of, Reply},
     hooks::Hooks,
-    parcel::{End, Link, Order, Owed, Parcel, Said, Say, Ticket},
+    parcel::{Claim, End, Link, Order, Owed, Parcel, Said, Say, Ticket},
     port::{Fault, Loaded, Logged, Node},
     request::{Found, Line, answer},
     settings::Settings,
@@ -160,6 +160,16 @@ impl Stage {
 
     pub fn vanishes(&mut self, resource: &str) -> Vec<Stanza> {
         self.plays(Input::Said(self.link(resource), Said::Gone(End::Broken)))
+    }
+
+    /// A client comes back to the one session that can be resumed (XEP-0198), and has got so many
+    /// stanzas.
+    pub fn resumes(&mut self, resource: &'static str, got: usize) {
+        self.joined.push(resource);
+        // Words are always the same here.
+        let (id, h) = ("0".repeat(40).into(), u32::try_from(got).unwrap());
+        let resume = Said::Resume { claim: Claim { id, h }, since: 0, device: None };
+        self.plays(Input::Said(self.link(resource), resume));
     }
 
     fn link(&self, resource: &str) -> Link {

@@ -4,7 +4,8 @@
 //! each. A message to oneself is had by all that take it, and the others get one copy, of what was
 //! sent. A copy is of the place in the log that the message has, so it is not told again from
 //! there; and it takes nothing from those that are to be told later: a message that only copies
-//! were made of waits for who is away as before.
+//! were made of waits for who is away as before. Who has no stream gets copies of what a log has,
+//! and of errors: what tells of the moment, as chat states do, is over when it comes back.
 //!
 //! Copies that somebody else claims to have made go on as the words of theirs that they are:
 //! section 11 has clients believe only those that come from their own bare address, and nobody
@@ -135,8 +136,12 @@ fn copy(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
         return Verdict::Go;
     }
     remember(&message, &mut passage.account.sessions, &have);
+    // What no log has is of the moment, or not to be stored (XEP-0334 §4.2): who comes back later
+    // does without, as who was away.
+    let lasts = is_error || passage.pos.is_some();
     let wants = |session: &mut Session| {
-        let wants = !have.contains(&session.jid) && message.is_wanted_by(session);
+        let is_there = lasts || session.is_attached();
+        let wants = is_there && !have.contains(&session.jid) && message.is_wanted_by(session);
         wants.then(|| session.jid.clone())
     };
     let to: Vec<Jid> = passage.account.sessions.iter_mut().filter_map(wants).collect();

@@ -346,3 +346,34 @@ fn what_a_session_missed_of_the_others_it_is_told_as_a_copy_too() {
         assert_eq!(told(&received, Flags::RECEIVED, false), None);
     });
 }
+
+const SM: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>";
+
+/// Juliet has balcony; phone, which wants copies, has lost its stream, and had got so many stanzas.
+fn with_a_phone_that_sleeps() -> (Stage, usize) {
+    let mut juliet = Stage::of(JULIET);
+    juliet.says("<presence/>");
+    juliet.joins_with("phone", &format!("<enable xmlns='urn:xmpp:carbons:2'/>{SM}"));
+    juliet.says_at("phone", "<presence/>");
+    let got = juliet.written_to("phone").len();
+    juliet.vanishes("phone");
+    (juliet, got)
+}
+
+#[test]
+fn who_has_no_stream_gets_copies_of_what_lasts_and_its_session_of_nothing_else() {
+    let (mut juliet, before) = with_a_phone_that_sleeps();
+    let no_store = "<body>2</body><no-store xmlns='urn:xmpp:hints'/>";
+    for _ in 0..300 {
+        juliet.hears(&from_romeo(BALCONY, "chat", STATE));
+        juliet.says(&format!("<message to='{ROMEO}' type='chat' id='s'>{STATE}</message>"));
+        juliet.hears(&from_romeo(BALCONY, "chat", no_store));
+    }
+    juliet.says(&format!("<message to='{ROMEO}' type='chat' id='1'><body>1</body></message>"));
+    juliet.hears(&from_romeo(BALCONY, "chat", "<body>3</body>"));
+    juliet.hears(&format!("<message from='{ROMEO}' to='{BALCONY}' type='error' id='1'/>"));
+    juliet.resumes("phone", before);
+    assert_eq!(got(&mut juliet, "phone"), [">1", "<m", "<1"]);
+    juliet.hears(&from_romeo(BALCONY, "chat", STATE));
+    assert_eq!(got(&mut juliet, "phone"), ["<m"], "it is there again");
+}
