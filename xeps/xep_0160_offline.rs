@@ -69,15 +69,26 @@ impl Slot for Asked {
 fn keep(passage: &mut Passage<'_>, _: &Ctx<'_>) -> Verdict {
     let message = &passage.stanza;
     let is_message = passage.walk == Walk::Received && message.kind() == Kind::Message;
-    if !is_message || passage.is_taken() {
+    let is_taken = is_message && passage.is_taken();
+    if !is_message || is_taken && passage.account.sessions.iter().all(Session::is_attached) {
         return Verdict::Go;
     }
     match fate(message) {
-        Fate::Keep => passage.keep(Flags::TRANSIT, as_it_was),
-        Fate::Refuse => {}
-        Fate::Forget => return Verdict::Drop(Why("it told of a moment that is over")),
+        Fate::Keep if !is_taken => passage.keep(Flags::TRANSIT, as_it_was),
+        Fate::Forget if !is_heard(passage) => {
+            return Verdict::Drop(Why("it told of a moment that is over"));
+        }
+        Fate::Keep | Fate::Refuse | Fate::Forget => {}
     }
     Verdict::Go
+}
+
+/// Whether one that takes it has a stream. A moment is over when a client comes back to its session
+/// (XEP-0198): who types to one that sleeps would fill what is kept for it.
+fn is_heard(passage: &Passage<'_>) -> bool {
+    let takers = passage.takers();
+    let hears = |session: &Session| session.is_attached() && takers.contains(&session.jid);
+    passage.account.sessions.iter().any(hears)
 }
 
 fn as_it_was(message: Stanza, _: &Bare, _: Pos, _: &Ctx<'_>) -> Stanza {

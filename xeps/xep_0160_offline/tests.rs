@@ -415,3 +415,24 @@ fn who_reads_and_acknowledges_what_it_was_told_has_got_all_xep0198_4() {
         assert_eq!(comes(&mut juliet, "garden"), rest);
     }
 }
+
+#[test]
+fn what_tells_of_the_moment_is_not_kept_for_a_resource_that_has_no_stream() {
+    let mut juliet = Stage::empty(JULIET);
+    juliet.joins_with("phone", SM);
+    juliet.says_at("phone", "<presence/>");
+    let (got, full) = (juliet.written_to("phone").len(), format!("{JULIET}/phone"));
+    juliet.vanishes("phone");
+    for to in [JULIET, &full] {
+        for _ in 0..300 {
+            let state = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
+            let head = format!("<message from='{ROMEO}/r' to='{to}' type='chat' id='s'>");
+            assert!(juliet.hears(&format!("{head}{state}</message>")).is_empty());
+        }
+        juliet.hears(&chat(to, "1"));
+    }
+    juliet.resumes("phone", got);
+    let written = juliet.written_to("phone");
+    let ids: Vec<_> = written.iter().filter_map(|stanza| stanza.head.id.as_deref()).collect();
+    assert_eq!(ids, ["1", "1"]);
+}
