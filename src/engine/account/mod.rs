@@ -10,6 +10,7 @@ mod message;
 mod notes;
 mod orders;
 mod presence;
+mod probes;
 mod readers;
 mod reads;
 mod recipients;
