@@ -2,6 +2,7 @@
 //! A value with one synchronous verb, [`Account::handle`].
 
 mod behind;
+mod bucket;
 mod delivery;
 mod iq;
 mod last_presence;

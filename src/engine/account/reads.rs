@@ -4,6 +4,7 @@
 
 use super::{
     Account, Output,
+    bucket::Bucket,
     wait::{By, Then, Wait},
 };
 use crate::{
@@ -31,27 +32,10 @@ const MINUTE_MS: u64 = 60_000;
 pub(super) struct Reads {
     asked: BTreeMap<u64, Asked>,
     last: u64,
+    /// What is told of archives, a minute's worth at once.
     bucket: Bucket,
     /// Until then the account's own clients are told nothing more out of the store.
     rests: Option<Moment>,
-}
-
-/// What is told of archives, a minute's worth at once.
-#[derive(Default)]
-struct Bucket {
-    /// When it is full again.
-    full: Moment,
-}
-
-impl Bucket {
-    /// So many are taken out, of so many that it holds. When there is something in it again, if
-    /// there is nothing now.
-    fn take(&mut self, told: u64, holds: u64, now: Moment) -> Option<Moment> {
-        let takes_ms = (told * MINUTE_MS).div_ceil(holds);
-        self.full = self.full.max(now).after(takes_ms);
-        let again = Moment(self.full.0.saturating_sub(MINUTE_MS));
-        (again > now).then_some(again)
-    }
 }
 
 struct Asked {
@@ -225,7 +209,8 @@ impl Account {
         if told == 0 || holds == 0 {
             return;
         }
-        self.reads.rests = self.reads.bucket.take(told, holds, ctx.now);
+        let takes_ms = (told * MINUTE_MS).div_ceil(holds);
+        self.reads.rests = self.reads.bucket.take(takes_ms, MINUTE_MS, ctx.now);
         self.reads.rests.into_iter().for_each(|at| self.wake(at, out));
     }
 
