@@ -41,8 +41,10 @@ pub struct Managed {
     pub(crate) recovers: Option<Moment>,
     /// The stream that is to have it, when all that it has said is dealt with.
     pub(crate) claim: Option<(Link, Claim)>,
-    /// What the store has of it, as a hash.
+    /// What the store has of it, or is about to have, as a hash; 0: nothing.
     pub(crate) written: u64,
+    /// How often the store has been told of it, or to forget it.
+    pub(crate) notes: u64,
     /// Something of it may be other than the store has it.
     pub(crate) changed: bool,
     /// The same, by what no log tells: presence, requests.
@@ -116,6 +118,7 @@ impl Managed {
             recovers: None,
             claim,
             written,
+            notes: 0,
             changed,
             unlogged: false,
         }
@@ -154,15 +157,34 @@ impl Managed {
     }
 
     /// Of so many that have been dealt with those that the client may be told of. Also of a session
-    /// that can be resumed no more, until the store has forgotten it: after a kill it could be.
+    /// that cannot be resumed, until the store has forgotten it: after a kill it could be.
     pub fn told(&self, settled: u64) -> u64 {
         let is_kept = self.can_be_resumed() || self.is_kept();
         if is_kept { settled.min(self.kept) } else { settled }
     }
 
-    /// The store has forgotten it.
-    pub(crate) fn is_forgotten(&mut self) {
-        self.written = 0;
+    /// The store is told this of it, when so many have been dealt with; whether it does not have
+    /// that already.
+    pub(crate) fn writes(&mut self, hash: u64, settled: u64) -> bool {
+        if self.written == 0 {
+            // Of that all may have been told: no row was to be kept up with.
+            self.keeps(settled);
+        }
+        let is_new = std::mem::replace(&mut self.written, hash) != hash;
+        self.notes += u64::from(is_new);
+        is_new
+    }
+
+    /// The store is told to forget it: until it has, there may be a row, though none that is known.
+    pub(crate) fn unwrites(&mut self) {
+        (self.written, self.notes) = (1, self.notes + 1);
+    }
+
+    /// The store has forgotten it as it was told by this note. It may have been told of it again.
+    pub(crate) fn is_forgotten(&mut self, note: u64) {
+        if self.notes == note {
+            self.written = 0;
+        }
     }
 
     /// The store has it that so many have been dealt with.
@@ -191,7 +213,7 @@ impl Managed {
         Some(self.resumption.as_ref()?.ms.saturating_sub(left))
     }
 
-    /// Whether it can still be resumed when its stream ends.
+    /// Whether it can be resumed if its stream ends now.
     pub fn can_be_resumed(&self) -> bool {
         self.resumption.is_some() && !self.unacked.is_overrun()
     }

@@ -147,7 +147,6 @@ impl Saved {
     fn field(&mut self, field: u8, bytes: &[u8]) -> Option<()> {
         let text = || std::str::from_utf8(bytes).ok();
         let stanza = || Stanza::parse_one(text()?).ok();
-        let answered = false;
         match field {
             PRESENCE => self.presence = Some(stanza()?),
             HIDDEN => self.hidden = Some(stanza()?),
@@ -163,15 +162,13 @@ impl Saved {
             RESUMABLE_MS => self.ms = u64::from_be_bytes(bytes.try_into().ok()?),
             LOGGED => {
                 let pos = Pos(i64::from_be_bytes(bytes.try_into().ok()?));
-                self.sent.push(Sent { pos: Some(pos), room: None, stanza: None, answered });
+                self.sent.push(Sent { pos: Some(pos), ..Sent::default() });
             }
-            UNLOGGED => {
-                self.sent.push(Sent { pos: None, room: None, stanza: Some(stanza()?), answered });
-            }
+            UNLOGGED => self.sent.push(Sent { stanza: Some(stanza()?), ..Sent::default() }),
             ANSWERED => self.sent.last_mut()?.answered = true,
             LOGGED_BY_ROOM => {
                 let room = Some(read_at_room(bytes)?);
-                self.sent.push(Sent { pos: None, room, stanza: None, answered });
+                self.sent.push(Sent { room, ..Sent::default() });
             }
             WAITING => {
                 let (pos, stanza) = bytes.split_first_chunk()?;

@@ -148,8 +148,8 @@ impl Session {
         self.managed = Some(Box::new(Managed::from_now(&self.handled, resumption)));
     }
 
-    /// Whether it has a stream that it cannot be left for another any more: the store is told
-    /// nothing of it. It is said once each time that something has changed.
+    /// Whether it has a stream that it cannot be left for another: the store is told nothing of it
+    /// until it can. It is said once each time that something has changed.
     pub(crate) fn is_kept_no_more(&mut self) -> bool {
         let attached = self.is_attached();
         let managed = self.managed.as_mut().filter(|one| attached && !one.can_be_resumed());

@@ -11,27 +11,29 @@ use wire::{Bare, Kind, Stanza};
 
 /// Stanzas of one session that are kept whole until they are acknowledged, presence not counted,
 /// first those that no log has. What a log has it tells again.
-pub const UNACKED_STANZAS_MAX: usize = 256;
+pub const UNACKED_STANZAS_MAX: usize = 1024;
 /// Of presence so many are. In a night many come to and leave the rooms that a device is in; of
 /// each the last is told it in the morning. All of it has room in a mailbox.
 pub const UNACKED_PRESENCES_MAX: usize = 2048;
 /// Both in bytes.
 pub const UNACKED_BYTES_MAX: usize = 1 << 20;
 /// Stanzas that a client may leave unacknowledged. With more than that its session cannot be
-/// resumed any more; what the log has of them, it still has.
+/// resumed until it has acknowledged them; what the log has of them, it still has.
 pub const UNACKED_PLACES_MAX: usize = 4096;
 
 /// One that has been sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sent {
     /// Where the log has it, if it does.
     pub pos: Option<Pos>,
     /// Where the log of a room has it, if one does.
     pub room: Option<(Bare, Pos)>,
-    /// None: there was no room for it, but a log has it.
+    /// None: there was no room for it.
     pub stanza: Option<Stanza>,
     /// A request that its client has answered.
     pub answered: bool,
+    /// There was no room for it, and no log is known to have it: it cannot be told again.
+    pub lost: bool,
 }
 
 impl Sent {
@@ -48,10 +50,21 @@ pub struct Unacked {
     acked: u32,
     queue: VecDeque<Sent>,
     whole: Whole,
-    /// Something was too much to be kept.
-    overrun: bool,
+    /// So many of them cannot be told again.
+    lost: usize,
+    /// What has been sent behind them, and has no place of its own.
+    beyond: Beyond,
     /// From here on it has not been sent at all: there is no stream.
     unsent: Option<usize>,
+}
+
+/// Of what no place is kept for: so a client that acknowledges nothing costs no more than one that
+/// does.
+#[derive(Clone, Debug, Default)]
+struct Beyond {
+    stanzas: usize,
+    /// The last place in the log among them.
+    pos: Option<Pos>,
 }
 
 /// How much is kept whole.
@@ -121,11 +134,16 @@ impl Unacked {
 
     /// How many have been sent.
     pub fn sent(&self) -> u32 {
-        let unacked = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
+        let unacked = u32::try_from(self.len()).unwrap_or(u32::MAX);
         self.acked.wrapping_add(unacked)
     }
 
-    /// What has not been acknowledged, in order.
+    /// How many have not been acknowledged.
+    pub fn len(&self) -> usize {
+        self.queue.len() + self.beyond.stanzas
+    }
+
+    /// What has not been acknowledged, in order; not what is beyond the places.
     pub fn iter(&self) -> impl Iterator<Item = &Sent> {
         self.queue.iter()
     }
@@ -135,9 +153,10 @@ impl Unacked {
         self.queue.is_empty()
     }
 
-    /// Whether something was too much to be kept: it cannot be told again.
+    /// Whether something was too much to be kept, and has not been acknowledged: it cannot be told
+    /// again.
     pub fn is_overrun(&self) -> bool {
-        self.overrun
+        self.lost > 0 || self.beyond.stanzas > 0
     }
 
     /// About what it takes in memory, in bytes.
@@ -167,25 +186,56 @@ impl Unacked {
         self.supersede(&leaving.stanza);
         let room = leaving.room().map(|(by, pos)| (by.bare(), pos));
         let (pos, stanza) = (leaving.pos, Some(leaving.stanza.clone()));
-        self.keep(Sent { pos, room, stanza, answered: false });
+        self.keep(Sent { pos, room, stanza, ..Sent::default() });
     }
 
     fn keep(&mut self, mut sent: Sent) {
-        match &sent.stanza {
-            Some(stanza) if sent.is_logged() && !self.whole.has_room(stanza) => sent.stanza = None,
-            Some(stanza) if !sent.is_logged() => self.overrun |= !self.makes_room(stanza),
-            _ => {}
+        if self.beyond.stanzas > 0 || self.queue.len() >= UNACKED_PLACES_MAX {
+            // Only how many there are matters now, and what of the log is among them.
+            self.beyond.stanzas += 1;
+            self.beyond.pos = self.beyond.pos.max(sent.pos);
+            return;
         }
-        self.overrun |= self.queue.len() >= UNACKED_PLACES_MAX;
-        if self.overrun {
-            // Only how many there are matters now.
-            sent.stanza = None;
-        }
+        let is_kept = sent.stanza.as_ref().is_none_or(|stanza| match sent.is_logged() {
+            true => self.whole.has_room(stanza),
+            false => self.makes_room(stanza),
+        });
+        sent.stanza.take_if(|_| !is_kept);
         sent.stanza.iter().for_each(|stanza| self.whole.add(stanza));
+        sent.lost = !is_kept && !sent.is_logged();
+        self.lost += usize::from(sent.lost);
         self.queue.push_back(sent);
     }
 
-    /// For what no log has: of what one has, the last need not be kept whole. Whether there is.
+    /// What was beyond the places has one, now that there are some again: else a client to which
+    /// something is always on its way could never come back.
+    fn find_places(&mut self) {
+        while self.beyond.stanzas > 0 && self.queue.len() < UNACKED_PLACES_MAX {
+            self.beyond.stanzas -= 1;
+            self.lost += 1;
+            let pos = self.beyond.pos.take_if(|_| self.beyond.stanzas == 0);
+            self.queue.push_back(Sent { pos, lost: true, ..Sent::default() });
+        }
+    }
+
+    /// So many are not to be told again. The last place in the log among them.
+    fn forget(&mut self, stanzas: usize) -> Option<Pos> {
+        let placed = stanzas.min(self.queue.len());
+        let mut last = None;
+        for sent in self.queue.drain(..placed) {
+            sent.stanza.iter().for_each(|stanza| self.whole.remove(stanza));
+            self.lost -= usize::from(sent.lost);
+            last = last.max(sent.pos);
+        }
+        self.beyond.stanzas = self.beyond.stanzas.saturating_sub(stanzas - placed);
+        if self.beyond.stanzas == 0 {
+            last = last.max(self.beyond.pos.take());
+        }
+        self.find_places();
+        last
+    }
+
+    /// Whether there is room for what no log has: of what one has, the last need not be kept whole.
     fn makes_room(&mut self, stanza: &Stanza) -> bool {
         let logged = self.queue.iter_mut().rev().filter(|sent| sent.is_logged());
         let mut whole = logged.filter_map(|sent| sent.stanza.take());
@@ -224,10 +274,7 @@ impl Unacked {
     /// The client has so many, which is all that had been sent, and more than is known. What waits
     /// for a stream has not been.
     pub fn has_all(&mut self, h: u32) {
-        let sent = self.unsent.unwrap_or(self.queue.len());
-        for sent in self.queue.drain(..sent) {
-            sent.stanza.iter().for_each(|stanza| self.whole.remove(stanza));
-        }
+        self.forget(self.unsent.unwrap_or(self.len()));
         (self.acked, self.unsent) = (h, self.unsent.map(|_| 0));
     }
 
@@ -289,17 +336,12 @@ impl Unacked {
     /// More than were sent.
     pub fn ack(&mut self, h: u32) -> Result<Option<Pos>, TooHigh> {
         let news = usize::try_from(h.wrapping_sub(self.acked)).unwrap_or(usize::MAX);
-        if news > self.unsent.unwrap_or(self.queue.len()) {
+        if news > self.unsent.unwrap_or(self.len()) {
             return Err(TooHigh { sent: self.sent() });
         }
         self.acked = h;
         self.unsent = self.unsent.map(|unsent| unsent.saturating_sub(news));
-        let mut last = None;
-        for sent in self.queue.drain(..news) {
-            sent.stanza.iter().for_each(|stanza| self.whole.remove(stanza));
-            last = last.max(sent.pos);
-        }
-        Ok(last)
+        Ok(self.forget(news))
     }
 }
 
@@ -491,14 +533,50 @@ mod tests {
         unacked.push(&leaving(None, 1));
         assert!(unacked.is_overrun());
         assert_eq!(unacked.ack(unacked.sent()), Ok(Some(Pos(2 * UNACKED_STANZAS_MAX as i64 - 1))));
-        assert_eq!(unacked.weight(), 0);
+        assert_eq!((unacked.weight(), unacked.is_overrun()), (0, false));
 
         let mut large = Unacked::default();
         large.push(&leaving(Some(1), UNACKED_BYTES_MAX));
         assert!(large.iter().all(|sent| sent.stanza.is_none()) && !large.is_overrun());
-        let mut many = Unacked::default();
-        (0..=UNACKED_PLACES_MAX).for_each(|_| many.push(&leaving(Some(1), 0)));
-        assert!(many.is_overrun());
-        assert_eq!(many.sent() as usize, UNACKED_PLACES_MAX + 1);
+    }
+
+    #[test]
+    fn what_was_too_much_matters_until_it_is_acknowledged() {
+        let mut unacked = Unacked::default();
+        let max = UNACKED_STANZAS_MAX as u32;
+        (0..max + 2).for_each(|_| unacked.push(&leaving(None, 1)));
+        assert_eq!(unacked.ack(max), Ok(None));
+        assert!(unacked.is_overrun());
+        // More is on its way all the time, and there is room for that.
+        unacked.push(&leaving(None, 1));
+        unacked.push(&leaving(Some(5), 1));
+        assert_eq!(unacked.ack(max + 1), Ok(None));
+        assert!(unacked.is_overrun());
+        assert_eq!(unacked.ack(max + 2), Ok(None));
+        assert!(!unacked.is_overrun());
+        let whole = unacked.iter().filter(|sent| sent.stanza.is_some());
+        assert_eq!(whole.map(|sent| sent.pos).collect::<Vec<_>>(), [None, Some(Pos(5))]);
+    }
+
+    #[test]
+    fn a_client_that_acknowledges_nothing_costs_no_more_than_its_places() {
+        let (mut unacked, max) = (Unacked::default(), UNACKED_PLACES_MAX as u32);
+        (0..3 * max).for_each(|pos| unacked.push(&leaving(Some(pos.into()), 0)));
+        unacked.push(&leaving(None, 0));
+        assert_eq!((unacked.sent(), unacked.len()), (3 * max + 1, 3 * UNACKED_PLACES_MAX + 1));
+        let places = |unacked: &Unacked| unacked.iter().count();
+        assert_eq!((places(&unacked), unacked.is_overrun()), (UNACKED_PLACES_MAX, true));
+        assert_eq!(unacked.ack(10), Ok(Some(Pos(9))));
+        assert_eq!(places(&unacked), UNACKED_PLACES_MAX);
+        assert_eq!(unacked.ack(max + 10), Ok(Some(Pos(i64::from(max) - 1))));
+        // Until it has the last of them, which no log has, it is known of none which it was.
+        assert_eq!(unacked.ack(3 * max), Ok(None));
+        assert_eq!((unacked.len(), unacked.is_overrun()), (1, true));
+        unacked.push(&leaving(None, 1));
+        assert_eq!(unacked.ack(3 * max + 1), Ok(Some(Pos(3 * i64::from(max) - 1))));
+        assert_eq!((unacked.len(), unacked.is_overrun()), (1, false));
+        assert_eq!(unacked.ack(3 * max + 2), Ok(None));
+        assert_eq!(unacked.weight(), 0);
+        assert!(unacked.ack(3 * max + 3).is_err());
     }
 }

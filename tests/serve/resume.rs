@@ -220,7 +220,7 @@ impl Person {
     async fn is_flooded_by(&mut self, other: &mut Self) {
         let head = format!("to='{}' type='chat'", self.jid);
         let no_store = "<no-store xmlns='urn:xmpp:hints'/>";
-        for id in 0..300 {
+        for id in 0..1_100 {
             other.say(&format!("<message {head}><body>{id}</body>{no_store}</message>")).await;
         }
     }
@@ -376,7 +376,7 @@ async fn who_can_be_resumed_no_more_cannot_be_after_a_kill_either() {
     let mut romeo = Person::come(&server, "romeo", Way::Tls).await;
     juliet.settles().await;
     juliet.is_flooded_by(&mut romeo).await;
-    juliet.hears("299").await;
+    juliet.hears("1099").await;
     let ping = "<ping xmlns='urn:xmpp:ping'/>";
     juliet.say(&format!("<iq type='get' to='localhost' id='p'>{ping}</iq>")).await;
     juliet.wire.say(R).await;

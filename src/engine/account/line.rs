@@ -291,7 +291,7 @@ impl Account {
             }
             Then::Remember => return self.remember_on(ctx, out),
             Then::Amended(number) => return self.amended(*number, out),
-            Then::Noted(noted) => return self.note_again(&noted.gone, ctx, out),
+            Then::Noted(noted) => return self.note_again(noted, ctx, out),
             Then::Handle(..) | Then::Say(..) | Then::Nothing => None,
         };
         refusal.into_iter().for_each(|refusal| self.send(refusal, ctx, out));

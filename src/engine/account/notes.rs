@@ -147,7 +147,9 @@ impl Account {
         if self.departs {
             return;
         }
+        // Of those that are there still it is said anew whether the store is to have them.
         let gone = std::mem::take(&mut self.unforgotten).into_iter();
+        let gone = gone.filter(|id| self.place(*id).is_none());
         unit.changes.extend(gone.map(|id| Change::Unsession(self.jid.clone(), id)));
         if self.delivered > self.delivered_noted {
             self.delivered_noted = self.delivered;
@@ -162,9 +164,12 @@ impl Account {
                 unit.changes.push(Change::Session(jid.clone(), Box::new(row)));
             }
             if session.is_kept_no_more() {
-                match session.managed.as_ref().is_some_and(|managed| managed.is_kept()) {
-                    true => unit.changes.push(Change::Unsession(jid.clone(), session.id)),
-                    false => unkept.push(session.link),
+                match session.managed.as_mut().filter(|managed| managed.is_kept()) {
+                    Some(managed) => {
+                        managed.unwrites();
+                        unit.changes.push(Change::Unsession(jid.clone(), session.id));
+                    }
+                    None => unkept.push(session.link),
                 }
             }
         }
@@ -181,7 +186,11 @@ impl Account {
         let mut noted = Noted { gone: Vec::new(), counts: Vec::new() };
         for change in &unit.changes {
             match change {
-                Change::Unsession(_, id) => noted.gone.push(*id),
+                Change::Unsession(_, id) => {
+                    let place = self.place(*id);
+                    let managed = place.and_then(|place| self.sessions[place].managed.as_ref());
+                    noted.gone.push((*id, managed.map_or(0, |managed| managed.notes)));
+                }
                 Change::Session(_, row) => noted.counts.push((row.id, row.h)),
                 _ => {}
             }
@@ -192,10 +201,10 @@ impl Account {
 
     /// It was: the clients may be told so.
     pub(super) fn noted(&mut self, noted: &Noted, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        for &id in &noted.gone {
+        for &(id, note) in &noted.gone {
             let Some(place) = self.place(id) else { continue };
             let session = &mut self.sessions[place];
-            session.managed.iter_mut().for_each(|managed| managed.is_forgotten());
+            session.managed.iter_mut().for_each(|managed| managed.is_forgotten(note));
             let link = session.link;
             self.feel(link, ctx.hooks.settled(), ctx, out);
         }
@@ -223,11 +232,11 @@ impl Account {
     }
 
     /// It was not written: within the second all of it is tried once more.
-    pub(super) fn note_again(&mut self, gone: &[i64], ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+    pub(super) fn note_again(&mut self, noted: &Noted, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         if self.departs {
             return;
         }
-        self.unforgotten.extend(gone);
+        self.unforgotten.extend(noted.gone.iter().map(|(id, _)| id));
         self.delivered_noted = Pos::default();
         for managed in self.sessions.iter_mut().filter_map(|one| one.managed.as_mut()) {
             (managed.changed, managed.written) = (true, managed.written.min(1));
@@ -272,9 +281,9 @@ fn row(session: &mut Session, released: Pos, ctx: &Ctx<'_>) -> Option<Resumable>
     let mut hasher = DefaultHasher::new();
     (row.h, row.out, row.mark.0, &row.state, row.expires == NEVER).hash(&mut hasher);
     let hash = hasher.finish();
-    let is_done = session.handled.is_done();
+    let (is_done, settled) = (session.handled.is_done(), session.handled.settled());
     let managed = session.managed.as_mut()?;
     managed.changed = false;
     managed.unlogged &= !is_done;
-    (std::mem::replace(&mut managed.written, hash) != hash).then_some(row)
+    managed.writes(hash, settled).then_some(row)
 }

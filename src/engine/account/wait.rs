@@ -112,8 +112,8 @@ pub(super) enum Then {
 
 /// What is written of sessions, by their numbers.
 pub(super) struct Noted {
-    /// They are no more.
-    pub gone: Vec<i64>,
+    /// They are no more, or cannot be resumed as they are; and the number of that note of theirs.
+    pub gone: Vec<(i64, u64)>,
     /// So many of what they said have been dealt with.
     pub counts: Vec<(i64, i64)>,
 }

@@ -37,6 +37,7 @@ mod lasting;
 mod limits;
 mod order;
 mod outliving;
+mod overrun;
 mod presence;
 mod pushes;
 mod storm;
