@@ -236,7 +236,7 @@ impl Unacked {
     }
 
     /// Whether there is room for what no log has: of what one has, the last need not be kept whole.
-    fn makes_room(&mut self, stanza: &Stanza) -> bool {
+    pub fn makes_room(&mut self, stanza: &Stanza) -> bool {
         let logged = self.queue.iter_mut().rev().filter(|sent| sent.is_logged());
         let mut whole = logged.filter_map(|sent| sent.stanza.take());
         while !self.whole.has_room(stanza) {

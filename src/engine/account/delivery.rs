@@ -3,10 +3,11 @@
 use super::{Account, Output, to_socket};
 use crate::{
     ctx::Ctx,
+    delivery::{Untaken, untaken},
     hook::Leaving,
     session::{Session, Written},
 };
-use wire::{Jid, Kind};
+use wire::{Jid, Kind, Stanza, StanzaCondition};
 
 /// How a session writes what reaches its socket.
 type Write = fn(&mut Session, Leaving, &Ctx<'_>, &mut dyn FnMut(Written));
@@ -61,6 +62,9 @@ impl Account {
         if !self.is_next_of_room(place, &leaving, out) {
             return;
         }
+        if self.is_crowded_out(place, &leaving) {
+            return self.crowd_out(place, &leaving.stanza, ctx, out);
+        }
         let session = &self.sessions[place];
         let counts = session.managed.is_none() && session.replay.is_none();
         let got = leaving.pos.filter(|_| counts);
@@ -73,6 +77,28 @@ impl Account {
         told.into_iter().for_each(|told| self.ends_page(id, told, ctx, out));
         if let Some(pos) = got {
             self.has_got(place, pos, ctx, out);
+        }
+    }
+
+    /// Whether there is no room for it while its client has no stream. It goes without: else its
+    /// session would end by what anybody may send it. Not without presence and answers, for it
+    /// would not know that it lacks them.
+    fn is_crowded_out(&mut self, place: usize, leaving: &Leaving) -> bool {
+        let session = &mut self.sessions[place];
+        let stanza = &leaving.stanza;
+        let asks = matches!(stanza.head.type_str(), "get" | "set");
+        let is_logged = leaving.pos.is_some() || leaving.told.is_some();
+        if is_logged || session.is_attached() || !(stanza.kind() == Kind::Message || asks) {
+            return false;
+        }
+        session.managed.as_mut().is_some_and(|managed| !managed.unacked.makes_room(stanza))
+    }
+
+    /// Its sender is told, unless another may have got it.
+    fn crowd_out(&mut self, place: usize, stanza: &Stanza, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
+        let is_its = stanza.head.to.as_ref() == Some(&self.sessions[place].jid);
+        if (is_its || self.sessions.len() == 1) && untaken(stanza) != Untaken::Ignore {
+            self.refuse(stanza, &StanzaCondition::ResourceConstraint.into(), ctx, out);
         }
     }
 

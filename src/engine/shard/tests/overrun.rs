@@ -198,3 +198,38 @@ fn a_session_that_can_be_resumed_again_is_not_forgotten_late() {
     stage.world.feed_commits();
     assert!(stage.is_resumed(10));
 }
+
+/// Nobody can end a session by what anybody may send it while it has no stream.
+#[test]
+fn what_there_is_no_room_for_while_there_is_no_stream_is_refused_and_the_session_goes_on() {
+    let mut stage = Stage::set();
+    stage.world.commits = true;
+    stage.world.leaves(stage.romeo, ROMEO);
+    stage.asks(UNACKED_STANZAS_MAX);
+    assert_eq!(stage.world.heard(stage.juliet), [""; 0]);
+    let typing = format!("<message type='chat' to='{ROMEO}'><composing xmlns='c'/></message>");
+    stage.world.says(stage.juliet, JULIET, &typing);
+    stage.asks(1);
+    let refused = stage.world.heard(stage.juliet);
+    assert_eq!(refused.len(), 2);
+    assert!(refused.iter().all(|xml| xml.contains("resource-constraint")), "{refused:?}");
+    let headline = "<message type='headline' to='romeo@x'><q xmlns='q'/></message>";
+    stage.world.says(stage.juliet, JULIET, headline);
+    assert_eq!(stage.world.heard(stage.juliet), [""; 0]);
+    let heard = stage.comes_back(10);
+    assert!(heard[0].contains("resumed"));
+    assert_eq!(heard.len(), 1 + UNACKED_STANZAS_MAX);
+}
+
+/// That it lacks them it would never know.
+#[test]
+fn with_more_answers_than_there_is_room_for_a_session_without_a_stream_ends() {
+    let mut stage = Stage::set();
+    stage.world.commits = true;
+    stage.world.leaves(stage.romeo, ROMEO);
+    stage.asks(UNACKED_STANZAS_MAX);
+    stage.world.says(stage.juliet, JULIET, &format!("<iq type='result' id='1' to='{ROMEO}'/>"));
+    // Who asked is told that nobody answers.
+    assert_eq!(stage.world.heard(stage.juliet).len(), UNACKED_STANZAS_MAX);
+    assert!(!stage.is_resumed(10));
+}
