@@ -18,6 +18,7 @@ mod recipients;
 mod replay;
 mod resume;
 mod rooms;
+mod showing;
 mod streams;
 mod subscribe;
 mod verb;
@@ -40,6 +41,8 @@ use crate::{
 use reads::Reads;
 pub(crate) use recipients::Recipients;
 use resume::Expired;
+#[cfg(test)]
+pub(crate) use showing::{PRESENCE_BYTES_MAX, SHOWN_BYTES_MAX};
 use std::collections::VecDeque;
 use streams::Wish;
 use wait::{By, Place, Then, Wait};

@@ -27,6 +27,10 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
+        if let Some(why) = self.unshowable(&stanza) {
+            self.refuse(&stanza, &why, ctx, out);
+            return self.settle(by, ctx, out);
+        }
         let kind = stanza.head.type_str();
         if let Some(ask) = Ask::parse(kind) {
             return self.ask_sent(by, ask, stanza, ctx, out);
@@ -55,8 +59,12 @@ impl Account {
         let Some(priority) = priority(&stanza) else {
             return refused(stanza, StanzaCondition::BadRequest);
         };
+        let ends = stanza.head.type_str() == "unavailable";
+        if !ends && self.shows_too_much(by.link, &stanza) {
+            return refused(stanza, StanzaCondition::PolicyViolation);
+        }
         let (_, walked) = decide(Walk::Sent, stanza, self, ctx)?;
-        if walked.stanza.head.type_str() == "unavailable" {
+        if ends {
             self.withdraw(by.link, Some(walked.stanza), ctx, out);
             return Ok(());
         }

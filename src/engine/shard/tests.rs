@@ -40,6 +40,7 @@ mod outliving;
 mod overrun;
 mod presence;
 mod pushes;
+mod showing;
 mod storm;
 mod subscriptions;
 mod turns;
