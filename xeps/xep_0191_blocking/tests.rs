@@ -515,6 +515,8 @@ impl Watched {
     }
 
     fn step(&mut self, round: usize) {
+        // Oftener nobody is shown (RFC 6120 §13.12).
+        self.juliet.pass(500);
         let seat = self.roll(3);
         let resource = SEATS[seat];
         let list = ["romeo@wax.example", "wax.example", "nurse@wax.example"];

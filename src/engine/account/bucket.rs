@@ -17,4 +17,14 @@ impl Bucket {
         let again = Moment(self.full.0.saturating_sub(holds_ms));
         (again > now).then_some(again)
     }
+
+    /// When there will be so much in it; none: there is.
+    pub fn lacks(mut self, ms: u64, holds_ms: u64, now: Moment) -> Option<Moment> {
+        self.take(ms, holds_ms, now)
+    }
+
+    /// Whether nothing is missing in it: it is as if nothing had ever been taken.
+    pub fn is_full(&self, now: Moment) -> bool {
+        self.full <= now
+    }
 }

@@ -41,8 +41,9 @@ use crate::{
 use reads::Reads;
 pub(crate) use recipients::Recipients;
 use resume::Expired;
+use showing::Showing;
 #[cfg(test)]
-pub(crate) use showing::{PRESENCE_BYTES_MAX, SHOWN_BYTES_MAX};
+pub(crate) use showing::{PRESENCE_BYTES_MAX, SHOWN_AT_ONCE_MAX, SHOWN_BYTES_MAX};
 use std::collections::VecDeque;
 use streams::Wish;
 use wait::{By, Place, Then, Wait};
@@ -88,6 +89,7 @@ pub struct Account {
     /// Requests that wait until what is to change at hand is committed.
     asked: VecDeque<(IqKind, Stanza, By)>,
     reads: Reads,
+    showing: Showing,
     /// What the log has up to here has been delivered, or need not be (XEP-0160).
     delivered: Pos,
     /// The same, as the store has it.
@@ -131,6 +133,7 @@ impl Account {
             waiting: Waiting::default(),
             asked: VecDeque::new(),
             reads: Reads::default(),
+            showing: Showing::default(),
             delivered: loaded.delivered,
             delivered_noted: loaded.delivered,
             released: Pos::before(unix_ms).max(loaded.last),

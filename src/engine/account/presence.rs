@@ -27,7 +27,7 @@ impl Account {
         ctx: &Ctx<'_>,
         out: &mut Vec<Output>,
     ) {
-        if let Some(why) = self.unshowable(&stanza) {
+        if let Some(why) = self.unshowable(by.link, &stanza, ctx) {
             self.refuse(&stanza, &why, ctx, out);
             return self.settle(by, ctx, out);
         }
@@ -36,6 +36,7 @@ impl Account {
             return self.ask_sent(by, ask, stanza, ctx, out);
         }
         let done = match (kind, &stanza.head.to) {
+            ("", None) if priority(&stanza).is_some() => return self.show(by, stanza, ctx, out),
             ("" | "unavailable", None) => self.broadcast(by, stanza, ctx, out),
             // §4.3: a client need not probe, but what it sends is answered like any probe.
             ("" | "unavailable" | "error" | "probe", Some(_)) => self.direct(by, stanza, ctx, out),
@@ -49,7 +50,7 @@ impl Account {
     }
 
     /// Initial, subsequent and unavailable presence (§4.2, §4.4, §4.5).
-    fn broadcast(
+    pub(super) fn broadcast(
         &mut self,
         by: By,
         stanza: Stanza,
@@ -65,6 +66,7 @@ impl Account {
         }
         let (_, walked) = decide(Walk::Sent, stanza, self, ctx)?;
         if ends {
+            self.show_no_more(by.link, ctx, out);
             self.withdraw(by.link, Some(walked.stanza), ctx, out);
             return Ok(());
         }

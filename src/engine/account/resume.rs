@@ -49,6 +49,7 @@ impl Account {
         self.feel(link, ctx.hooks.detached(), ctx, out);
         self.note_now(ctx, out);
         self.wake(until.min(shown), out);
+        self.show_last(link, ctx, out);
     }
 
     /// A stream is gone, and nobody knows whether its client has got what it was last told: those
@@ -292,6 +293,7 @@ impl Account {
     pub(super) fn tick(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
         self.wakes = None;
         self.read_paced(ctx, out);
+        self.show_paced(ctx, out);
         if self.notes_at.is_some_and(|at| at <= ctx.now) {
             self.note_now(ctx, out);
         }

@@ -145,6 +145,7 @@ impl Account {
         out: &mut Vec<Output>,
     ) {
         let link = self.sessions[place].link;
+        self.showing.take(link);
         self.withdraw(link, None, ctx, out);
         let mut session = self.sessions.remove(place);
         self.disappoint(&mut session, ctx, out);

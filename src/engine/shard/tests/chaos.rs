@@ -150,6 +150,10 @@ impl Chaos {
 
     fn settle(&mut self) {
         while self.world_moves() {}
+        // What was said too soon is told.
+        self.world.now += 60_000;
+        self.world.feed(Input::Tick);
+        while self.world_moves() {}
         self.hear();
     }
 }

@@ -1,8 +1,12 @@
-//! How much presence an account may make others hear (RFC 6120 §13.12).
+//! How much presence an account may make others hear, and how often (RFC 6120 §13.12).
 
 use super::{lasting::*, *};
-use crate::account::{PRESENCE_BYTES_MAX, SHOWN_BYTES_MAX};
+use crate::{
+    account::{PRESENCE_BYTES_MAX, SHOWN_AT_ONCE_MAX, SHOWN_BYTES_MAX},
+    parcel::Claim,
+};
 
+const AT_ONCE: usize = SHOWN_AT_ONCE_MAX as usize;
 /// Streams that begin with `begin` can be lost, and their sessions go on.
 const LASTING: Xep = Xep {
     number: 9995,
@@ -92,4 +96,144 @@ fn all_that_an_account_shows_is_bounded_as_one_probe_is_answered_with_it_rfc6120
     world.says(romeo, ROMEO, "<presence to='juliet@x' type='probe'/>");
     let told: usize = world.heard(romeo).iter().map(String::len).sum();
     assert!(told > SHOWN_BYTES_MAX / 2 && told < SHOWN_BYTES_MAX * 5 / 4, "{told}");
+}
+
+#[test]
+fn who_changes_its_presence_too_often_is_seen_as_it_is_in_the_end_rfc6120_13_12() {
+    let (mut world, juliet, romeo) = watched();
+    let all: Vec<_> = (0..AT_ONCE + 50).map(|number| number.to_string()).collect();
+    all.iter().for_each(|what| world.says(juliet, JULIET, &status(what)));
+    assert_eq!(seen(&mut world, romeo), all[..AT_ONCE]);
+    assert_eq!(world.settled(juliet) as usize, all.len() - 1, "the last is not dealt with yet");
+    passes(&mut world, 499);
+    assert_eq!(seen(&mut world, romeo), [""; 0]);
+    passes(&mut world, 1);
+    assert_eq!((seen(&mut world, romeo), world.settled(juliet)), (vec!["149".to_owned()], 1));
+    passes(&mut world, 1_000);
+    for what in ["again", "and again", "and more"] {
+        world.says(juliet, JULIET, &status(what));
+    }
+    assert_eq!(seen(&mut world, romeo), ["again", "and again"]);
+    world.says(juliet, JULIET, "<presence><priority>high</priority></presence>");
+    assert!(world.heard(juliet).concat().contains("bad-request"));
+    passes(&mut world, 500);
+    assert_eq!(seen(&mut world, romeo), ["and more"], "what is wrong takes nothing's place");
+    assert_eq!(world.heard(juliet).len(), 1, "it hears itself");
+}
+
+#[test]
+fn that_somebody_goes_is_always_heard_and_at_once() {
+    for says_so in [true, false] {
+        let (mut world, juliet, romeo) = watched();
+        for number in 0..AT_ONCE + 50 {
+            world.says(juliet, JULIET, &status(&number.to_string()));
+        }
+        seen(&mut world, romeo);
+        match says_so {
+            true => world.says(juliet, JULIET, "<presence type='unavailable'/>"),
+            false => {
+                let gone = Said::Gone(End::Closed);
+                let bare = Bare::parse("juliet@x").unwrap();
+                world.feed(Input::Parcel(Parcel::FromSocket(bare, juliet, gone)));
+            }
+        }
+        assert_eq!(seen(&mut world, romeo), ["unavailable"]);
+        // A stream that is gone has no use for credit.
+        let settled = if says_so { AT_ONCE + 51 } else { AT_ONCE + 49 };
+        assert_eq!(world.settled(juliet) as usize, settled);
+        passes(&mut world, 60_000);
+        assert_eq!(seen(&mut world, romeo), [""; 0], "it says nothing any more");
+    }
+}
+
+/// Who comes and goes is heard as often as who changes.
+#[test]
+fn coming_and_going_is_heard_no_oftener() {
+    let (mut world, juliet, romeo) = watched();
+    for _ in 0..AT_ONCE + 50 {
+        world.says(juliet, JULIET, "<presence type='unavailable'/>");
+        world.says(juliet, JULIET, &status("here"));
+    }
+    let heard = seen(&mut world, romeo);
+    assert_eq!(heard.len(), 2 * AT_ONCE + 1, "{heard:?}");
+    assert_eq!(heard.last().unwrap(), "unavailable");
+    passes(&mut world, 500);
+    assert_eq!(seen(&mut world, romeo), ["here"]);
+}
+
+#[test]
+fn all_sessions_of_an_account_take_turns() {
+    let (mut world, juliet, romeo) = watched();
+    let garden = world.connected("juliet@x/garden", 3);
+    for number in 0..AT_ONCE {
+        world.says(juliet, JULIET, &status(&number.to_string()));
+        world.says(garden, "juliet@x/garden", &status(&number.to_string()));
+    }
+    assert_eq!(world.heard(romeo).len(), AT_ONCE);
+    passes(&mut world, 500);
+    assert_eq!(seen(&mut world, romeo), ["99"]);
+    passes(&mut world, 500);
+    assert!(world.heard(romeo).concat().contains("juliet@x/garden"));
+    passes(&mut world, 5_000);
+    assert_eq!(world.heard(romeo), [""; 0]);
+}
+
+#[test]
+fn who_shows_itself_to_one_too_often_is_told_to_wait_rfc6120_13_12() {
+    let (mut world, juliet, _) = watched();
+    let nurse = world.online("nurse@x/kitchen", 3);
+    let to = |kind: &str| format!("<presence to='nurse@x/kitchen'{kind}/>");
+    for _ in 0..AT_ONCE + 10 {
+        world.says(juliet, JULIET, &to(""));
+    }
+    let refused = world.heard(juliet);
+    assert_eq!((world.heard(nurse).len(), refused.len()), (AT_ONCE, 10));
+    assert!(refused[0].contains("type='wait'") && refused[0].contains("policy-violation"));
+    world.says(juliet, JULIET, &format!("<presence to='{ROMEO}'/>"));
+    world.says(juliet, JULIET, &status("well"));
+    assert_eq!(world.heard(juliet).len(), 1, "others hear of her, and all");
+    for (kind, is_heard) in [(" type='unavailable'", true), (" type='unavailable'", false)] {
+        world.says(juliet, JULIET, &to(kind));
+        assert_eq!(world.heard(nurse).len(), usize::from(is_heard), "what was shown ends");
+    }
+    for kind in [" type='error'", " type='probe'", " type='subscribe'"] {
+        world.says(juliet, JULIET, &to(kind));
+        assert_eq!(world.heard(nurse), [""; 0], "{kind}");
+    }
+    passes(&mut world, 500);
+    world.heard(juliet);
+    world.says(juliet, JULIET, &to(""));
+    assert_eq!((world.heard(nurse).len(), world.heard(juliet).len()), (1, 0));
+}
+
+#[test]
+fn who_enters_many_rooms_at_once_and_changes_need_not_wait() {
+    let (mut world, juliet, _) = watched();
+    for round in 0..3 {
+        for room in 0..1_000 {
+            let to = format!("room{room}@rooms.x/juliet");
+            world.says(juliet, JULIET, &format!("<presence to='{to}' id='{round}'/>"));
+        }
+    }
+    assert!(world.heard(juliet).iter().all(|xml| !xml.contains("policy-violation")));
+}
+
+/// Its client is acknowledged all that it has said when it comes back.
+#[test]
+fn what_waits_when_a_stream_breaks_is_told_then() {
+    let (mut world, juliet, romeo) = watched();
+    for number in 0..AT_ONCE + 50 {
+        world.says(juliet, JULIET, &status(&number.to_string()));
+    }
+    let handled = |world: &World| world.account("juliet@x").sessions[0].handled.is_done();
+    assert!(!handled(&world), "a count says nothing of what is not told");
+    seen(&mut world, romeo);
+    world.leaves(juliet, JULIET);
+    assert_eq!(seen(&mut world, romeo), ["149"]);
+    assert!(handled(&world));
+    let link = Link { node: Node(1), number: 11 };
+    let claim = Claim { id: "id".into(), h: 0 };
+    let resume = Said::Resume { claim, since: 1, device: None };
+    world.feed(Input::Parcel(Parcel::FromSocket(Bare::parse("juliet@x").unwrap(), link, resume)));
+    assert!(world.heard(link)[0].contains("resumed"));
 }
