@@ -51,8 +51,25 @@ pub const ANONYMOUS: Table = Table::named("anonymous");
 /// With a room: who is in it, so that a room comes back with the process when somebody is.
 pub const OCCUPANTS: Table = Table::named("occupant");
 
-/// With a room: what each is to it, by bare address. The rooms of somebody are found by it.
+/// With a room: what each is to it, by bare address. The rooms of somebody are found by it. It goes
+/// with an account, unless it begins with [`OUTCAST`].
 pub const AFFILIATIONS: Table = Table::named("affiliation");
+
+/// How it begins for who is banned: nobody gets rid of that by removing an account.
+pub const OUTCAST: &[u8] = b"outcast";
+
+/// With a room: up to where each member has read, by bare address. It goes with an account.
+pub const MARKS: Table = Table::named("mark");
+
+/// With a room: its configuration, its subject, whether it is locked; and what somebody has in it,
+/// by [`HATS_OF`] or [`ROLE_OF`] and the bare address. That goes with an account.
+pub const ROOM: Table = Table::named("room");
+
+/// In a key of [`ROOM`], before an address: which hats somebody wears.
+pub const HATS_OF: &str = "hats/";
+
+/// The same: the role that somebody was given.
+pub const ROLE_OF: &str = "role/";
 
 /// What an entry is to its log. A set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,7 +211,8 @@ pub enum Change {
     /// Makes the log of a room, unless it has one. Entries and cells of an address that has no log
     /// fail the unit; only a host's is made when it is first written to.
     Room(Bare),
-    /// Removes an account or room with everything it owned. Its log number is never given again.
+    /// Removes an account or room with everything it owned, and what rooms have of an account: see
+    /// [`AFFILIATIONS`], [`MARKS`] and [`ROOM`]. Its log number is never given again.
     Delete(Bare),
     /// Writes a roster item, whole, with its `ver`.
     Roster(Bare, Item),

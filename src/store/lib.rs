@@ -16,6 +16,7 @@ mod postgres;
 pub mod private_postgres;
 mod purge;
 mod repeats;
+mod rooms;
 mod rows;
 mod scram;
 mod search;

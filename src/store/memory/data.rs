@@ -6,10 +6,7 @@ use engine::{
     inbox::{Gathered, Inbox},
     port::{Batch, Fault, Loaded, Retention, Verdict, Written},
     roster::{Item, REMOVED_ITEMS_MAX, State},
-    unit::{
-        AFFILIATIONS, Change, Credentials, Entry, Flags, OCCUPANTS, Once, Pos, Resumable, Table,
-        Unit,
-    },
+    unit::{Change, Credentials, Entry, Flags, OCCUPANTS, Once, Pos, Resumable, Table, Unit},
     wire::{Bare, Jid},
 };
 use std::{collections::BTreeMap, ops::Bound};
@@ -21,7 +18,7 @@ pub(super) struct Data {
     pos: Pos,
     /// The verdicts of the last batch, for who asks for them again.
     verdicts: Vec<Verdict>,
-    logs: BTreeMap<Bare, Log>,
+    pub(super) logs: BTreeMap<Bare, Log>,
     secret: Option<[u8; 32]>,
 }
 
@@ -134,24 +131,6 @@ impl Data {
         found
     }
 
-    pub(super) fn affiliated(
-        &self,
-        who: &Bare,
-        after: Option<&Bare>,
-        max: usize,
-    ) -> Vec<(Bare, Vec<u8>)> {
-        let rooms =
-            self.logs.iter().filter(|(of, log)| log.account.is_none() && of.local().is_some());
-        let held = rooms.filter_map(|(of, log)| {
-            Some((of.clone(), log.cells.get(&AFFILIATIONS)?.get(who.as_str())?.clone()))
-        });
-        let after = after.map_or("", |after| after.as_str());
-        let mut found: Vec<_> = held.filter(|(of, _)| of.as_str() > after).collect();
-        found.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
-        found.truncate(max);
-        found
-    }
-
     pub(super) fn count(&self, domain: &Bare) -> u64 {
         let accounts = self.logs.iter().filter(|(_, log)| log.account.is_some());
         accounts.filter(|(of, _)| of.domain() == domain.domain()).count() as u64
@@ -214,7 +193,7 @@ impl Data {
         let of = owner(change);
         if let Change::Delete(_) = change {
             self.logs.remove(of);
-            return;
+            return self.leave_rooms(of);
         }
         if let Change::Cut(table, _, key) | Change::Swap(table, _, key, _, None) = change {
             let log = self.logs.get_mut(of);

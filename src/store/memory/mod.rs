@@ -2,6 +2,7 @@
 //! at once, whatever polls them.
 
 mod data;
+mod rooms;
 mod walk;
 
 use crate::search::says;

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     check::{exists, is_host, no_account, no_log, other_cell, other_password},
     purge::{ERASED_AT_ONCE, ERASED_LATER},
+    rooms::{AFFILIATIONS_GONE, MARKS_GONE, OWN_GONE, own_keys},
     rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
     scram, swap,
 };
@@ -16,7 +17,7 @@ use deadpool_postgres::tokio_postgres::types::ToSql;
 use engine::{
     port::{Verdict, Written},
     roster::{Item, REMOVED_ITEMS_MAX},
-    unit::{Change, Credentials, Entry, Once, Pos, ScramKeys, Unit},
+    unit::{Change, Credentials, Entry, OUTCAST, Once, Pos, ScramKeys, Unit},
     wire::{Bare, Jid},
 };
 
@@ -247,7 +248,11 @@ fn delete<'a>(steps: &mut Vec<Step<'a>>, account: &'a Bare) {
     // Everything else goes with the log.
     const LOG: &str = "DELETE FROM log WHERE jid = $1";
     let of_jid = |sql| Step::new(sql, vec![Box::new(account.as_str())]);
-    steps.extend([OWED, ERASED_AT_ONCE, ERASED_LATER, LOG].map(of_jid));
+    steps.extend([OWED, ERASED_AT_ONCE, ERASED_LATER, LOG, MARKS_GONE].map(of_jid));
+    let outcast: Vec<Value<'a>> = vec![Box::new(account.as_str()), Box::new(OUTCAST)];
+    steps.push(Step::new(AFFILIATIONS_GONE, outcast));
+    let [hats, role] = own_keys(account);
+    steps.push(Step::new(OWN_GONE, vec![Box::new(hats), Box::new(role)]));
 }
 
 fn roster<'a>(account: &'a Bare, item: &'a Item) -> Step<'a> {

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     migrate,
     private_postgres::PrivatePostgres,
+    rooms::{AFFILIATIONS_GONE, MARKS_GONE, OWN_GONE},
     suite::{self, AT_HAND, Bed, Desk, bare, said},
 };
 use deadpool_postgres::tokio_postgres::Client;
@@ -252,6 +253,25 @@ async fn deleting_leaves_no_row_behind() {
     assert_eq!(database.number(ROWS).await, 4);
     desk.change(Change::Delete(a)).await.unwrap();
     assert_eq!(database.number(ROWS).await, 0);
+}
+
+#[tokio::test]
+async fn what_rooms_have_of_an_account_is_found_by_an_index() {
+    let (database, _desk) = Desk::with::<Database>(&["a@example.com"]).await;
+    let client = database.beside().await;
+    // Of a table that is empty every way is as good.
+    client.batch_execute("SET enable_seqscan = off; SET enable_bitmapscan = off").await.unwrap();
+    for (sql, index) in [
+        (MARKS_GONE, "cell_affiliation"),
+        (AFFILIATIONS_GONE, "cell_affiliation"),
+        (OWN_GONE, "cell_room"),
+    ] {
+        let given = [("$1", "'a'"), ("$2", if index == "cell_room" { "'b'" } else { "'\\x00'" })];
+        let sql = given.iter().fold(sql.to_owned(), |sql, (at, value)| sql.replace(at, value));
+        let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert!(plan.iter().any(|step| step.contains(&format!("using {index} "))), "{plan:?}");
+    }
 }
 
 #[tokio::test]

@@ -4,13 +4,14 @@ use super::{fault, inbox, session};
 use crate::{
     check::{exists, is_host, no_account, no_log, other_cell, other_password},
     purge::{ERASED_AT_ONCE, ERASED_LATER},
+    rooms::{AFFILIATIONS_GONE, MARKS_GONE, OWN_GONE, own_keys},
     rows::{ACCOUNT, HOST, ROOM, changed, state_bits},
     scram, swap,
 };
 use engine::{
     port::Fault,
     roster::{Item, REMOVED_ITEMS_MAX},
-    unit::{Change, Credentials, Table},
+    unit::{Change, Credentials, OUTCAST, Table},
     wire::{Bare, Jid},
 };
 use sqlx::SqliteConnection;
@@ -151,9 +152,14 @@ async fn delete(work: &mut Work, account: &Bare) -> Result<(), Fault> {
     const OWED: &str = "DELETE FROM outbox WHERE log = (SELECT id FROM log WHERE jid = $1)";
     // Everything else goes with the log.
     const LOG: &str = "DELETE FROM log WHERE jid = $1";
-    for sql in [OWED, ERASED_AT_ONCE, ERASED_LATER, LOG] {
+    for sql in [OWED, ERASED_AT_ONCE, ERASED_LATER, LOG, MARKS_GONE] {
         sqlx::query(sql).bind(account.as_str()).execute(&mut *work).await.map_err(fault)?;
     }
+    let affiliations = sqlx::query(AFFILIATIONS_GONE).bind(account.as_str()).bind(OUTCAST);
+    affiliations.execute(&mut *work).await.map_err(fault)?;
+    let [hats, role] = own_keys(account);
+    let own = sqlx::query(OWN_GONE).bind(hats).bind(role);
+    own.execute(&mut *work).await.map_err(fault)?;
     Ok(())
 }
 

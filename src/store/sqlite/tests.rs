@@ -2,11 +2,15 @@ mod search;
 mod words;
 
 use super::*;
-use crate::suite::{self, AT_HAND, Bed, Desk, bare, said};
+use crate::{
+    rooms::{AFFILIATIONS_GONE, MARKS_GONE, OWN_GONE},
+    suite::{self, AT_HAND, Bed, Desk, bare, said},
+};
 use engine::{
     port::{Node, Written},
     unit::Change,
 };
+use sqlx::Row;
 use std::{fs, path::Path, sync::Arc};
 
 /// A folder with a database, removed at the end.
@@ -198,6 +202,24 @@ async fn deleting_leaves_no_row_behind() {
     assert_eq!(folder.number(ROWS).await, 4);
     desk.change(Change::Delete(a)).await.unwrap();
     assert_eq!(folder.number(ROWS).await, 0);
+}
+
+#[tokio::test]
+async fn what_rooms_have_of_an_account_is_found_by_an_index() {
+    let mut folder = Folder::new().await;
+    drop(folder.open().await);
+    for (sql, index) in [
+        (MARKS_GONE, "cell_affiliation (key=?)"),
+        (AFFILIATIONS_GONE, "cell_affiliation (key=?)"),
+        (OWN_GONE, "cell_room (key=?)"),
+    ] {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        let rows = query.fetch_all(&mut folder.beside().await).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        assert!(plan.iter().any(|step| step.ends_with(index)), "{plan:?}");
+        assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:?}");
+    }
 }
 
 #[tokio::test]

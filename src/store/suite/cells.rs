@@ -157,6 +157,81 @@ pub(crate) async fn the_rooms_of_somebody_are_found_by_what_it_is_to_them<B: Bed
     assert!(desk.store.affiliated(&nobody, None, 9).await.unwrap().is_empty());
 }
 
+/// A room that has all there is of the owner, and of another.
+fn known_in(room: &str, affiliation: &str) -> Vec<Change> {
+    let put = |table, key: &str, value: &str| {
+        Change::Put(table, bare(room), key.to_owned(), value.into())
+    };
+    let mut all = vec![Change::Room(bare(room)), put(ROOM, "config", "open")];
+    for who in [OWNER, "nurse@example.com"] {
+        all.extend([
+            put(AFFILIATIONS, who, affiliation),
+            put(MARKS, who, "1 2 3"),
+            put(ROOM, &format!("{HATS_OF}{who}"), "urn:hat"),
+            put(ROOM, &format!("{ROLE_OF}{who}"), "participant"),
+            put(ASIDE, who, "of another table"),
+        ]);
+    }
+    all
+}
+
+pub(crate) async fn what_rooms_have_of_an_account_goes_with_it_but_that_it_is_banned<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER, "nurse@example.com"]).await;
+    let rooms = [
+        ("a@r.example.com", "owner here\nnick\n\n"),
+        ("b@r.example.com", "outcast\n\ntreason\n"),
+        ("c@r.example.com", "admin"),
+        ("d@r.example.com", "out"),
+    ];
+    for (room, affiliation) in rooms {
+        desk.one(changes(known_in(room, affiliation))).await.unwrap();
+    }
+    let worn = Change::Put(ROOM, bare(rooms[0].0), format!("{HATS_OF}{OWNER}x"), vec![1]);
+    desk.change(worn).await.unwrap();
+    desk.change(Change::Delete(bare(OWNER))).await.unwrap();
+    for (room, affiliation) in rooms {
+        let is_banned = affiliation.starts_with("outcast");
+        let has = async |table, key: String| {
+            desk.store.cell(table, &bare(room), &key).await.unwrap().is_some()
+        };
+        for (who, stays) in [(OWNER, false), ("nurse@example.com", true)] {
+            assert_eq!(has(AFFILIATIONS, who.into()).await, stays || is_banned, "{room} {who}");
+            assert_eq!(has(MARKS, who.into()).await, stays, "{room} {who}");
+            assert_eq!(has(ROOM, format!("{HATS_OF}{who}")).await, stays, "{room} {who}");
+            assert_eq!(has(ROOM, format!("{ROLE_OF}{who}")).await, stays, "{room} {who}");
+            assert!(has(ASIDE, who.into()).await, "what nobody knows the meaning of");
+        }
+        assert!(has(ROOM, "config".into()).await);
+    }
+    let other = desk.store.cell(ROOM, &bare(rooms[0].0), &format!("{HATS_OF}{OWNER}x")).await;
+    assert_eq!(other, Ok(Some(vec![1])));
+    let held = desk.store.affiliated(&bare(OWNER), None, 9).await.unwrap();
+    assert_eq!(held, [(bare(rooms[1].0), rooms[1].1.into())]);
+}
+
+pub(crate) async fn who_is_anything_to_a_room_again_is_so_behind_the_removal<B: Bed>() {
+    let (_bed, mut desk) = Desk::with::<B>(&[OWNER]).await;
+    let room = "a@r.example.com";
+    let again = vec![
+        Change::Delete(bare(OWNER)),
+        Change::Create(bare(OWNER), <_>::default()),
+        Change::Put(AFFILIATIONS, bare(room), OWNER.into(), "member".into()),
+    ];
+    let refused = again.iter().cloned().chain([Change::Create(bare(OWNER), <_>::default())]);
+    let outcomes = desk
+        .commit(vec![
+            changes(known_in(room, "owner")),
+            changes(refused.collect()),
+            changes(again.clone()),
+        ])
+        .await;
+    let held: Vec<_> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(held, [true, false, true], "{outcomes:?}");
+    let held = desk.store.affiliated(&bare(OWNER), None, 9).await.unwrap();
+    assert_eq!(held, [(bare(room), "member".into())]);
+    assert_eq!(desk.store.cell(MARKS, &bare(room), OWNER).await, Ok(None));
+}
+
 fn swap(of: &str, old: Option<&[u8]>, new: Option<&[u8]>) -> Change {
     let [old, new] = [old, new].map(|value| value.map(<[u8]>::to_vec));
     Change::Swap(ASIDE, bare(of), "token".into(), old, new)

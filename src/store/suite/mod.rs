@@ -28,7 +28,8 @@ use engine::{
     ctx::Moment,
     port::{Fault, Logged, Store},
     unit::{
-        AFFILIATIONS, Change, Committed, Credentials, Entry, Flags, Pos, ScramKeys, Table, Unit,
+        AFFILIATIONS, Change, Committed, Credentials, Entry, Flags, HATS_OF, MARKS, Pos, ROLE_OF,
+        ROOM, ScramKeys, Table, Unit,
     },
     wire::{Bare, Jid, Text},
     writer::{Writer, WriterLimits},
@@ -89,6 +90,8 @@ macro_rules! suite {
             a_room_is_made_before_it_is_written_to,
             cells_of_nobody_are_refused,
             the_rooms_of_somebody_are_found_by_what_it_is_to_them,
+            what_rooms_have_of_an_account_goes_with_it_but_that_it_is_banned,
+            who_is_anything_to_a_room_again_is_so_behind_the_removal,
             a_cell_is_swapped_when_it_is_what_it_was,
             of_two_swaps_of_one_cell_the_second_sees_the_first,
             a_swap_sees_what_its_unit_has_done,
