@@ -231,6 +231,18 @@ impl House {
         self.directed.retain(|jid, _| jid.as_str() != session);
     }
 
+    /// This account is no more, and what it has said has come. The room hears of it, if it is in
+    /// memory and has anything of it.
+    pub fn departs(&mut self, who: &str) -> Vec<Stanza> {
+        let who = Bare::parse(who).expect("an address");
+        self.directed.retain(|session, _| !session.is_of(&who));
+        self.heard.retain(|session, _| !session.is_of(&who));
+        match self.room.as_ref().is_some_and(|room| room.knows(&who)) {
+            true => self.plays(Input::Departed(who)),
+            false => Vec::new(),
+        }
+    }
+
     /// A session has lost its stream.
     pub fn goes_away(&mut self, who: &str) -> Vec<Stanza> {
         self.plays(Input::Attends(Jid::parse(who).expect("an address"), Attends::Away))

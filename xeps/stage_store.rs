@@ -9,7 +9,9 @@ use engine::{
     archive::Found,
     hook::{Replied, Reply},
     port::{Fault, Logged},
-    unit::{Change, Committed, Entry, Pos, Unit},
+    unit::{
+        AFFILIATIONS, Change, Committed, Entry, HATS_OF, MARKS, OUTCAST, Pos, ROLE_OF, ROOM, Unit,
+    },
     wire::*,
 };
 
@@ -76,6 +78,17 @@ impl House {
             self.log.push((pos, entry));
         }
         Ok(committed)
+    }
+
+    /// An account is removed: what the store has of it goes, as far as it goes with it.
+    pub fn removes(&mut self, who: &str) {
+        self.cells.retain(|(table, _, key), value| {
+            let is_own = [HATS_OF, ROLE_OF].iter().any(|of| key.strip_prefix(of) == Some(who));
+            let is_banned = value.starts_with(OUTCAST);
+            !(*table == AFFILIATIONS.name() && key == who && !is_banned
+                || *table == MARKS.name() && key == who
+                || *table == ROOM.name() && is_own)
+        });
     }
 
     /// What was said up to there, to who has entered, or comes back; of an archive, that it is

@@ -104,6 +104,7 @@ impl Stage {
                     }
                     Output::World { .. }
                     | Output::Expire(_)
+                    | Output::Departed(_)
                     | Output::Counted(..)
                     | Output::Fate(_) => {}
                 }

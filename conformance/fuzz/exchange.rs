@@ -218,6 +218,7 @@ impl Exchange {
                 return pushed.map_err(|(_, fault)| fault).unwrap();
             }
             Output::Expire(_) => panic!("nobody is unknown here"),
+            Output::Departed(account) => Input::Departed(account),
             Output::Counted(..) | Output::Fate(_) => return,
         };
         self.inbox.push_back(input);

@@ -118,6 +118,7 @@ impl Desk {
                 vec![Input::Seen(account, session, look, page)]
             }
             Output::Expire(account) => self.expire(ctx, &account),
+            Output::Departed(account) => vec![Input::Departed(account)],
             Output::Parcel(_) | Output::Counted(..) | Output::Fate(_) => Vec::new(),
         }
     }

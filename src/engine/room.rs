@@ -40,10 +40,13 @@ pub struct Identity {
 
 /// A room at its home. A value with one synchronous verb.
 pub trait Room: Send + Debug {
-    /// The one verb. A room has no sessions: it hears `Routed`, `Attends`, `Committed`, `Answered`,
-    /// `Tick` and `Note`. Who waits for its half of a unit is given an empty one when the room has
-    /// written what it keeps of the stanza: its log is the one that counts.
+    /// The one verb. A room has no sessions: it hears `Routed`, `Attends`, `Departed`, `Committed`,
+    /// `Answered`, `Tick` and `Note`. Who waits for its half of a unit is given an empty one when
+    /// the room has written what it keeps of the stanza: its log is the one that counts.
     fn handle(&mut self, ctx: &Ctx<'_>, input: Input, out: &mut Vec<Output>);
+    /// Whether it has anything of this account, be it in what waits: then it is told when that is
+    /// no more.
+    fn knows(&self, account: &Bare) -> bool;
     /// Whether nothing would be lost if it were forgotten.
     fn is_idle(&self) -> bool;
     /// About what it takes in memory, in bytes.

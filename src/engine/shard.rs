@@ -37,6 +37,8 @@ pub enum Input {
     Count(u64, Bare, usize),
     /// Every available resource of this domain gets this.
     Announce(Bare, Stanza),
+    /// This account is no more: the rooms that are here forget it.
+    Departed(Bare),
     /// The log of an account has been read for its session of this number, as it was asked.
     Seen(Bare, i64, Look, Result<Vec<Logged>, Fault>),
     /// The moment that `Shard::wakes` tells has come.
@@ -69,6 +71,8 @@ pub enum Output {
     },
     /// To be removed: nobody but its last session could have come back to it.
     Expire(Bare),
+    /// This account is no more, and has said all that it ever will: every shard is to be told.
+    Departed(Bare),
     /// The answer to `Input::Count`, of this shard.
     Counted(u64, Online),
     /// Of the log of an account, to be read for its session of this number; comes back as
@@ -155,6 +159,7 @@ impl Shard {
             Input::Seen(jid, session, look, page) => {
                 self.hand_over(jid, account::Input::Seen(session, look, page), ctx, out);
             }
+            Input::Departed(account) => self.departed(&account, ctx, out),
             Input::Tick => self.tick(ctx, out),
             Input::Note => self.note(ctx, out),
             Input::Revive(jid) => self.hand_over(jid, account::Input::Tick, ctx, out),
@@ -310,10 +315,12 @@ impl Shard {
 
     /// After an account has been busy; `weight` is told when nothing keeps it here.
     fn rest(&mut self, jid: &Bare, weight: Option<usize>, out: &mut Vec<Output>) {
-        let Some(Hosted::Here { idle, leaves, .. }) = self.hosted.get_mut(jid) else { return };
+        let Some(Hosted::Here { value, idle, leaves }) = self.hosted.get_mut(jid) else { return };
         let (was_idle, leaves) = (idle.take(), leaves.as_mut().filter(|_| weight.is_some()));
         let parked = leaves.map(std::mem::take);
+        let is_gone = parked.is_some() && value.is_deleted();
         self.wake(was_idle);
+        out.extend(is_gone.then(|| Output::Departed(jid.clone())));
         match (parked, weight) {
             (Some(parked), _) if parked.is_empty() => {
                 self.hosted.remove(jid);
@@ -377,6 +384,7 @@ fn carry_all(stanzas: Vec<Stanza>, out: &mut Vec<Output>) {
     }
 }
 
+mod departed;
 mod idle;
 mod online;
 mod parked;

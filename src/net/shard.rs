@@ -92,6 +92,9 @@ fn execute(shell: &Arc<Shell>, writer: &Queue, output: Output) {
         }
         Output::Look(account, session, look) => read_log(shell.clone(), account, session, look),
         Output::Expire(account) => guests::expire(&shell.accounts, account),
+        Output::Departed(account) => {
+            shell.post.tell_all(|| Input::Departed(account.clone()));
+        }
         Output::Fate(fate) => shell.meters.fate(fate),
         Output::Counted(number, online) => shell.accounts.counts.counted(number, online),
     }

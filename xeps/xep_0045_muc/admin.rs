@@ -223,7 +223,8 @@ impl Room {
     }
 
     /// One request says of each what it becomes, once; no two get one nick; and a room without an
-    /// owner would be nobody's to mend (§10.4).
+    /// owner would be nobody's to mend (§10.4). One whose last owner's account was removed is that
+    /// already, and goes on.
     fn are_consistent(&self, changes: &[Change]) -> Result<(), StanzaError> {
         let (mut nicks, mut whom, mut seen) =
             <(BTreeSet<_>, BTreeMap<_, _>, BTreeSet<String>)>::default();
@@ -248,6 +249,7 @@ impl Room {
         }
         let gone: Vec<&Bare> = whom.keys().copied().collect();
         let stays = whom.is_empty() || whom.values().any(|to| *to == Affiliation::Owner);
+        let stays = stays || !self.has_another_owner(&[]);
         match stays || self.has_another_owner(&gone) {
             true => Ok(()),
             false => Err(StanzaCondition::Conflict.into()),

@@ -86,7 +86,7 @@ impl Room {
                 let asker = owed.map_or(Asker::Sender(stanza), Asker::Owed);
                 refuse_asker(asker, &StanzaCondition::ResourceConstraint.into(), turn.out);
             }
-            Input::Routed(..) => ends.held.push_back(input),
+            Input::Routed(..) | Input::Departed(_) => ends.held.push_back(input),
             Input::Attends(session, attends) => {
                 // What it lacks it is told in its turn.
                 ends.waits.remove(&session);

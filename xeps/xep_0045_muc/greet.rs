@@ -118,6 +118,16 @@ impl Lately {
         Some(self.lost.swap_remove(at).1)
     }
 
+    /// Whether a session of this account may have missed something.
+    pub fn lost_one_of(&self, who: &Bare) -> bool {
+        self.lost.iter().any(|(jid, ..)| jid.is_of(who))
+    }
+
+    /// There is no such account any more.
+    pub fn forget_all_of(&mut self, who: &Bare) {
+        self.lost.retain(|(jid, ..)| !jid.is_of(who));
+    }
+
     /// About what it takes, in bytes.
     pub fn weight(&self) -> usize {
         let nicks = self.left.len() + self.before.len();

@@ -299,6 +299,14 @@ mod tests {
     }
 
     #[test]
+    fn the_store_knows_who_is_banned_by_how_it_begins() {
+        for affiliation in Affiliation::ALL {
+            let is_banned = member(affiliation).save().starts_with(engine::unit::OUTCAST);
+            assert_eq!(is_banned, affiliation == Affiliation::Outcast, "{affiliation}");
+        }
+    }
+
+    #[test]
     fn a_domain_can_be_cast_out_but_its_members_stay_section_9_2() {
         let room = bare("garden@rooms.x");
         let mut members = Members::default();

@@ -8,6 +8,7 @@ mod admin;
 mod aliases;
 mod attends;
 mod config;
+mod departed;
 mod disco;
 mod ends;
 mod enter;

@@ -150,6 +150,13 @@ impl Occupants {
         theirs.map(|(nick, _)| nick.clone()).collect()
     }
 
+    /// The sessions of somebody, by address.
+    pub fn sessions_of(&self, who: &Bare) -> impl Iterator<Item = &Jid> {
+        let from = format!("{who}/");
+        let behind = self.nicks.range::<str, _>((Bound::Included(from.as_str()), Bound::Unbounded));
+        behind.map(|(jid, _)| jid).take_while(|jid| jid.is_of(who))
+    }
+
     /// Whether somebody else has a nick that looks like this one: who reads it would not see that
     /// it is another (§7.2.9; RFC 8266 §4).
     pub fn has_like(&self, nick: &str, who: &Bare) -> bool {

@@ -10,7 +10,7 @@ use engine::{
     hearing::Told,
     parcel::Parcel,
     unit::Pos,
-    wire::{Jid, Stanza},
+    wire::{Bare, Jid, Stanza},
 };
 use std::collections::VecDeque;
 
@@ -70,6 +70,18 @@ impl Removed {
     pub fn leaves(&mut self, session: &Jid) {
         self.going.retain(|one| one.seat.jid != *session);
         self.gone.retain(|one| one.session != *session);
+    }
+
+    /// Whether it is known of a session of this account.
+    pub fn has_one_of(&self, who: &Bare) -> bool {
+        let mut all = self.going.iter().map(|one| &one.seat.jid);
+        all.any(|jid| jid.is_of(who)) || self.gone.iter().any(|one| one.session.is_of(who))
+    }
+
+    /// There is no such account any more.
+    pub fn forget_all_of(&mut self, who: &Bare) {
+        self.going.retain(|one| !one.seat.jid.is_of(who));
+        self.gone.retain(|one| !one.session.is_of(who));
     }
 
     /// What the step of this number was to do could not be written: who would have come in by it

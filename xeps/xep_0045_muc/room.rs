@@ -26,13 +26,13 @@ use engine::{
     account::{Input, Output},
     ctx::{Ctx, Moment},
     port::Loaded,
-    unit::{Change, Pos, Table},
+    unit::{Change, Pos},
     wire::*,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// With a room: its configuration, its subject, whether it is locked.
-pub const ROOM: Table = Table::named("room");
+pub use engine::unit::ROOM;
+
 /// What a room weighs that nobody is in, in bytes.
 const ROOM_BYTES: usize = 1024;
 
@@ -316,6 +316,10 @@ impl engine::room::Room for Room {
         }
     }
 
+    fn knows(&self, account: &Bare) -> bool {
+        self.has_anything_of(account)
+    }
+
     fn is_idle(&self) -> bool {
         let is_still = self.line.is_empty() && self.whispered.is_empty() && self.asked.is_empty();
         let is_still = is_still && self.ends.is_none();
@@ -344,6 +348,7 @@ impl Room {
             }
             Input::Routed(stanza, owed) => self.routed(stanza, owed, turn),
             Input::Attends(session, attends) => self.attends(session, attends, turn),
+            Input::Departed(account) => self.departed(&account, turn),
             Input::Committed(ticket, outcome) => self.committed(ticket, outcome, turn),
             Input::Release(owed, outcome) => self.release(owed, outcome, turn),
             Input::Answered(number, replied) => self.answered(number, replied, turn),

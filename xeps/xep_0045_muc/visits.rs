@@ -7,13 +7,11 @@ use super::{
     room::{ROOM, Room},
 };
 use engine::{
-    unit::{Change, KEY_BYTES_MAX},
+    unit::{Change, KEY_BYTES_MAX, ROLE_OF},
     wire::*,
 };
 use std::collections::BTreeMap;
 
-/// Among the cells of a room: of an address.
-const KEY: &str = "role/";
 /// Addresses of one room whose role is kept.
 const ROLES_KEPT_MAX: usize = 1_000;
 
@@ -24,12 +22,17 @@ pub struct Visits(BTreeMap<Bare, Role>);
 impl Visits {
     /// One that was kept; one that nobody can read was none. Whether it was one at all.
     pub fn load(&mut self, key: &str, value: &[u8]) -> bool {
-        let Some(who) = key.strip_prefix(KEY) else { return false };
+        let Some(who) = key.strip_prefix(ROLE_OF) else { return false };
         let role = std::str::from_utf8(value).ok().and_then(Role::parse);
         if let (Ok(who), Some(role)) = (Bare::parse(who), role) {
             self.0.insert(who, role);
         }
         true
+    }
+
+    /// Whether something is known of somebody.
+    pub fn know(&self, who: &Bare) -> bool {
+        self.0.contains_key(who)
     }
 
     /// About what they take, in bytes.
@@ -55,7 +58,7 @@ impl Room {
         let at_first = Role::at_first(self.members.of(&who), self.config.is_moderated);
         let differs = role != at_first && role.max(at_first) < Role::Moderator;
         let has_room = self.visits.0.len() < ROLES_KEPT_MAX || self.visits.0.contains_key(&who);
-        let key = format!("{KEY}{who}");
+        let key = format!("{ROLE_OF}{who}");
         if !(self.config.is_moderated && differs && has_room && key.len() <= KEY_BYTES_MAX) {
             return self.forget_role(&who, step);
         }
@@ -67,14 +70,14 @@ impl Room {
     /// Somebody is something else to the room.
     pub fn forget_role(&mut self, who: &Bare, step: &mut Step) {
         if self.visits.0.remove(who).is_some() {
-            step.write(Change::Cut(ROOM, self.jid.clone(), format!("{KEY}{who}")));
+            step.write(Change::Cut(ROOM, self.jid.clone(), format!("{ROLE_OF}{who}")));
         }
     }
 
     /// Everybody may speak.
     pub fn forget_roles(&mut self, step: &mut Step) {
         for (who, _) in std::mem::take(&mut self.visits.0) {
-            step.write(Change::Cut(ROOM, self.jid.clone(), format!("{KEY}{who}")));
+            step.write(Change::Cut(ROOM, self.jid.clone(), format!("{ROLE_OF}{who}")));
         }
     }
 }

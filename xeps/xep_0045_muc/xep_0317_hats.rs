@@ -13,7 +13,7 @@ use super::{
 use engine::{
     ctx::Ctx,
     hook::*,
-    unit::{Change, KEY_BYTES_MAX},
+    unit::{Change, HATS_OF, KEY_BYTES_MAX},
     wire::*,
 };
 use sha2::{Digest, Sha256};
@@ -42,9 +42,8 @@ const WEARERS_MAX: usize = 1_000;
 const WORN_MAX: usize = 10;
 /// The longest title or URI, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
-/// In a cell of the room: its hats. In others, which somebody wears.
+/// In a cell of the room: its hats. In others ([`HATS_OF`]), which somebody wears.
 const MADE: &str = "hats";
-const WORN: &str = "hats/";
 
 /// What one is called, and in which colour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl Hats {
                 (uri, Hat { title, hue })
             });
             self.made = made.collect();
-        } else if let Some(who) = key.strip_prefix(WORN).and_then(|who| Bare::parse(who).ok()) {
+        } else if let Some(who) = key.strip_prefix(HATS_OF).and_then(|who| Bare::parse(who).ok()) {
             self.worn.insert(who, kept.lines().map(String::from).collect());
         }
     }
@@ -84,6 +83,11 @@ impl Hats {
     fn save_made(&self) -> Vec<u8> {
         let lines = self.made.iter().map(|(uri, Hat { title, hue })| [uri.as_str(), title, hue]);
         lines.map(|hat| hat.join("\n") + "\n").collect::<String>().into_bytes()
+    }
+
+    /// Whether somebody wears any.
+    pub fn are_worn_by(&self, who: &Bare) -> bool {
+        self.worn.contains_key(who)
     }
 
     /// What somebody shows of it.
@@ -174,7 +178,7 @@ impl Room {
         if !self.hats.made.contains_key(uri) {
             return Err(StanzaCondition::ItemNotFound.into());
         }
-        if who.local().is_none() || WORN.len() + who.as_str().len() > KEY_BYTES_MAX {
+        if who.local().is_none() || HATS_OF.len() + who.as_str().len() > KEY_BYTES_MAX {
             return Err(StanzaCondition::NotAcceptable.into());
         }
         let wearers = self.hats.worn.len();
@@ -221,6 +225,13 @@ impl Room {
         self.keep_worn(who, step);
     }
 
+    /// Nobody of this address wears any more what he wore.
+    pub fn take_off_all(&mut self, who: &Bare, step: &mut Step) {
+        if self.hats.worn.remove(who).is_some() {
+            self.keep_worn(who, step);
+        }
+    }
+
     fn keep_hats(&self, step: &mut Step) {
         let kept = self.hats.save_made();
         step.write(Change::Put(ROOM, self.jid.clone(), MADE.into(), kept));
@@ -229,7 +240,7 @@ impl Room {
     }
 
     fn keep_worn(&self, who: &Bare, step: &mut Step) {
-        let (room, key) = (self.jid.clone(), format!("{WORN}{who}"));
+        let (room, key) = (self.jid.clone(), format!("{HATS_OF}{who}"));
         step.write(match self.hats.worn.get(who) {
             Some(worn) => {
                 let lines: Vec<_> = worn.iter().map(String::as_str).collect();

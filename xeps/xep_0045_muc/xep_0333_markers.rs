@@ -20,7 +20,7 @@ use engine::{
     hook::*,
     parcel::Ticket,
     setting::{self, Setting},
-    unit::{Change, Pos, Table, Unit},
+    unit::{Change, Pos, Unit},
     wire::*,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +43,7 @@ pub const FANOUT_MAX: Setting = Setting {
           who wants to know asks the room.",
 };
 
-/// With a room: up to where each member has read, by bare address.
-pub const MARKS: Table = Table::named("mark");
+pub use engine::unit::MARKS;
 
 const NS: &str = "urn:xmpp:chat-markers:0";
 /// `acknowledged` is of earlier versions; XEP-0430 §4 has it, too.

@@ -66,6 +66,7 @@ impl World {
                     self.asked.push(Asked { account, number, iq, answer });
                 }
                 Output::Expire(_) => panic!("nobody is unknown here"),
+                Output::Departed(account) => self.inbox.push_back(Input::Departed(account)),
                 Output::Look(jid, session, look) => self.looks.push_back((jid, session, look)),
                 Output::Counted(..) | Output::Fate(_) => {}
             }

@@ -157,6 +157,7 @@ impl World {
                 self.asked.push_back(output);
             }
             Output::Expire(_) => panic!("nobody is unknown here"),
+            Output::Departed(account) => self.inbox.push_back(Input::Departed(account)),
             Output::Counted(..) | Output::Fate(_) => {}
         }
     }

@@ -79,6 +79,8 @@ pub struct Account {
     revoked: Vec<(Text, u64)>,
     /// It is not written to any more: it is gone, or the store has it otherwise.
     departs: bool,
+    /// It is gone: there is no such account any more.
+    pub(crate) is_deleted: bool,
     /// The streams of sessions that end with it, and that the store has still: their clients come
     /// back to them, and say again what no log has.
     outlived: Vec<Link>,
@@ -128,6 +130,7 @@ impl Account {
             revoked: Vec::new(),
             remembering: None,
             departs: false,
+            is_deleted: false,
             outlived: Vec::new(),
             gone: Vec::new(),
             waiting: Waiting::default(),
@@ -190,7 +193,7 @@ impl Account {
             Input::Tick => self.tick(ctx, out),
             Input::Note => self.note_all(ctx, out),
             Input::Missed(session, room) => self.asked_by_room(&session, room, out),
-            Input::Attends(..) => {}
+            Input::Attends(..) | Input::Departed(_) => {}
         }
         if !self.paced.is_empty() {
             self.replay_paced(ctx, out);

@@ -21,6 +21,7 @@ impl Account {
         match order {
             Order::Created { unix_ms } => self.keyed = unix_ms,
             Order::Deleted { last, .. } => {
+                self.is_deleted = true;
                 last.into_iter().for_each(|last| self.send(last, ctx, out));
                 // RFC 6121 §3.2.2: who is no longer subscribed has heard `unavailable` before.
                 self.depart(StreamCondition::NotAuthorized, Vec::new(), ctx, out);

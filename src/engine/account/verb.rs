@@ -28,6 +28,8 @@ pub enum Input {
     Missed(Jid, Bare),
     /// To a room: whether a session of an occupant's takes what is said there.
     Attends(Jid, Attends),
+    /// To a room: this account is no more, and nothing that it has said is on its way.
+    Departed(Bare),
     /// The recipient's half of one of its units.
     Half(Ticket, Result<Unit, StanzaError>),
     /// A unit that it gave half of to a sender has been committed, or not.

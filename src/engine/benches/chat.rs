@@ -130,7 +130,8 @@ impl Bed {
                     | Output::Counted(..)
                     | Output::Look(..)
                     | Output::Fate(_)
-                    | Output::Expire(_) => {}
+                    | Output::Expire(_)
+                    | Output::Departed(_) => {}
                 }
             }
         }

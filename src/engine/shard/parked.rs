@@ -57,10 +57,14 @@ impl Parked {
             return; // it ends nothing
         }
         // Streams are bounded by their sockets; and what the operator did has been done.
-        // So has what a session says of itself: it says it once.
+        // So has what a session says of itself, and that an account is gone: that is said once.
         let exempt = matches!(
             input,
-            Input::Said(..) | Input::Order(_) | Input::Attends(..) | Input::Missed(..)
+            Input::Said(..)
+                | Input::Order(_)
+                | Input::Attends(..)
+                | Input::Missed(..)
+                | Input::Departed(_)
         );
         let full = self.inputs.len() >= PARKED_INPUTS_MAX || *total + bytes > PARKED_BYTES_MAX;
         if full && !exempt {
@@ -132,7 +136,7 @@ pub(super) fn concludes(input: &Input) -> bool {
         Input::Said(_, said) => matches!(said, Said::Stanza(_) | Said::Nonza(_)),
         Input::Order(_) => true,
         Input::Routed(..) | Input::Told(..) | Input::News(..) | Input::Beside(..) => false,
-        Input::Attends(..) | Input::Missed(..) => false,
+        Input::Attends(..) | Input::Missed(..) | Input::Departed(_) => false,
     }
 }
 
@@ -153,6 +157,7 @@ pub(super) fn to_nobody(jid: &Bare, input: Input, ctx: &Ctx<'_>, out: &mut Vec<s
                 stanza.head.to.as_ref().is_some_and(|to| ctx.settings.reaches(to.domain()))
             });
             carry_all(reached.collect(), out);
+            out.push(super::Output::Departed(jid.clone()));
         }
         // It was there when the stream logged in.
         Input::Said(link, Said::Bind { .. } | Said::Resume { .. }) => not_authorized(link, out),

@@ -30,6 +30,7 @@ mod chaos;
 mod credit;
 mod crowded;
 mod delivery;
+mod departed;
 mod devices;
 mod endings;
 mod guests;
@@ -234,6 +235,7 @@ impl World {
                     Output::World { account, number, .. } => self.questions.push((account, number)),
                     Output::Counted(_, online) => self.counted = online,
                     Output::Expire(jid) => self.expired.push(jid),
+                    Output::Departed(jid) => inputs.push_back(Input::Departed(jid)),
                     Output::Look(jid, session, look) if self.looks => {
                         inputs.push_back(Input::Seen(jid, session, look, Ok(Vec::new())));
                     }
@@ -439,7 +441,7 @@ fn home(input: &Input) -> &Bare {
         Input::Parcel(parcel) => parcel.account().expect("no socket is a shard"),
         Input::Loaded(jid, _) | Input::Committed(jid, ..) | Input::Answered(jid, ..) => jid,
         Input::Count(_, domain, _) | Input::Announce(domain, _) => domain,
-        Input::Seen(jid, ..) | Input::Revive(jid) => jid,
+        Input::Seen(jid, ..) | Input::Revive(jid) | Input::Departed(jid) => jid,
         Input::Tick | Input::Note => unreachable!("no time passes here"),
     }
 }

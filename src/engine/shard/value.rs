@@ -60,6 +60,11 @@ impl Value {
         out.extend(account.trace.fates().map(Output::Fate));
     }
 
+    /// Whether it is an account that is no more.
+    pub fn is_deleted(&self) -> bool {
+        matches!(self, Self::Account(account) if account.is_deleted)
+    }
+
     pub fn is_idle(&self) -> bool {
         match self {
             Self::Account(account) => account.is_idle(),

@@ -8,7 +8,7 @@ const ROMEO: &str = "romeo@wax.example/orchard";
 const NURSE: &str = "nurse@wax.example/chamber";
 const TEACHER: &str = "http://tech.example/hats#Teacher";
 
-fn command(house: &mut House, who: &str, node: &str, fields: &[(&str, &str)]) -> Vec<Stanza> {
+pub fn command(house: &mut House, who: &str, node: &str, fields: &[(&str, &str)]) -> Vec<Stanza> {
     let field = |(var, value): &(&str, &str)| {
         format!("<field var='hats#{var}'><value>{value}</value></field>")
     };

@@ -3,6 +3,7 @@
 mod bad_input;
 mod channel;
 mod configured;
+mod departed;
 mod document;
 mod ghosts;
 mod greeted;

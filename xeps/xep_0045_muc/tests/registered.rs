@@ -7,7 +7,7 @@ use engine::wire::*;
 const ROMEO: &str = "romeo@wax.example/orchard";
 const NURSE: &str = "nurse@wax.example/chamber";
 
-fn register(house: &mut House, who: &str, nick: &str) -> Vec<Stanza> {
+pub fn register(house: &mut House, who: &str, nick: &str) -> Vec<Stanza> {
     house.says(
         who,
         &format!(
@@ -20,7 +20,7 @@ fn register(house: &mut House, who: &str, nick: &str) -> Vec<Stanza> {
     )
 }
 
-fn answer(house: &mut House, who: &str, whom: &str, nick: &str, allow: &str) -> Vec<Stanza> {
+pub fn answer(house: &mut House, who: &str, whom: &str, nick: &str, allow: &str) -> Vec<Stanza> {
     house.says(
         who,
         &format!(

@@ -2,6 +2,7 @@
 //! knows no more than the document: whoever is in the room sees who else is, as they are; all hear
 //! the same in the same order; who is out hears nothing. Now and then they are too many to see each
 //! other. Who has no stream for a while is told later all that was said to all, in that order.
+//! Whose account is removed is nobody from then on, unless it was banned.
 
 use super::document;
 use crate::{stage_room::House, xep_0045_muc::SHOWN_OCCUPANTS_MAX};
@@ -128,6 +129,15 @@ impl Model {
             occupant.sessions.retain(|one| *one != session);
         }
         self.occupants.retain(|_, occupant| !occupant.sessions.is_empty());
+    }
+
+    /// Whoever has the name next is nobody.
+    fn departs(&mut self, person: usize) {
+        (0..SESSIONS.len()).filter(|one| SESSIONS[*one].1 == person).for_each(|one| self.rise(one));
+        self.voices[person] = None;
+        if self.affiliations[person] != "outcast" {
+            self.affiliations[person] = "none";
+        }
     }
 
     fn sit(&mut self, session: usize, nick: &str, role: &'static str, seen: SeenBy) {
@@ -475,6 +485,10 @@ impl Walk {
             3 => self.sees_so_many([1_000, 1_000, 2, 3][choose(4)]),
             4..7 => self.goes_away(choose(SESSIONS.len())),
             7 => self.comes_back(choose(SESSIONS.len())),
+            8 => {
+                self.departs(1 + choose(2));
+                self.agrees();
+            }
             _ => self.plays(&deed),
         }
     }
@@ -563,6 +577,24 @@ impl Walk {
         let last = std::mem::replace(&mut self.clients[session].last, number);
         let (jid, _) = SESSIONS[session];
         assert!(number > last, "{jid} hears w{number} behind w{last} after {:#?}", self.last());
+    }
+
+    /// The account of somebody of this server's is removed, and made anew.
+    fn departs(&mut self, person: usize) {
+        let who = PEOPLE[person];
+        self.trail.push(format!("{who} is removed"));
+        let before = self.model.clone();
+        self.house.removes(who);
+        let heard = self.house.departs(who);
+        self.model.departs(person);
+        for (session, client) in self.clients.iter_mut().enumerate() {
+            if SESSIONS[session].1 == person {
+                (client.is_away, client.missed) = (false, None);
+            }
+        }
+        self.names_whom_it_may(&before, &heard);
+        self.shows_whom_it_may(&before, &heard);
+        self.hear(&heard);
     }
 
     /// A session of this server's loses its stream.
@@ -747,6 +779,9 @@ impl Walk {
             let heard = self.says(&next);
             self.hear(&heard);
             let _ = self.model.does(&next);
+            if choose(12) == 0 {
+                self.departs(1 + choose(2));
+            }
             for _ in 0..choose(3) {
                 has_failed |= self.goes_on(fails && !has_failed && choose(4) == 0);
             }

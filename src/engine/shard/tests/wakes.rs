@@ -43,6 +43,10 @@ impl Room for Restless {
         out.push(account::Output::Wake(ctx.now));
     }
 
+    fn knows(&self, _: &Bare) -> bool {
+        false
+    }
+
     fn is_idle(&self) -> bool {
         false
     }
