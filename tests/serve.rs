@@ -18,6 +18,8 @@ mod certificates;
 mod check;
 #[path = "serve/client.rs"]
 mod client;
+#[path = "serve/departed.rs"]
+mod departed;
 #[path = "serve/dns.rs"]
 mod dns;
 #[path = "serve/logins.rs"]

@@ -105,6 +105,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// The same as somebody else.
     pub async fn login_as(&mut self, local: &str, resource: &str) {
         self.authenticate(local).await;
+        self.bind(resource).await;
+    }
+
+    /// A resource, when it is authenticated.
+    pub async fn bind(&mut self, resource: &str) {
         let bind = "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>";
         self.say(&format!("<iq id='b' type='set'>{bind}{resource}</resource></bind></iq>")).await;
         self.hear("</iq>").await;
@@ -112,10 +117,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Up to the resource, which is still to be bound.
     pub async fn authenticate(&mut self, local: &str) {
+        self.authenticate_by(local, "secret").await;
+    }
+
+    /// The same by another password.
+    pub async fn authenticate_by(&mut self, local: &str, password: &str) {
         self.say(HEADER).await;
         self.hear("</stream:features>").await;
         let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>";
-        self.say(&format!("{auth}{}</auth>", sasl::plain(local, "secret"))).await;
+        self.say(&format!("{auth}{}</auth>", sasl::plain(local, password))).await;
         self.hear("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>").await;
         self.say(HEADER).await;
         self.hear("</stream:features>").await;
