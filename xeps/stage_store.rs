@@ -9,9 +9,7 @@ use engine::{
     archive::Found,
     hook::{Replied, Reply},
     port::{Fault, Logged},
-    unit::{
-        AFFILIATIONS, Change, Committed, Entry, HATS_OF, MARKS, OUTCAST, Pos, ROLE_OF, ROOM, Unit,
-    },
+    unit::{AFFILIATIONS, Change, Committed, Entry, MARKS, OUTCAST, OWN_KEYS, Pos, ROOM, Unit},
     wire::*,
 };
 
@@ -83,7 +81,7 @@ impl House {
     /// An account is removed: what the store has of it goes, as far as it goes with it.
     pub fn removes(&mut self, who: &str) {
         self.cells.retain(|(table, _, key), value| {
-            let is_own = [HATS_OF, ROLE_OF].iter().any(|of| key.strip_prefix(of) == Some(who));
+            let is_own = OWN_KEYS.iter().any(|of| key.strip_prefix(of) == Some(who));
             let is_banned = value.starts_with(OUTCAST);
             !(*table == AFFILIATIONS.name() && key == who && !is_banned
                 || *table == MARKS.name() && key == who

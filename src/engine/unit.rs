@@ -62,7 +62,7 @@ pub const OUTCAST: &[u8] = b"outcast";
 pub const MARKS: Table = Table::named("mark");
 
 /// With a room: its configuration, its subject, whether it is locked; and what somebody has in it,
-/// by [`HATS_OF`] or [`ROLE_OF`] and the bare address. That goes with an account.
+/// by one of [`OWN_KEYS`] and the bare address. That goes with an account.
 pub const ROOM: Table = Table::named("room");
 
 /// In a key of [`ROOM`], before an address: which hats somebody wears.
@@ -70,6 +70,12 @@ pub const HATS_OF: &str = "hats/";
 
 /// The same: the role that somebody was given.
 pub const ROLE_OF: &str = "role/";
+
+/// The same: that somebody has asked to be a member, and waits for an answer.
+pub const REQUEST_OF: &str = "register/";
+
+/// All that is kept so of somebody.
+pub const OWN_KEYS: [&str; 3] = [HATS_OF, ROLE_OF, REQUEST_OF];
 
 /// What an entry is to its log. A set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

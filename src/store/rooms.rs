@@ -1,10 +1,7 @@
 //! What rooms have of an account goes with it, but that it is banned. The statements are the same
 //! for both databases; the tables' names stand in them, for indices are of their cells alone.
 
-use engine::{
-    unit::{HATS_OF, ROLE_OF},
-    wire::Bare,
-};
+use engine::{unit::OWN_KEYS, wire::Bare};
 
 /// Up to where it has read, in those that it is anything to; before that goes. $1 is its address.
 pub(crate) const MARKS_GONE: &str = "
@@ -18,9 +15,9 @@ pub(crate) const AFFILIATIONS_GONE: &str = "
     WHERE name = 'affiliation' AND key = $1 AND SUBSTR(value, 1, 7) <> $2";
 /// What it has there under these keys.
 pub(crate) const OWN_GONE: &str = "
-    DELETE FROM cell WHERE name = 'room' AND key IN ($1, $2)";
+    DELETE FROM cell WHERE name = 'room' AND key IN ($1, $2, $3)";
 
 /// Those of an account.
-pub(crate) fn own_keys(account: &Bare) -> [String; 2] {
-    [HATS_OF, ROLE_OF].map(|of| format!("{of}{account}"))
+pub(crate) fn own_keys(account: &Bare) -> [String; OWN_KEYS.len()] {
+    OWN_KEYS.map(|of| format!("{of}{account}"))
 }

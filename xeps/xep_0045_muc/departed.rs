@@ -22,13 +22,12 @@ impl Room {
         let has_any = self.hats.are_worn_by(who) || self.visits.know(who);
         let is_known = self.removed.has_one_of(who) || self.lately.lost_one_of(who);
         let is_here = self.occupants.sessions_of(who).next().is_some();
-        waits || is_anything || has_any || is_known || is_here || self.registers.contains(who)
+        waits || is_anything || has_any || is_known || is_here || self.requests.has(who)
     }
 
     /// It is nobody, and is not here (§7.14). Its own account said so for it, unless that was lost.
     pub fn departed(&mut self, who: &Bare, turn: &mut Turn<'_, '_>) {
         self.asked.retain(|_, one| !one.head.from.as_ref().is_some_and(|from| from.is_of(who)));
-        self.registers.remove(who);
         self.removed.forget_all_of(who);
         self.lately.forget_all_of(who);
         let was_empty = self.occupants.is_empty();
@@ -40,6 +39,7 @@ impl Room {
         }
         self.take_off_all(who, &mut step);
         self.forget_role(who, &mut step);
+        self.forget_request(who, &mut step);
         if self.members.of(who) > Affiliation::None {
             let (none, word) = (Affiliation::None, Word::default());
             // An address that was kept can be.

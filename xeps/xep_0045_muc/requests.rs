@@ -6,28 +6,25 @@ use super::{
     room::{ROOM, Room},
 };
 use engine::{
-    unit::{Change, KEY_BYTES_MAX},
+    unit::{Change, KEY_BYTES_MAX, REQUEST_OF},
     wire::*,
 };
 use std::collections::BTreeMap;
 
-/// Among the cells of a room: of an address. Its value says when admins and owners were asked, in
-/// milliseconds of the Unix clock.
-const KEY: &str = "register/";
 /// Of one room.
 const REQUESTS_MAX: usize = 100;
 /// Who asks again after that is asked for again: nobody may have seen it. And where there is no
 /// room for another, who has waited for so long makes room.
 const ASKED_AGAIN_MS: u64 = 86_400_000;
 
-/// All of a room, and when admins and owners were asked.
+/// All of a room, and when admins and owners were asked, in milliseconds of the Unix clock.
 #[derive(Debug, Default)]
 pub struct Requests(BTreeMap<Bare, u64>);
 
 impl Requests {
     /// One that was kept; one that nobody can read was none. Whether it was one at all.
     pub fn load(&mut self, key: &str, value: &[u8]) -> bool {
-        let Some(who) = key.strip_prefix(KEY) else { return false };
+        let Some(who) = key.strip_prefix(REQUEST_OF) else { return false };
         let asked_ms = std::str::from_utf8(value).ok().and_then(|ms| ms.parse().ok());
         if let (Ok(who), Some(asked_ms)) = (Bare::parse(who), asked_ms) {
             self.0.insert(who, asked_ms);
@@ -95,5 +92,5 @@ impl Room {
 }
 
 fn key(who: &Bare) -> String {
-    format!("{KEY}{who}")
+    format!("{REQUEST_OF}{who}")
 }

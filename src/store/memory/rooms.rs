@@ -2,7 +2,7 @@
 
 use super::data::{Data, Log};
 use engine::{
-    unit::{AFFILIATIONS, HATS_OF, MARKS, OUTCAST, ROLE_OF, ROOM},
+    unit::{AFFILIATIONS, MARKS, OUTCAST, OWN_KEYS, ROOM},
     wire::Bare,
 };
 
@@ -41,7 +41,7 @@ impl Log {
             affiliations.retain(|key, value| key != who || value.starts_with(OUTCAST));
         }
         if let Some(cells) = self.cells.get_mut(&ROOM) {
-            [HATS_OF, ROLE_OF].into_iter().for_each(|of| drop(cells.remove(&format!("{of}{who}"))));
+            OWN_KEYS.into_iter().for_each(|of| drop(cells.remove(&format!("{of}{who}"))));
         }
     }
 }

@@ -251,8 +251,8 @@ fn delete<'a>(steps: &mut Vec<Step<'a>>, account: &'a Bare) {
     steps.extend([OWED, ERASED_AT_ONCE, ERASED_LATER, LOG, MARKS_GONE].map(of_jid));
     let outcast: Vec<Value<'a>> = vec![Box::new(account.as_str()), Box::new(OUTCAST)];
     steps.push(Step::new(AFFILIATIONS_GONE, outcast));
-    let [hats, role] = own_keys(account);
-    steps.push(Step::new(OWN_GONE, vec![Box::new(hats), Box::new(role)]));
+    let own = own_keys(account).into_iter().map(|key| Box::new(key) as Value<'a>);
+    steps.push(Step::new(OWN_GONE, own.collect()));
 }
 
 fn roster<'a>(account: &'a Bare, item: &'a Item) -> Step<'a> {

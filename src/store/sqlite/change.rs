@@ -157,8 +157,7 @@ async fn delete(work: &mut Work, account: &Bare) -> Result<(), Fault> {
     }
     let affiliations = sqlx::query(AFFILIATIONS_GONE).bind(account.as_str()).bind(OUTCAST);
     affiliations.execute(&mut *work).await.map_err(fault)?;
-    let [hats, role] = own_keys(account);
-    let own = sqlx::query(OWN_GONE).bind(hats).bind(role);
+    let own = own_keys(account).into_iter().fold(sqlx::query(OWN_GONE), |sql, key| sql.bind(key));
     own.execute(&mut *work).await.map_err(fault)?;
     Ok(())
 }

@@ -169,6 +169,7 @@ fn known_in(room: &str, affiliation: &str) -> Vec<Change> {
             put(MARKS, who, "1 2 3"),
             put(ROOM, &format!("{HATS_OF}{who}"), "urn:hat"),
             put(ROOM, &format!("{ROLE_OF}{who}"), "participant"),
+            put(ROOM, &format!("{REQUEST_OF}{who}"), "1767225600000"),
             put(ASIDE, who, "of another table"),
         ]);
     }
@@ -197,8 +198,9 @@ pub(crate) async fn what_rooms_have_of_an_account_goes_with_it_but_that_it_is_ba
         for (who, stays) in [(OWNER, false), ("nurse@example.com", true)] {
             assert_eq!(has(AFFILIATIONS, who.into()).await, stays || is_banned, "{room} {who}");
             assert_eq!(has(MARKS, who.into()).await, stays, "{room} {who}");
-            assert_eq!(has(ROOM, format!("{HATS_OF}{who}")).await, stays, "{room} {who}");
-            assert_eq!(has(ROOM, format!("{ROLE_OF}{who}")).await, stays, "{room} {who}");
+            for of in OWN_KEYS {
+                assert_eq!(has(ROOM, format!("{of}{who}")).await, stays, "{of} {room} {who}");
+            }
             assert!(has(ASIDE, who.into()).await, "what nobody knows the meaning of");
         }
         assert!(has(ROOM, "config".into()).await);

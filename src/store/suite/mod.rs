@@ -28,8 +28,8 @@ use engine::{
     ctx::Moment,
     port::{Fault, Logged, Store},
     unit::{
-        AFFILIATIONS, Change, Committed, Credentials, Entry, Flags, HATS_OF, MARKS, Pos, ROLE_OF,
-        ROOM, ScramKeys, Table, Unit,
+        AFFILIATIONS, Change, Committed, Credentials, Entry, Flags, HATS_OF, MARKS, OWN_KEYS, Pos,
+        REQUEST_OF, ROLE_OF, ROOM, ScramKeys, Table, Unit,
     },
     wire::{Bare, Jid, Text},
     writer::{Writer, WriterLimits},
