@@ -266,7 +266,8 @@ async fn what_rooms_have_of_an_account_is_found_by_an_index() {
         (AFFILIATIONS_GONE, "cell_affiliation"),
         (OWN_GONE, "cell_room"),
     ] {
-        let given = [("$1", "'a'"), ("$2", if index == "cell_room" { "'b'" } else { "'\\x00'" })];
+        let second = if index == "cell_room" { "'b'" } else { "'\\x00'" };
+        let given = [("$1", "'a'"), ("$2", second), ("$3", "'c'")];
         let sql = given.iter().fold(sql.to_owned(), |sql, (at, value)| sql.replace(at, value));
         let rows = client.query(&format!("EXPLAIN {sql}"), &[]).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
