@@ -37,6 +37,14 @@ fn asked(heard: &[Stanza]) -> Vec<&Stanza> {
     heard.iter().filter(|one| one.head.type_str() == "probe").collect()
 }
 
+/// By which id Juliet's account is asked for her session when the process begins anew.
+fn restarts_and_asks(house: &mut House) -> Text {
+    let heard = house.restarts(&[]);
+    let is_hers = |one: &&Stanza| one.head.to.as_ref().is_some_and(|to| to.as_str() == JULIET);
+    let asked = asked(&heard).into_iter().find(is_hers);
+    asked.and_then(|asked| asked.head.id.clone()).unwrap()
+}
+
 /// The room is loaded for what she says, asks her account at once, and is answered behind that.
 #[test]
 fn that_a_session_is_there_is_not_taken_for_what_it_shows_or_is_called() {
@@ -63,11 +71,7 @@ fn that_a_session_is_there_is_not_taken_for_what_it_shows_or_is_called() {
 fn that_a_session_is_there_is_said_of_none_that_has_come_in_since() {
     let mut house = house();
     house.unread = Some(Jid::parse(JULIET).unwrap());
-    let heard = house.restarts(&[]);
-    let asked = asked(&heard)
-        .into_iter()
-        .find(|one| one.head.to.as_ref().is_some_and(|to| to.as_str() == JULIET));
-    let id = asked.and_then(|asked| asked.head.id.clone()).unwrap();
+    let id = restarts_and_asks(&mut house);
     leave(&mut house, JULIET, "juliet");
     let comes = presence(&house, "juliet", &format!("{JOIN}<show>dnd</show>"));
     house.says(JULIET, &comes);
@@ -80,11 +84,7 @@ fn that_a_session_is_there_is_said_of_none_that_has_come_in_since() {
 fn nobody_says_of_somebody_else_that_it_is_not_there_any_more() {
     let mut house = house();
     house.unread = Some(Jid::parse(JULIET).unwrap());
-    let heard = house.restarts(&[]);
-    let of_juliet = asked(&heard)
-        .into_iter()
-        .find(|one| one.head.to.as_ref().is_some_and(|to| to.as_str() == JULIET));
-    let id = of_juliet.and_then(|asked| asked.head.id.clone()).unwrap();
+    let id = restarts_and_asks(&mut house);
     let says = format!("<presence type='unsubscribed' to='{}' id='{id}'/>", house.jid);
     assert_eq!(house.says(ROMEO, &says), []);
     assert_eq!(seen(&mut house), [("juliet".to_owned(), String::new())]);
