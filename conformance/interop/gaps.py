@@ -15,6 +15,7 @@ class Gaps:
             name: group["why"] for group in known["left_out"] for name in group["tests"]
         }
         self.groups = known["gap"]
+        self.races = {name: group["why"] for group in known["race"] for name in group["tests"]}
 
     def why(self, one):
         """Why this test may fail or be impossible, when it may."""
@@ -32,10 +33,10 @@ class Gaps:
             if one.outcome == PASSED and self.why(one):
                 yield f"{one.name} now passes: take it off the list"
         ran = {name for one in outcomes for name in (one.name, one.type)}
-        for group in self.groups:
-            for name in group["tests"]:
-                if name not in ran:
-                    yield f"{name} did not run: take it off the list"
+        listed = [name for group in self.groups for name in group["tests"]]
+        for name in [*listed, *self.races]:
+            if name not in ran:
+                yield f"{name} did not run: take it off the list"
         passed = count(outcomes, PASSED)
         if passed < self.passed_min:
             yield f"only {passed} tests passed; passed_min is {self.passed_min}"
