@@ -83,6 +83,8 @@ pub struct House {
     pub settled: usize,
     /// The most that the room has caused in one turn.
     pub caused_max: usize,
+    /// The most that it has decided in one turn.
+    pub decided_max: usize,
 }
 
 impl House {
@@ -121,6 +123,7 @@ impl House {
             last: 0,
             settled: 0,
             caused_max: 0,
+            decided_max: 0,
         }
     }
 
@@ -179,6 +182,15 @@ impl House {
         self.plays(Input::Committed(ticket, outcome))
     }
 
+    /// The store has done what it was told first, and before the room has told all of that, these
+    /// come in.
+    pub fn goes_on_among(&mut self, comers: Vec<Stanza>) -> Vec<Stanza> {
+        let (ticket, unit) = self.commits.pop_front().expect("something to write");
+        let committed = Input::Committed(ticket, self.write(unit));
+        let comers = comers.into_iter().map(|comes| Input::Routed(comes, None));
+        self.plays_all([committed].into_iter().chain(comers).collect())
+    }
+
     /// A second passes. The room is loaded, if it is not there.
     pub fn wakes(&mut self) -> Vec<Stanza> {
         self.now = self.now.after(1_000);
@@ -221,7 +233,11 @@ impl House {
     }
 
     fn plays(&mut self, input: Input) -> Vec<Stanza> {
-        let (mut inputs, mut left) = (VecDeque::from([input]), Vec::new());
+        self.plays_all([input].into())
+    }
+
+    fn plays_all(&mut self, mut inputs: VecDeque<Input>) -> Vec<Stanza> {
+        let mut left = Vec::new();
         while let Some(input) = inputs.pop_front() {
             let mut out = Vec::new();
             let room = self.room.take();
@@ -231,6 +247,8 @@ impl House {
             let mut room = room.unwrap_or_else(|| self.load(&ctx));
             room.handle(&ctx, input, &mut out);
             self.caused_max = self.caused_max.max(out.len());
+            let decided = out.iter().filter(|output| matches!(output, Output::Commit(..)));
+            self.decided_max = self.decided_max.max(decided.count());
             self.leaves |= out.iter().any(|output| matches!(output, Output::Leave(_)));
             self.room = Some(room).filter(|room| !(self.leaves && room.is_idle()));
             self.leaves &= self.room.is_some();

@@ -103,6 +103,8 @@ pub struct Room {
 pub struct Turn<'a, 'c> {
     pub ctx: &'a Ctx<'c>,
     pub out: &'a mut Vec<Output>,
+    /// How many effects have been decided, which happen later.
+    pub decided: usize,
 }
 
 impl Room {
@@ -302,7 +304,7 @@ impl Room {
 
 impl engine::room::Room for Room {
     fn handle(&mut self, ctx: &Ctx<'_>, input: Input, out: &mut Vec<Output>) {
-        let mut turn = Turn { ctx, out };
+        let mut turn = Turn { ctx, out, decided: 0 };
         if self.is_new {
             self.is_new = false;
             self.look_around(&mut turn);

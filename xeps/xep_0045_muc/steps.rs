@@ -37,6 +37,7 @@ impl Room {
     pub fn take(&mut self, mut step: Step, turn: &mut Turn<'_, '_>) {
         self.note_shown(&mut step, turn.ctx);
         self.count_anew(&mut step);
+        turn.decided += step.effects.len();
         if let Some((ticket, unit)) = self.line.push(step) {
             turn.out.push(Output::Commit(ticket, unit, None));
         }

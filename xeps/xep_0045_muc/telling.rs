@@ -28,7 +28,7 @@ use std::collections::{BTreeSet, VecDeque};
 /// In tests it is so little that it is often reached.
 pub const TURN_OUTPUTS_MAX: usize = if cfg!(test) { 8 } else { 200 };
 /// Occupants who are told at once; in tests so few that all rooms are told in slices.
-const SLICE_OCCUPANTS: usize = if cfg!(test) { 2 } else { 500 };
+const SLICE_OCCUPANTS: usize = if cfg!(test) { 2 } else { 200 };
 /// Of many members, those to whom one message may be news: who names hundreds wakes no more.
 const MENTIONED_MEMBERS_MAX: usize = 50;
 
@@ -72,6 +72,12 @@ impl Turn<'_, '_> {
     /// lose their voice at once (§10.2) each of the others is told.
     pub fn is_over(&self) -> bool {
         self.out.len() >= TURN_OUTPUTS_MAX
+    }
+
+    /// The same before anything else is decided: to find out what one who comes to a thousand is
+    /// shown takes as long as to tell it.
+    fn is_full(&self) -> bool {
+        self.out.len() + self.decided >= TURN_OUTPUTS_MAX
     }
 }
 
@@ -159,7 +165,8 @@ impl Room {
             _ => {}
         }
         match (self.slices.rest.take(), input) {
-            (None, input) => self.hear(input, turn),
+            (None, Input::Tick) => {}
+            (None, input) if self.slices.held.is_empty() => self.hear(input, turn),
             (Some((telling, rest)), Input::Tick) => self.go_on(telling, rest, turn),
             (waits, Input::Routed(stanza, owed)) if self.slices.held.len() >= WAITING_STEPS_MAX => {
                 self.slices.rest = waits;
@@ -171,9 +178,12 @@ impl Room {
                 self.slices.held.push_back(input);
             }
         }
-        while self.slices.is_done() {
+        while self.slices.is_done() && !turn.is_full() {
             let Some(input) = self.slices.held.pop_front() else { return };
             self.hear(input, turn);
+        }
+        if self.slices.is_done() && !self.slices.held.is_empty() {
+            turn.out.push(Output::Wake(turn.ctx.now));
         }
     }
 

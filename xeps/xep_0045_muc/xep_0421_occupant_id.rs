@@ -17,6 +17,7 @@ pub const XEP: Xep = Xep {
 };
 
 const NS: &str = "urn:xmpp:occupant-id:0";
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 const OCCUPANT_ID: Name = Name::new(NS, "occupant-id");
 
 /// Whether it says that it is one. Only a room says so (section 4).
@@ -32,7 +33,10 @@ pub fn id(room: &Bare, who: &Bare, settings: &Settings) -> String {
         hash.update(part);
     }
     // Cut: nobody can go on hashing from what is told.
-    hash.finalize()[..20].iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()[..20].iter().fold(String::with_capacity(40), |mut id, byte| {
+        id.extend([byte >> 4, byte & 15].map(|half| char::from(DIGITS[usize::from(half)])));
+        id
+    })
 }
 
 /// The same as an element.

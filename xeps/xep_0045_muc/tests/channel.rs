@@ -242,3 +242,36 @@ fn what_befalls_many_is_told_in_turns_between_which_others_have_theirs_section_1
     let most = house.caused_max;
     assert!((TURN_OUTPUTS_MAX..TURN_OUTPUTS_MAX + CROWD + 2).contains(&most), "{most}");
 }
+
+#[test]
+fn what_comes_while_many_are_told_is_decided_in_turns_between_which_others_have_theirs() {
+    const CROWD: usize = 12;
+    let mut house = founded(&[]);
+    for number in 0..CROWD {
+        enter(&mut house, &format!("p{number}@wax.example/x"), &format!("n{number}"));
+    }
+    house.late = true;
+    configure(&mut house, FOUNDER, &[("moderatedroom", "1")]);
+    house.decided_max = 0;
+    let comes = |number: usize| {
+        let xml = format!(
+            "<presence from='q{number}@wax.example/x' \
+            to='garden@conference.wax.example/late{number}'>\
+            <x xmlns='http://jabber.org/protocol/muc'/></presence>"
+        );
+        Stanza::parse_one(&xml).unwrap()
+    };
+    let mut heard = house.goes_on_among((0..6).map(comes).collect());
+    // What one of them is shown is more than a turn's.
+    assert_eq!(house.decided_max, 1);
+    while house.waits() > 0 {
+        heard.extend(house.goes_on(Ok(())));
+    }
+    for number in 0..6 {
+        let told = presences(&heard, &format!("q{number}@wax.example/x"));
+        let before = (0..CROWD).map(|one| format!("n{one}"));
+        assert!(before.clone().all(|nick| told.contains(&nick)), "{told:?}");
+        assert_eq!(told.iter().filter(|nick| **nick == format!("late{number}")).count(), 1);
+        assert_eq!(told.len(), CROWD + 7, "{told:?}");
+    }
+}
