@@ -43,6 +43,10 @@ thread_local! {
     static SCRATCH: Cell<Out> = Cell::default();
 }
 
+/// How often it is looked in one poll whether there is more to do: what is taken from a mailbox, or
+/// read from a socket, at once, comes to a millisecond then.
+const TURNS_MAX: usize = 4;
+
 /// A connection. It holds no buffer while nothing is under way.
 struct Drive {
     shell: Arc<Shell>,
@@ -165,7 +169,15 @@ impl Future for Drive {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let drive = self.get_mut();
         let mut out = SCRATCH.take();
-        while drive.turn(cx, &mut out) {}
+        let mut turns = 1;
+        while drive.turn(cx, &mut out) {
+            if turns == TURNS_MAX {
+                // Who is told a long list does not keep all others waiting for its end.
+                cx.waker().wake_by_ref();
+                break;
+            }
+            turns += 1;
+        }
         out.bytes.clear();
         SCRATCH.set(out);
         match drive.phase {

@@ -10,9 +10,9 @@ use engine::{
     wire::{Bare, ErrorType, StanzaCondition, StanzaError},
 };
 use std::{
+    collections::VecDeque,
     future::poll_fn,
     hash::{BuildHasher, RandomState},
-    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -131,15 +131,15 @@ impl Post {
         self.inboxes.iter().for_each(|inbox| inbox.push(input(), &self.work));
     }
 
-    /// Waits for what there is for a shard, and puts it into `inputs`, which is empty. `done` must
-    /// be told how much of it was handled.
-    pub(crate) async fn take(&self, shard: usize, inputs: &mut Vec<shard::Input>) {
-        poll_fn(|cx| self.inboxes[shard].poll_take(inputs, cx.waker())).await;
+    /// Waits for what there is for a shard, and takes it until `inputs` are as many as `max`. `work`
+    /// must be told when each of them was handled.
+    pub(crate) async fn take(&self, shard: usize, inputs: &mut VecDeque<shard::Input>, max: usize) {
+        poll_fn(|cx| self.inboxes[shard].poll_take(inputs, max, cx.waker())).await;
     }
 
     /// The same of what there is already.
-    pub(crate) fn take_now(&self, shard: usize, inputs: &mut Vec<shard::Input>) {
-        self.inboxes[shard].take(inputs);
+    pub(crate) fn take_now(&self, shard: usize, inputs: &mut VecDeque<shard::Input>, max: usize) {
+        self.inboxes[shard].lock().take(inputs, max);
     }
 
     /// What still happens on its own, though nobody says anything any more.
@@ -171,8 +171,18 @@ struct Inbox(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    inputs: Vec<shard::Input>,
+    inputs: VecDeque<shard::Input>,
     waker: Option<Waker>,
+}
+
+impl Inner {
+    fn take(&mut self, taken: &mut VecDeque<shard::Input>, max: usize) {
+        let room = max.saturating_sub(taken.len());
+        taken.extend(self.inputs.drain(..self.inputs.len().min(room)));
+        if self.inputs.is_empty() {
+            self.inputs.shrink_to(INBOX_PLACES_KEPT);
+        }
+    }
 }
 
 impl std::fmt::Debug for Inbox {
@@ -204,27 +214,20 @@ impl Inbox {
         None
     }
 
-    /// Swaps what there is for `emptied`, whose room is used again.
-    fn take(&self, emptied: &mut Vec<shard::Input>) {
-        emptied.shrink_to(INBOX_PLACES_KEPT);
-        mem::swap(&mut self.lock().inputs, emptied);
-    }
-
-    fn poll_take(&self, emptied: &mut Vec<shard::Input>, waker: &Waker) -> Poll<()> {
+    fn poll_take(&self, taken: &mut VecDeque<shard::Input>, max: usize, waker: &Waker) -> Poll<()> {
         let mut inner = self.lock();
         if inner.inputs.is_empty() {
             inner.waker = Some(waker.clone());
             return Poll::Pending;
         }
-        drop(inner);
-        self.take(emptied);
+        inner.take(taken, max);
         Poll::Ready(())
     }
 }
 
 fn put(mut inner: MutexGuard<'_, Inner>, input: shard::Input, work: &Work) {
     work.begin();
-    inner.inputs.push(input);
+    inner.inputs.push_back(input);
     let waker = inner.waker.take();
     drop(inner);
     if let Some(waker) = waker {
@@ -304,8 +307,8 @@ mod tests {
             Bare::parse("b@x").unwrap(),
             Order::Deleted { last: None, farewells: Vec::new() },
         ));
-        let mut inputs = Vec::new();
-        post.take(0, &mut inputs).await;
+        let mut inputs = VecDeque::new();
+        post.take(0, &mut inputs, 9).await;
         assert_eq!(inputs.len(), 4);
         let half = &inputs[2];
         assert!(matches!(

@@ -353,8 +353,8 @@ mod tests {
         friends(&accounts).await;
         writes.abort();
         assert!(writes.await.unwrap_err().is_cancelled());
-        let mut inputs = Vec::new();
-        post.take(0, &mut inputs).await;
+        let mut inputs = Default::default();
+        post.take(0, &mut inputs, 9).await;
         inputs.clear();
         let juliet = bare("juliet@x");
         let asked = async {
@@ -367,11 +367,12 @@ mod tests {
             () = asked => {}
         }
         tokio::spawn(host().run(store.last().await.unwrap(), limits));
-        post.take(0, &mut inputs).await;
-        let [Input::Parcel(Parcel::Order(of, Order::Deleted { farewells, .. }))] = &inputs[..]
+        post.take(0, &mut inputs, 9).await;
+        let [Input::Parcel(Parcel::Order(of, Order::Deleted { farewells, .. }))] =
+            inputs.make_contiguous()
         else {
             panic!("the account is not told");
         };
-        assert_eq!((of, farewells.len()), (&juliet, 2));
+        assert_eq!((&*of, farewells.len()), (&juliet, 2));
     }
 }

@@ -12,30 +12,32 @@ use engine::{
     shard::{Input, Output, Shard, WorldAnswer},
     wire::{Bare, Stanza},
 };
-use std::sync::Arc;
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
-/// Inputs that are handled at one time by the clock.
-const MOMENT_INPUTS: usize = 64;
-/// Inputs from which on others have their turn. Until then what these cause here is handled, too:
-/// so a socket is told all of it at once, and a message does not wait at each of its stations.
-const TURN_INPUTS: usize = 512;
+/// How long a turn takes, behind which others have theirs. Most inputs take some microseconds; to
+/// find out what one is shown who comes to a thousand takes some milliseconds.
+const TURN: Duration = Duration::from_millis(1);
+/// Inputs of a turn, at most: what these cause here is handled in it, too, so that a socket is told
+/// all of it at once, and a message does not wait at each of its stations.
+const TURN_INPUTS: usize = 128;
+/// Inputs from which on threads outside the runtime have their turn behind one in which somebody
+/// has gone on, as a room does that tells thousands: where there is one core for all, who has the
+/// database would be kept waiting until the system takes that away, some milliseconds later.
+const SLICE_INPUTS: usize = 64;
 
 /// Hosts the shard of this number until the process ends.
 pub(crate) async fn run(shell: Arc<Shell>, number: usize, writer: Queue) {
-    let mut host = Host { shell, writer, shard: Shard::default(), outputs: Vec::new() };
-    let mut inputs = Vec::new();
+    let (shard, inputs, outputs) = Default::default();
+    let mut host = Host { shell, number, writer, shard, inputs, outputs };
     loop {
-        tokio::select! {
-            () = host.shell.post.take(number, &mut inputs) => {}
-            () = host.shell.clock.reaches(host.shard.wakes()) => host.tick(),
-        }
-        let mut handled = 0;
-        while !inputs.is_empty() {
-            handled += inputs.len();
-            host.handle(&mut inputs);
-            if handled < TURN_INPUTS {
-                host.shell.post.take_now(number, &mut inputs);
-            }
+        host.wait().await;
+        if host.turn() {
+            thread::yield_now();
         }
         // Inboxes are not sockets: the runtime does not make us give way on its own.
         give_way().await;
@@ -44,29 +46,69 @@ pub(crate) async fn run(shell: Arc<Shell>, number: usize, writer: Queue) {
 
 struct Host {
     shell: Arc<Shell>,
+    number: usize,
     writer: Queue,
     shard: Shard,
+    /// Taken from the inbox. What is left behind a turn is handled in the next.
+    inputs: VecDeque<Input>,
     /// Empty between two calls; kept for its room.
     outputs: Vec<Output>,
 }
 
 impl Host {
-    fn handle(&mut self, inputs: &mut Vec<Input>) {
-        let Self { shell, writer, shard, outputs } = self;
-        let mut inputs = inputs.drain(..);
-        while inputs.len() > 0 {
-            shell.with_ctx(|ctx| {
-                for input in inputs.by_ref().take(MOMENT_INPUTS) {
-                    shard.handle(ctx, input, outputs);
-                    outputs.drain(..).for_each(|output| execute(shell, writer, output));
-                    shell.post.work().done();
-                }
-            });
+    /// Until there is something to do.
+    async fn wait(&mut self) {
+        let Self { shell, number, shard, inputs, .. } = self;
+        if inputs.is_empty() {
+            tokio::select! {
+                () = shell.post.take(*number, inputs, TURN_INPUTS) => {}
+                () = shell.clock.reaches(shard.wakes()) => {}
+            }
         }
     }
 
+    /// Handles what there is, until others have their turn; returns whether that was a slice of
+    /// something longer.
+    fn turn(&mut self) -> bool {
+        // A room that goes on telling one has its part, and who hears that.
+        let goes_on = self.shard.wakes().is_some_and(|at| at <= self.shell.clock.now());
+        if goes_on {
+            self.tick();
+        }
+        let until = Instant::now() + TURN;
+        let mut handled = 0;
+        loop {
+            self.shell.post.take_now(self.number, &mut self.inputs, TURN_INPUTS - handled);
+            if self.inputs.is_empty() {
+                break;
+            }
+            handled += self.handle(until);
+            if !self.inputs.is_empty() || Instant::now() >= until {
+                break;
+            }
+        }
+        goes_on && handled >= SLICE_INPUTS
+    }
+
+    /// Handles what has been taken, one at least, until then.
+    fn handle(&mut self, until: Instant) -> usize {
+        let Self { shell, writer, shard, inputs, outputs, .. } = self;
+        let before = inputs.len();
+        shell.with_ctx(|ctx| {
+            while let Some(input) = inputs.pop_front() {
+                shard.handle(ctx, input, outputs);
+                outputs.drain(..).for_each(|output| execute(shell, writer, output));
+                shell.post.work().done();
+                if Instant::now() >= until {
+                    break;
+                }
+            }
+        });
+        before - inputs.len()
+    }
+
     fn tick(&mut self) {
-        let Self { shell, writer, shard, outputs } = self;
+        let Self { shell, writer, shard, outputs, .. } = self;
         shell.with_ctx(|ctx| shard.handle(ctx, Input::Tick, outputs));
         outputs.drain(..).for_each(|output| execute(shell, writer, output));
     }

@@ -226,9 +226,11 @@ mod tests {
             (line("nurse@x"), Err(unsynced)),
             (line("romeo@x"), Err(full)),
         ]);
-        let mut inputs = Vec::new();
-        post.take(0, &mut inputs).await;
-        let [shard::Input::Committed(of, ..)] = &inputs[..] else { panic!("{}", inputs.len()) };
+        let mut inputs = Default::default();
+        post.take(0, &mut inputs, 9).await;
+        let [shard::Input::Committed(of, ..)] = inputs.make_contiguous() else {
+            panic!("{}", inputs.len())
+        };
         assert_eq!(of.as_str(), "romeo@x");
     }
 

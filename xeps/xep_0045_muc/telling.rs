@@ -26,9 +26,9 @@ use std::collections::{BTreeSet, VecDeque};
 /// What may be caused in one turn before others have theirs: who writes to somebody meanwhile
 /// waits for that at each station, and one presence takes some ten microseconds until it is sent.
 /// In tests it is so little that it is often reached.
-pub const TURN_OUTPUTS_MAX: usize = if cfg!(test) { 8 } else { 200 };
+pub const TURN_OUTPUTS_MAX: usize = if cfg!(test) { 8 } else { 100 };
 /// Occupants who are told at once; in tests so few that all rooms are told in slices.
-const SLICE_OCCUPANTS: usize = if cfg!(test) { 2 } else { 200 };
+const SLICE_OCCUPANTS: usize = if cfg!(test) { 2 } else { 100 };
 /// Of many members, those to whom one message may be news: who names hundreds wakes no more.
 const MENTIONED_MEMBERS_MAX: usize = 50;
 
