@@ -21,6 +21,9 @@ use std::{
 };
 use tokio::sync::Notify;
 
+/// In order.
+type Inputs = VecDeque<shard::Input>;
+
 /// The node that there is when there is one.
 pub const NODE: Node = Node(1);
 
@@ -131,14 +134,14 @@ impl Post {
         self.inboxes.iter().for_each(|inbox| inbox.push(input(), &self.work));
     }
 
-    /// Waits for what there is for a shard, and takes it until `inputs` are as many as `max`. `work`
-    /// must be told when each of them was handled.
-    pub(crate) async fn take(&self, shard: usize, inputs: &mut VecDeque<shard::Input>, max: usize) {
+    /// Waits for what there is for a shard, and takes it until `inputs` are as many as `max`.
+    /// `work` must be told when each of them was handled.
+    pub(crate) async fn take(&self, shard: usize, inputs: &mut Inputs, max: usize) {
         poll_fn(|cx| self.inboxes[shard].poll_take(inputs, max, cx.waker())).await;
     }
 
     /// The same of what there is already.
-    pub(crate) fn take_now(&self, shard: usize, inputs: &mut VecDeque<shard::Input>, max: usize) {
+    pub(crate) fn take_now(&self, shard: usize, inputs: &mut Inputs, max: usize) {
         self.inboxes[shard].lock().take(inputs, max);
     }
 
@@ -171,12 +174,12 @@ struct Inbox(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    inputs: VecDeque<shard::Input>,
+    inputs: Inputs,
     waker: Option<Waker>,
 }
 
 impl Inner {
-    fn take(&mut self, taken: &mut VecDeque<shard::Input>, max: usize) {
+    fn take(&mut self, taken: &mut Inputs, max: usize) {
         let room = max.saturating_sub(taken.len());
         taken.extend(self.inputs.drain(..self.inputs.len().min(room)));
         if self.inputs.is_empty() {
@@ -214,7 +217,7 @@ impl Inbox {
         None
     }
 
-    fn poll_take(&self, taken: &mut VecDeque<shard::Input>, max: usize, waker: &Waker) -> Poll<()> {
+    fn poll_take(&self, taken: &mut Inputs, max: usize, waker: &Waker) -> Poll<()> {
         let mut inner = self.lock();
         if inner.inputs.is_empty() {
             inner.waker = Some(waker.clone());
