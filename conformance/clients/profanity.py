@@ -123,12 +123,13 @@ time.chat=%Y-%m-%dT%H:%M:%S.%f+00:00
         return [(datetime.fromisoformat(time), text) for time, text in lines]
 
     def history(self, contact):
-        """Of its database, in the order of its windows."""
+        """Of its database, by time: as texts, whole seconds stand behind those with a fraction."""
         user = self.jid.replace("@", "_at_")
         file = self.folder / self.name / "profanity" / "database" / user / "chatlog.db"
-        question = "SELECT timestamp, message, from_jid FROM ChatLogs ORDER BY timestamp, id"
+        question = "SELECT timestamp, message, from_jid FROM ChatLogs ORDER BY id"
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
             lines = database.execute(question).fetchall()
+        lines.sort(key=lambda line: datetime.fromisoformat(line[0]))
         return [[time, text, sender == self.jid] for time, text, sender in lines]
 
     def is_bounced(self, contact):

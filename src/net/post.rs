@@ -302,6 +302,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_turn_takes_so_many_and_leaves_the_rest_in_order() {
+        let post = full_post();
+        post.deliver(Parcel::Missed {
+            to: Bare::parse("b@x").unwrap(),
+            session: Jid::parse("b@x/r").unwrap(),
+            room: Bare::parse("garden@rooms.x").unwrap(),
+        });
+        let mut inputs = VecDeque::new();
+        post.take(0, &mut inputs, 2).await;
+        post.take_now(0, &mut inputs, 2);
+        assert_eq!((inputs.len(), post.waiting()), (2, 1));
+        inputs.clear();
+        post.take_now(0, &mut inputs, 2);
+        let last = &inputs.make_contiguous()[..];
+        assert!(matches!(last, [shard::Input::Parcel(Parcel::Missed { .. })]));
+    }
+
+    #[tokio::test]
     async fn a_full_inbox_still_tells_who_waits_for_a_half() {
         let post = full_post();
         let owed = Owed { sender: Bare::parse("a@x").unwrap(), ticket: Ticket(7) };
