@@ -54,6 +54,15 @@ fn live(what: &What) -> bool {
     matches!(what, What::Recv { via: Via::Live, delay: false, .. })
 }
 
+/// Where two live messages stand that came to one device one right after the other.
+fn neighbours(history: &[Event]) -> [usize; 2] {
+    let came = |event: &Event| matches!(event.what, What::Recv { device: 0, .. });
+    let came = history.iter().enumerate().filter(|(_, event)| came(event));
+    let came: Vec<_> = came.map(|(at, event)| (at, live(&event.what))).collect();
+    let two = came.windows(2).find(|two| two[0].1 && two[1].1).unwrap();
+    [two[0].0, two[1].0]
+}
+
 #[test]
 fn an_ack_before_a_commit_that_never_came() {
     let verdict = judged(|history| {
@@ -182,14 +191,10 @@ fn a_cursor_behind_which_rows_were_skipped() {
 #[test]
 fn arrivals_out_of_order() {
     let verdict = judged(|history| {
-        let first = |event: &(usize, &Event)| {
-            matches!(event.1.what, What::Recv { device: 0, via: Via::Live, .. })
-        };
-        let places: Vec<_> =
-            history.iter().enumerate().filter(first).map(|(at, _)| at).take(2).collect();
-        history.swap(places[0], places[1]);
+        let [one, next] = neighbours(history);
+        history.swap(one, next);
     });
-    assert!(verdict.count(Wrong::Reorder) >= 1, "{:?}", verdict.findings);
+    only(&verdict, Wrong::Reorder, 1);
 }
 
 #[test]
@@ -226,12 +231,9 @@ fn an_h_beyond_what_was_sent() {
 fn what_a_device_is_told_before_it_is_available_is_in_no_order_with_what_waits_for_that() {
     // The same as above, but it says so.
     let verdict = judged(|history| {
-        let live =
-            |event: &Event| matches!(event.what, What::Recv { device: 0, via: Via::Live, .. });
-        let places = history.iter().enumerate().filter(|(_, event)| live(event));
-        let places: Vec<_> = places.map(|(at, _)| at).take(2).collect();
-        history.swap(places[0], places[1]);
-        if let What::Recv { via, .. } = &mut history[places[0]].what {
+        let [one, next] = neighbours(history);
+        history.swap(one, next);
+        if let What::Recv { via, .. } = &mut history[one].what {
             *via = Via::Early;
         }
     });
