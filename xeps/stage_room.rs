@@ -74,9 +74,10 @@ pub struct House {
     pub is_foreign: bool,
     /// The client of this session is inactive: its account lets sleep what it is told.
     pub asleep: Option<Jid>,
-    /// Whether accounts do not answer what a room asks them.
+    /// Whether accounts, and clients of other servers, do not answer what a room asks them.
     pub mute: bool,
-    /// This session is not read yet when the process has begun: it says nothing of itself.
+    /// This session is not read yet when the process has begun, or its server cannot be reached: it
+    /// says nothing of itself.
     pub unread: Option<Jid>,
     /// What the senders' accounts wait for.
     waiting: BTreeMap<Ticket, Stanza>,
@@ -339,6 +340,9 @@ impl House {
     /// What an account does with a stanza of the room's, as far as the room hears of it.
     fn reaches(&mut self, stanza: &Stanza) -> Option<Input> {
         let Head { from: Some(from), to: Some(to), .. } = &*stanza.head else { return None };
+        if self.is_pinged(stanza) {
+            return Some(self.answers_ping(to, stanza));
+        }
         if stanza.kind() != Kind::Presence || self.unread.as_ref() == Some(to) {
             return None;
         }

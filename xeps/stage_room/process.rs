@@ -51,4 +51,19 @@ impl House {
     pub fn is_not_in(&mut self, session: &str) {
         self.directed.retain(|jid, _| jid.as_str() != session);
     }
+
+    /// Whether a room asks a client of another server whether it is there (XEP-0199).
+    pub(super) fn is_pinged(&self, stanza: &Stanza) -> bool {
+        let is_ping = stanza.child(Name::new("urn:xmpp:ping", "ping")).is_some();
+        let is_rooms = stanza.head.from.as_ref().is_some_and(Jid::is_bare);
+        is_ping && is_rooms && !self.mute && self.unread != stanza.head.to
+    }
+
+    /// The client does, or its server for it: that there is none.
+    pub(super) fn answers_ping(&self, client: &Jid, ping: &Stanza) -> Input {
+        let is_there = self.directed.get(client).is_some_and(|to| !to.is_empty());
+        let refused = || ping.refused(&StanzaCondition::ServiceUnavailable.into());
+        let refused = (!is_there).then(refused).flatten();
+        Input::Routed(refused.unwrap_or_else(|| ping.result()), None)
+    }
 }

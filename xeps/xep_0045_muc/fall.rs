@@ -16,6 +16,9 @@ impl Room {
         self.removed.never_came(refused.number);
         let mut step = self.step(Asker::Nobody);
         refused.effects.iter().filter_map(unsaid).for_each(|show| step.show(show));
+        // They hear that they are out, so they are: a client of another server would say of itself
+        // that it is there (`ghosts.rs`).
+        refused.risen.iter().for_each(|seat| step.rise(&self.jid, *seat));
         self.vacate(status::LOST, step, turn);
     }
 

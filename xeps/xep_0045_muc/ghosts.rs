@@ -1,22 +1,37 @@
-//! Who sat when the process began, and may be there no more (XEP-0045 §18.1.2): accounts are asked
-//! until they have answered.
+//! Who sat when the process began, and may be there no more (XEP-0045 §18.1.2): accounts of this
+//! server are asked until they have answered, clients of other servers as often as is fair.
 
 use super::{
     line::Asker,
+    message::is_unreachable,
     names::status,
     occupants::{self, Seat},
     room::{Room, Turn, send},
 };
-use engine::{account::Output, ctx::Ctx, wire::*};
+use engine::{
+    account::Output,
+    ctx::{Ctx, Moment},
+    wire::*,
+};
 use std::collections::BTreeSet;
 
 /// How the id begins of what a room asks; behind it is the number of the seat. By that it knows the
 /// answer, which else looks like what a client says: it comes late, when the session has shown
 /// something else meanwhile, taken another nick or come in once more.
 const ASKED: &str = "sits-";
-/// How long an account may take to answer, in milliseconds. What it was asked is lost when it could
-/// not be read, or had too much to do.
-const ANSWER_MS_MAX: u64 = 60_000;
+/// How long whoever is asked may take to answer, in milliseconds. What it was asked is lost when its
+/// account could not be read, or had too much to do, or a connection to its server has just ended.
+const ANSWER_MS_MAX: u64 = 25_000;
+/// How often a client of another server is asked, before it is taken to be gone: within 90 seconds.
+const FOREIGN_ASKED_MAX: u32 = 3;
+const PING: Name = Name::new("urn:xmpp:ping", "ping");
+
+/// When whoever has not answered is asked again, and how often they have been.
+#[derive(Debug)]
+pub struct Asks {
+    at: Moment,
+    times: u32,
+}
 
 impl Room {
     /// Asks the accounts of who sat when the process began whether they are there still.
@@ -38,39 +53,91 @@ impl Room {
         }
     }
 
-    /// Those that have not answered are asked again, when they have had time to.
+    /// Those that have not answered are asked again, when they have had time to. An account of this
+    /// server does answer at some time; a client of another one is taken to be gone.
     pub fn ask_again(&mut self, turn: &mut Turn<'_, '_>) {
-        if self.asks_at.take_if(|at| *at <= turn.ctx.now).is_some() {
-            self.ask_unsure(turn);
+        let Some(asks) = self.asks.as_ref().filter(|asks| asks.at <= turn.ctx.now) else { return };
+        match asks.times < FOREIGN_ASKED_MAX || self.drop_silent(turn) {
+            true => self.ask_unsure(turn),
+            // Others have their turn before the rest of them.
+            false => turn.out.push(Output::Wake(turn.ctx.now)),
         }
+    }
+
+    /// Whether none is left of those of other servers that have not answered.
+    fn drop_silent(&mut self, turn: &mut Turn<'_, '_>) -> bool {
+        while !turn.is_full() {
+            let Some(silent) = self.silent(turn.ctx) else { return true };
+            self.drop_lost(&silent, turn);
+        }
+        false
+    }
+
+    /// A session of another server that has not answered.
+    fn silent(&self, ctx: &Ctx<'_>) -> Option<Jid> {
+        let mut seats = self.occupants.iter().flat_map(|(_, occupant)| &occupant.seats);
+        let is_it = |seat: &&Seat| {
+            self.unsure.contains(&seat.since) && !ctx.settings.hosts(seat.jid.domain())
+        };
+        seats.find(is_it).map(|seat| seat.jid.clone())
     }
 
     fn ask_unsure(&mut self, turn: &mut Turn<'_, '_>) {
         let mut asked = BTreeSet::new();
         for (nick, occupant) in self.occupants.iter() {
             for seat in occupant.seats.iter().filter(|seat| self.unsure.contains(&seat.since)) {
-                let head = Head::new(Kind::Presence).with_type("probe");
-                let head = head.with_from(self.occupant(nick)).with_to(seat.jid.clone());
-                send(Stanza::new(head.with_id(format!("{ASKED}{}", seat.since))), turn.out);
+                let is_ours = turn.ctx.settings.hosts(seat.jid.domain());
+                let mut asks = match is_ours {
+                    true => self.probe(nick),
+                    false => self.ping(),
+                };
+                asks.head.to = Some(seat.jid.clone());
+                asks.head.id = Some(format!("{ASKED}{}", seat.since).into());
+                send(asks, turn.out);
                 asked.insert(seat.since);
             }
         }
         // Of who has been removed meanwhile nobody wants to know it.
         self.unsure = asked;
+        let times = self.asks.take().map_or(0, |asks| asks.times).saturating_add(1);
         if !self.unsure.is_empty() {
             let at = turn.ctx.now.after(ANSWER_MS_MAX);
-            self.asks_at = Some(at);
+            self.asks = Some(Asks { at, times });
             turn.out.push(Output::Wake(at));
+        }
+    }
+
+    /// What an account of this server is asked, which knows where its sessions have gone in.
+    fn probe(&self, nick: &str) -> Stanza {
+        Stanza::new(Head::new(Kind::Presence).with_type("probe").with_from(self.occupant(nick)))
+    }
+
+    /// What a client is asked whose server does not say of it where it has gone in (XEP-0199).
+    fn ping(&self) -> Stanza {
+        let head = Head::new(Kind::Iq).with_type("get").with_from(self.jid.clone());
+        Stanza::new(head).with(Draft::new(PING).finish())
+    }
+
+    /// What the ping has come to: that it cannot be reached, or any other answer of its client.
+    pub fn pinged(&mut self, from: &Jid, answer: &Stanza, turn: &mut Turn<'_, '_>) {
+        let Some(since) = asked_of(answer).filter(|since| self.unsure.contains(since)) else {
+            return;
+        };
+        let seat = self.occupants.by(from).and_then(|(_, occupant)| occupant.seat(from));
+        if seat.is_none_or(|seat| seat.since != since) {
+            return;
+        }
+        match answer.head.type_str() == "error" && is_unreachable(answer) {
+            true => self.drop_lost(from, turn),
+            false => drop(self.unsure.remove(&since)),
         }
     }
 
     /// A session that sat when the process began is not there any more.
     pub fn lost(&mut self, stanza: &Stanza, turn: &mut Turn<'_, '_>) {
-        let id = stanza.head.id.as_deref().and_then(|id| id.strip_prefix(ASKED));
-        let Some(since) = id.and_then(|since| since.parse::<u64>().ok()) else { return };
-        if !self.unsure.contains(&since) {
+        let Some(since) = asked_of(stanza).filter(|since| self.unsure.contains(since)) else {
             return;
-        }
+        };
         let who = stanza.head.from.as_ref().map(Jid::bare);
         let is_it = |seat: &&Seat| seat.since == since && Some(seat.jid.bare()) == who;
         let lost = {
@@ -92,18 +159,20 @@ impl Room {
         }
     }
 
-    /// Whether it only answers that: then it says no more than that the session is there. An
-    /// account of another server need not say what it answers.
-    pub fn is_answer(&mut self, from: &Jid, nick: &str, stanza: &Stanza, ctx: &Ctx<'_>) -> bool {
-        let Some((own, occupant)) = self.occupants.by(from) else { return false };
+    /// Whether it only answers that: then it says no more than that the session is there.
+    pub fn is_answer(&mut self, from: &Jid, stanza: &Stanza) -> bool {
+        let Some((_, occupant)) = self.occupants.by(from) else { return false };
         let Some(since) = occupant.seat(from).map(|seat| seat.since) else { return false };
         let names_it = stanza.head.id.as_deref().is_some_and(|id| id.starts_with(ASKED));
-        let may_be = || &**own == nick && self.unsure.contains(&since);
-        let is_it = names_it || !ctx.settings.hosts(from.domain()) && may_be();
-        let is_it = is_it && stanza.child_count() == 0;
+        let is_it = names_it && stanza.child_count() == 0;
         if is_it {
             self.unsure.remove(&since);
         }
         is_it
     }
+}
+
+/// The number of the seat that this answer is of.
+fn asked_of(answer: &Stanza) -> Option<u64> {
+    answer.head.id.as_deref()?.strip_prefix(ASKED)?.parse().ok()
 }

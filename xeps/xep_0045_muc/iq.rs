@@ -268,7 +268,8 @@ impl Room {
         iq: Stanza,
         turn: &mut Turn<'_, '_>,
     ) {
-        let Some(asker) = nick.as_deref().and_then(|nick| self.occupants.get(nick)) else { return };
+        let Some(nick) = nick else { return self.pinged(from, &iq, turn) };
+        let Some(asker) = self.occupants.get(&nick) else { return };
         let mut parts = iq.head.id.as_deref().unwrap_or_default().splitn(3, '/');
         let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
         let (Some(to), Some(by)) = (number(), number()) else { return };

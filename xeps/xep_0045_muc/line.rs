@@ -1,7 +1,7 @@
 //! What a room does, one thing behind the other: nothing is told before it is durable, and nothing
 //! overtakes what was decided before it.
 
-use super::show::Show;
+use super::{occupants, show::Show};
 use engine::{
     parcel::{Owed, Ticket},
     unit::{Change, Committed, Pos, Unit},
@@ -68,6 +68,8 @@ pub struct Step {
     pub asker: Asker,
     pub unit: Unit,
     pub effects: Vec<Effect>,
+    /// Who rises by it, by the number of the seat.
+    pub risen: Vec<u64>,
     /// Whether it changes what the room is: then the room is not what it thinks when it is refused.
     pub is_change: bool,
     /// Where the log has the message of it.
@@ -85,6 +87,12 @@ impl Step {
 
     pub fn write(&mut self, change: Change) {
         self.unit.changes.push(change);
+    }
+
+    /// Who has this seat does not sit any more.
+    pub fn rise(&mut self, room: &Bare, seat: u64) {
+        self.risen.push(seat);
+        self.write(occupants::forgotten(room, seat));
     }
 
     /// Where the log of this room has what was said.

@@ -183,6 +183,7 @@ impl Room {
         for show in &shows {
             for jid in &show.own {
                 if let Some((.., seat, _)) = self.occupants.rise(jid) {
+                    step.risen.push(seat.since);
                     self.removed.goes(seat, step.number);
                 }
             }

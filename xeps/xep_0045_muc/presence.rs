@@ -41,7 +41,7 @@ impl Room {
         else {
             return refuse_presence(&stanza, &StanzaCondition::JidMalformed.into(), turn);
         };
-        if self.is_answer(&from, &nick, &stanza, turn.ctx) {
+        if self.is_answer(&from, &stanza) {
             return;
         }
         if self.line.is_full() || says_too_much(&stanza) {

@@ -5,6 +5,7 @@ use super::{
     attends::Missing,
     config::Config,
     ends::Ends,
+    ghosts::Asks,
     greet::{self, Lately},
     line::{Asker, Effect, Line, Step},
     members::Members,
@@ -83,7 +84,7 @@ pub struct Room {
     /// Sessions that sat when the process began, by number: whether they are there still.
     pub unsure: BTreeSet<u64>,
     /// When those of them are asked again that have not answered.
-    pub asks_at: Option<Moment>,
+    pub asks: Option<Asks>,
     /// Sessions that the store has under a nick that is another's, or twice, as can be after it has
     /// refused something.
     pub unseated: Vec<(Text, Seat)>,
@@ -114,7 +115,7 @@ impl Room {
         let last = loaded.as_ref().map_or_else(Pos::default, |loaded| loaded.last);
         let (members, occupants, subject, whispered, line) = <_>::default();
         let (asked, unsure, avatar, spoke, catches_up) = <_>::default();
-        let (lately, visits, reads_again, asks_at) = <_>::default();
+        let (lately, visits, reads_again, asks) = <_>::default();
         let mut room = Self {
             jid,
             is_made,
@@ -140,7 +141,7 @@ impl Room {
             ends: None,
             reads_again,
             unsure,
-            asks_at,
+            asks,
             unseated: Vec::new(),
             place: None,
             counted: 0,
@@ -264,7 +265,7 @@ impl Room {
         let mut show = self.show(&nick, ctx)?;
         show.stanza_id = id;
         let (.., seat, is_last) = self.occupants.rise(jid)?;
-        step.write(occupants::forgotten(&self.jid, seat.since));
+        step.rise(&self.jid, seat.since);
         self.unsure.remove(&seat.since);
         (show.is_gone, show.jid, show.role) = (true, jid.clone(), Role::None);
         show.own = vec![jid.clone()];

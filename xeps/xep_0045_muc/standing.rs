@@ -110,7 +110,7 @@ impl Room {
         let Some(mut show) = self.show(nick, ctx) else { return };
         for jid in &seats {
             if let Some((.., seat, _)) = self.occupants.rise(jid) {
-                step.write(occupants::forgotten(&self.jid, seat.since));
+                step.rise(&self.jid, seat.since);
                 self.removed.goes(seat, step.number);
             }
         }

@@ -76,7 +76,7 @@ impl Turn<'_, '_> {
 
     /// The same before anything else is decided: to find out what one who comes to a thousand is
     /// shown takes as long as to tell it.
-    fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.out.len() + self.decided >= TURN_OUTPUTS_MAX
     }
 }

@@ -5,6 +5,9 @@ use super::*;
 const JULIET: &str = "juliet@wax.example/balcony";
 const ROMEO: &str = "romeo@wax.example/orchard";
 const PARIS: &str = "paris@wax.example/church";
+/// Of another server, which knows nothing of where its sessions have gone in.
+const BENVOLIO: &str = "benvolio@far.example/street";
+const MERCUTIO: &str = "mercutio@far.example/square";
 const JOIN: &str = "<x xmlns='http://jabber.org/protocol/muc'/>";
 
 /// The owner, Juliet and Romeo.
@@ -126,4 +129,92 @@ fn who_is_put_out_before_its_account_has_answered_is_not_asked_again() {
     give_role(&mut house, FOUNDER, "juliet", "none");
     house.now = house.now.after(60_000);
     assert_eq!(house.wakes(), []);
+}
+
+/// Who of another server is pinged, and by which id.
+fn pinged(heard: &[Stanza]) -> Vec<(Jid, Text)> {
+    let ping = Name::new("urn:xmpp:ping", "ping");
+    let pings = heard.iter().filter(|one| one.kind() == Kind::Iq && one.child(ping).is_some());
+    let pings = pings.map(|one| (one.head.to.clone().unwrap(), one.head.id.clone().unwrap()));
+    pings.collect()
+}
+
+/// The ping of Benvolio, who says nothing of himself, and nobody of his server does. Mercutio does.
+fn pings_far(house: &mut House) -> Text {
+    enter(house, BENVOLIO, "benvolio");
+    enter(house, MERCUTIO, "mercutio");
+    house.unread = Some(Jid::parse(BENVOLIO).unwrap());
+    let heard = house.restarts(&[]);
+    assert_eq!(asked(&heard).len(), 3, "accounts of this server");
+    let pinged = pinged(&heard);
+    assert_eq!(pinged.len(), 2, "clients of others");
+    pinged.into_iter().find(|(to, _)| to.as_str() == BENVOLIO).unwrap().1
+}
+
+fn later(house: &mut House) -> Vec<Stanza> {
+    house.now = house.now.after(25_000);
+    house.wakes()
+}
+
+#[test]
+fn who_of_another_server_stays_silent_is_put_out_within_90_s_section_18_1_2() {
+    let mut house = house();
+    pings_far(&mut house);
+    let began = house.now;
+    for _ in 0..2 {
+        let heard = later(&mut house);
+        assert_eq!((pinged(&heard).len(), heard.len()), (1, 1), "only who is silent");
+    }
+    let heard = later(&mut house);
+    assert_eq!(pinged(&heard), []);
+    for who in [ROMEO, BENVOLIO] {
+        assert!(codes(to(&heard, who)[0]).contains(&333), "{who}");
+    }
+    assert!(house.now <= began.after(90_000));
+    assert_eq!(later(&mut house), [], "then nobody is asked any more");
+    let mut nicks: Vec<_> = seen(&mut house).into_iter().map(|(nick, _)| nick).collect();
+    nicks.sort();
+    assert_eq!(nicks, ["juliet", "mercutio"]);
+}
+
+#[test]
+fn what_a_ping_is_answered_says_whether_its_session_is_there() {
+    for (condition, is_there) in [
+        ("service-unavailable", false),
+        ("item-not-found", false),
+        ("remote-server-not-found", false),
+        ("feature-not-implemented", true),
+    ] {
+        let mut house = house();
+        let id = pings_far(&mut house);
+        let error = format!(
+            "<iq type='error' to='{}' id='{id}'><error type='cancel'>\
+             <{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+            house.jid
+        );
+        assert_eq!(house.says(MERCUTIO, &error), [], "of somebody else");
+        let heard = house.says(BENVOLIO, &error);
+        let told = to(&heard, ROMEO).into_iter().map(codes);
+        assert_eq!(told.collect::<Vec<_>>(), vec![vec![333]; usize::from(!is_there)]);
+        assert_eq!(later(&mut house), [], "{condition}");
+    }
+}
+
+/// Each of so many is told of each who goes: others have their turn in between.
+#[test]
+fn many_of_another_server_who_stay_silent_are_put_out_by_and_by() {
+    let mut house = house();
+    let far = 60;
+    for number in 0..far {
+        enter(&mut house, &format!("guest{number}@far.example/x"), &format!("guest{number}"));
+    }
+    house.mute = true;
+    house.restarts(&[]);
+    later(&mut house);
+    later(&mut house);
+    (house.caused_max, house.decided_max) = (0, 0);
+    let heard = later(&mut house);
+    assert_eq!(to(&heard, ROMEO).len(), far);
+    assert!(house.decided_max < far, "{} in one turn", house.decided_max);
+    assert_eq!(seen(&mut house), [("juliet".to_owned(), String::new())]);
 }
