@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 /// answer, which else looks like what a client says: it comes late, when the session has shown
 /// something else meanwhile, taken another nick or come in once more.
 const ASKED: &str = "sits-";
-/// How long whoever is asked may take to answer, in milliseconds. What it was asked is lost when its
-/// account could not be read, or had too much to do, or a connection to its server has just ended.
+/// How long whoever is asked may take to answer, in milliseconds. What it was asked is lost when
+/// its account could not be read, or had too much to do, or the way to its server was cut.
 const ANSWER_MS_MAX: u64 = 25_000;
 /// How often a client of another server is asked, before it is taken to be gone: within 90 seconds.
 const FOREIGN_ASKED_MAX: u32 = 3;
