@@ -22,7 +22,7 @@ mod arrivals;
 mod rooms;
 mod rows;
 
-use super::history::{Device, Event, How, Log, Send, What};
+use super::history::{Device, Event, Log, Send, What};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is wrong.
@@ -104,7 +104,7 @@ pub struct Verdict {
     pub rows: u64,
     /// Sessions that were resumed.
     pub resumed: u64,
-    /// Sessions that could not be resumed.
+    /// Sessions that could not be resumed, though their devices had not stayed away for too long.
     pub renewed: u64,
 }
 
@@ -187,8 +187,6 @@ impl<'a> Facts<'a> {
             }
             What::Refused { id, .. } => self.settle(*id, |message| message.refused = true),
             What::Row { log, stanza_id, id } => self.row(*log, stanza_id, *id, verdict),
-            What::Session { how: How::Resumed, .. } => verdict.resumed += 1,
-            What::Session { how: How::Renewed, .. } => verdict.renewed += 1,
             What::Wrong { device, why } => {
                 let why = format!("{}: {why}", self.device(*device));
                 verdict.find(Wrong::Protocol, None, why);

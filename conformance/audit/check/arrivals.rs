@@ -71,6 +71,11 @@ impl Facts<'_> {
                     life.after_kill = goes_on && *forgot > life.kills;
                     life.kills = *forgot;
                     life.online = true;
+                    match how {
+                        How::Resumed => verdict.resumed += 1,
+                        How::Renewed => verdict.renewed += u64::from(!life.vanished),
+                        How::New => {}
+                    }
                 }
                 What::End { device } => lives.entry(*device).or_default().online = false,
                 What::Told { device, ids } => {

@@ -265,3 +265,15 @@ fn what_a_room_leaves_out_when_it_tells_a_resumed_session_on_is_counted() {
     assert_eq!(left_out(false, false), 0, "it may follow");
     assert_eq!(left_out(true, true), 0, "it begins anew");
 }
+
+#[test]
+fn who_has_stayed_away_for_too_long_is_not_counted_as_one_who_could_not_resume() {
+    let renews = |history: &mut Vec<Event>| session(history, GUEST, How::Renewed, 1);
+    let verdict = judged(renews);
+    assert_eq!((verdict.resumed, verdict.renewed), (2, 1));
+    let verdict = judged(|history| {
+        does(history, GUEST, Does::Vanishes);
+        renews(history);
+    });
+    assert_eq!((verdict.resumed, verdict.renewed), (2, 0));
+}
