@@ -44,12 +44,17 @@ impl Room {
     ///
     /// # Errors
     /// `bad-request`; `forbidden` for who may not see that list.
-    pub fn admin_get(&self, from: &Jid, query: Element<'_>) -> Result<Payload, StanzaError> {
+    pub fn admin_get(
+        &self,
+        from: &Jid,
+        query: Element<'_>,
+        ctx: &Ctx<'_>,
+    ) -> Result<Payload, StanzaError> {
         let mut items = query.children().filter(|child| child.is(ADMIN_ITEM));
         let (Some(item), None) = (items.next(), items.next()) else {
             return Err(StanzaCondition::BadRequest.into());
         };
-        let rank = self.rank(from);
+        let rank = self.ruler(from, ctx);
         let wanted = (item.attribute("affiliation"), item.attribute("role"));
         let items: Vec<Draft> = match wanted {
             (Some(name), None) => {
@@ -113,9 +118,10 @@ impl Room {
         query: Element<'_>,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
+        let rank = self.ruler(from, turn.ctx);
         let items = query.children().filter(|child| child.is(ADMIN_ITEM));
         let changes =
-            items.map(|item| self.read_item(item, from)).collect::<Result<Vec<_>, _>>()?;
+            items.map(|item| self.read_item(item, rank)).collect::<Result<Vec<_>, _>>()?;
         if changes.is_empty() {
             return Err(StanzaCondition::BadRequest.into());
         }
@@ -124,7 +130,7 @@ impl Room {
         }
         self.members.have_room(changes.iter().filter_map(Change::affiliation))?;
         for change in &changes {
-            self.may_do(from, change)?;
+            self.may_do(from, rank, change)?;
         }
         self.are_consistent(&changes)?;
         let actor = self.occupants.nick_of(from).cloned();
@@ -139,11 +145,12 @@ impl Room {
     }
 
     /// §8.4, §8.5, §9.7, §9.8: what of a request it is that may not be done.
-    pub fn offending(&self, iq: &Stanza, from: &Jid) -> Option<Payload> {
+    pub fn offending(&self, iq: &Stanza, from: &Jid, ctx: &Ctx<'_>) -> Option<Payload> {
+        let rank = self.ruler(from, ctx);
         let query = iq.child(ADMIN_QUERY)?;
         let offends = |item: &Element<'_>| {
-            let change = self.read_item(*item, from);
-            change.and_then(|change| self.may_do(from, &change)).is_err()
+            let change = self.read_item(*item, rank);
+            change.and_then(|change| self.may_do(from, rank, &change)).is_err()
         };
         let items = query.children().filter(|child| child.is(ADMIN_ITEM)).filter(offends);
         let items = items.take(ITEMS_MAX).map(Element::to_payload);
@@ -152,7 +159,7 @@ impl Room {
     }
 
     /// What one item asks for.
-    fn read_item(&self, item: Element<'_>, from: &Jid) -> Result<Change, StanzaError> {
+    fn read_item(&self, item: Element<'_>, rank: Rank) -> Result<Change, StanzaError> {
         let bad = || StanzaError::from(StanzaCondition::BadRequest);
         let reason = item.child(ADMIN_REASON).map(|reason| Text::from(reason.text().into_owned()));
         if reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
@@ -170,7 +177,7 @@ impl Room {
             (None, Some(affiliation)) => {
                 let to = Affiliation::parse(&affiliation).ok_or_else(bad)?;
                 let Some(jid) = item.attribute("jid") else {
-                    let who = self.called(&nick.unwrap_or_default(), from)?;
+                    let who = self.called(&nick.unwrap_or_default(), rank)?;
                     return Ok(Change::Affiliation { who, to, nick: None, word });
                 };
                 let who = Jid::parse(&jid).map_err(|_| StanzaCondition::JidMalformed)?.bare();
@@ -185,16 +192,15 @@ impl Room {
     }
 
     /// Whom an admin calls by a nick where an address belongs (§9.1), as Dino does.
-    fn called(&self, nick: &str, from: &Jid) -> Result<Bare, StanzaError> {
-        if nick.is_empty() || self.rank(from).affiliation < Affiliation::Admin {
+    fn called(&self, nick: &str, rank: Rank) -> Result<Bare, StanzaError> {
+        if nick.is_empty() || rank.affiliation < Affiliation::Admin {
             return Err(StanzaCondition::BadRequest.into());
         }
         let occupant = self.occupants.get(nick).ok_or(StanzaCondition::ItemNotFound)?;
         Ok(occupant.who.clone())
     }
 
-    fn may_do(&self, from: &Jid, change: &Change) -> Result<(), StanzaError> {
-        let rank = self.rank(from);
+    fn may_do(&self, from: &Jid, rank: Rank, change: &Change) -> Result<(), StanzaError> {
         match change {
             Change::Role { nick, role, .. } => {
                 if !rank.moderates() {

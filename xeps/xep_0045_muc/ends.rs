@@ -11,7 +11,7 @@ use super::{
 };
 use engine::{
     account::{Input, Output},
-    ctx::Moment,
+    ctx::{Ctx, Moment},
     parcel::Parcel,
     wire::*,
 };
@@ -53,11 +53,11 @@ impl Room {
 
     /// Whether what is asked for may remove the last occupants of a room that goes with them, by
     /// somebody outside who may do that.
-    pub fn may_end_by(&self, iq: &Stanza) -> bool {
+    pub fn may_end_by(&self, iq: &Stanza, ctx: &Ctx<'_>) -> bool {
         let stays = self.config.is_persistent && !self.is_locked;
         let is_busy = self.is_made && !self.occupants.is_empty() && !self.line.is_full();
         let may = |from: &Jid| {
-            let affiliation = self.members.of(&from.bare());
+            let affiliation = self.ruler(from, ctx).affiliation;
             self.occupants.nick_of(from).is_none() && affiliation >= Affiliation::Admin
         };
         let removes = |item: Element<'_>| {

@@ -39,7 +39,7 @@ impl Room {
         match stanza.kind() {
             Kind::Message => self.message(stanza, owed, turn),
             Kind::Presence => self.presence(stanza, turn),
-            Kind::Iq if self.may_end_by(&stanza) => self.end(stanza, None, turn),
+            Kind::Iq if self.may_end_by(&stanza, turn.ctx) => self.end(stanza, None, turn),
             Kind::Iq => self.iq(stanza, turn),
         }
     }
@@ -58,7 +58,7 @@ impl Room {
         };
         let Err(error) = done else { return };
         let is_not_allowed = error.condition == StanzaCondition::NotAllowed;
-        match is_not_allowed.then(|| self.offending(&iq, &from)).flatten() {
+        match is_not_allowed.then(|| self.offending(&iq, &from, turn.ctx)).flatten() {
             Some(items) => {
                 let refused = iq.refused(&error);
                 let refused = refused.map(|one| Stanza::new(one.head).with(items));
@@ -87,9 +87,9 @@ impl Room {
             return Err(StanzaCondition::ResourceConstraint.into());
         }
         let told = match kind {
-            IqKind::Get if asked.is(ADMIN_QUERY) => self.admin_get(from, asked)?,
+            IqKind::Get if asked.is(ADMIN_QUERY) => self.admin_get(from, asked, turn.ctx)?,
             IqKind::Set if asked.is(ADMIN_QUERY) => return self.admin_set(iq, from, asked, turn),
-            IqKind::Get if asked.is(OWNER_QUERY) => self.owner_get(from)?,
+            IqKind::Get if asked.is(OWNER_QUERY) => self.owner_get(from, turn.ctx)?,
             IqKind::Set if asked.is(OWNER_QUERY) => return self.owner_set(iq, from, asked, turn),
             IqKind::Get if asked.is(REGISTER) => self.registration(from, turn.ctx)?,
             IqKind::Set if asked.is(REGISTER) => return self.register(iq, from, asked, turn),

@@ -74,7 +74,9 @@ impl Room {
         all.retain(|who, to| self.members.of(who) != *to);
         let leave: Vec<_> = all.keys().collect();
         let has_owner = all.values().any(|to| *to == Affiliation::Owner);
-        if !has_owner && !self.has_another_owner(&leave) {
+        // One whose last owner's account was removed goes on, as an administrator wants it.
+        let had_one = self.has_another_owner(&[]);
+        if had_one && !has_owner && !self.has_another_owner(&leave) {
             return Err(StanzaCondition::Conflict.into());
         }
         self.members.have_room(all.iter().map(|(who, to)| (who, *to)))?;

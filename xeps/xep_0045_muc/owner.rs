@@ -19,8 +19,8 @@ impl Room {
     ///
     /// # Errors
     /// `forbidden` for who is no owner.
-    pub fn owner_get(&self, from: &Jid) -> Result<Payload, StanzaError> {
-        self.is_owner(from)?;
+    pub fn owner_get(&self, from: &Jid, ctx: &Ctx<'_>) -> Result<Payload, StanzaError> {
+        self.is_owner(from, ctx)?;
         let form = self.lists().into_iter().fold(self.config.form(), Draft::child);
         Ok(Draft::new(OWNER_QUERY).child(form).finish())
     }
@@ -37,7 +37,7 @@ impl Room {
         query: Element<'_>,
         turn: &mut Turn<'_, '_>,
     ) -> Result<(), StanzaError> {
-        self.is_owner(from)?;
+        self.is_owner(from, turn.ctx)?;
         let was_empty = self.occupants.is_empty();
         if let Some(destroy) = query.child(DESTROY) {
             self.end(iq.clone(), Some(destroyed(destroy)?), turn);
@@ -54,8 +54,8 @@ impl Room {
         Ok(())
     }
 
-    fn is_owner(&self, from: &Jid) -> Result<(), StanzaError> {
-        match self.members.of(&from.bare()) {
+    fn is_owner(&self, from: &Jid, ctx: &Ctx<'_>) -> Result<(), StanzaError> {
+        match self.ruler(from, ctx).affiliation {
             Affiliation::Owner => Ok(()),
             _ => Err(StanzaCondition::Forbidden.into()),
         }

@@ -213,6 +213,16 @@ impl Room {
         self.config.is_non_anonymous || role == Role::Moderator
     }
 
+    /// As what somebody rules: in each room an administrator of the server may do what owners may,
+    /// so that one whose owners are no more is not lost. It enters, and is shown, as what it is.
+    pub fn ruler(&self, jid: &Jid, ctx: &Ctx<'_>) -> Rank {
+        let rank = self.rank(jid);
+        match ctx.settings.admins.contains(&jid.bare()) {
+            true => Rank { affiliation: Affiliation::Owner, ..rank },
+            false => rank,
+        }
+    }
+
     /// The address of an occupant.
     pub fn occupant(&self, nick: &str) -> Jid {
         // A nick was a resource when it came in.

@@ -317,3 +317,35 @@ fn what_somebody_did_last_is_done_before_he_is_forgotten() {
     assert_eq!(kept(&house, ROMEO), [""; 0]);
     assert_eq!(comes_as(&mut house, ROMEO, "romeo").0, "none");
 }
+
+#[test]
+fn administrators_of_the_server_do_in_each_room_what_its_owners_may() {
+    const ADMIN: &str = "nurse@wax.example/chamber";
+    let mut house = founded(&[("membersonly", "1")]);
+    let mut seen = enter(&mut house, ROMEO, "romeo");
+    assert_eq!(refusal(&seen, ROMEO).as_deref(), Some("registration-required"));
+    leave(&mut house, FOUNDER, "founder");
+    is_removed(&mut house, FOUNDER);
+    house.wakes();
+    let owners = "<iq type='get' id='o'><query xmlns='http://jabber.org/protocol/muc#admin'>\
+        <item affiliation='owner'/></query></iq>";
+    for is_admin in [false, true] {
+        let refused = (!is_admin).then(|| "forbidden".to_owned());
+        if is_admin {
+            house.settings.admins = vec![Jid::parse(ADMIN).unwrap().bare()];
+        }
+        let heard = house.says(ADMIN, owners);
+        assert_eq!(refusal(&heard, ADMIN), refused);
+        let heard = configure(&mut house, ADMIN, &[("membersonly", "0")]);
+        assert_eq!(refusal(&heard, ADMIN), refused);
+        let heard = affiliate(&mut house, ADMIN, ROMEO, "owner");
+        assert_eq!(refusal(&heard, ADMIN), refused);
+    }
+    seen = enter(&mut house, ROMEO, "romeo");
+    assert_eq!(item(to(&seen, ROMEO)[0], "affiliation").as_deref(), Some("owner"));
+    assert_eq!(comes_as(&mut house, ADMIN, "nurse"), ("none".into(), "participant".into()));
+    let destroys = "<iq type='set' id='d'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+        <destroy/></query></iq>";
+    let heard = house.says(ADMIN, destroys);
+    assert_eq!((refusal(&heard, ADMIN), house.is_made), (None, false));
+}
