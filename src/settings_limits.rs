@@ -183,6 +183,13 @@ pub const LIMITS: &[Setting] = &[
         "2097152",
         "The same in bytes.",
     ),
+    limit(
+        "mailboxes_bytes_max",
+        (0, 68_719_476_736),
+        "268435456",
+        "What may wait for all clients together, in bytes, before none is given more than that: \
+         until then one may have an eighth of what is left of it.",
+    ),
     limit("inbox_parcels_max", (100, 10_000_000), "100000", "Stanzas that wait for one core."),
     limit(
         "sessions_max",
@@ -329,6 +336,7 @@ pub fn shell(values: &mut Values) -> net::Limits {
         credit_bytes_max: size(values.limit("credit_bytes_max")),
         mailbox_stanzas_max: size(values.limit("mailbox_stanzas_max")),
         mailbox_bytes_max: size(values.limit("mailbox_bytes_max")),
+        mailboxes_bytes_max: size(values.limit("mailboxes_bytes_max")),
         inbox_parcels_max: size(values.limit("inbox_parcels_max")),
         reads_max: size(values.limit("reads_max")),
         login_failures_max: values.limit("login_failures_max"),

@@ -24,6 +24,8 @@ mod operator;
 mod pages;
 #[path = "hostile/registration.rs"]
 mod registration;
+#[path = "hostile/rooms.rs"]
+mod rooms;
 #[path = "hostile/secrets.rs"]
 mod secrets;
 #[path = "serve/server.rs"]

@@ -162,7 +162,7 @@ async fn an_offline_message_outlives_the_server_but_not_the_account() {
 
 #[tokio::test]
 async fn however_much_was_kept_for_an_account_it_comes_as_fast_as_its_client_takes_it() {
-    let server = Server::start("").await;
+    let server = Server::start("[limits]\nmailboxes_bytes_max = 0\n").await;
     server.add("juliet@localhost", "secret").await;
     let mut juliet = Client::starttls(&server).await;
     juliet.login("balcony").await;
@@ -369,7 +369,7 @@ async fn at_19_what_is_said_before_tls_is_not_heard_after_it() {
 #[tokio::test]
 async fn at_60_a_client_that_does_not_read_is_ended_and_the_rest_goes_on() {
     let server =
-        Server::start("[limits]\nmailbox_bytes_max = 1310720\nclose_seconds_max = 1\n").await;
+        Server::start("[limits]\nmailboxes_bytes_max = 16777216\nclose_seconds_max = 1\n").await;
     server.add("juliet@localhost", "secret").await;
     let mut deaf = Client::starttls(&server).await;
     deaf.login("deaf").await;

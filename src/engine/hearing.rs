@@ -85,7 +85,8 @@ struct Hearing {
     /// The last of that, and of what is known to be missing: until it has been told this, nothing
     /// else of the room overtakes it.
     due: Pos,
-    /// Something could not wait, for what its own log tells it or in the line: there was no room.
+    /// Something could not wait, for what its own log tells it, in the line or for its client:
+    /// there was no room.
     crowded: bool,
 }
 
@@ -227,7 +228,7 @@ impl Hearings {
     }
 
     /// There was no room for what a room told while the session's own log was told it, or while
-    /// much waited in the account's line.
+    /// much waited in the account's line or for the client's acknowledgement.
     pub fn crowds_out(&mut self, room: Bare) {
         self.rooms.entry(room).or_default().crowded = true;
     }

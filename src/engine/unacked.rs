@@ -17,6 +17,8 @@ pub const UNACKED_STANZAS_MAX: usize = 1024;
 pub const UNACKED_PRESENCES_MAX: usize = 2048;
 /// Both in bytes.
 pub const UNACKED_BYTES_MAX: usize = 1 << 20;
+/// Stanzas that a client may leave unacknowledged while rooms tell it what it has missed.
+const FAR_AHEAD_STANZAS_MAX: usize = 1024;
 /// Stanzas that a client may leave unacknowledged. With more than that its session cannot be
 /// resumed until it has acknowledged them; what the log has of them, it still has.
 pub const UNACKED_PLACES_MAX: usize = 4096;
@@ -328,6 +330,12 @@ impl Unacked {
     /// does.
     pub fn is_ahead(&self) -> bool {
         self.queue.len() > AHEAD_STANZAS_MAX || self.whole.bytes > AHEAD_BYTES_MAX
+    }
+
+    /// Whether it has so much to acknowledge that rooms tell it nothing more of what it has missed.
+    /// Many may tell it at once, and all of that waits for its socket.
+    pub fn is_far_ahead(&self) -> bool {
+        self.queue.len() > FAR_AHEAD_STANZAS_MAX || self.whole.bytes > AHEAD_BYTES_MAX
     }
 
     /// The client has so many. Tells the last place in the log among them that are news.

@@ -220,8 +220,8 @@ impl Drive {
 impl Drive {
     fn hear_letters(&mut self, wants: Wants, cx: &Context<'_>, out: &mut Out) -> bool {
         let Some(letters) = self.mailbox.take(wants, cx) else { return false };
-        let Letters { say, settled, overflow, shutdown, more } = letters;
-        self.shell.post.mailboxes.taken(say.len());
+        let Letters { say, weight, settled, overflow, shutdown, more } = letters;
+        self.shell.post.mailboxes.taken(say.len(), weight);
         self.credit.settle(settled);
         for say in say {
             match &say {

@@ -38,6 +38,9 @@ pub struct Limits {
     pub mailbox_stanzas_max: usize,
     /// The same in bytes.
     pub mailbox_bytes_max: usize,
+    /// What may wait for all sockets together before no mailbox may hold more than that, in bytes:
+    /// until then one may hold an eighth of what is left of it.
+    pub mailboxes_bytes_max: usize,
     /// Parcels that wait for one shard before stanzas between accounts are refused.
     pub inbox_parcels_max: usize,
     /// Reads of the store at the same time.
@@ -90,6 +93,7 @@ impl Default for Limits {
             credit_bytes_max: 256 << 10,
             mailbox_stanzas_max: 4_000,
             mailbox_bytes_max: 2 << 20,
+            mailboxes_bytes_max: 256 << 20,
             inbox_parcels_max: 100_000,
             reads_max: 32,
             hashes_running_max: 0,

@@ -8,10 +8,17 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Waker},
 };
+
+/// What a letter takes in memory beside what is written of it, in bytes; about.
+const LETTER_BYTES: usize = 256;
+/// A mailbox may hold such a part of what all of them leave free, when it is more than each may
+/// hold in any case. So one client on a slow line is told all that it asks for, of a hundred no
+/// more than there is memory for, and one more finds room as well.
+const FREE_PARTS: usize = 8;
 
 /// Towards one socket.
 #[derive(Debug, Default)]
@@ -44,6 +51,8 @@ pub(crate) enum Wants {
 pub(crate) struct Letters {
     /// In order.
     pub(crate) say: VecDeque<Say>,
+    /// What they have taken in memory, in bytes.
+    pub(crate) weight: usize,
     /// Stanzas settled.
     pub(crate) settled: u32,
     /// More came than may wait; what waited is gone. Final.
@@ -68,6 +77,18 @@ impl Inner {
             return None;
         }
         self.waker.take()
+    }
+
+    /// What waits takes so much memory, in bytes.
+    fn weight(&self) -> usize {
+        self.bytes + self.letters.say.len() * LETTER_BYTES
+    }
+
+    /// Whether more waits than may, when all mailboxes leave so many bytes.
+    fn is_overfull(&self, limits: &Limits, free: usize) -> bool {
+        let waiting = self.letters.say.len();
+        let is_more = waiting > limits.mailbox_stanzas_max || self.bytes > limits.mailbox_bytes_max;
+        is_more && self.weight() > free / FREE_PARTS
     }
 
     /// All letters, or as many as fill a record of TLS twice.
@@ -102,35 +123,36 @@ impl Mailbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts something in. Returns by how many stanzas more (or fewer) wait now.
-    fn push(&self, say: Say, limits: &Limits) -> isize {
+    /// Puts something in, when all mailboxes leave so many bytes free. Returns how many stanzas,
+    /// and bytes of memory, more (or less) wait now.
+    fn push(&self, say: Say, limits: &Limits, free: usize) -> [isize; 2] {
         let mut inner = self.lock();
         if inner.overflown {
-            return 0;
+            return [0, 0];
         }
         if let Say::Settled(stanzas) = say {
             inner.letters.settled += stanzas;
             let waker = inner.rouse(Wants::Settled);
             drop(inner);
             wake(waker);
-            return 0;
+            return [0, 0];
         }
+        let before = [inner.letters.say.len(), inner.weight()];
         inner.bytes += size(&say);
         inner.letters.say.push_back(say);
-        let waiting = inner.letters.say.len();
-        let (mut more, mut event) = (1, Wants::Letters);
-        if waiting > limits.mailbox_stanzas_max || inner.bytes > limits.mailbox_bytes_max {
+        let mut event = Wants::Letters;
+        if inner.is_overfull(limits, free) {
             inner.letters.say = VecDeque::new();
             inner.bytes = 0;
             inner.letters.overflow = true;
             inner.overflown = true;
             event = Wants::Urgent;
-            more = 1 - isize::try_from(waiting).unwrap_or(isize::MAX);
         }
+        let after = [inner.letters.say.len(), inner.weight()];
         let waker = inner.rouse(event);
         drop(inner);
         wake(waker);
-        more
+        [0, 1].map(|of| after[of].wrapping_sub(before[of]).cast_signed())
     }
 
     fn shutdown(&self) {
@@ -152,10 +174,12 @@ impl Mailbox {
         if !inner.letters.holds(wants) {
             return None;
         }
+        let before = inner.weight();
         let say = inner.some();
+        let weight = before - inner.weight();
         let rest = mem::take(&mut inner.letters.say);
         let more = !rest.is_empty();
-        let letters = Letters { say, more, ..mem::take(&mut inner.letters) };
+        let letters = Letters { say, weight, more, ..mem::take(&mut inner.letters) };
         inner.letters.say = rest;
         Some(letters)
     }
@@ -175,6 +199,9 @@ pub(crate) struct Mailboxes {
     shelves: [Mutex<HashMap<u64, Arc<Mailbox>>>; SHELVES],
     next: AtomicU64,
     waiting: AtomicUsize,
+    /// What that takes in memory, in bytes. For a moment it may be less than nothing: what is put
+    /// in is counted behind that.
+    weight: AtomicIsize,
     /// The server stops.
     stopping: AtomicBool,
     limits: Limits,
@@ -183,8 +210,8 @@ pub(crate) struct Mailboxes {
 impl Mailboxes {
     pub(crate) fn new(limits: Limits) -> Self {
         let shelves = std::array::from_fn(|_| Mutex::default());
-        let (waiting, stopping) = Default::default();
-        Self { shelves, next: AtomicU64::new(1), waiting, stopping, limits }
+        let (waiting, weight, stopping) = Default::default();
+        Self { shelves, next: AtomicU64::new(1), waiting, weight, stopping, limits }
     }
 
     fn shelf(&self, number: u64) -> MutexGuard<'_, HashMap<u64, Arc<Mailbox>>> {
@@ -210,8 +237,12 @@ impl Mailboxes {
     /// Its socket is gone; what still comes for it is dropped.
     pub(crate) fn close(&self, number: u64) {
         let Some(mailbox) = self.shelf(number).remove(&number) else { return };
-        let left = mem::take(&mut mailbox.lock().letters).say.len();
-        self.waiting.fetch_sub(left, Ordering::Relaxed);
+        let mut inner = mailbox.lock();
+        let weight = inner.weight();
+        let left = mem::take(&mut inner.letters).say.len();
+        inner.bytes = 0;
+        drop(inner);
+        self.taken(left, weight);
     }
 
     /// Puts something into a mailbox that may be gone.
@@ -219,13 +250,17 @@ impl Mailboxes {
         let shelf = self.shelf(number);
         let Some(mailbox) = shelf.get(&number) else { return };
         // Counted while the shelf is locked, so that `close` finds what was counted.
-        let more = mailbox.push(say, &self.limits);
-        self.waiting.fetch_add(more.cast_unsigned(), Ordering::Relaxed);
+        let weight = usize::try_from(self.weight.load(Ordering::Relaxed)).unwrap_or(0);
+        let free = self.limits.mailboxes_bytes_max.saturating_sub(weight);
+        let [letters, bytes] = mailbox.push(say, &self.limits, free);
+        self.waiting.fetch_add(letters.cast_unsigned(), Ordering::Relaxed);
+        self.weight.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// So many letters were taken.
-    pub(crate) fn taken(&self, letters: usize) {
+    /// So many letters were taken, and what they took in memory, in bytes.
+    pub(crate) fn taken(&self, letters: usize, weight: usize) {
         self.waiting.fetch_sub(letters, Ordering::Relaxed);
+        self.weight.fetch_sub(weight.cast_signed(), Ordering::Relaxed);
     }
 
     /// Letters that wait in all mailboxes together.
@@ -266,18 +301,18 @@ mod tests {
         boxes.push(number, Say::Unbound(engine::wire::StanzaCondition::Conflict.into()));
         assert_eq!(boxes.waiting(), 2);
         let mut letters = take(&mailbox).unwrap();
-        boxes.taken(letters.say.len());
+        boxes.taken(letters.say.len(), letters.weight);
         let [Say::Stanza(_), Say::Unbound(_)] = &*letters.say.make_contiguous() else {
             panic!("{letters:?}");
         };
         assert_eq!(letters.settled, 3);
         assert!(take(&mailbox).is_none());
-        assert_eq!(boxes.waiting(), 0);
+        assert_eq!((boxes.waiting(), boxes.weight.load(Ordering::Relaxed)), (0, 0));
     }
 
     #[test]
     fn a_peer_that_does_not_read_fills_its_mailbox_and_no_more() {
-        let limits = Limits { mailbox_stanzas_max: 3, ..Limits::default() };
+        let limits = Limits { mailbox_stanzas_max: 3, mailboxes_bytes_max: 0, ..Limits::default() };
         let boxes = Mailboxes::new(limits);
         let (number, mailbox) = boxes.open();
         (0..100).for_each(|_| boxes.push(number, message()));
@@ -290,11 +325,44 @@ mod tests {
 
     #[test]
     fn bytes_are_limited_as_stanzas_are() {
-        let limits = Limits { mailbox_bytes_max: 40, ..Limits::default() };
-        let boxes = Mailboxes::new(limits);
+        let boxes = Mailboxes::new(Limits {
+            mailbox_bytes_max: 40,
+            mailboxes_bytes_max: 0,
+            ..Limits::default()
+        });
         let (number, mailbox) = boxes.open();
         (0..20).for_each(|_| boxes.push(number, message()));
         assert!(take(&mailbox).unwrap().overflow);
+    }
+
+    /// Letters are put into so many mailboxes by turns, until each has been too full, when a
+    /// hundred may wait in all. So many wait at most: in one of them, and in all.
+    fn most(mailboxes: usize) -> (usize, usize) {
+        const BYTES: usize = 100 * LETTER_BYTES;
+        let limits =
+            Limits { mailbox_stanzas_max: 1, mailboxes_bytes_max: BYTES, ..Limits::default() };
+        let boxes = Mailboxes::new(limits);
+        let all: Vec<_> = (0..mailboxes).map(|_| boxes.open()).collect();
+        let (mut one, mut together) = (0, 0);
+        while all.iter().any(|(_, mailbox)| !mailbox.lock().overflown) {
+            for (number, mailbox) in &all {
+                boxes.push(*number, message());
+                let inner = mailbox.lock();
+                let holds = inner.letters.say.len();
+                assert!(!inner.overflown || one > 1, "each may hold one in any case");
+                (one, together) = (one.max(holds), together.max(boxes.waiting()));
+            }
+        }
+        assert_eq!((boxes.waiting(), boxes.weight.load(Ordering::Relaxed)), (0, 0));
+        (one, together)
+    }
+
+    #[test]
+    fn one_slow_peer_holds_a_part_of_what_is_free_and_many_share_it() {
+        let (one, together) = most(1);
+        assert!(one > 8 && one <= 100 / FREE_PARTS && one == together, "{one}, {together}");
+        let (one, together) = most(40);
+        assert!(one <= 100 / FREE_PARTS && together > 60 && together < 100, "{one}, {together}");
     }
 
     #[test]
@@ -313,7 +381,7 @@ mod tests {
         boxes.push(number, message());
         boxes.close(number);
         boxes.push(number, message());
-        assert_eq!(boxes.waiting(), 0);
+        assert_eq!((boxes.waiting(), boxes.weight.load(Ordering::Relaxed)), (0, 0));
         assert!(take(&mailbox).is_none());
     }
 }

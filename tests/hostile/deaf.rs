@@ -24,10 +24,11 @@ const WARM_ROUNDS: usize = 3;
 /// Sessions of one account.
 const DEVICES: usize = 50;
 
-async fn start(accounts: usize) -> (Server, Echo) {
+/// What may wait for all together before each may make no more wait than that.
+pub async fn start(accounts: usize, together_bytes: usize) -> (Server, Echo) {
     let server = Server::start(&format!(
-        "[limits]\nmailbox_bytes_max = {}\nclose_seconds_max = 1\nsessions_max = 1000\n\
-         bytes_per_second_max = 0\n",
+        "[limits]\nmailbox_bytes_max = {}\nmailboxes_bytes_max = {together_bytes}\n\
+         close_seconds_max = 1\nsessions_max = 1000\nbytes_per_second_max = 0\n",
         MAILBOX_KIB << 10
     ))
     .await;
@@ -42,7 +43,7 @@ async fn start(accounts: usize) -> (Server, Echo) {
     (server, echo)
 }
 
-async fn connect(server: &Server) -> Tls {
+pub async fn connect(server: &Server) -> Tls {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(BUFFER_BYTES).unwrap();
     let socket = socket.connect(server.direct()).await.unwrap();
@@ -50,15 +51,15 @@ async fn connect(server: &Server) -> Tls {
 }
 
 /// It has logged in, and reads no more.
-struct Deaf {
-    who: String,
-    id: String,
+pub struct Deaf {
+    pub who: String,
+    pub id: String,
     /// It is there, and takes nothing.
-    client: Tls,
+    pub client: Tls,
 }
 
 impl Deaf {
-    async fn come(server: &Server, who: &str, resource: usize) -> Self {
+    pub async fn come(server: &Server, who: &str, resource: usize) -> Self {
         let mut client = connect(server).await;
         client.login_as(who, &resource.to_string()).await;
         client.say("<presence/><enable xmlns='urn:xmpp:sm:3' resume='true'/>").await;
@@ -120,7 +121,7 @@ async fn write(many: &mut [Tls], to: &str, round: usize) {
 }
 
 async fn many_write_to_one(writers: usize, rounds: usize) {
-    let (server, mut echo) = start(1).await;
+    let (server, mut echo) = start(1, 0).await;
     let mut many = Vec::new();
     for _ in 0..writers {
         let mut writer = Client::starttls(&server).await;
@@ -150,7 +151,7 @@ async fn many_write_to_one(writers: usize, rounds: usize) {
 }
 
 async fn one_writes_to_many(accounts: usize, messages: usize) {
-    let (server, mut echo) = start(accounts).await;
+    let (server, mut echo) = start(accounts, 0).await;
     let mut writer = Client::starttls(&server).await;
     writer.login("writer").await;
     let mut many = Vec::new();

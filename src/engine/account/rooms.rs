@@ -49,11 +49,13 @@ impl Account {
             return self.refuse(&message, &StanzaCondition::ServiceUnavailable.into(), ctx, out);
         };
         let pair = (message.head.from.clone(), message.head.to.clone());
-        if self.waiting.is_overrun() {
+        let is_overrun = self.waiting.is_overrun();
+        // What comes with news is said now, and counted here.
+        if is_overrun || news.is_none() && self.sessions[session].is_far_ahead() {
             // The next one may be long in coming.
             let room = pair.0.as_ref().map(Jid::bare);
             room.into_iter().for_each(|room| self.sessions[session].hearings.crowds_out(room));
-            self.crowded = true;
+            self.crowded |= is_overrun;
             return;
         }
         match decide(Walk::Received, message, self, ctx) {
@@ -178,8 +180,8 @@ impl Account {
         }
     }
 
-    /// The session at this place has been told its log, or the account's line has room again: rooms
-    /// are asked for what could not wait for that.
+    /// The session at this place has been told its log or has acknowledged much, or the account's
+    /// line has room again: rooms are asked for what could not wait for that.
     pub(super) fn hears_crowded(&mut self, place: usize, out: &mut Vec<Output>) {
         let session = &mut self.sessions[place];
         for (room, last) in session.hearings.take_crowded() {
@@ -240,7 +242,11 @@ impl Account {
         let Some(session) = self.sessions.get(place) else { return };
         let has_room = session.managed.as_ref().is_some_and(|one| !one.unacked.is_ahead());
         if has_room && session.is_attached() {
+            let is_told_its_log = session.replay.is_some();
             self.hear_more(place, out);
+            if !is_told_its_log {
+                self.hears_crowded(place, out);
+            }
         }
     }
 
@@ -305,6 +311,11 @@ impl Session {
     /// Whether it is told this later, because its client is inactive; unless it `wakes` it.
     fn sleeps(&mut self, room: &Bare, told: Told, wakes: bool) -> bool {
         self.inactive && self.is_attached() && self.hearings.sleeps(room, told, wakes)
+    }
+
+    /// Whether its client has so much to acknowledge that rooms do not go on with what it missed.
+    fn is_far_ahead(&self) -> bool {
+        self.managed.as_ref().is_some_and(|one| one.unacked.is_far_ahead())
     }
 
     /// Whether it is in the room that somebody speaks in.
