@@ -16,7 +16,7 @@ use idle::Idle;
 pub use idle::{IDLE_ACCOUNTS_MAX, IDLE_BYTES_MAX};
 use parked::{Parked, to_nobody, turn_away};
 use questions::Questions;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use value::Value;
 use wire::{Bare, Kind, Stanza, StanzaCondition};
 
@@ -132,6 +132,8 @@ pub struct Shard {
     turn: u64,
     /// When an account is to be told `Tick`.
     wakes: BTreeMap<Moment, BTreeSet<Bare>>,
+    /// Whose moment has come, and who has not had their turn yet.
+    due: VecDeque<Bare>,
     questions: Questions,
     /// Empty between two calls; kept for its room.
     caused: Vec<account::Output>,

@@ -25,6 +25,9 @@ const TURN: Duration = Duration::from_millis(1);
 /// Inputs of a turn, at most: what these cause here is handled in it, too, so that a socket is told
 /// all of it at once, and a message does not wait at each of its stations.
 const TURN_INPUTS: usize = 128;
+/// How long who has gone on waits for its next turn, at most, while what has come before waits, what
+/// it said itself among that: so the inbox does not fill with what ten rooms tell thousands.
+const GOES_ON: Duration = Duration::from_millis(10);
 /// Inputs from which on threads outside the runtime have their turn behind one in which somebody
 /// has gone on, as a room does that tells thousands: where there is one core for all, who has the
 /// database would be kept waiting until the system takes that away, some milliseconds later.
@@ -33,7 +36,8 @@ const SLICE_INPUTS: usize = 64;
 /// Hosts the shard of this number until the process ends.
 pub(crate) async fn run(shell: Arc<Shell>, number: usize, writer: Queue) {
     let (shard, inputs, outputs) = Default::default();
-    let mut host = Host { shell, number, writer, shard, inputs, outputs };
+    let ticked = Instant::now();
+    let mut host = Host { shell, number, writer, shard, inputs, outputs, ticked, is_due: false };
     loop {
         host.wait().await;
         if host.turn() {
@@ -53,13 +57,17 @@ struct Host {
     inputs: VecDeque<Input>,
     /// Empty between two calls; kept for its room.
     outputs: Vec<Output>,
+    /// When who wants to come back did so last.
+    ticked: Instant,
+    /// Whether somebody wants to, behind a turn: that is work that is under way.
+    is_due: bool,
 }
 
 impl Host {
     /// Until there is something to do.
     async fn wait(&mut self) {
         let Self { shell, number, shard, inputs, .. } = self;
-        if inputs.is_empty() {
+        if inputs.is_empty() && !self.is_due {
             tokio::select! {
                 () = shell.post.take(*number, inputs, TURN_INPUTS) => {}
                 () = shell.clock.reaches(shard.wakes()) => {}
@@ -71,11 +79,12 @@ impl Host {
     /// something longer.
     fn turn(&mut self) -> bool {
         // A room that goes on telling one has its part, and who hears that.
-        let goes_on = self.shard.wakes().is_some_and(|at| at <= self.shell.clock.now());
+        self.shell.post.take_now(self.number, &mut self.inputs, TURN_INPUTS);
+        let goes_on = self.is_due() && self.may_go_on();
+        let until = Instant::now() + TURN;
         if goes_on {
             self.tick();
         }
-        let until = Instant::now() + TURN;
         let mut handled = 0;
         loop {
             self.shell.post.take_now(self.number, &mut self.inputs, TURN_INPUTS - handled);
@@ -87,7 +96,23 @@ impl Host {
                 break;
             }
         }
+        let is_due = self.is_due();
+        match (is_due, std::mem::replace(&mut self.is_due, is_due)) {
+            (true, false) => self.shell.post.work().begin(),
+            (false, true) => self.shell.post.work().done(),
+            _ => {}
+        }
         goes_on && handled >= SLICE_INPUTS
+    }
+
+    /// Whether somebody wants to come back now.
+    fn is_due(&self) -> bool {
+        self.shard.wakes().is_some_and(|at| at <= self.shell.clock.now())
+    }
+
+    /// Whether it may, though others wait.
+    fn may_go_on(&self) -> bool {
+        self.inputs.len() < TURN_INPUTS || self.ticked.elapsed() >= GOES_ON
     }
 
     /// Handles what has been taken, one at least, until then.
@@ -109,6 +134,7 @@ impl Host {
 
     fn tick(&mut self) {
         let Self { shell, writer, shard, outputs, .. } = self;
+        self.ticked = Instant::now();
         shell.with_ctx(|ctx| shard.handle(ctx, Input::Tick, outputs));
         outputs.drain(..).for_each(|output| execute(shell, writer, output));
     }

@@ -6,10 +6,17 @@ use crate::{
     ctx::{Ctx, Moment},
 };
 
+/// Outputs of one `Tick`, behind which the rest of who wants to come back does so with the next:
+/// ten rooms may go on telling thousands at once, and thousands of accounts wake together.
+const TICK_OUTPUTS_MAX: usize = 128;
+/// How many come back in one `Tick`, at most.
+const TICKED_MAX: usize = 64;
+
 impl Shard {
     /// When it is to be told `Tick`; `None`: not on its own.
     pub fn wakes(&self) -> Option<Moment> {
-        self.wakes.first_key_value().map(|(&at, _)| at)
+        let at_once = (!self.due.is_empty()).then_some(Moment::default());
+        at_once.or_else(|| self.wakes.first_key_value().map(|(&at, _)| at))
     }
 
     /// The process is about to end: nobody will come back to a note within the second.
@@ -28,11 +35,16 @@ impl Shard {
     }
 
     pub(super) fn tick(&mut self, ctx: &Ctx<'_>, out: &mut Vec<Output>) {
-        // Who wants to come back at once does so behind what else has come meanwhile.
         let later = self.wakes.split_off(&ctx.now.after(1));
-        for jid in std::mem::replace(&mut self.wakes, later).into_values().flatten() {
+        // Who wants to come back at once does so behind all others.
+        self.due.extend(std::mem::replace(&mut self.wakes, later).into_values().flatten());
+        for _ in 0..TICKED_MAX {
+            let Some(jid) = self.due.pop_front() else { return };
             if let Some(Hosted::Here { .. }) = self.hosted.get(&jid) {
                 self.run(&jid, account::Input::Tick, ctx, out);
+            }
+            if out.len() >= TICK_OUTPUTS_MAX {
+                return;
             }
         }
     }

@@ -56,23 +56,50 @@ impl Room for Restless {
     }
 }
 
-#[test]
-fn who_comes_back_at_once_lets_others_come_before() {
+/// So many of them, and the shard that has them.
+fn restless(count: usize, ctx: &Ctx<'_>) -> Shard {
+    let (mut shard, mut out) = (Shard::default(), Vec::new());
+    for number in 0..count {
+        let room = Bare::parse(&format!("garden{number}@rooms.x")).unwrap();
+        shard.handle(ctx, Input::Revive(room.clone()), &mut out);
+        shard.handle(ctx, Input::Loaded(room, Ok(None)), &mut out);
+    }
+    shard
+}
+
+/// What so many of them cause in each of three turns, by name.
+fn turns(count: usize) -> [Vec<String>; 3] {
     let hooks = Hooks::of(&[&RESTLESS]);
     let mut settings = Settings::of(vec![Bare::host("x").unwrap()], [0; 32]);
     settings.services = hooks.services(&settings);
     let (now, random) = (Moment(7), &Counter(Cell::new(0)));
     let ctx = Ctx { now, unix_ms: 1, random, settings: &settings, hooks: &hooks };
-    let (mut shard, mut out) = (Shard::default(), Vec::new());
-    let rooms = ["garden@rooms.x", "hall@rooms.x"].map(|room| Bare::parse(room).unwrap());
-    for room in &rooms {
-        shard.handle(&ctx, Input::Revive(room.clone()), &mut out);
-        shard.handle(&ctx, Input::Loaded(room.clone(), Ok(None)), &mut out);
-    }
-    for _ in 0..3 {
-        out.clear();
-        assert_eq!(shard.wakes(), Some(now));
+    let mut shard = restless(count, &ctx);
+    std::array::from_fn(|_| {
+        let mut out = Vec::new();
+        assert!(shard.wakes().is_some_and(|at| at <= now));
         shard.handle(&ctx, Input::Tick, &mut out);
-        assert_eq!(out.len(), rooms.len(), "each once");
+        let by = out.into_iter().filter_map(|output| match output {
+            Output::Parcel(Parcel::Routed { stanza, .. }) => stanza.head.from.clone(),
+            _ => None,
+        });
+        by.map(|by| by.to_string()).collect()
+    })
+}
+
+#[test]
+fn who_comes_back_at_once_lets_others_come_before() {
+    for told in turns(2) {
+        assert_eq!(told, ["garden0@rooms.x", "garden1@rooms.x"], "each once");
     }
+}
+
+#[test]
+fn of_more_than_a_turn_has_time_for_all_come_back_before_any_does_twice() {
+    let [one, next, last] = turns(150);
+    assert!(one.len() < 100 && one.len() == next.len(), "{} of 150", one.len());
+    let mut told = [one, next, last].concat();
+    told.truncate(150);
+    let all: BTreeSet<_> = told.iter().collect();
+    assert_eq!(all.len(), 150);
 }
