@@ -123,8 +123,8 @@ const SETTINGS: &[Setting] = &[
         "server",
         "admins",
         "[]",
-        "Addresses of accounts that may give the commands of XEP-0133, and do in every room what \
-         its owners may.",
+        "Addresses of accounts that may give the commands of XEP-0133, and configure and end each \
+         room and say who is what in it, as its owners do.",
     ),
     addresses("c2s", r#"["127.0.0.1:5222"]"#, "Clients, who then turn on TLS (STARTTLS)."),
     addresses("c2s_tls", r#"["127.0.0.1:5223"]"#, "Clients, TLS from the first byte (XEP-0368)."),

@@ -115,11 +115,8 @@ impl Room {
             let ends = self.ends.take_if(|ends| departs || can_be && is_due(ends));
             let Some(Ends { iq, told, held, .. }) = ends else { return };
             self.end_now(iq, told, turn);
-            for input in held {
-                if let Some(input) = self.hold_at_end(input, turn) {
-                    self.hear(input, turn);
-                }
-            }
+            self.slices.held.extend(held);
+            self.hear_held(turn);
         }
     }
 

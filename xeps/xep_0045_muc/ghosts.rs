@@ -7,6 +7,7 @@ use super::{
     names::status,
     occupants::{self, Seat},
     room::{Room, Turn, send},
+    whisper::error_of,
 };
 use engine::{
     account::Output,
@@ -55,8 +56,13 @@ impl Room {
 
     /// Those that have not answered are asked again, when they have had time to. An account of this
     /// server does answer at some time; a client of another one is taken to be gone.
+    /// Never in the middle of something that is being told, or before the end of the room.
     pub fn ask_again(&mut self, turn: &mut Turn<'_, '_>) {
-        let Some(asks) = self.asks.as_ref().filter(|asks| asks.at <= turn.ctx.now) else { return };
+        let is_due = |asks: &&Asks| asks.at <= turn.ctx.now;
+        let Some(asks) = self.asks.as_ref().filter(is_due) else { return };
+        if !self.slices.is_done() || self.ends.is_some() || self.departs {
+            return;
+        }
         match asks.times < FOREIGN_ASKED_MAX || self.drop_silent(turn) {
             true => self.ask_unsure(turn),
             // Others have their turn before the rest of them.
@@ -66,7 +72,7 @@ impl Room {
 
     /// Whether none is left of those of other servers that have not answered.
     fn drop_silent(&mut self, turn: &mut Turn<'_, '_>) -> bool {
-        while !turn.is_full() {
+        while !turn.is_full() && !self.line.is_full() && self.slices.is_done() {
             let Some(silent) = self.silent(turn.ctx) else { return true };
             self.drop_lost(&silent, turn);
         }
@@ -118,7 +124,18 @@ impl Room {
         Stanza::new(head).with(Draft::new(PING).finish())
     }
 
-    /// What the ping has come to: that it cannot be reached, or any other answer of its client.
+    /// Who says something is there. Of the sessions of this server their accounts say it, and what
+    /// they have missed.
+    pub fn is_heard_of(&mut self, from: &Jid, ctx: &Ctx<'_>) {
+        if self.unsure.is_empty() || ctx.settings.hosts(from.domain()) {
+            return;
+        }
+        let seat = self.occupants.by(from).and_then(|(_, occupant)| occupant.seat(from));
+        self.unsure.retain(|since| seat.is_none_or(|seat| seat.since != *since));
+    }
+
+    /// What the ping has come to: that it cannot be reached, or any other answer of its client. That
+    /// its server cannot be reached says nothing of it: that has been asked again by then, or is.
     pub fn pinged(&mut self, from: &Jid, answer: &Stanza, turn: &mut Turn<'_, '_>) {
         let Some(since) = asked_of(answer).filter(|since| self.unsure.contains(since)) else {
             return;
@@ -127,9 +144,10 @@ impl Room {
         if seat.is_none_or(|seat| seat.since != since) {
             return;
         }
-        match answer.head.type_str() == "error" && is_unreachable(answer) {
-            true => self.drop_lost(from, turn),
-            false => drop(self.unsure.remove(&since)),
+        match answer.head.type_str() {
+            "error" if is_cut_off(answer) => {}
+            "error" if is_unreachable(answer) => self.drop_lost(from, turn),
+            _ => drop(self.unsure.remove(&since)),
         }
     }
 
@@ -170,6 +188,14 @@ impl Room {
         }
         is_it
     }
+}
+
+/// Whether no more is known than that there is no way to its server now.
+fn is_cut_off(error: &Stanza) -> bool {
+    let condition = error_of(error).condition;
+    const NO_WAY: [StanzaCondition; 2] =
+        [StanzaCondition::RemoteServerNotFound, StanzaCondition::RemoteServerTimeout];
+    NO_WAY.contains(&condition)
 }
 
 /// The number of the seat that this answer is of.

@@ -36,6 +36,9 @@ const ASKED_EACH_MAX: usize = 8;
 impl Room {
     /// Whatever comes.
     pub fn routed(&mut self, stanza: Stanza, owed: Option<Owed>, turn: &mut Turn<'_, '_>) {
+        if stanza.head.type_str() != "error" {
+            stanza.head.from.iter().for_each(|from| self.is_heard_of(from, turn.ctx));
+        }
         match stanza.kind() {
             Kind::Message => self.message(stanza, owed, turn),
             Kind::Presence => self.presence(stanza, turn),
@@ -80,7 +83,9 @@ impl Room {
         let Some(asked) = iq.children().next() else {
             return Err(StanzaCondition::BadRequest.into());
         };
-        if !self.is_made || self.is_locked && self.members.of(&from.bare()) != Affiliation::Owner {
+        if !self.is_made
+            || self.is_locked && self.ruler(from, turn.ctx).affiliation != Affiliation::Owner
+        {
             return Err(StanzaCondition::ItemNotFound.into());
         }
         if self.line.is_full() {

@@ -324,6 +324,7 @@ impl engine::room::Room for Room {
             self.hears(input, &mut turn);
         }
         self.end_in_turn(&mut turn);
+        self.ask_again(&mut turn);
         if !self.is_made && !self.departs && engine::room::Room::is_idle(self) {
             turn.out.push(Output::Leave(Vec::new()));
         }

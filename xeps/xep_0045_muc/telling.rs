@@ -52,7 +52,7 @@ pub struct Telling {
 #[derive(Debug, Default)]
 pub struct Slices {
     rest: Option<(Option<Telling>, Step)>,
-    held: VecDeque<Input>,
+    pub held: VecDeque<Input>,
 }
 
 impl Slices {
@@ -121,7 +121,8 @@ impl Room {
         let after = telling.after.take();
         let behind = self.occupants.behind_mut(after.as_ref());
         for (told, (nick, occupant)) in behind.enumerate() {
-            if told == SLICE_OCCUPANTS {
+            // One may have many sessions.
+            if told == SLICE_OCCUPANTS || told > 0 && turn.is_over() {
                 return Some(telling);
             }
             telling.after = Some(nick.clone());
@@ -159,7 +160,6 @@ impl Room {
             Input::Tick => {
                 self.note_marks(turn);
                 self.read_again(turn);
-                self.ask_again(turn);
             }
             Input::Note => self.write_all_marks(turn),
             _ => {}
@@ -178,9 +178,16 @@ impl Room {
                 self.slices.held.push_back(input);
             }
         }
+        self.hear_held(turn);
+    }
+
+    /// What came while something else was being done, as much as there is time for.
+    pub fn hear_held(&mut self, turn: &mut Turn<'_, '_>) {
         while self.slices.is_done() && !turn.is_full() {
             let Some(input) = self.slices.held.pop_front() else { return };
-            self.hear(input, turn);
+            if let Some(input) = self.hold_at_end(input, turn) {
+                self.hear(input, turn);
+            }
         }
         if self.slices.is_done() && !self.slices.held.is_empty() {
             turn.out.push(Output::Wake(turn.ctx.now));

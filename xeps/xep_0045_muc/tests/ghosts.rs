@@ -179,11 +179,11 @@ fn who_of_another_server_stays_silent_is_put_out_within_90_s_section_18_1_2() {
 
 #[test]
 fn what_a_ping_is_answered_says_whether_its_session_is_there() {
-    for (condition, is_there) in [
-        ("service-unavailable", false),
-        ("item-not-found", false),
-        ("remote-server-not-found", false),
-        ("feature-not-implemented", true),
+    for (condition, is_out, is_asked_again) in [
+        ("service-unavailable", true, false),
+        ("item-not-found", true, false),
+        ("remote-server-not-found", false, true),
+        ("feature-not-implemented", false, false),
     ] {
         let mut house = house();
         let id = pings_far(&mut house);
@@ -195,9 +195,17 @@ fn what_a_ping_is_answered_says_whether_its_session_is_there() {
         assert_eq!(house.says(MERCUTIO, &error), [], "of somebody else");
         let heard = house.says(BENVOLIO, &error);
         let told = to(&heard, ROMEO).into_iter().map(codes);
-        assert_eq!(told.collect::<Vec<_>>(), vec![vec![333]; usize::from(!is_there)]);
-        assert_eq!(later(&mut house), [], "{condition}");
+        assert_eq!(told.collect::<Vec<_>>(), vec![vec![333]; usize::from(is_out)]);
+        assert_eq!(later(&mut house).len(), usize::from(is_asked_again), "{condition}");
     }
+}
+
+#[test]
+fn who_of_another_server_says_something_is_there() {
+    let mut house = house();
+    pings_far(&mut house);
+    say(&mut house, BENVOLIO, "here");
+    (0..4).for_each(|_| assert_eq!(later(&mut house), []));
 }
 
 /// Each of so many is told of each who goes: others have their turn in between.
