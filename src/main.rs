@@ -36,9 +36,9 @@ const XEPS: &[&Xep] = xeps::ALL;
 const POLLS_BETWEEN_EVENTS: u32 = 8;
 /// The same before what threads outside the runtime have woken is looked at: one of them has the
 /// database. While a message is told to five thousand there is always something else that is ready,
-/// and of these one had its turn for some twenty of those. With 1 they would come before all others:
-/// but what is too much for the queue of a core stands there as well, and of three hundred who are
-/// always ready those would never have their turn who have waited for longest.
+/// and of these one had its turn for some twenty of those. With 1 they would come before all
+/// others: but what is too much for the queue of a core stands there as well, and of three hundred
+/// who are always ready those would never have their turn who have waited for longest.
 const POLLS_BETWEEN_OTHERS: u32 = 2;
 
 fn main() -> ExitCode {

@@ -25,8 +25,8 @@ const TURN: Duration = Duration::from_millis(1);
 /// Inputs of a turn, at most: what these cause here is handled in it, too, so that a socket is told
 /// all of it at once, and a message does not wait at each of its stations.
 const TURN_INPUTS: usize = 128;
-/// How long who has gone on waits for its next turn, at most, while what has come before waits, what
-/// it said itself among that: so the inbox does not fill with what ten rooms tell thousands.
+/// How long who has gone on waits for its next turn, at most, while what has come before waits,
+/// what it said itself among that: so the inbox does not fill with what ten rooms tell thousands.
 const GOES_ON: Duration = Duration::from_millis(10);
 /// Inputs from which on threads outside the runtime have their turn behind one in which somebody
 /// has gone on, as a room does that tells thousands: where there is one core for all, who has the

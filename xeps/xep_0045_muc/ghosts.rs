@@ -134,8 +134,8 @@ impl Room {
         self.unsure.retain(|since| seat.is_none_or(|seat| seat.since != *since));
     }
 
-    /// What the ping has come to: that it cannot be reached, or any other answer of its client. That
-    /// its server cannot be reached says nothing of it: that has been asked again by then, or is.
+    /// What the ping has come to: that it cannot be reached, or any other answer of its client.
+    /// That its server cannot be reached now says nothing of it: it is asked again.
     pub fn pinged(&mut self, from: &Jid, answer: &Stanza, turn: &mut Turn<'_, '_>) {
         let Some(since) = asked_of(answer).filter(|since| self.unsure.contains(since)) else {
             return;
