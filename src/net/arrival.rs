@@ -49,6 +49,10 @@ pub(crate) enum Near {
     Balancer,
 }
 
+/// What the system keeps of a connection and has not sent, in bytes: with more of it each of a
+/// thousand that do not read takes megabytes outside of every limit of ours.
+const UNSENT_SYSTEM_BYTES_MAX: u32 = 256 << 10;
+
 /// Without the first the last flight of a login may wait 40 ms for an acknowledgement. Without the
 /// second nobody finds out that a phone is gone without a word for as long as its messages are
 /// tried again: a quarter of an hour.
@@ -59,6 +63,8 @@ fn prepare(socket: &TcpStream, unreached_ms_max: u32) {
         SockRef::from(socket)
             .set_tcp_user_timeout(Some(Duration::from_millis(unreached_ms_max.into()))),
     );
+    #[cfg(target_os = "linux")]
+    drop(SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_SYSTEM_BYTES_MAX));
 }
 
 /// Takes a connection over.
@@ -188,5 +194,20 @@ mod tests {
         assert!(client.is_ok() && socket.nodelay().unwrap());
         let unreached = SockRef::from(&socket).tcp_user_timeout().unwrap();
         assert_eq!(unreached, Some(Duration::from_secs(30)));
+    }
+
+    #[tokio::test]
+    async fn the_system_keeps_little_for_a_peer_that_does_not_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (client, (socket, _)) = (client.unwrap(), accepted.unwrap());
+        SockRef::from(&client).set_recv_buffer_size(4096).unwrap();
+        prepare(&socket, 30_000);
+        let (mut taken, much) = (0, vec![0; 64 << 10]);
+        while let Ok(more) = socket.try_write(&much) {
+            taken += more;
+        }
+        assert!(taken < 1 << 20, "{taken} bytes");
     }
 }
