@@ -7,6 +7,7 @@
 //! may have several words. What is encrypted names nobody whom a server could see.
 
 use engine::wire::*;
+use percent_encoding::percent_decode_str;
 use std::{
     borrow::Cow,
     collections::{BTreeSet, btree_set::Range},
@@ -119,7 +120,10 @@ fn address(child: Element<'_>) -> Option<Jid> {
         return Jid::parse(&child.attribute("to")?).ok();
     }
     let uri = child.is(REFERENCE).then(|| child.attribute("uri")).flatten()?;
-    Jid::parse(uri.strip_prefix("xmpp:").unwrap_or(&uri)).ok()
+    let Some(path) = uri.strip_prefix("xmpp:") else { return Jid::parse(&uri).ok() };
+    // RFC 5122 §2.2: what is asked of it is behind it.
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    Jid::parse(&percent_decode_str(path).decode_utf8().ok()?).ok()
 }
 
 fn is_word(c: Option<char>) -> bool {
@@ -257,10 +261,14 @@ mod tests {
             "<body>@juliet's</body>",
             "<reference xmlns='urn:xmpp:reference:0' type='mention' uri='xmpp:juliet@x'/>",
             "<reference xmlns='urn:xmpp:reference:0' uri='xmpp:garden@rooms.x/Juliet'/>",
+            "<reference xmlns='urn:xmpp:reference:0' uri='xmpp:juliet@x?message;body=hark'/>",
             "<body>yes</body><reply xmlns='urn:xmpp:reply:0' id='1' to='garden@rooms.x/Juliet'/>",
         ] {
             assert!(is_to(inner), "{inner}");
         }
+        let uri = "xmpp:garden@rooms.x/Juliet%20C%C3%A4pulet%3F";
+        let mention = message(&format!("<reference xmlns='urn:xmpp:reference:0' uri='{uri}'/>"));
+        assert!(is_mentioned(&mention, "Juliet Cäpulet?", "juliet@x"));
         for inner in [
             "<body>Juliets</body>",
             "<body>hark</body>",
