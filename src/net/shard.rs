@@ -37,7 +37,8 @@ const SLICE_INPUTS: usize = 64;
 pub(crate) async fn run(shell: Arc<Shell>, number: usize, writer: Queue) {
     let (shard, inputs, outputs) = Default::default();
     let ticked = Instant::now();
-    let mut host = Host { shell, number, writer, shard, inputs, outputs, ticked, is_due: false };
+    let mut host =
+        Host { shell, number, writer, shard, inputs, outputs, ticked, is_due: false, tells: false };
     loop {
         host.wait().await;
         if host.turn() {
@@ -61,13 +62,16 @@ struct Host {
     ticked: Instant,
     /// Whether somebody wants to, behind a turn: that is work that is under way.
     is_due: bool,
+    /// Whether those who did had anything to say. Else they come back by the clock, a millisecond
+    /// later.
+    tells: bool,
 }
 
 impl Host {
     /// Until there is something to do.
     async fn wait(&mut self) {
         let Self { shell, number, shard, inputs, .. } = self;
-        if inputs.is_empty() && !self.is_due {
+        if inputs.is_empty() && !(self.is_due && self.tells) {
             tokio::select! {
                 () = shell.post.take(*number, inputs, TURN_INPUTS) => {}
                 () = shell.clock.reaches(shard.wakes()) => {}
@@ -136,6 +140,7 @@ impl Host {
         let Self { shell, writer, shard, outputs, .. } = self;
         self.ticked = Instant::now();
         shell.with_ctx(|ctx| shard.handle(ctx, Input::Tick, outputs));
+        self.tells = !outputs.is_empty();
         outputs.drain(..).for_each(|output| execute(shell, writer, output));
     }
 }

@@ -25,6 +25,8 @@ const ASKED: &str = "sits-";
 const ANSWER_MS_MAX: u64 = 25_000;
 /// How often a client of another server is asked, before it is taken to be gone: within 90 seconds.
 const FOREIGN_ASKED_MAX: u32 = 3;
+/// After so long there is room in the line again, in milliseconds.
+const WRITTEN_MS: u64 = 100;
 const PING: Name = Name::new("urn:xmpp:ping", "ping");
 
 /// When whoever has not answered is asked again, and how often they have been.
@@ -65,7 +67,10 @@ impl Room {
         }
         match asks.times < FOREIGN_ASKED_MAX || self.drop_silent(turn) {
             true => self.ask_unsure(turn),
-            // Others have their turn before the rest of them.
+            // Others have their turn before the rest of them, and what is decided is written.
+            false if self.line.is_full() => {
+                turn.out.push(Output::Wake(turn.ctx.now.after(WRITTEN_MS)));
+            }
             false => turn.out.push(Output::Wake(turn.ctx.now)),
         }
     }
