@@ -7,8 +7,9 @@ import subprocess
 import threading
 import time
 
-SECONDS_MAX = 30
-SCENE_SECONDS_MAX = 90
+# Against hanging only: what is slow under load is no failure.
+SECONDS_MAX = 300
+SCENE_SECONDS_MAX = 1200
 
 scene = threading.local()  # `deadline` of what this thread plays
 over = threading.Event()  # somebody has failed: the others need not go on
