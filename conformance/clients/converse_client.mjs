@@ -58,6 +58,8 @@ const hosts = [...here, `MAP localhost 127.0.0.1`, "MAP * ~NOTFOUND"];
 const browser = await puppeteer.launch({
   executablePath: "/usr/bin/chromium",
   userDataDir: folder,
+  timeout: 0, // whoever drives it bounds each step
+  protocolTimeout: 0,
   args: [
     "--no-sandbox", // a container has only root, who gets no sandbox
     "--disable-gpu",
@@ -68,6 +70,7 @@ const browser = await puppeteer.launch({
   defaultViewport: { width: 1000, height: 700 },
 });
 const page = await browser.newPage();
+page.setDefaultTimeout(0);
 page.on("pageerror", (error) => show("pageerror", error.message));
 page.on("console", (message) => {
   if (message.type() === "error") show("console", message.text());

@@ -45,7 +45,7 @@ class Rooms:
 
     async def do_enter(self, room, nick):
         try:
-            await self.plugin["xep_0045"].join_muc_wait(JID(room), nick, timeout=20)
+            await self.plugin["xep_0045"].join_muc_wait(JID(room), nick, timeout=120)
             show("entered", room)
         except PresenceError as error:
             show("kept_out", room, error.condition)

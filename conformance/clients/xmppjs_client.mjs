@@ -13,7 +13,9 @@ const entry = createRequire(modules + "/").resolve("@xmpp/client");
 const { client, jid, xml } = await import(pathToFileURL(entry));
 
 const { local, domain, resource } = jid(address);
-const xmpp = client({ service, domain, resource, username: local, password });
+const account = { domain, resource, username: local, password };
+// Its own two seconds for an end in order are not enough on a busy machine.
+const xmpp = client({ service, ...account, timeout: 60_000 });
 const show = (...words) => console.log(...words);
 const bare = (from) => jid(from).bare().toString();
 
