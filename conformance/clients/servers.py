@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -22,6 +23,9 @@ from peers.ejabberd import machine  # noqa: E402
 from peers.ground import debian_version  # noqa: E402
 
 DOMAIN = "localhost"
+
+giving = threading.Lock()
+given = set()  # all ports that this process has ever given to a server
 
 
 class Certificate:
@@ -93,9 +97,8 @@ class Server:
         self.certificate = certificate
         self.domain = certificate.domain
         self.host = host
-        free = free_ports(2)
-        self.port, self.port_tls = port or free[0], port_tls or free[1]
-        self.port_http, self.port_https = free_ports(2)
+        free, free_tls, self.port_http, self.port_https = free_ports(4)
+        self.port, self.port_tls = port or free, port_tls or free_tls
         host_meta = f"https://{self.domain}:{self.port_https}/.well-known/host-meta"
         self.ways = {
             "host-meta": (host_meta, self.port_https),
@@ -369,10 +372,16 @@ def target():
 
 
 def free_ports(count):
-    """Ports that the system calls free now; all held until the last is known."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
+    """Ports that the system calls free now; none twice, as who is given one binds it later."""
+    ports, held = [], []
+    with giving:
+        while len(ports) < count:
+            held.append(socket.create_server(("127.0.0.1", 0)))
+            port = held[-1].getsockname()[1]
+            if port not in given:
+                given.add(port)
+                ports.append(port)
+    for one in held:
         one.close()
     return ports
 
