@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long all may take to come online.
@@ -25,6 +25,8 @@ const SETTLEMENT: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_millis(1500);
 /// How long it may take until all have told who is in the rooms.
 const LISTING: Duration = Duration::from_secs(30);
+/// How long it may take until enough has happened.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How long reading all archives may take.
 const READING: Duration = Duration::from_secs(300);
 /// The mean time between two things that the owner of a room does to the others.
@@ -219,6 +221,21 @@ impl Crowd {
         let online =
             |progress: &Progress| progress.online.load(Relaxed) || progress.vanished.load(Relaxed);
         self.stage.wait(within, Duration::ZERO, online).map_err(Broken)
+    }
+
+    /// Waits until this holds of what has happened since the last fault.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn live_until(&self, enough: impl Fn(&[Event]) -> bool) -> Result<(), Broken> {
+        let end = Instant::now() + PATIENCE;
+        while !self.stage.journal.since_fault(&enough) {
+            if Instant::now() > end {
+                return Err(Broken(format!("not enough has happened in {PATIENCE:?}")));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// Lets all be acknowledged and delivered, reads the archives, and judges.

@@ -5,6 +5,7 @@ mod strike;
 use super::{
     crowd::{Crowd, Plan},
     device::chance::Chance,
+    history::Event,
     process::Program,
     report::Report,
     shim::Shim,
@@ -71,6 +72,8 @@ pub struct Siege<'a> {
     pub times: u32,
     /// How long to wait in between, in milliseconds, from here to there.
     pub gap_ms: Range<u64>,
+    /// What must besides have happened since the fault before, however slow the machine is.
+    pub enough: fn(&[Event]) -> bool,
     /// Where the history is kept.
     pub history: &'a Path,
     /// The database and its name in there, if it is not SQLite.
@@ -121,10 +124,10 @@ impl Siege<'_> {
                 crowd.vanish();
             }
             let gap = self.gap_ms.start + chance.below(self.gap_ms.end - self.gap_ms.start);
-            std::thread::sleep(Duration::from_millis(gap));
+            self.waits(gap, &crowd)?;
             scene.strike(number)?;
         }
-        std::thread::sleep(Duration::from_millis(self.gap_ms.start));
+        self.waits(self.gap_ms.start, &crowd)?;
         crowd.all_online(RETURN).map_err(|broken| broken.to_string())?;
         // The server stays until all are judged.
         let (ready, more, server) = scene.end();
@@ -132,5 +135,10 @@ impl Siege<'_> {
         drop(server);
         let title = format!("{:?}, {} times, seed {}", self.kind, self.times, self.plan.seed);
         Ok(Report { title, faults: self.times, ready, more, outcome })
+    }
+
+    fn waits(&self, gap_ms: u64, crowd: &Crowd) -> Result<(), Failure> {
+        std::thread::sleep(Duration::from_millis(gap_ms));
+        crowd.live_until(self.enough).map_err(|broken| broken.to_string().into())
     }
 }

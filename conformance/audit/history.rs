@@ -206,6 +206,15 @@ impl Fault {
     }
 }
 
+/// How many messages the server has taken responsibility for here.
+pub fn acked(events: &[Event]) -> usize {
+    let ids = |event: &Event| match &event.what {
+        What::Acked { ids, .. } => ids.len(),
+        _ => 0,
+    };
+    events.iter().map(ids).sum()
+}
+
 /// Writes one event as a line.
 ///
 /// # Errors

@@ -73,6 +73,14 @@ impl Journal {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).forgot
     }
 
+    /// Whether this holds of what has happened since the last fault.
+    pub fn since_fault(&self, holds: impl Fn(&[Event]) -> bool) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fault = |event: &Event| matches!(event.what, What::Fault { .. });
+        let since = kept.events.iter().rposition(is_fault).map_or(0, |at| at + 1);
+        holds(&kept.events[since..])
+    }
+
     /// All that has happened.
     ///
     /// # Errors

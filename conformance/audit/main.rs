@@ -147,6 +147,7 @@ fn siege(args: RunArgs) -> Result<bool, Box<dyn Error + Send + Sync>> {
         kind: args.fault,
         times: args.times,
         gap_ms: args.gap_ms_min..args.gap_ms_max.max(args.gap_ms_min + 1),
+        enough: |_| true,
         history: &folder.join("history.jsonl"),
         postgres: postgres.as_ref().map(|postgres| (postgres, "audit")),
         settings: &args.settings,

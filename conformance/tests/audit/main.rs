@@ -10,9 +10,9 @@ mod toy;
 
 use conformance::audit::{
     crowd::{Crowd, Outcome, Plan},
-    history::Fault,
+    history::{Fault, acked},
 };
-use std::{fs, thread, time::Duration};
+use std::{fs, time::Duration};
 use toy::{Bug, Toy};
 
 /// Messages a second, for long enough that every bug shows.
@@ -27,7 +27,9 @@ const PLAN: Plan = Plan {
     seed: 7,
 };
 const STRIKES: u32 = 4;
-const GAP: Duration = Duration::from_millis(350);
+/// Messages that are acknowledged before each, and behind the last.
+const ACKED: usize = 150;
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is done to the toy.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,7 +46,8 @@ fn play(name: &str, bug: Bug, strike: Strike) -> Outcome {
     fs::create_dir_all(&folder).unwrap();
     let crowd = Crowd::gather(&plan, toy.door(), &folder.join("history.jsonl")).unwrap();
     for _ in 0..STRIKES {
-        thread::sleep(GAP);
+        crowd.live_until(|events| acked(events) >= ACKED).unwrap();
+        crowd.all_online(PATIENCE).unwrap();
         if strike == Strike::Cut {
             crowd.cut();
             continue;
@@ -53,7 +56,7 @@ fn play(name: &str, bug: Bug, strike: Strike) -> Outcome {
         toy.kill();
         crowd.returns(toy.door());
     }
-    thread::sleep(GAP);
+    crowd.live_until(|events| acked(events) >= ACKED).unwrap();
     let outcome = crowd.settle().unwrap();
     fs::remove_dir_all(&folder).unwrap();
     outcome
