@@ -11,7 +11,7 @@ SOURCES = ["pom.xml", "Results.java"]
 
 ADMIN = "admin"
 PASSWORD = "romeo&<juliet>"
-REPLY_MS = 30_000  # how long a test waits for what does not come
+REPLY_MS = 10_000  # how long a test waits for what does not come
 SECONDS_MAX = 900  # for all tests; they need ten when nobody waits in vain
 SHOWN_LINES_MAX = 100
 
