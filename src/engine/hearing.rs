@@ -228,9 +228,11 @@ impl Hearings {
     }
 
     /// There was no room for what a room told while the session's own log was told it, or while
-    /// much waited in the account's line or for the client's acknowledgement.
-    pub fn crowds_out(&mut self, room: Bare) {
-        self.rooms.entry(room).or_default().crowded = true;
+    /// much waited in the account's line or for the client's acknowledgement. Up to a place it may
+    /// be due; not where something waits that was said before.
+    pub fn crowds_out(&mut self, room: Bare, due: Option<Pos>) {
+        let one = self.rooms.entry(room).or_default();
+        (one.crowded, one.due) = (true, one.due.max(due.unwrap_or_default()));
     }
 
     /// The rooms of which that is said, each with what was told last.
@@ -430,11 +432,11 @@ mod tests {
     fn what_there_was_no_room_for_is_asked_for_once() {
         let (room, mut hearings) = (Bare::parse("garden@rooms.x").unwrap(), Hearings::default());
         hearings.hear(&room, told(0, 5));
-        hearings.crowds_out(room.clone());
-        hearings.crowds_out(room.clone());
+        hearings.crowds_out(room.clone(), None);
+        hearings.crowds_out(room.clone(), None);
         assert_eq!(hearings.take_crowded(), [(room.clone(), Pos(5))]);
         assert_eq!(hearings.take_crowded(), []);
-        hearings.crowds_out(room.clone());
+        hearings.crowds_out(room.clone(), None);
         hearings.comes_back();
         assert_eq!(hearings.take_crowded(), [], "all rooms are told that it is back");
     }

@@ -333,9 +333,16 @@ impl Unacked {
     }
 
     /// Whether it has so much to acknowledge that rooms tell it nothing more of what it has missed.
-    /// Many may tell it at once, and all of that waits for its socket.
+    /// Many may tell it at once, and all of that waits for its socket. Who never acknowledges
+    /// anything would hear them no more.
     pub fn is_far_ahead(&self) -> bool {
-        self.queue.len() > FAR_AHEAD_STANZAS_MAX || self.whole.bytes > AHEAD_BYTES_MAX
+        let is_far = self.queue.len() > FAR_AHEAD_STANZAS_MAX;
+        self.acked > 0 && (is_far || self.whole.bytes > AHEAD_BYTES_MAX)
+    }
+
+    /// Whether so much of that has been acknowledged that rooms may go on.
+    pub fn comes_near(&self) -> bool {
+        self.queue.len() <= FAR_AHEAD_STANZAS_MAX / 2 && self.whole.bytes <= AHEAD_BYTES_MAX
     }
 
     /// The client has so many. Tells the last place in the log among them that are news.

@@ -85,10 +85,10 @@ impl Host {
         // A room that goes on telling one has its part, and who hears that.
         self.shell.post.take_now(self.number, &mut self.inputs, TURN_INPUTS);
         let goes_on = self.is_due() && self.may_go_on();
-        let until = Instant::now() + TURN;
         if goes_on {
             self.tick();
         }
+        let until = Instant::now() + TURN;
         let mut handled = 0;
         loop {
             self.shell.post.take_now(self.number, &mut self.inputs, TURN_INPUTS - handled);

@@ -59,10 +59,10 @@ impl House {
         is_ping && is_rooms && !self.mute && self.unread != stanza.head.to
     }
 
-    /// The client does, or its server for it: that there is none.
+    /// The client does, or its server for it, in a word that is no client's: that there is none.
     pub(super) fn answers_ping(&self, client: &Jid, ping: &Stanza) -> Input {
         let is_there = self.directed.get(client).is_some_and(|to| !to.is_empty());
-        let refused = || ping.refused(&StanzaCondition::ServiceUnavailable.into());
+        let refused = || ping.refused(&StanzaCondition::RecipientUnavailable.into());
         let refused = (!is_there).then(refused).flatten();
         Input::Routed(refused.unwrap_or_else(|| ping.result()), None)
     }

@@ -68,9 +68,7 @@ impl Room {
         match asks.times < FOREIGN_ASKED_MAX || self.drop_silent(turn) {
             true => self.ask_unsure(turn),
             // Others have their turn before the rest of them, and what is decided is written.
-            false if self.line.is_full() => {
-                turn.out.push(Output::Wake(turn.ctx.now.after(WRITTEN_MS)));
-            }
+            false if self.line.is_full() => self.ask_at(turn.ctx.now.after(WRITTEN_MS), turn),
             false => turn.out.push(Output::Wake(turn.ctx.now)),
         }
     }
@@ -112,10 +110,14 @@ impl Room {
         self.unsure = asked;
         let times = self.asks.take().map_or(0, |asks| asks.times).saturating_add(1);
         if !self.unsure.is_empty() {
-            let at = turn.ctx.now.after(ANSWER_MS_MAX);
-            self.asks = Some(Asks { at, times });
-            turn.out.push(Output::Wake(at));
+            self.asks = Some(Asks { at: turn.ctx.now, times });
+            self.ask_at(turn.ctx.now.after(ANSWER_MS_MAX), turn);
         }
+    }
+
+    fn ask_at(&mut self, at: Moment, turn: &mut Turn<'_, '_>) {
+        self.asks.iter_mut().for_each(|asks| asks.at = at);
+        turn.out.push(Output::Wake(at));
     }
 
     /// What an account of this server is asked, which knows where its sessions have gone in.
@@ -129,8 +131,8 @@ impl Room {
         Stanza::new(head).with(Draft::new(PING).finish())
     }
 
-    /// Who says something is there. Of the sessions of this server their accounts say it, and what
-    /// they have missed.
+    /// Who says something is there; whether it knows that it is in, its presence tells. Of the
+    /// sessions of this server their accounts say it, and what they have missed.
     pub fn is_heard_of(&mut self, from: &Jid, ctx: &Ctx<'_>) {
         if self.unsure.is_empty() || ctx.settings.hosts(from.domain()) {
             return;
@@ -140,7 +142,8 @@ impl Room {
     }
 
     /// What the ping has come to: that it cannot be reached, or any other answer of its client.
-    /// That its server cannot be reached now says nothing of it: it is asked again.
+    /// That says nothing of it when there is no way to its server now, or when its client may be
+    /// one that knows no pings: it is asked again.
     pub fn pinged(&mut self, from: &Jid, answer: &Stanza, turn: &mut Turn<'_, '_>) {
         let Some(since) = asked_of(answer).filter(|since| self.unsure.contains(since)) else {
             return;
@@ -150,7 +153,7 @@ impl Room {
             return;
         }
         match answer.head.type_str() {
-            "error" if is_cut_off(answer) => {}
+            "error" if is_unclear(answer) => {}
             "error" if is_unreachable(answer) => self.drop_lost(from, turn),
             _ => drop(self.unsure.remove(&since)),
         }
@@ -195,12 +198,15 @@ impl Room {
     }
 }
 
-/// Whether no more is known than that there is no way to its server now.
-fn is_cut_off(error: &Stanza) -> bool {
-    let condition = error_of(error).condition;
-    const NO_WAY: [StanzaCondition; 2] =
-        [StanzaCondition::RemoteServerNotFound, StanzaCondition::RemoteServerTimeout];
-    NO_WAY.contains(&condition)
+/// Whether it may be there nevertheless. What a client says that knows no pings, its server says as
+/// well when it is gone (RFC 6120 §8.4, RFC 6121 §8.5.3.2.3).
+fn is_unclear(error: &Stanza) -> bool {
+    const UNCLEAR: [StanzaCondition; 3] = [
+        StanzaCondition::RemoteServerNotFound,
+        StanzaCondition::RemoteServerTimeout,
+        StanzaCondition::ServiceUnavailable,
+    ];
+    UNCLEAR.contains(&error_of(error).condition)
 }
 
 /// The number of the seat that this answer is of.

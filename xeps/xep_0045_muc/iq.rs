@@ -36,7 +36,7 @@ const ASKED_EACH_MAX: usize = 8;
 impl Room {
     /// Whatever comes.
     pub fn routed(&mut self, stanza: Stanza, owed: Option<Owed>, turn: &mut Turn<'_, '_>) {
-        if stanza.head.type_str() != "error" {
+        if stanza.kind() != Kind::Presence && stanza.head.type_str() != "error" {
             stanza.head.from.iter().for_each(|from| self.is_heard_of(from, turn.ctx));
         }
         match stanza.kind() {

@@ -320,7 +320,12 @@ impl engine::room::Room for Room {
             self.is_new = false;
             self.look_around(&mut turn);
         }
-        if let Some(input) = self.hold_at_end(input, &mut turn) {
+        // Behind what waits already.
+        let input = match self.slices.held.is_empty() {
+            true => self.hold_at_end(input, &mut turn),
+            false => Some(input),
+        };
+        if let Some(input) = input {
             self.hears(input, &mut turn);
         }
         self.end_in_turn(&mut turn);

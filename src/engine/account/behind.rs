@@ -56,7 +56,7 @@ impl Account {
             // When its turn has come the room is asked for it.
             Err(full) if full.told.is_some() => {
                 let hearings = &mut self.sessions[place].hearings;
-                full.room().into_iter().for_each(|(by, _)| hearings.crowds_out(by.bare()));
+                full.room().into_iter().for_each(|(by, _)| hearings.crowds_out(by.bare(), None));
             }
             Err(full) if replay.behind.last_of(sender) <= told => {
                 let (before, id) = (replay.behind.give_way(sender, told), session.id);

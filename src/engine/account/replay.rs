@@ -222,6 +222,7 @@ impl Account {
                 }
                 Telling::Done => {
                     self.sessions[place].replay = None;
+                    self.hears_crowded(place, out);
                     self.has_got(place, after.max(since), ctx, out);
                 }
                 Telling::Rests | Telling::Reads | Telling::Fails | Telling::Hopes => {}

@@ -167,6 +167,8 @@ impl Account {
         }
         session.link = link;
         session.lacks_of_rooms();
+        // All are asked below.
+        session.hearings.comes_back();
         session.catch_up(got, self.released, ctx.now.after(BEHIND_MS_MAX));
         self.take_acks(place, ctx, out);
         self.resumed(place, &claim, claims, ctx, out);

@@ -53,8 +53,10 @@ impl Account {
         // What comes with news is said now, and counted here.
         if is_overrun || news.is_none() && self.sessions[session].is_far_ahead() {
             // The next one may be long in coming.
-            let room = pair.0.as_ref().map(Jid::bare);
-            room.into_iter().for_each(|room| self.sessions[session].hearings.crowds_out(room));
+            if let Some(by) = pair.0 {
+                let due = (!is_overrun).then_some(told.pos);
+                self.sessions[session].hearings.crowds_out(by.bare(), due);
+            }
             self.crowded |= is_overrun;
             return;
         }
@@ -232,6 +234,10 @@ impl Account {
         let is_in = session.directed.iter().any(|to| to.bare() == room);
         if session.is_attached() && is_in {
             let last = session.hearings.wakes(&room);
+            if session.is_far_ahead() {
+                // What it is told now it would not hear. It is asked for that when it would.
+                return session.hearings.crowds_out(room, None);
+            }
             out.push(attends(room, session.jid.clone(), Attends::Back(last)));
         }
     }
@@ -240,13 +246,18 @@ impl Account {
     /// most of what it was told.
     pub(super) fn hear_on(&mut self, place: usize, out: &mut Vec<Output>) {
         let Some(session) = self.sessions.get(place) else { return };
-        let has_room = session.managed.as_ref().is_some_and(|one| !one.unacked.is_ahead());
-        if has_room && session.is_attached() {
-            let is_told_its_log = session.replay.is_some();
+        let Some(managed) = session.managed.as_ref().filter(|_| session.is_attached()) else {
+            return;
+        };
+        let is_ahead = managed.unacked.is_ahead();
+        let comes_near = managed.unacked.comes_near() && session.replay.is_none();
+        if !is_ahead {
             self.hear_more(place, out);
-            if !is_told_its_log {
-                self.hears_crowded(place, out);
-            }
+        }
+        match comes_near {
+            true if self.waiting.is_overrun() => self.crowded = true,
+            true => self.hears_crowded(place, out),
+            false => {}
         }
     }
 

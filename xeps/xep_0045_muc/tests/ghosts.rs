@@ -180,8 +180,9 @@ fn who_of_another_server_stays_silent_is_put_out_within_90_s_section_18_1_2() {
 #[test]
 fn what_a_ping_is_answered_says_whether_its_session_is_there() {
     for (condition, is_out, is_asked_again) in [
-        ("service-unavailable", true, false),
+        ("service-unavailable", false, true),
         ("item-not-found", true, false),
+        ("recipient-unavailable", true, false),
         ("remote-server-not-found", false, true),
         ("feature-not-implemented", false, false),
     ] {

@@ -96,10 +96,8 @@ fn who_comes_back_at_once_lets_others_come_before() {
 
 #[test]
 fn of_more_than_a_turn_has_time_for_all_come_back_before_any_does_twice() {
-    let [one, next, last] = turns(150);
-    assert!(one.len() < 100 && one.len() == next.len(), "{} of 150", one.len());
-    let mut told = [one, next, last].concat();
-    told.truncate(150);
-    let all: BTreeSet<_> = told.iter().collect();
-    assert_eq!(all.len(), 150);
+    let [one, next, _] = turns(150);
+    assert!(one.len() < 150, "{} of 150", one.len());
+    let told = one.iter().chain(&next).take(150);
+    assert_eq!(told.collect::<BTreeSet<_>>().len(), 150);
 }
