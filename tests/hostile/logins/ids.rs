@@ -56,7 +56,7 @@ async fn at_20_a_thousand_streams_of_each_way_have_names_that_nobody_can_guess()
     is_calm(&server);
 }
 
-const TOKENS: usize = 250;
+const TOKENS: usize = 500;
 const KIND: &str = "HT-SHA-256-NONE";
 
 /// A token for each of the tokens before.
