@@ -1,6 +1,7 @@
 //! XMPP over BOSH (XEP-0124, XEP-0206), request by request, and what goes wrong with it.
 
 use crate::{
+    certificates::measured,
     client::{Client, handshake},
     server::{PATIENCE, Server},
 };
@@ -155,8 +156,7 @@ async fn browsers_chat_over_bosh() {
     let end = juliet.send("type='terminate'", "<presence type='unavailable'/>").await.unwrap();
     assert_eq!(end, "<body xmlns='http://jabber.org/protocol/httpbind' type='terminate'/>");
     assert!(juliet.say("").await.contains("condition='item-not-found'"));
-    let metrics = server.get("/metrics").await;
-    assert!(metrics.contains("waxwing_bosh_sessions 0"), "{metrics}");
+    measured(&server, "waxwing_bosh_sessions 0").await;
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn logged(server: &Server, what: &str) {
 }
 
 /// Waits until Prometheus is told this.
-async fn measured(server: &Server, line: &str) {
+pub async fn measured(server: &Server, line: &str) {
     let told = async {
         while !server.get("/metrics").await.lines().any(|it| it == line) {
             tokio::task::yield_now().await;

@@ -7,7 +7,7 @@
 use super::{Doors, Intruder, Profile, SETTINGS, encoded, plain, siege::Siege};
 use crate::{
     server::{Server, folder},
-    watch::log,
+    watch::{log, until},
 };
 use conformance::{
     actor::Next,
@@ -270,14 +270,14 @@ async fn at_18_a_certificate_is_worth_what_it_names_and_who_vouches_for_it_whate
     let refused = siege.bears(move |before| shows_all(before, doors, &ours)).await;
     assert_eq!(refused, [3, 3, 0, 0]);
 
-    let metrics = siege.server.get("/metrics").await;
     let failed = "waxwing_handshakes_total{outcome=\"failed\"} 6";
-    assert!(metrics.lines().any(|line| line == failed), "{metrics}");
-    let log = log(&siege.server);
+    let server = siege.server.clone();
+    until(failed, async || server.get("/metrics").await.lines().any(|line| line == failed)).await;
     let told = |line: &&str| {
         line.contains(r#""connection closed","peer":"127.0.0.1:"#)
             && line.contains(r#""kind":"handshake","why":""#)
     };
-    assert_eq!(log.lines().filter(told).count(), 6, "{log}");
+    until("six are in the log", async || log(&server).lines().filter(told).count() >= 6).await;
+    assert_eq!(log(&server).lines().filter(told).count(), 6);
     siege.ends().await;
 }
