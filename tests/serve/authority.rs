@@ -1,7 +1,10 @@
 //! A certificate authority: Pebble, the server to test clients of ACME with, and the DNS that it
 //! believes. Both come with Debian's package `pebble`.
 
-use crate::trust::{believe, believe_in, put, shake};
+use crate::{
+    server::PATIENCE,
+    trust::{believe, believe_in, put, shake},
+};
 use std::{
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -13,6 +16,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     process::{Child, Command},
+    time::timeout,
 };
 use tokio_rustls::rustls::RootCertStore;
 
@@ -57,9 +61,12 @@ impl Authority {
         let pebble = start(here, "pebble", &["-config", "config.json", "-dnsserver", &dns]);
         let authority = Self { address, folder, _pebble: pebble, _dns: names };
         for port in [ACME, MANAGEMENT, DNS, DNS_MANAGEMENT] {
-            while TcpStream::connect((address, port)).await.is_err() {
-                tokio::task::yield_now().await;
-            }
+            let listens = async {
+                while TcpStream::connect((address, port)).await.is_err() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(PATIENCE, listens).await.expect("it listens");
         }
         authority
     }
@@ -104,8 +111,10 @@ fn start(folder: &Path, program: &str, words: &[&str]) -> Child {
     let log = File::create(folder.join(format!("{program}.log"))).unwrap();
     let mut command = Command::new(program);
     command.args(words).current_dir(folder).kill_on_drop(true);
-    // It would wait some seconds before each look, and believe what it has seen before.
+    // It would wait some seconds before each look, believe what it has seen before, and refuse
+    // what is right now and then.
     command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_AUTHZREUSE", "0");
+    command.env("PEBBLE_WFE_NONCEREJECT", "0");
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     command
         .spawn()
