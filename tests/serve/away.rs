@@ -19,21 +19,23 @@ impl Stopped {
         let is_one = |process: &Path| fs::read_link(process.join("cwd")).is_ok_and(|at| at == data);
         let all = fs::read_dir("/proc").unwrap().flatten().map(|process| process.path());
         let name = |process: &Path| process.file_name().unwrap().to_str().unwrap().to_owned();
-        let pids: Vec<_> = all.filter(|one| is_one(one)).map(|one| name(&one)).collect();
+        let pids = all.filter(|one| is_one(one)).map(|one| name(&one));
+        // Those that clean up come and go.
+        let pids: Vec<_> = pids.filter(|pid| signal("-STOP", pid)).collect();
         assert!(pids.len() > 3, "{pids:?}");
-        signal("-STOP", &pids);
         Self(pids)
     }
 }
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        signal("-CONT", &self.0);
+        self.0.iter().for_each(|pid| assert!(signal("-CONT", pid)));
     }
 }
 
-fn signal(name: &str, pids: &[String]) {
-    assert!(Command::new("kill").arg(name).args(pids).status().unwrap().success());
+/// Whether there is such a process.
+fn signal(name: &str, pid: &str) -> bool {
+    Command::new("kill").args([name, pid]).status().unwrap().success()
 }
 
 struct Person(Client<TlsStream<TcpStream>>);
