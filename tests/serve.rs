@@ -39,7 +39,7 @@ mod ways;
 
 use client::{Client, handshake};
 use server::{LOG, PATIENCE, Server, fails, folder, run, settings};
-use std::{fs, os::unix::fs::PermissionsExt, time::Instant};
+use std::{fs, os::unix::fs::PermissionsExt};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
@@ -291,12 +291,12 @@ async fn add_migration(data: &std::path::Path) {
 
 #[tokio::test]
 async fn sigterm_ends_every_stream_with_system_shutdown_and_the_process_with_0() {
-    let server = Server::start("").await;
+    // Far longer than anybody waits here.
+    let server = Server::start("[limits]\nshutdown_seconds_max = 300\n").await;
     server.add("juliet@localhost", "secret").await;
     let mut juliet = Client::starttls(&server).await;
     juliet.login("balcony").await;
     let mut stranger = Client::connect(server.starttls()).await;
-    let begun = Instant::now();
     server.signal("TERM").await;
     let said = juliet.hear_all().await;
     assert!(said.contains("<system-shutdown ") && said.ends_with("</stream:stream>"), "{said}");
@@ -304,7 +304,6 @@ async fn sigterm_ends_every_stream_with_system_shutdown_and_the_process_with_0()
     assert!(said.contains("<system-shutdown "), "{said}");
     drop((juliet, stranger));
     assert_eq!(server.ended().await, Some(0));
-    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
