@@ -186,7 +186,7 @@ async fn a_transaction_left_by_a_lost_connection_cannot_commit_later() {
     let stuck = database.beside().await;
     stuck.batch_execute("BEGIN; LOCK TABLE entry IN ACCESS EXCLUSIVE MODE").await.unwrap();
     drop((store, desk));
-    let hasty = Options { answer_ms_max: 300, ..options() };
+    let hasty = Options { answer_ms_max: 3_000, ..options() };
     let store = Postgres::open(&database.url, &hasty).await.unwrap();
     let mut desk = Desk::at(Arc::new(store)).await;
     let (number, last) = desk.store.last().await.unwrap();
