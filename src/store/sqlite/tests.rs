@@ -11,7 +11,7 @@ use engine::{
     unit::Change,
 };
 use sqlx::Row;
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 /// A folder with a database, removed at the end.
 struct Folder(tempfile::TempDir);
@@ -81,9 +81,15 @@ async fn a_newer_database_is_refused_and_not_touched() {
     let mut beside = folder.beside().await;
     let newer = "
         INSERT INTO _sqlx_migrations
-        SELECT 9999, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations LIMIT 1;
-        PRAGMA journal_mode = DELETE";
+        SELECT 9999, 'later', installed_on, TRUE, checksum, 0 FROM _sqlx_migrations LIMIT 1";
     sqlx::raw_sql(newer).execute(&mut beside).await.unwrap();
+    // Until the threads of the store have ended the file is theirs, too.
+    let alone = async {
+        while sqlx::raw_sql("PRAGMA journal_mode = DELETE").execute(&mut beside).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), alone).await.expect("it closes its file");
     beside.close().await.unwrap();
     let before = fs::read(folder.path()).unwrap();
     let refusal = why(Sqlite::open(&folder.path(), &options()).await);
