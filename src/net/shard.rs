@@ -20,18 +20,20 @@ use std::{
 };
 
 /// How long a turn takes, behind which others have theirs. Most inputs take some microseconds; to
-/// find out what one is shown who comes to a thousand takes some milliseconds.
-const TURN: Duration = Duration::from_millis(1);
+/// find out what one is shown who comes to a thousand takes some milliseconds. What is caused in
+/// it wakes fewer tasks than tokio's queue of a core holds, which are 256: what is too much for it
+/// is moved to where all cores look, and stands before who was ready first.
+const TURN: Duration = Duration::from_micros(500);
 /// Inputs of a turn, at most: what these cause here is handled in it, too, so that a socket is told
 /// all of it at once, and a message does not wait at each of its stations.
-const TURN_INPUTS: usize = 128;
+const TURN_INPUTS: usize = 64;
 /// How long who has gone on waits for its next turn, at most, while what has come before waits,
 /// what it said itself among that: so the inbox does not fill with what ten rooms tell thousands.
 const GOES_ON: Duration = Duration::from_millis(10);
 /// Inputs from which on threads outside the runtime have their turn behind one in which somebody
 /// has gone on, as a room does that tells thousands: where there is one core for all, who has the
 /// database would be kept waiting until the system takes that away, some milliseconds later.
-const SLICE_INPUTS: usize = 64;
+const SLICE_INPUTS: usize = 32;
 
 /// Hosts the shard of this number until the process ends.
 pub(crate) async fn run(shell: Arc<Shell>, number: usize, writer: Queue) {

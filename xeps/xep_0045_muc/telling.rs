@@ -28,7 +28,7 @@ use std::collections::{BTreeSet, VecDeque};
 /// In tests it is so little that it is often reached.
 pub const TURN_OUTPUTS_MAX: usize = if cfg!(test) { 8 } else { 100 };
 /// Occupants who are told at once; in tests so few that all rooms are told in slices.
-const SLICE_OCCUPANTS: usize = if cfg!(test) { 2 } else { 100 };
+const SLICE_OCCUPANTS: usize = if cfg!(test) { 2 } else { 50 };
 /// Of many members, those to whom one message may be news: who names hundreds wakes no more.
 const MENTIONED_MEMBERS_MAX: usize = 50;
 

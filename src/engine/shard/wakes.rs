@@ -8,7 +8,7 @@ use crate::{
 
 /// Outputs of one `Tick`, behind which the rest of who wants to come back does so with the next:
 /// ten rooms may go on telling thousands at once, and thousands of accounts wake together.
-const TICK_OUTPUTS_MAX: usize = 128;
+const TICK_OUTPUTS_MAX: usize = 64;
 /// How many come back in one `Tick`, at most: as many as a millisecond has time for.
 const TICKED_MAX: usize = 256;
 
