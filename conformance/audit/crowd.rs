@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// How long all may take to come online.
@@ -228,14 +228,10 @@ impl Crowd {
     /// # Errors
     /// When it does not in time.
     pub fn live_until(&self, enough: impl Fn(&[Event]) -> bool) -> Result<(), Broken> {
-        let end = Instant::now() + PATIENCE;
-        while !self.stage.journal.since_fault(&enough) {
-            if Instant::now() > end {
-                return Err(Broken(format!("not enough has happened in {PATIENCE:?}")));
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        match self.stage.journal.waits(PATIENCE, enough) {
+            true => Ok(()),
+            false => Err(Broken(format!("not enough has happened in {PATIENCE:?}"))),
         }
-        Ok(())
     }
 
     /// Lets all be acknowledged and delivered, reads the archives, and judges.

@@ -5,8 +5,8 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
-    time::Instant,
+    sync::{Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 /// An append-only log of events.
@@ -14,6 +14,7 @@ pub struct Journal {
     begun: Instant,
     path: PathBuf,
     kept: Mutex<Kept>,
+    happened: Condvar,
 }
 
 struct Kept {
@@ -31,7 +32,8 @@ impl Journal {
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = BufWriter::new(File::create(path)?);
         let kept = Mutex::new(Kept { events: Vec::new(), forgot: 0, file, broken: None });
-        Ok(Self { begun: Instant::now(), path: path.to_owned(), kept })
+        let (begun, happened) = (Instant::now(), Condvar::new());
+        Ok(Self { begun, path: path.to_owned(), kept, happened })
     }
 
     /// Where it is kept.
@@ -51,6 +53,8 @@ impl Journal {
             kept.broken.get_or_insert(error);
         }
         kept.events.push(event);
+        drop(kept);
+        self.happened.notify_all();
     }
 
     /// There is this log.
@@ -73,12 +77,16 @@ impl Journal {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).forgot
     }
 
-    /// Whether this holds of what has happened since the last fault.
-    pub fn since_fault(&self, holds: impl Fn(&[Event]) -> bool) -> bool {
+    /// Waits until this holds of what has happened since the last fault; whether it did in time.
+    pub fn waits(&self, within: Duration, holds: impl Fn(&[Event]) -> bool) -> bool {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fault = |event: &Event| matches!(event.what, What::Fault { .. });
-        let since = kept.events.iter().rposition(is_fault).map_or(0, |at| at + 1);
-        holds(&kept.events[since..])
+        let is_short = |kept: &mut Kept| {
+            let since = kept.events.iter().rposition(is_fault).map_or(0, |at| at + 1);
+            !holds(&kept.events[since..])
+        };
+        let waited = self.happened.wait_timeout_while(kept, within, is_short);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// All that has happened.
